@@ -1,0 +1,126 @@
+"""What is known about a hip: plain, frozen results that pass from room to room.
+
+Points are RAS in mm. Ratios are fractions from 0 to 1.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ONFHAssistLib.core.volume import Volume
+
+Side = Literal["right", "left"]
+SIDES: tuple[Side, Side] = ("right", "left")
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A warning for the reader: a short code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """The best-fit sphere of a femoral head's articular surface."""
+
+    centre_ras_mm: Point
+    radius_mm: float
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """The points of the acetabulum on the mid-coronal slice that place the weight-bearing portion."""
+
+    acetabular_edge_ras_mm: Point | None = None
+    teardrop_ras_mm: Point | None = None
+
+
+@dataclass(frozen=True)
+class SliceMeasurement:
+    """Areas of one slice of the input's own grid; ``index`` counts from 0 along k."""
+
+    index: int
+    position_ras_mm: Point
+    head_mm2: float
+    necrosis_mm2: float
+    ratio: float
+    steinberg: str
+
+
+@dataclass(frozen=True)
+class Grade:
+    """One grading of one hip with its reasons.
+
+    Attributes:
+        grade: the class, or None when it cannot be given.
+        rule: the rule that fired, in plain words with its numbers; or why there is no grade.
+        value: the number that the rule looked at, in ``unit``; None where there is none.
+        margin: distance from ``value`` to the nearest threshold, in the same unit; None where there is none.
+        details: further JSON-ready values of this grading (for example ``worst_slice`` and ``mid_slice``).
+    """
+
+    grade: str | int | None
+    rule: str
+    value: float | None = None
+    margin: float | None = None
+    unit: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HipResult:
+    """Everything that is reported about one hip. ``grades`` maps steinberg, jic, kerboul, ... to a Grade."""
+
+    side: Side
+    status: Literal["graded", "not graded"]
+    reason: str | None = None
+    sphere: Sphere | None = None
+    landmarks: Landmarks = Landmarks()
+    head_volume_ml: float | None = None
+    necrosis_volume_ml: float | None = None
+    volume_ratio: float | None = None
+    slices: tuple[SliceMeasurement, ...] = ()
+    grades: dict[str, Grade] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class HipMasks:
+    """Masks of one hip on the grid of the input.
+
+    Attributes:
+        side: which hip.
+        head: boolean Volume; head together with necrosis.
+        necrosis: boolean Volume; inside ``head``.
+        sphere: the sphere that the head was cut with.
+        landmarks: points on the acetabulum, as far as found.
+    """
+
+    side: Side
+    head: Volume
+    necrosis: Volume
+    sphere: Sphere
+    landmarks: Landmarks = Landmarks()
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The result of one study, ready to be written.
+
+    Attributes:
+        volume: the input image.
+        source: JSON-ready facts about the input (file kind, modality, plane, sequence, spacing, shape); nothing
+            here identifies the patient.
+        patient: name and ID; written only when asked for.
+        masks: one entry for each graded hip.
+    """
+
+    volume: Volume
+    source: dict[str, Any]
+    hips: tuple[HipResult, ...]
+    masks: tuple[HipMasks, ...]
+    warnings: tuple[Notice, ...] = ()
+    models: tuple[dict[str, Any], ...] = ()
+    patient: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,71 @@
+"""An image with its place in the patient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A scalar image on a regular grid.
+
+    Attributes:
+        array: shape (k, j, i); intensities, labels or booleans.
+        ijk_to_ras: shape (4, 4); maps (i, j, k, 1) of voxel centres to RAS in mm (right, anterior and superior
+            are positive). May be oblique, anisotropic and left-handed, but its axes are orthogonal to 1e-3.
+
+    Raises:
+        ValueError: the array is not 3D, or the matrix is not a finite affine with orthogonal axes.
+    """
+
+    array: np.ndarray
+    ijk_to_ras: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3:
+            raise ValueError(f"A volume has 3 axes (k, j, i); this array has the shape {self.array.shape}.")
+        matrix = np.asarray(self.ijk_to_ras, dtype=float)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.allclose(matrix[3], [0, 0, 0, 1]):
+            raise ValueError("The IJK-to-RAS matrix is not a finite 4 x 4 affine.")
+        lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+        if (lengths <= 0).any():
+            raise ValueError(f"The voxel spacing {lengths.tolist()} mm is not positive.")
+        axes = matrix[:3, :3] / lengths
+        if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
+            raise ValueError("The axes of the IJK-to-RAS matrix are not orthogonal (sheared volume).")
+        object.__setattr__(self, "ijk_to_ras", matrix)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along (i, j, k)."""
+        return tuple(float(x) for x in np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0))
+
+    @property
+    def axes_ras(self) -> np.ndarray:
+        """Shape (3, 3): unit vectors of the i, j and k axis in RAS, as columns."""
+        return self.ijk_to_ras[:3, :3] / np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in millilitres."""
+        return float(np.prod(self.spacing_mm)) / 1000.0
+
+    def ras(self, ijk: np.ndarray) -> np.ndarray:
+        """Map points of shape (..., 3), as (i, j, k), to RAS in mm."""
+        return np.asarray(ijk, dtype=float) @ self.ijk_to_ras[:3, :3].T + self.ijk_to_ras[:3, 3]
+
+    def ijk(self, ras_mm: np.ndarray) -> np.ndarray:
+        """Map RAS points of shape (..., 3) in mm to continuous (i, j, k)."""
+        inverse = np.linalg.inv(self.ijk_to_ras[:3, :3])
+        return (np.asarray(ras_mm, dtype=float) - self.ijk_to_ras[:3, 3]) @ inverse.T
+
+    def grid_ras(self) -> np.ndarray:
+        """Shape (k, j, i, 3): the RAS position in mm of each voxel centre."""
+        k, j, i = np.indices(self.array.shape)
+        return self.ras(np.stack([i, j, k], axis=-1))
+
+    def like(self, array: np.ndarray) -> "Volume":
+        """Put another array of the same shape on this grid."""
+        if array.shape != self.array.shape:
+            raise ValueError(f"The array has the shape {array.shape}, the grid {self.array.shape}.")
+        return Volume(array, self.ijk_to_ras)
