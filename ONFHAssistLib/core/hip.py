@@ -83,7 +83,6 @@ class HipResult:
     volume_ratio: float | None = None
     slices: tuple[SliceMeasurement, ...] = ()
     grades: dict[str, Grade] = field(default_factory=dict)
-    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
