@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Set up ONFH Assist in .venv beside this file, once, and run it.
+
+    python3 run.py                           grade the sample study
+    python3 run.py grade INPUT --out DIR     the same as: onfh-assist grade INPUT --out DIR
+    python3 run.py test [pytest options]     run all tests
+
+Only the standard library is used, and no newer syntax, so that any Python can at least say which one is wanted.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+PYTHONS = ((3, 11), (3, 12), (3, 13))  # the same range as requires-python in pyproject.toml
+ROOT = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(ROOT, ".venv")
+MARK = os.path.join(VENV, "onfh-assist.json")
+LOG = os.path.join(VENV, "setup.log")
+SAMPLE = os.path.join(ROOT, "Resources", "SampleData", "procedural_t1.nii.gz")
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+class SetupError(Exception):
+    """A step of the set-up failed; the message says what is missing and what to do."""
+
+
+def main(arguments):
+    """Run the command that ``arguments`` ask for; returns the exit code."""
+    try:
+        check_python()
+        if arguments[:1] == ["test"]:
+            python = prepare(["test", "train"])
+            return run([python, "-m", "pytest"] + arguments[1:], folder=ROOT)
+        python = prepare([])
+        # -P: a file named numpy.py in the user's folder must not be imported in place of the library.
+        return run([python, "-P", "-m", "ONFHAssistLib.cli"] + (arguments or ["grade", SAMPLE]))
+    except SetupError as error:
+        sys.stderr.write("run.py: %s\n" % error)
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("run.py: stopped; the next start takes it up again.\n")
+        return 130
+
+
+def check_python():
+    """Refuse an unsupported Python and name one that is there, if any."""
+    if sys.version_info[:2] in PYTHONS:
+        return
+    names = ["python%d.%d" % version for version in reversed(PYTHONS)]
+    there = [name for name in names if hasattr(shutil, "which") and shutil.which(name)]
+    remedy = "start it with: %s run.py" % there[0] if there else "install one from https://www.python.org/downloads/"
+    wanted = ", ".join("%d.%d" % version for version in PYTHONS[:-1]) + " or %d.%d" % PYTHONS[-1]
+    raise SetupError(
+        "ONFH Assist needs Python %s, and this is Python %s (%s); %s"
+        % (wanted, ".".join(str(x) for x in sys.version_info[:3]), sys.executable, remedy)
+    )
+
+
+def prepare(extras):
+    """Make or mend the virtual environment where needed; returns the path of its Python.
+
+    The mark is written as unfinished before the first change and as finished after the last, so an interrupted
+    set-up is seen and made anew.
+    """
+    python = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin", "python" + (".exe" if os.name == "nt" else ""))
+    mark = read_mark()
+    finished = {"fingerprint": fingerprint(), "base": os.path.realpath(python)}
+    intact = os.path.exists(python) and mark.get("base") == finished["base"]
+    if intact and mark["fingerprint"] == finished["fingerprint"] and set(extras) <= set(mark["extras"]):
+        return python
+    if os.path.lexists(VENV) and not mark:
+        raise SetupError("%s is in the way and was not made by run.py; rename or remove it, then start again" % VENV)
+    try:
+        if not intact:
+            sys.stderr.write("Setting up ONFH Assist in %s (first start only, some minutes)\n" % VENV)
+            check_venv_module()
+            if os.path.isdir(VENV):
+                shutil.rmtree(VENV)
+            os.mkdir(VENV)
+        write_mark({"unfinished": True})
+        if not intact:
+            execute([sys.executable, "-m", "venv", VENV], "making the virtual environment")
+        wanted = sorted(set(extras) | set(mark.get("extras", [])))
+        try:
+            install(python, wanted)
+        except SetupError:
+            if intact:  # pip changes nothing before everything is fetched, so what worked still works
+                write_mark(mark)
+            raise
+        write_mark(dict(finished, base=os.path.realpath(python), extras=wanted))
+    except OSError as error:
+        raise SetupError(explain(str(error), error.errno))
+    return python
+
+
+def read_mark():
+    """What the last set-up left; empty when run.py made none."""
+    try:
+        with open(MARK) as file:
+            return json.load(file)
+    except (OSError, IOError):
+        return {}
+    except ValueError:
+        return {"unfinished": True}
+
+
+def write_mark(mark):
+    """Replace the mark in one step."""
+    with open(MARK + ".new", "w") as file:
+        json.dump(mark, file)
+    os.replace(MARK + ".new", MARK)
+
+
+def fingerprint():
+    """Changes whenever the environment has to be brought up to date: other pins, or the folder was moved."""
+    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
+        return hashlib.sha256(file.read() + ROOT.encode("utf-8")).hexdigest()
+
+
+def check_venv_module():
+    """Refuse a Python without venv or ensurepip; Debian and Ubuntu ship them as a package of their own."""
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError as error:
+        raise SetupError(
+            "this Python (%s) lacks the module that makes virtual environments (%s); on Debian or Ubuntu install it "
+            "with: sudo apt install python%d.%d-venv; elsewhere reinstall Python from https://www.python.org/downloads/"
+            % ((sys.executable, error) + tuple(sys.version_info[:2]))
+        )
+
+
+def install(python, extras):
+    """Install this project (editable) and its pinned dependencies into the virtual environment."""
+    project = "." + ("[%s]" % ",".join(extras) if extras else "")
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--editable", project]
+    if "train" in extras:
+        command += torch_options()
+    execute(command, "installing the dependencies")
+
+
+def torch_options():
+    """Let pip find the CPU build of torch: on Linux the standard index has only the CUDA build of several gigabytes.
+
+    An index that the user has set, or a network in which PyTorch's own index does not answer, is left as it is.
+    """
+    if not sys.platform.startswith("linux") or {"PIP_INDEX_URL", "PIP_NO_INDEX"} & set(os.environ):
+        return []
+    from urllib.request import urlopen
+
+    try:
+        urlopen(TORCH_CPU_INDEX + "/torch/", timeout=5).close()
+    except (OSError, ValueError):
+        return []
+    return ["--extra-index-url", TORCH_CPU_INDEX]
+
+
+def execute(command, step):
+    """Run one step of the set-up; its output goes to the log, and one changing line to a terminal."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(PIP_USER="0", PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    lines = []
+    terminal = sys.stderr.isatty()
+    with open(LOG, "a") as log:
+        for line in process.stdout:
+            line = line.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii")
+            lines.append(line)
+            log.write(line)
+            if terminal and line.strip():
+                sys.stderr.write("\r\033[K  %s" % line.strip()[:70])
+                sys.stderr.flush()
+    if terminal:
+        sys.stderr.write("\r\033[K")
+    if process.wait() != 0:
+        raise SetupError("%s failed: %s" % (step, explain("".join(lines))))
+
+
+def environment(**changes):
+    """The user's environment without what would lead another Python's modules into ours."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    kept.update(changes)
+    return kept
+
+
+def explain(output, number=None):
+    """Turn the output of a failed step, or the text and number of an OSError, into what is wrong and what to do."""
+    if number == errno.ENOSPC or re.search(r"No space left on device|not enough space on the disk|Errno 28", output):
+        return "the disk is full; free about 3 GB for %s, then start again" % VENV
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or re.search(
+        r"Permission denied|Access is denied|Read-only file system", output
+    ):
+        return "no permission to write in %s; copy the project to a folder of your own, then start again" % ROOT
+    if re.search(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError", output):
+        return (
+            "the certificate of the package index is not trusted here; set PIP_CERT to your network's certificate file "
+            "(ask your IT department), then start again"
+        )
+    if re.search(
+        r"NewConnectionError|establish a new connection|ConnectTimeout|Read timed out|ReadTimeout|ProxyError"
+        r"|name resolution|Name or service not known|getaddrinfo failed|Network is unreachable|Connection refused",
+        output,
+    ):
+        return (
+            "the package index does not answer (no network?); connect to the internet, or set HTTPS_PROXY to your "
+            "proxy or PIP_INDEX_URL to a mirror, then start again; only the set-up needs the network"
+        )
+    missing = re.search(r"No matching distribution found for (\S+)", output)
+    if missing:
+        return "the package index has no %s for this Python (%s); another supported Python may help" % (
+            missing.group(1),
+            sys.version.split()[0],
+        )
+    last = [line.strip() for line in output.splitlines() if line.strip()][-1:]
+    return "%s; the whole output is in %s" % (last[0] if last else "no reason given", LOG)
+
+
+def run(command, folder=None):
+    """Hand over to ``command``; returns its exit code (on POSIX it takes this process over and does not return)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if folder:
+        os.chdir(folder)
+    if os.name == "posix":
+        os.execve(command[0], command, environment())
+    process = subprocess.Popen(command, env=environment())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the command got it too and ends by itself
+            pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
