@@ -1,0 +1,186 @@
+"""The mid-coronal and mid-sagittal image of a hip: the nearest slice of the series, or a reformatted one.
+
+"Lateral" is +R for a right hip and -R for a left one, so that left hips mirror right ones.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.hip import Point, Side, Sphere
+from ONFHAssistLib.core.volume import Volume
+
+Orientation = Literal["coronal", "sagittal"]
+
+NORMAL_RAS = {"coronal": np.array([0.0, 1.0, 0.0]), "sagittal": np.array([1.0, 0.0, 0.0])}
+"""The planes are perpendicular to the patient's antero-posterior and left-right axes (clinical reference, section 1)."""
+
+RIGHT_OF_PICTURE_RAS = {"coronal": np.array([-1.0, 0.0, 0.0]), "sagittal": np.array([0.0, -1.0, 0.0])}
+"""What a radiologist expects at the right of the picture: the patient's left, and posterior."""
+
+OBLIQUE_MAX_DEG = 30.0
+"""A series is never called coronal or sagittal beyond this angle."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A regular grid of pixels in a plane, superior at the top.
+
+    Attributes:
+        orientation: which anatomical plane it stands for.
+        origin_ras_mm: centre of the pixel in row 0, column 0.
+        column_step_mm, row_step_mm: RAS vectors from a pixel to the next column (to the right) and row (downwards).
+        shape: (rows, columns).
+        voxel_index: (axis, index) of the slice of the series that it is, axis counted over (i, j, k); None if the
+            plane is reformatted.
+    """
+
+    orientation: Orientation
+    origin_ras_mm: Point
+    column_step_mm: Point
+    row_step_mm: Point
+    shape: tuple[int, int]
+    voxel_index: tuple[int, int] | None = None
+
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Distance between pixel centres along (columns, rows)."""
+        return float(np.linalg.norm(self.column_step_mm)), float(np.linalg.norm(self.row_step_mm))
+
+    @property
+    def normal_ras(self) -> np.ndarray:
+        """Unit normal, anterior (coronal) or to the patient's right (sagittal)."""
+        normal = np.cross(self.column_step_mm, self.row_step_mm)
+        normal = normal / np.linalg.norm(normal)
+        return normal if normal @ NORMAL_RAS[self.orientation] > 0 else -normal
+
+    def ras(self, column_row: np.ndarray) -> np.ndarray:
+        """Map (..., 2) pixel coordinates (column, row) to RAS in mm."""
+        column_row = np.asarray(column_row, dtype=float)
+        return np.array(self.origin_ras_mm) + column_row @ np.array([self.column_step_mm, self.row_step_mm])
+
+    def pixels(self, ras_mm: np.ndarray) -> np.ndarray:
+        """Map (..., 3) RAS points, projected along the normal, to continuous (column, row)."""
+        steps = np.array([self.column_step_mm, self.row_step_mm])
+        return (np.asarray(ras_mm, dtype=float) - self.origin_ras_mm) @ (steps / (steps**2).sum(axis=1)[:, None]).T
+
+    def grid_ras(self) -> np.ndarray:
+        """Shape (rows, columns, 3): the RAS position of each pixel."""
+        row, column = np.indices(self.shape)
+        return self.ras(np.stack([column, row], axis=-1))
+
+    def directions(self, side: Side) -> tuple[np.ndarray, np.ndarray]:
+        """Return two RAS unit vectors in the plane: across, and superior.
+
+        Across is lateral on a coronal plane and anterior on a sagittal one.
+        """
+        normal = self.normal_ras
+        superior = np.array([0.0, 0.0, 1.0]) - normal[2] * normal
+        superior /= np.linalg.norm(superior)
+        across = np.cross(superior, normal)
+        wanted = lateral_ras(side) if self.orientation == "coronal" else NORMAL_RAS["coronal"]
+        return (across if across @ wanted > 0 else -across), superior
+
+
+def lateral_ras(side: Side) -> np.ndarray:
+    """Return the RAS unit vector that points to the lateral side of a hip."""
+    return np.array([1.0 if side == "right" else -1.0, 0.0, 0.0])
+
+
+def slice_axis(volume: Volume) -> int:
+    """Return the axis (0 = i, 1 = j, 2 = k) that steps from slice to slice: the coarsest one, k among equals."""
+    spacing = np.array(volume.spacing_mm)
+    return 2 if spacing[2] > 0.99 * spacing.max() else int(np.argmax(spacing))
+
+
+def native_axis(volume: Volume, orientation: Orientation, radius_mm: float) -> int | None:
+    """Return the slice axis if the slices have ``orientation``, otherwise None.
+
+    They have it where a slice through the centre of the head leaves the wanted plane by no more than one slice
+    spacing at the head's edge (radius times the sine of the tilt): then the nearest slice is as close to the plane
+    as the series has it. Thin slices are reformatted sooner, thick ones never beyond OBLIQUE_MAX_DEG.
+    """
+    axis = slice_axis(volume)
+    cosine = abs(float(volume.axes_ras[:, axis] @ NORMAL_RAS[orientation]))
+    sine = np.sqrt(max(0.0, 1 - cosine**2))
+    tilted = radius_mm * sine > volume.spacing_mm[axis] or cosine < np.cos(np.deg2rad(OBLIQUE_MAX_DEG))
+    return None if tilted else axis
+
+
+def mid_plane(volume: Volume, orientation: Orientation, sphere: Sphere) -> Plane | None:
+    """Return the plane through the centre of ``sphere``, cropped to 1.5 radii about it.
+
+    Returns:
+        The nearest slice where the series has this orientation, otherwise a plane with square pixels of the finest
+        voxel spacing; None where the image does not reach the centre.
+    """
+    return plane_at(volume, orientation, sphere, 0.0)
+
+
+def plane_at(volume: Volume, orientation: Orientation, sphere: Sphere, offset_mm: float) -> Plane | None:
+    """Return the plane that is ``offset_mm`` anterior (coronal) or right (sagittal) of the sphere's centre.
+
+    See `mid_plane`; None where the image does not reach there.
+    """
+    centre = np.array(sphere.centre_ras_mm)
+    axis = native_axis(volume, orientation, sphere.radius_mm)
+    if axis is None:
+        centre = centre + offset_mm * NORMAL_RAS[orientation]
+        return _reformatted(volume, orientation, centre, sphere.radius_mm) if _inside(volume, centre) else None
+    direction = volume.axes_ras[:, axis]
+    centre = centre + offset_mm * direction * np.sign(direction @ NORMAL_RAS[orientation])
+    return _native(volume, orientation, centre, sphere.radius_mm, axis) if _inside(volume, centre) else None
+
+
+def sample(volume: Volume, plane: Plane, order: int = 1) -> np.ndarray:
+    """Sample a volume on a plane: shape ``plane.shape``; exact on a slice of the same grid, 0 outside of the image.
+
+    Args:
+        volume: intensities (float out), or booleans (bool out: at least one half of the interpolated mask).
+        plane: where.
+        order: of the spline; 0 for labels.
+    """
+    ijk = volume.ijk(plane.grid_ras())
+    out = ndimage.map_coordinates(
+        volume.array.astype(float), np.moveaxis(ijk, -1, 0)[::-1], order=order, mode="grid-constant"
+    )
+    return out >= 0.5 - 1e-6 if volume.array.dtype == bool else out
+
+
+def _inside(volume: Volume, point: np.ndarray) -> bool:
+    ijk = volume.ijk(point)
+    return bool(((ijk >= -0.5) & (ijk <= np.array(volume.array.shape[::-1]) - 0.5)).all())
+
+
+def _native(volume: Volume, orientation: Orientation, centre: np.ndarray, radius: float, axis: int) -> Plane:
+    size = np.array(volume.array.shape[::-1])
+    middle = volume.ijk(centre)
+    index = int(np.clip(np.rint(middle[axis]), 0, size[axis] - 1))
+    rest = [a for a in range(3) if a != axis]
+    right = RIGHT_OF_PICTURE_RAS[orientation]
+    across = max(rest, key=lambda a: abs(volume.axes_ras[:, a] @ right))
+    down = next(a for a in rest if a != across)
+    start, steps, shape = np.zeros(3), [], []
+    start[axis] = index
+    for a, wanted in ((across, right), (down, np.array([0.0, 0.0, -1.0]))):
+        reach = 1.5 * radius / volume.spacing_mm[a]
+        low, high = (int(np.clip(np.rint(middle[a] + s * reach), 0, size[a] - 1)) for s in (-1, 1))
+        forward = volume.axes_ras[:, a] @ wanted > 0
+        start[a] = low if forward else high
+        steps.append(_point(volume.ijk_to_ras[:3, a] * (1 if forward else -1)))
+        shape.append(high - low + 1)
+    return Plane(orientation, _point(volume.ras(start)), steps[0], steps[1], (shape[1], shape[0]), (axis, index))
+
+
+def _reformatted(volume: Volume, orientation: Orientation, centre: np.ndarray, radius: float) -> Plane:
+    pixel = min(volume.spacing_mm)
+    half = int(np.ceil(1.5 * radius / pixel))
+    across, down = RIGHT_OF_PICTURE_RAS[orientation] * pixel, np.array([0.0, 0.0, -pixel])
+    origin = centre - half * (across + down)
+    return Plane(orientation, _point(origin), _point(across), _point(down), (2 * half + 1, 2 * half + 1))
+
+
+def _point(vector: np.ndarray) -> Point:
+    return tuple(float(x) for x in vector)
