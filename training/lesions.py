@@ -1,0 +1,365 @@
+"""Paint osteonecrosis, and things that only look like it, into the image of a hip.
+
+The truth follows ``clinical.md``: everything enclosed by the outer margin of the low-signal band, band included,
+clipped to the femoral head (Uemura 2025). Shapes and tones are drawn far more widely than nature does (domain
+randomisation), so that a network cannot learn the painter instead of the disease.
+
+Arrays are (k, j, i). Points are mm from the head's centre along (lateral, anterior, superior), on a regular grid.
+Tones are relative: 0 is dark (muscle) and 1 is the marrow of this head; where the marrow itself is dark (fat
+suppression), 0 is the marrow and 1 is half of the local intensity range above it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.errors import InputError
+
+Contrast = Literal["t1", "t2", "stir", "ct"]
+
+#: Tones (low, high) of the inside by Mitchell class: A fat, B blood, C fluid, D fibrous (Mitchell et al., Radiology
+#: 1987;162:709), of the band, of the bright inner line (double-line sign), and of the subchondral fracture line.
+TONES: dict[str, dict[str, tuple[float, float]]] = {
+    "t1": {
+        "A": (0.75, 1.15), "B": (0.8, 1.25), "C": (-0.1, 0.45), "D": (-0.2, 0.5),
+        "band": (-0.25, 0.45), "inner": (0.5, 0.9), "fracture": (-0.4, 0.1),
+    },
+    "t2": {
+        "A": (0.7, 1.15), "B": (1.0, 1.6), "C": (1.2, 2.2), "D": (-0.2, 0.5),
+        "band": (-0.3, 0.4), "inner": (1.1, 2.0), "fracture": (-0.3, 1.8),
+    },
+    "stir": {
+        "A": (-0.1, 0.2), "B": (0.3, 1.1), "C": (0.7, 1.9), "D": (-0.1, 0.4),
+        "band": (0.3, 1.4), "inner": (0.5, 1.6), "fracture": (-0.2, 1.5),
+    },
+    "ct": {
+        "A": (0.6, 1.1), "B": (0.9, 1.4), "C": (-0.3, 0.5), "D": (1.1, 2.0),
+        "band": (1.4, 2.8), "inner": (0.2, 0.9), "fracture": (-0.5, 0.2),
+    },
+}  # fmt: skip
+#: Classes that can be told from marrow without a band.
+VISIBLE_CLASSES = {"t1": "CD", "t2": "CD", "stir": "BC", "ct": "CD"}
+NECK = np.array([0.72, -0.15, -0.68], np.float32)
+"""From the head's centre along the femoral neck."""
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A painted hip.
+
+    Attributes:
+        image: float32 (k, j, i).
+        necrosis: bool (k, j, i), the exact truth, inside the head.
+        mitchell: class of most of the inside: A, B, C or D.
+    """
+
+    image: np.ndarray
+    necrosis: np.ndarray
+    mitchell: str
+
+
+def paint(
+    image: np.ndarray,
+    points_mm: np.ndarray,
+    head: np.ndarray,
+    radius_mm: float,
+    contrast: Contrast,
+    slice_normal_mm: np.ndarray,
+    rng: np.random.Generator,
+    target_ratio: float | None = None,
+    muscle: float | None = None,
+) -> Lesion:
+    """Paint one head's necrosis; the input stays as it is.
+
+    Args:
+        image: (k, j, i), any intensity scale.
+        points_mm: (k, j, i, 3), see the module.
+        head: bool (k, j, i), not empty.
+        radius_mm: of the head's sphere.
+        contrast: decides the tones; a T2 whose marrow is dark is treated as fat-suppressed.
+        slice_normal_mm: (3,) the step from one slice to the next; the lesion is averaged along it (partial volume).
+        rng: the only source of chance: one seed, one lesion.
+        target_ratio: necrotic part of the head's voxels; None draws 0.5-60 %, small ones more often.
+        muscle: intensity of muscle; None estimates it from the surroundings.
+
+    Raises:
+        InputError: the head is empty, or the contrast or the ratio is not one of the above.
+    """
+    _check(image, head, contrast)
+    if target_ratio is None:
+        target_ratio = float(np.exp(rng.uniform(np.log(0.005), np.log(0.6))) if rng.random() < 0.6 else
+                             rng.uniform(0.05, 0.6))  # fmt: skip
+    if not 0 < target_ratio <= 1:
+        raise InputError(f"A lesion's target ratio must lie above 0 and up to 1, not {target_ratio}.")
+    tone = _tones(image, points_mm, head, radius_mm, contrast, muscle)
+    bone = head | _neck(image, points_mm, radius_mm, tone)
+    box = ndimage.find_objects(bone.astype(np.uint8))[0]
+    grid = _fine_grid(points_mm[box], np.asarray(slice_normal_mm, np.float32))
+
+    shape = _shape(grid.points, radius_mm, rng)
+    slope = _slope(shape, grid)
+    necrosis, level = _threshold(shape, head[box], target_ratio)
+    specks = _specks(necrosis)
+    if specks.any():
+        shape = np.where(specks[:, None], np.float32(1e3), shape)
+        necrosis, level = _threshold(shape, head[box], target_ratio)
+    depth = (level - shape) / slope
+
+    paintable, noise = _paintable(image[box], bone[box], grid, tone, rng)
+    near = (depth > -12) & (paintable > 0)[:, None]
+    new, weight, mitchell = _appearance(
+        grid.points[near], depth[near], grid.pixel_mm, radius_mm, tone, target_ratio, rng
+    )
+    change = np.zeros(near.shape, np.float32)
+    change[near] = weight * (tone.level(new) - tone.marrow)
+    cover = np.zeros(near.shape, np.float32)
+    cover[near] = weight
+    painted = np.array(image, np.float32)
+    painted[box] += paintable * (change.mean(axis=1) + noise * cover.mean(axis=1))
+    truth = np.zeros(head.shape, bool)
+    truth[box] = necrosis
+    return Lesion(painted, truth, mitchell)
+
+
+def _check(image: np.ndarray, head: np.ndarray, contrast: str) -> None:
+    if contrast not in TONES:
+        raise InputError(f"The contrast {contrast!r} is not known; give one of {', '.join(TONES)}.")
+    if head.shape != image.shape or not head.any():
+        raise InputError("The head mask is empty or of another shape than the image; there is nothing to paint into.")
+
+
+# --- intensities ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Tones:
+    """The tone scale of one image: ``level(tone)`` is an intensity."""
+
+    table: dict[str, tuple[float, float]]
+    contrast: str
+    zero: float
+    scale: float
+    marrow: float
+    suppressed: bool
+
+    def level(self, tone: np.ndarray | float) -> np.ndarray | float:
+        return self.zero + self.scale * tone
+
+    @property
+    def normal(self) -> float:
+        return 0.0 if self.suppressed else 1.0
+
+    def marrow_part(self, image: np.ndarray) -> np.ndarray:
+        """How much of each voxel is marrow: keeps cortex, vessels, texture and partial volume under the paint."""
+        if self.suppressed or self.contrast == "ct":
+            return np.ones_like(image, np.float32)
+        return np.clip((image - self.zero) / self.scale, 0.0, 1.3).astype(np.float32)
+
+
+def _tones(image, points, head, radius, contrast, muscle) -> _Tones:
+    distance = np.sqrt(np.einsum("...c,...c->...", points, points))
+    core = head & (distance < 0.8 * radius)
+    marrow = float(np.median(image[core if core.any() else head]))
+    near = distance < 2 * radius
+    around = image[near & ~head]
+    low, high = np.percentile(image[near], [2, 98])
+    spread = max(float(high - low), 1e-3 * abs(marrow), 1e-6)
+    if muscle is None:
+        muscle = float(np.percentile(around, 25)) if around.size else marrow - spread
+    suppressed = contrast == "stir" or (contrast == "t2" and marrow - muscle < 0.25 * spread)
+    if suppressed:
+        return _Tones(TONES["stir"], "stir", marrow, 0.5 * spread, marrow, True)
+    scale = max(marrow - muscle, 0.3 * spread)
+    return _Tones(TONES[contrast], contrast, marrow - scale, scale, marrow, False)
+
+
+def _neck(image, points, radius, tone: _Tones) -> np.ndarray:
+    """Marrow-like voxels where the neck leaves the head: a large lesion goes on there instead of ending in a cut."""
+    distance = np.sqrt(np.einsum("...c,...c->...", points, points)) + 1e-6
+    along = points @ NECK / distance
+    alike = np.abs(image - tone.marrow) < 0.4 * tone.scale
+    return (along > 0.75) & (distance > 0.9 * radius) & (distance < 1.35 * radius) & alike
+
+
+def _paintable(image, bone, grid: "_Grid", tone: _Tones, rng) -> tuple[np.ndarray, np.ndarray]:
+    """How far the paint covers each voxel (0 in the thin rim of cortex and cartilage), and noise like the image's."""
+    inside_mm = ndimage.distance_transform_edt(np.pad(bone, 1), sampling=grid.spacing_mm)[1:-1, 1:-1, 1:-1]
+    rim = np.clip((inside_mm - rng.uniform(0.5, 1.5)) / grid.pixel_mm, 0, 1)
+    marrow_part = tone.marrow_part(image)
+    rough = (image - ndimage.uniform_filter(image, (1, 3, 3)))[inside_mm > 3 * grid.pixel_mm]
+    sigma = 1.48 * float(np.median(np.abs(rough))) if rough.size else 0.0
+    noise = rng.standard_normal(image.shape).astype(np.float32) * np.float32(sigma * rng.uniform(0, 0.8))
+    return (rim * marrow_part).astype(np.float32), noise
+
+
+# --- geometry ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Points (k, s, j, i, 3) with s positions within each slice's thickness."""
+
+    points: np.ndarray
+    steps_mm: np.ndarray
+    spacing_mm: tuple[float, float, float]
+    pixel_mm: float
+
+
+def _fine_grid(points: np.ndarray, normal: np.ndarray) -> _Grid:
+    thickness = float(np.linalg.norm(normal))
+    parts = 1 if thickness < 1.5 and len(points) > 1 else 3 if thickness < 4 else 5
+    offsets = ((np.arange(parts, dtype=np.float32) + 0.5) / parts - 0.5)[:, None] * normal
+
+    def step(axis: int) -> np.ndarray:
+        if points.shape[axis] < 2:
+            return np.eye(3)[axis]
+        return np.take(points, 1, axis)[0, 0] - np.take(points, 0, axis)[0, 0]
+
+    steps = np.array([normal / parts, step(1), step(2)], float)
+    sizes = np.linalg.norm(steps, axis=1)
+    fine = points.astype(np.float32)[:, None] + offsets[None, :, None, None, :]
+    return _Grid(fine, steps, (thickness, sizes[1], sizes[2]), float(np.sqrt(sizes[1] * sizes[2])))
+
+
+def _slope(field: np.ndarray, grid: _Grid) -> np.ndarray:
+    """|gradient| per mm of a field (k, s, j, i): field / slope is a first-order distance (Taubin 1994)."""
+    flat = field.reshape(-1, *field.shape[2:])
+    gradients = [np.gradient(flat, axis=axis) if flat.shape[axis] > 1 else np.zeros_like(flat) for axis in range(3)]
+    metric = np.linalg.inv(grid.steps_mm @ grid.steps_mm.T)
+    square = sum(metric[a, b] * gradients[a] * gradients[b] for a in range(3) for b in range(3))
+    return np.sqrt(np.clip(square, 0.3**2, 4.0**2)).astype(np.float32).reshape(field.shape)
+
+
+def _waves(points: np.ndarray, rng, wavelengths_mm: tuple[float, float], channels: int = 1, count: int = 7):
+    """A smooth random field (..., channels) of unit variance: a sum of cosines of random direction and phase."""
+    direction = rng.standard_normal((3, count))
+    direction *= 2 * np.pi / rng.uniform(*wavelengths_mm, count) / np.linalg.norm(direction, axis=0)
+    phase = rng.uniform(0, 2 * np.pi, count)
+    amplitude = rng.standard_normal((count, channels))
+    amplitude *= np.sqrt(2 / (amplitude**2).sum(axis=0))
+    angle = points @ direction.astype(np.float32) + phase.astype(np.float32)
+    field = np.cos(angle) @ amplitude.astype(np.float32)
+    return field if channels > 1 else field[..., 0]
+
+
+def _towards(rng) -> np.ndarray:
+    """Where a lesion sits: mostly the anterosuperior dome, sometimes anywhere."""
+    kind = rng.random()
+    if kind < 0.65:
+        vector = np.array([0.1, 0.4, 0.85]) + 0.35 * rng.standard_normal(3)
+    else:
+        vector = rng.standard_normal(3)
+        if kind < 0.9:
+            vector[2] = abs(vector[2])
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def _shape(points: np.ndarray, radius: float, rng) -> np.ndarray:
+    """A field that is lower the deeper inside the lesion, in mm or so: any of its levels bounds a lesion."""
+    warped = points.copy()
+    for wavelengths, most in (((15.0, 40.0), 3.5), ((5.0, 14.0), 1.3)):
+        warped += rng.uniform(0, most) * 0.6 * _waves(points, rng, wavelengths, channels=3)
+    main = _towards(rng)
+    field = _primitive(warped, main, radius, rng)
+    for _ in range(rng.choice(3, p=[0.7, 0.2, 0.1])):
+        other = _primitive(warped, _towards(rng), radius, rng) + rng.uniform(0, 0.3) * radius
+        field = np.minimum(field, other)
+    # The base of the head is spared unless the lesion is very large.
+    return np.maximum(field, warped @ NECK - rng.uniform(0.1, 0.8) * radius)
+
+
+def _primitive(points: np.ndarray, axis: np.ndarray, radius: float, rng) -> np.ndarray:
+    kind = rng.choice(["cone", "cut", "bowl", "blob", "deep", "crescent"], p=[0.25, 0.2, 0.2, 0.15, 0.08, 0.12])
+    if kind == "cut":
+        return -(points @ axis)
+    if kind == "bowl":
+        offset = points - axis * np.float32(rng.uniform(0.8, 2.0) * radius)
+        return np.sqrt(np.einsum("...c,...c->...", offset, offset))
+    if kind in ("blob", "deep"):
+        reach = rng.uniform(0.7, 1.0) if kind == "blob" else rng.uniform(0, 0.5)
+        turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        squeeze = (turn * rng.uniform(0.6, 1.6, 3)).astype(np.float32)
+        offset = (points - axis * np.float32(reach * radius)) @ squeeze
+        return np.sqrt(np.einsum("...c,...c->...", offset, offset))
+    apex = rng.uniform(-0.3, 0.6) if kind == "cone" else 0.0
+    opening = np.deg2rad(rng.uniform(20, 75))
+    offset = points - axis * np.float32(apex * radius)
+    height = offset @ axis
+    across = np.sqrt(np.maximum(np.einsum("...c,...c->...", offset, offset) - height**2, 0))
+    cone = across * np.float32(np.cos(opening)) - height * np.float32(np.sin(opening))
+    if kind == "cone":
+        return cone
+    shell = np.float32(rng.uniform(0.6, 0.85) * radius) - np.sqrt(np.einsum("...c,...c->...", points, points))
+    return np.maximum(shell, cone)
+
+
+def _threshold(field: np.ndarray, head: np.ndarray, ratio: float) -> tuple[np.ndarray, float]:
+    """The level of the field below which the wanted share of the head's voxels lies."""
+    middle = np.median(field, axis=1)  # a voxel is necrotic where most of its thickness is
+    values = np.sort(middle[head])
+    count = int(np.clip(round(ratio * len(values)), 1, len(values)))
+    level = float(values[count - 1])
+    return head & (middle <= level), level
+
+
+def _specks(necrosis: np.ndarray) -> np.ndarray:
+    """Parts too small beside the largest one to be a lesion of their own."""
+    parts, _ = ndimage.label(necrosis, np.ones((3, 3, 3)))
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = sizes[1:].max()
+    return (sizes < 0.1 * sizes[0])[parts]
+
+
+# --- appearance -------------------------------------------------------------------------------------------------
+
+
+def _soft(distance_mm: np.ndarray, pixel_mm: float) -> np.ndarray:
+    return np.clip(distance_mm / pixel_mm + 0.5, 0, 1)
+
+
+def _appearance(points, depth, pixel, radius, tone: _Tones, ratio: float, rng) -> tuple[np.ndarray, np.ndarray, str]:
+    """Tone and cover at points (n, 3) that lie ``depth`` mm inside the outer margin."""
+    bandless = rng.random() < (0.3 if ratio < 0.03 else 0.07)
+    classes = VISIBLE_CLASSES[tone.contrast] if bandless else "ABCD"
+    mitchell = str(rng.choice(list(classes)))
+
+    def draw(name: str) -> float:
+        return float(rng.uniform(*tone.table[name]))
+
+    inside = np.full(len(points), draw(mitchell), np.float32)
+    if not bandless and rng.random() < 0.45:  # a second class, in patches or as an inner zone
+        where = _waves(points, rng, (8, 30)) - rng.uniform(0.2, 1.2)
+        if rng.random() < 0.4:
+            where = (depth - rng.uniform(4, 12)) / 4 + 0.3 * where
+        inside += (draw(str(rng.choice(list("ABCD")))) - inside) * np.clip(where / rng.uniform(0.1, 1) + 0.5, 0, 1)
+    inside += rng.uniform(0, 0.25) * (points @ _towards(rng)) / radius
+    rough = rng.uniform(0, 0.5 if tone.contrast == "ct" else 0.25)
+    for wavelengths in ((10, 25), (3, 8)):
+        inside += 0.6 * rng.uniform(0, rough) * _waves(points, rng, wavelengths)
+
+    cover = _soft(depth, rng.uniform(1, 2.5) if bandless else pixel)
+    if not bandless:
+        vary = _waves(points, rng, (8, 30), channels=2)
+        width = rng.uniform(0.8, 5) if rng.random() < 0.4 else rng.uniform(0.8, 2.5)
+        width = width * np.clip(1 + rng.uniform(0, 0.4) * vary[:, 0], 0.5, 1.6)
+        strength = np.clip((vary[:, 1] + rng.uniform(0.8, 2)) * 2, 0, 1) if rng.random() < 0.25 else np.float32(1)
+        band = strength * (1 - _soft(depth - width, pixel * rng.uniform(1, 2)))
+        if rng.random() < (0.1 if tone.contrast == "t1" else 0.4):  # double line: a bright line inside the dark one
+            line = _soft(depth - width, pixel) * _soft(width + rng.uniform(0.8, 2.5) - depth, pixel)
+            inside += strength * line * (draw("inner") - inside)
+        inside += band * (draw("band") - inside)
+    if rng.random() < 0.2:  # subchondral fracture: a thin line under the surface
+        below = radius - np.sqrt(np.einsum("nc,nc->n", points, points)) - rng.uniform(1.5, 4)
+        below += 0.5 * _waves(points, rng, (12, 30))
+        line = _soft(rng.uniform(0.3, 0.8) - np.abs(below), pixel) * (_waves(points, rng, (20, 60)) > -0.3)
+        inside += line * (draw("fracture") - inside)
+    if rng.random() < 0.2:  # oedema outside the band is not necrosis
+        fade = np.exp(np.minimum(depth, 0) / rng.uniform(2, 6)) * rng.uniform(0.1, 0.6)
+        fade *= np.clip(_waves(points, rng, (15, 40)) + 0.7, 0, 1)
+        oedema = {"t1": 0.35, "t2": 1.4, "stir": 0.8, "ct": 1.1}[tone.contrast]
+        total = cover + (1 - cover) * fade
+        inside = (cover * inside + (1 - cover) * fade * oedema) / np.maximum(total, 1e-6)
+        cover = total
+    return inside, cover, mitchell
