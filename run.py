@@ -222,8 +222,9 @@ def explain(output, number=None):
             missing.group(1),
             sys.version.split()[0],
         )
-    last = [line.strip() for line in output.splitlines() if line.strip()][-1:]
-    return "%s; the whole output is in %s" % (last[0] if last else "no reason given", LOG)
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no reason given"]
+    errors = [line for line in lines if re.match(r"\w*error: (?!subprocess-exited)", line, re.IGNORECASE)]
+    return "%s; the whole output is in %s" % ((errors or lines)[-1], LOG)
 
 
 def run(command, folder=None):

@@ -1,0 +1,283 @@
+"""The command line: ``onfh-assist grade INPUT --out DIR``. For research use.
+
+Exit codes: 0 graded; 2 the request cannot be met (one sentence on stderr); 130 stopped by the user; 1 an error of
+this program. Nothing that it prints names the patient.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ONFHAssistLib import __version__
+from ONFHAssistLib.core.errors import Cancelled, InputError
+from ONFHAssistLib.core.hip import SIDES
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.analysis import HeadSeed
+    from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
+
+PROGRAM = "onfh-assist"
+GRADINGS = {
+    "steinberg": "Steinberg extent",
+    "jic": "JIC class",
+    "kerboul": "Modified Kerboul",
+    "necrotic_index": "Necrotic index",
+    "cjfh": "CJFH type",
+}
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+class SideChoice(StrEnum):
+    """The hips that are wanted."""
+
+    right = "right"
+    left = "left"
+    both = "both"
+
+
+class Device(StrEnum):
+    """Where the networks run; ``auto`` takes the GPU if torch and one are there."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; ``arguments`` default to those of the process."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments or bool(os.environ.get("ONFH_DEBUG"))
+    if not debug:  # messages of the libraries may quote the patient's data
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+    try:
+        return app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
+    except typer.TyperException as error:  # a wrong option
+        if text := error.format_message():
+            print(f"{PROGRAM}: {text} See: {PROGRAM} --help", file=sys.stderr)
+        return 2
+    except InputError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except (Cancelled, KeyboardInterrupt):
+        print(f"{PROGRAM}: stopped; nothing was written.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(
+            f"{PROGRAM}: this is an error of the program ({type(error).__name__}); please report it on the project's "
+            "issue page with what --debug prints, but without any patient's data.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        print(f"{PROGRAM} {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Segment and grade osteonecrosis of the femoral head, with its reasons. For research use."""
+
+
+@app.command()
+def grade(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series.", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("onfh-report"),
+    side: Annotated[SideChoice, typer.Option(help="Hips to grade.")] = SideChoice.both,
+    device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
+    series: Annotated[
+        str | None, typer.Option(help="The DICOM series to grade, instead of the one that suits best.")
+    ] = None,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SIDE:R,A,S[,RADIUS]",
+            help="Centre of a femoral head in RAS mm, if it is missed or found wrong; one for each side.",
+        ),
+    ] = None,
+    identify: Annotated[bool, typer.Option("--identify", help="Write the patient's name and ID too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print report.json, and nothing else, on stdout.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+) -> None:
+    """Grade both hips of a study and write the report."""
+    sides = SIDES if side is SideChoice.both else (side.value,)
+    seeds = tuple(parse_head(text) for text in head or ())
+    check_seeds(seeds, sides)
+    check_writable(out)
+    with stoppable() as stop, progress_bar() as progress, contextlib.redirect_stdout(sys.stderr):
+        progress(0.0, "Starting")
+        from ONFHAssistLib.analysis import AnalysisOptions, analyse
+        from ONFHAssistLib.exchange.write import write_study
+        from ONFHAssistLib.imaging.read import read_study
+
+        progress(0.02, "Reading")
+        study = read_study(path, series=series)
+        result = analyse(
+            study,
+            AnalysisOptions(sides=sides, device=device.value, heads=seeds),
+            progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
+            cancelled=stop.is_set,
+        )
+        if stop.is_set():
+            raise Cancelled
+        progress(0.9, "Writing the report")
+        folder = write_study(result, out, identify=identify)
+    if json:
+        sys.stdout.write((folder / "report.json").read_text(encoding="utf-8"))
+    else:
+        print_result(result, folder)
+
+
+def parse_head(text: str) -> "HeadSeed":
+    """Read ``right:R,A,S`` or ``right:R,A,S,RADIUS`` (mm, RAS).
+
+    Raises:
+        InputError: it is not of this form, or not possible.
+    """
+    import math
+
+    from ONFHAssistLib.analysis import HeadSeed
+
+    side, _, rest = text.partition(":")
+    try:
+        numbers = [float(number) for number in rest.split(",")]
+    except ValueError:
+        numbers = []
+    if side not in SIDES or len(numbers) not in (3, 4) or not all(map(math.isfinite, numbers)):
+        raise InputError(
+            f"--head {text!r} is not a centre; write the side and its place in RAS mm, and the radius if known, "
+            "for example --head right:85,10,-20 or --head left:-85,10,-20,24."
+        )
+    radius_mm = numbers[3] if len(numbers) == 4 else None
+    if radius_mm is not None and not 10 <= radius_mm <= 40:
+        raise InputError(f"--head {text!r} has a radius of {radius_mm:g} mm; a femoral head has 10 to 40 mm.")
+    return HeadSeed(side, (numbers[0], numbers[1], numbers[2]), radius_mm)
+
+
+def check_seeds(seeds: "tuple[HeadSeed, ...]", sides: tuple[str, ...]) -> None:
+    """Refuse two centres for one side, and a centre for a side that is not graded."""
+    for position, seed in enumerate(seeds):
+        if seed.side in [earlier.side for earlier in seeds[:position]]:
+            raise InputError(f"--head is given twice for the {seed.side} hip; give each side once.")
+        if seed.side not in sides:
+            raise InputError(f"--head is given for the {seed.side} hip, but --side leaves it out; drop one of the two.")
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse an output folder that cannot be written, before minutes of work; leaves nothing behind."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError
+        place = folder.absolute()
+        while not place.exists():
+            place = place.parent
+        with tempfile.TemporaryDirectory(prefix=".onfh-", dir=place):
+            pass
+    except OSError as error:
+        reason = error.strerror or "it is a file"
+        raise InputError(
+            f"The output folder {folder} cannot be written ({reason}); choose another one with --out."
+        ) from error
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM stop what runs inside.
+
+    The signal raises KeyboardInterrupt where Python is, and sets the event for the case that a library swallows it.
+    """
+    stop = threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    except KeyboardInterrupt as error:
+        raise Cancelled from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator:
+    """A bar with the stage on stderr, if that is a terminal; gives ``progress(fraction, stage)``."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda fraction, stage: bar.update(task, completed=fraction, description=stage)
+
+
+def print_result(result: "StudyResult", folder: Path) -> None:
+    """Print both hips side by side with the reason of each grade, the warnings, and where the report lies."""
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table("", *(f"{hip.side.capitalize()} hip" for hip in result.hips), title="For research use", show_lines=True)
+    for name, title in GRADINGS.items():
+        table.add_row(title, *(grade_cell(hip, name) for hip in result.hips))
+    table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
+    console.print(table)
+    for notice in result.warnings:
+        console.print(f"Warning: {notice.message}", markup=False)
+    console.print(f"Report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def grade_cell(hip: "HipResult", name: str) -> str:
+    """One grade with its rule; a borderline one is marked."""
+    from rich.markup import escape
+
+    if hip.status != "graded":
+        return f"not graded\n[dim]{escape(hip.reason or '')}[/dim]"
+    given = hip.grades.get(name)
+    if given is None:
+        return "-"
+    shown = "-" if given.grade is None else str(given.grade)
+    mark = " [yellow](borderline)[/yellow]" if is_borderline(given) else ""
+    return f"[bold]{escape(shown)}[/bold]{mark}\n[dim]{escape(given.rule)}[/dim]"
+
+
+def volume_cell(hip: "HipResult") -> str:
+    """The volumes and their ratio, as per cent."""
+    if hip.volume_ratio is None or hip.head_volume_ml is None or hip.necrosis_volume_ml is None:
+        return "-"
+    return f"{hip.necrosis_volume_ml:.1f} / {hip.head_volume_ml:.1f} ml = {100 * hip.volume_ratio:.1f} %"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

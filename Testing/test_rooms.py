@@ -1,0 +1,149 @@
+"""The rooms of the house: each imports only from the floors below it. CONTRIBUTING.md tells what lives where."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Which rooms a room may import, besides itself.
+ROOMS = {
+    "core": set(),
+    "models": {"core"},
+    "imaging": {"core", "models"},
+    "systems": {"core", "models"},
+    "exchange": {"core", "models"},
+    "analysis": {"core", "models", "imaging", "systems", "exchange"},
+    "training": {"core", "models", "imaging", "systems", "analysis"},
+    "cli": {"core", "models", "imaging", "systems", "exchange", "analysis"},
+}
+# Which libraries a room may import, besides the standard library and those of core; training is free.
+LIBRARIES = {
+    "core": {"numpy", "scipy", "skimage"},
+    "models": {"openvino", "onnxruntime", "torch", "monai", "safetensors"},
+    "imaging": {"SimpleITK", "pydicom"},
+    "systems": set(),
+    "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2"},
+    "analysis": set(),
+    "cli": {"typer", "rich"},
+}
+# Slow or optional: a start without them is quick, and works without those of an extra.
+NEVER_AT_FILE_SCOPE = {"torch", "monai", "matplotlib", "openvino", "onnxruntime"}
+
+
+def room_of(module: str) -> str | None:
+    """The room that a dotted module name lies in; None outside this project and for the package itself."""
+    parts = module.split(".")
+    if parts[0] == "training":
+        return "training"
+    return parts[1] if parts[0] == "ONFHAssistLib" and len(parts) > 1 else None
+
+
+def imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """Every module that a file imports, inside functions too; relative ones are resolved."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            yield from names if base in ("ONFHAssistLib", "training") else [base]
+
+
+def imports_at_file_scope(body: list[ast.stmt], package: str) -> Iterator[str]:
+    """The modules that are imported when the file is; an ``if TYPE_CHECKING:`` is not run."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from imports_at_file_scope(node.orelse, package)
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imports(node, package)
+        for _, value in ast.iter_fields(node):
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt | ast.ExceptHandler):
+                yield from imports_at_file_scope(value, package)
+
+
+def wrong_imports(source: str, module: str) -> list[str]:
+    """What a file of this name may not import, each with the reason."""
+    room, package = room_of(module), module.rpartition(".")[0]
+    tree = ast.parse(source)
+    wrong = []
+    for name in imports(tree, package):
+        other, library = room_of(name), name.partition(".")[0]
+        if other == "__version__" or (other is None and library == "ONFHAssistLib"):
+            continue
+        if other is not None:
+            if room is None or (other != room and other not in ROOMS[room]):
+                wrong.append(f"{module} imports {name}, which is not on a floor below it")
+        elif (
+            room != "training"
+            and library not in sys.stdlib_module_names
+            and library not in LIBRARIES["core"] | LIBRARIES.get(room, set())
+        ):
+            wrong.append(f"{module} imports {library}, which does not belong into its room")
+    if room != "training":
+        late = {name for name in imports_at_file_scope(tree.body, package)}
+        wrong += [
+            f"{module} imports {name} at file scope; import it inside the function that needs it"
+            for name in sorted(late)
+            if name.partition(".")[0] in NEVER_AT_FILE_SCOPE
+        ]
+    return wrong
+
+
+def project_files() -> list[Path]:
+    return [path for folder in ("ONFHAssistLib", "training") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", project_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_imports_only_from_the_floors_below_it(path: Path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    assert wrong_imports(path.read_text(encoding="utf-8"), module) == []
+
+
+def test_every_room_has_a_floor():
+    rooms = {room_of(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in project_files()}
+    assert rooms - {"__init__"} <= set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("ONFHAssistLib.core.hip", "from ONFHAssistLib.imaging.read import read_study"),
+        ("ONFHAssistLib.core.hip", "def f():\n    from ONFHAssistLib import imaging"),
+        ("ONFHAssistLib.core.hip", "from .. import imaging"),
+        ("ONFHAssistLib.core.hip", "from ..imaging import read"),
+        ("ONFHAssistLib.imaging.read", "import ONFHAssistLib.exchange.write"),
+        ("ONFHAssistLib.exchange.write", "from ONFHAssistLib.analysis import analyse"),
+        ("ONFHAssistLib.analysis", "import training.train"),
+        ("training.train", "from ONFHAssistLib.exchange.write import write_study"),
+        ("ONFHAssistLib.core.hip", "import SimpleITK"),
+        ("ONFHAssistLib.models.engine", "import torch.nn"),
+        ("ONFHAssistLib.models.engine", "try:\n    import torch\nexcept ImportError:\n    torch = None"),
+        ("ONFHAssistLib.models.engine", "class Net:\n    from monai.networks import nets"),
+        ("ONFHAssistLib.exchange.plots", "from matplotlib import pyplot"),
+    ],
+)
+def test_an_import_against_the_direction_is_noticed(module: str, source: str):
+    assert len(wrong_imports(source, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("ONFHAssistLib.models.engine", "def f():\n    import torch"),
+        ("ONFHAssistLib.models.engine", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch"),
+        ("ONFHAssistLib.imaging.read", "from ONFHAssistLib.core.volume import Volume\nimport numpy as np"),
+        ("ONFHAssistLib.core.planes", "from .volume import Volume\nfrom . import sphere"),
+        ("ONFHAssistLib.cli", "from ONFHAssistLib import __version__"),
+        ("training.train", "import torch\nfrom training.anatomy import build"),
+    ],
+)
+def test_an_import_in_the_direction_is_allowed(module: str, source: str):
+    assert wrong_imports(source, module) == []
