@@ -40,7 +40,7 @@ TONES: dict[str, dict[str, tuple[float, float]]] = {
     },
 }  # fmt: skip
 #: Classes that can be told from marrow without a band.
-VISIBLE_CLASSES = {"t1": "CD", "t2": "CD", "stir": "BC", "ct": "CD"}
+VISIBLE_CLASSES = {"t1": "CD", "t2": "CD", "stir": "C", "ct": "CD"}
 NECK = np.array([0.72, -0.15, -0.68], np.float32)
 """From the head's centre along the femoral neck."""
 
@@ -98,7 +98,7 @@ def paint(
     box = ndimage.find_objects(bone.astype(np.uint8))[0]
     grid = _fine_grid(points_mm[box], np.asarray(slice_normal_mm, np.float32))
 
-    shape = _shape(grid.points, radius_mm, rng)
+    shape = _shape(grid.points, radius_mm, target_ratio < 0.05, rng)
     slope = _slope(shape, grid)
     necrosis, level = _threshold(shape, head[box], target_ratio)
     specks = _specks(necrosis)
@@ -121,6 +121,56 @@ def paint(
     truth = np.zeros(head.shape, bool)
     truth[box] = necrosis
     return Lesion(painted, truth, mitchell)
+
+
+def decoys(
+    image: np.ndarray,
+    points_mm: np.ndarray,
+    head: np.ndarray,
+    radius_mm: float,
+    contrast: Contrast,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Paint what is not necrosis: the truth stays empty, and voxels beyond 1.3 radii stay as they are.
+
+    Red marrow, physeal scar, bone islands, vessel channels, fovea and its ligament, small cysts and osteophytes near
+    the acetabular edge, a local bias, and darker polar slices; each one only sometimes. Arguments as in ``paint``.
+
+    Returns:
+        float32 (k, j, i).
+
+    Raises:
+        InputError: the head is empty, or the contrast is unknown.
+    """
+    _check(image, head, contrast)
+    tone = _tones(image, points_mm, head, radius_mm, contrast, None)
+    distance = np.sqrt(np.einsum("...c,...c->...", points_mm, points_mm))
+    zone = distance < 1.3 * radius_mm
+    box = ndimage.find_objects(zone.astype(np.uint8))[0]
+    normal = points_mm[1, 0, 0] - points_mm[0, 0, 0] if len(points_mm) > 1 else np.zeros(3, np.float32)
+    grid = _fine_grid(points_mm[box], normal)
+    out = np.array(image, np.float32)
+    inside = np.repeat(zone[box][:, None], grid.points.shape[1], axis=1)
+    points = grid.points[inside]
+    in_bone = np.repeat((head | _neck(image, points_mm, radius_mm, tone))[box][:, None], grid.points.shape[1], axis=1)
+    part = np.repeat(tone.marrow_part(out[box])[:, None], grid.points.shape[1], axis=1)[inside]
+    change = np.zeros(len(points), np.float32)
+    for cover, value, within in _decoy_covers(points, radius_mm, grid.pixel_mm, tone, rng):
+        wanted = cover * (in_bone[inside] * part if within else 1)
+        change += wanted * (value - tone.normal - change)
+    fine = np.zeros(inside.shape, np.float32)
+    fine[inside] = change
+    out[box] += tone.scale * fine.mean(axis=1)
+
+    if rng.random() < 0.4:  # a bias that fades out
+        fade = np.clip(1.3 - distance / radius_mm, 0, 0.5)[box] * 2
+        bias = rng.uniform(0, 0.15) * fade * _waves(points_mm[box], rng, (30, 90))
+        out[box] += bias * np.abs(out[box] - (tone.zero - tone.scale))
+    if rng.random() < 0.4:  # the polar slices hold less of the head
+        slices = np.flatnonzero(head.any(axis=(1, 2)))
+        for k in {slices[0], slices[-1]}:
+            out[k][head[k]] += rng.uniform(0.1, 0.6) * (tone.zero - out[k][head[k]])
+    return out
 
 
 def _check(image: np.ndarray, head: np.ndarray, contrast: str) -> None:
@@ -167,7 +217,7 @@ def _tones(image, points, head, radius, contrast, muscle) -> _Tones:
     low, high = np.percentile(image[near], [2, 98])
     spread = max(float(high - low), 1e-3 * abs(marrow), 1e-6)
     if muscle is None:
-        muscle = float(np.percentile(around, 25)) if around.size else marrow - spread
+        muscle = float(np.percentile(around, 20)) if around.size else marrow - spread
     suppressed = contrast == "stir" or (contrast == "t2" and marrow - muscle < 0.25 * spread)
     if suppressed:
         return _Tones(TONES["stir"], "stir", marrow, 0.5 * spread, marrow, True)
@@ -188,6 +238,7 @@ def _paintable(image, bone, grid: "_Grid", tone: _Tones, rng) -> tuple[np.ndarra
     inside_mm = ndimage.distance_transform_edt(np.pad(bone, 1), sampling=grid.spacing_mm)[1:-1, 1:-1, 1:-1]
     rim = np.clip((inside_mm - rng.uniform(0.5, 1.5)) / grid.pixel_mm, 0, 1)
     marrow_part = tone.marrow_part(image)
+    marrow_part += rng.random() * (ndimage.uniform_filter(marrow_part, (1, 3, 3)) - marrow_part)
     rough = (image - ndimage.uniform_filter(image, (1, 3, 3)))[inside_mm > 3 * grid.pixel_mm]
     sigma = 1.48 * float(np.median(np.abs(rough))) if rough.size else 0.0
     noise = rng.standard_normal(image.shape).astype(np.float32) * np.float32(sigma * rng.uniform(0, 0.8))
@@ -256,34 +307,36 @@ def _towards(rng) -> np.ndarray:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def _shape(points: np.ndarray, radius: float, rng) -> np.ndarray:
+def _shape(points: np.ndarray, radius: float, small: bool, rng) -> np.ndarray:
     """A field that is lower the deeper inside the lesion, in mm or so: any of its levels bounds a lesion."""
     warped = points.copy()
     for wavelengths, most in (((15.0, 40.0), 3.5), ((5.0, 14.0), 1.3)):
         warped += rng.uniform(0, most) * 0.6 * _waves(points, rng, wavelengths, channels=3)
     main = _towards(rng)
-    field = _primitive(warped, main, radius, rng)
+    field = _primitive(warped, main, radius, small, rng)
     for _ in range(rng.choice(3, p=[0.7, 0.2, 0.1])):
-        other = _primitive(warped, _towards(rng), radius, rng) + rng.uniform(0, 0.3) * radius
+        other = _primitive(warped, _towards(rng), radius, small, rng) + rng.uniform(0, 0.3) * radius
         field = np.minimum(field, other)
     # The base of the head is spared unless the lesion is very large.
     return np.maximum(field, warped @ NECK - rng.uniform(0.1, 0.8) * radius)
 
 
-def _primitive(points: np.ndarray, axis: np.ndarray, radius: float, rng) -> np.ndarray:
-    kind = rng.choice(["cone", "cut", "bowl", "blob", "deep", "crescent"], p=[0.25, 0.2, 0.2, 0.15, 0.08, 0.12])
+def _primitive(points: np.ndarray, axis: np.ndarray, radius: float, small: bool, rng) -> np.ndarray:
+    # A small cut or crescent would be a sliver that hides in the rim.
+    odds = [0.4, 0.0, 0.0, 0.45, 0.15, 0.0] if small else [0.25, 0.2, 0.2, 0.15, 0.08, 0.12]
+    kind = rng.choice(["cone", "cut", "bowl", "blob", "deep", "crescent"], p=odds)
     if kind == "cut":
         return -(points @ axis)
     if kind == "bowl":
         offset = points - axis * np.float32(rng.uniform(0.8, 2.0) * radius)
         return np.sqrt(np.einsum("...c,...c->...", offset, offset))
     if kind in ("blob", "deep"):
-        reach = rng.uniform(0.7, 1.0) if kind == "blob" else rng.uniform(0, 0.5)
+        reach = rng.uniform(0.65, 0.95) if kind == "blob" else rng.uniform(0, 0.5)
         turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
         squeeze = (turn * rng.uniform(0.6, 1.6, 3)).astype(np.float32)
         offset = (points - axis * np.float32(reach * radius)) @ squeeze
         return np.sqrt(np.einsum("...c,...c->...", offset, offset))
-    apex = rng.uniform(-0.3, 0.6) if kind == "cone" else 0.0
+    apex = 0.0 if kind == "crescent" else rng.uniform(0.3, 0.7) if small else rng.uniform(-0.3, 0.6)
     opening = np.deg2rad(rng.uniform(20, 75))
     offset = points - axis * np.float32(apex * radius)
     height = offset @ axis
@@ -363,3 +416,48 @@ def _appearance(points, depth, pixel, radius, tone: _Tones, ratio: float, rng) -
         inside = (cover * inside + (1 - cover) * fade * oedema) / np.maximum(total, 1e-6)
         cover = total
     return inside, cover, mitchell
+
+
+def _decoy_covers(points, radius, pixel, tone: _Tones, rng):
+    """Yield (cover 0-1 at points (n, 3), tone, only in marrow?) of each thing that is not necrosis."""
+    mr = tone.contrast != "ct"
+    dark = (lambda low, high: rng.uniform(low, high)) if mr else (lambda low, high: rng.uniform(1.3, 2.5))
+
+    def ball(centre, size, edge=pixel):
+        offset = points - np.asarray(centre, np.float32) * np.float32(radius)
+        return _soft(size - np.sqrt(np.einsum("nc,nc->n", offset, offset)), edge)
+
+    along = points @ NECK
+    if rng.random() < 0.4:  # red marrow: no sharp margin
+        where = along / radius + rng.uniform(0.2, 0.7) * _waves(points, rng, (10, 40)) - rng.uniform(0, 0.9)
+        value = {"t1": rng.uniform(0.4, 0.85), "t2": rng.uniform(0.6, 1.1), "stir": rng.uniform(0.1, 0.5)}
+        yield np.clip(where / rng.uniform(0.4, 1.2), 0, 1), value.get(tone.contrast, 1.1), True
+    if rng.random() < 0.4:  # physeal scar: a thin curved line across the base
+        across2 = np.maximum(np.einsum("nc,nc->n", points, points) - along**2, 0)
+        sheet = along - rng.uniform(-0.1, 0.6) * radius + rng.uniform(-0.3, 0.6) * across2 / radius
+        sheet += rng.uniform(0, 1.2) * _waves(points, rng, (8, 30))
+        line = _soft(rng.uniform(0.3, 0.9) - np.abs(sheet), pixel)
+        broken = np.clip(2 * _waves(points, rng, (10, 40)) + rng.uniform(0.5, 3), 0, 1)
+        yield line * broken, dark(-0.1, 0.7) if tone.contrast != "stir" else rng.uniform(-0.2, 0.3), True
+    for _ in range(rng.integers(1, 4) if rng.random() < 0.3 else 0):  # bone islands under 4 mm
+        yield ball(_towards(rng) * rng.uniform(0, 0.85), rng.uniform(0.8, 1.9)), dark(-0.3, 0.3), True
+    for _ in range(rng.integers(1, 4) if rng.random() < 0.35 else 0):  # vessel channels: wavy threads from the base
+        start, end = (NECK + 0.35 * rng.standard_normal(3)) * radius, _towards(rng) * rng.uniform(0, 0.7) * radius
+        way = (end - start).astype(np.float32)
+        bent = points + np.float32(rng.uniform(0, 1.5)) * _waves(points, rng, (10, 30), channels=3) - start
+        share = np.clip(bent @ way / (way @ way), 0, 1)
+        offset = bent - share[:, None] * way
+        thread = _soft(rng.uniform(0.3, 0.9) - np.sqrt(np.einsum("nc,nc->n", offset, offset)), pixel)
+        yield thread.astype(np.float32), rng.uniform(-0.2, 0.5) if tone.contrast in ("t1", "ct") else 1.2, True
+    if rng.random() < 0.35:  # fovea, and the ligament that leaves it
+        fovea = np.array([-0.95, -0.1, 0.1]) + 0.12 * rng.standard_normal(3)
+        fovea *= rng.uniform(0.98, 1.08) / np.linalg.norm(fovea)
+        value = rng.uniform(-0.3, 0.4)
+        yield ball(fovea, rng.uniform(2, 5)), value, False
+        yield ball(fovea * rng.uniform(1.1, 1.2) - (0, 0, rng.uniform(0.05, 0.2)), rng.uniform(1, 3)), value, False
+    for _ in range(rng.integers(1, 3) if rng.random() < 0.35 else 0):  # small cysts, pits and osteophytes at the edges
+        place = np.array([0.6, 0.2, 0.75]) if rng.random() < 0.6 else np.array([0.6, 0.6, 0.1])
+        place = place + 0.25 * rng.standard_normal(3)
+        place *= rng.uniform(0.85, 1.08) / np.linalg.norm(place)
+        fluid = rng.uniform(*tone.table["C"]) if rng.random() < 0.7 else rng.uniform(0.5, 1.1)
+        yield ball(place, rng.uniform(1, 2.2)), fluid, rng.random() < 0.7

@@ -7,9 +7,10 @@ from ONFHAssistLib.core.errors import InputError
 from training import lesions
 
 RADIUS_MM = 23.0
+NOISE = 10.0
 NORMAL_MM = np.array([0.0, -5.0, 0.0])
-MARROW = {"t1": 800.0, "t2": 800.0, "stir": 120.0, "ct": 300.0}
-MUSCLE = {"t1": 250.0, "t2": 250.0, "stir": 200.0, "ct": 50.0}
+MARROW = {"t1": 800.0, "t2": 800.0, "stir": 100.0, "ct": 300.0}
+MUSCLE = {"t1": 250.0, "t2": 250.0, "stir": 250.0, "ct": 50.0}
 
 
 def hip(contrast="t1"):
@@ -18,7 +19,7 @@ def hip(contrast="t1"):
     distance = np.linalg.norm(points, axis=-1)
     head = distance < RADIUS_MM
     image = np.where(distance < RADIUS_MM - 1, MARROW[contrast], MUSCLE[contrast])
-    image = image + np.random.default_rng(0).normal(0, 10, image.shape)
+    image = image + np.random.default_rng(0).normal(0, NOISE, image.shape)
     return image.astype(np.float32), points.astype(np.float32), head
 
 
@@ -37,7 +38,7 @@ def test_necrosis_lies_inside_the_head_and_can_be_seen(contrast):
         assert not (lesion.necrosis & ~head).any()
         assert lesion.image.dtype == np.float32 and np.isfinite(lesion.image).all()
         assert lesion.mitchell in "ABCD"
-        assert np.abs(lesion.image - image)[lesion.necrosis].max() > 50
+        assert np.abs(lesion.image - image)[lesion.necrosis].max() > 3 * NOISE
 
 
 @pytest.mark.parametrize("ratio", [0.01, 0.15, 0.3, 0.6])
@@ -98,3 +99,26 @@ def test_a_missing_head_an_unknown_contrast_and_an_impossible_ratio_are_refused(
         lesions.paint(image, points, head, RADIUS_MM, "pd", NORMAL_MM, rng)
     with pytest.raises(InputError, match="target ratio"):
         painted(0, target_ratio=1.5)
+
+
+@pytest.mark.parametrize("contrast", ["t1", "t2", "stir", "ct"])
+def test_decoys_change_the_head_but_nothing_far_from_it(contrast):
+    image, points, head = hip(contrast)
+    before = image.copy()
+    far = np.linalg.norm(points, axis=-1) >= 1.3 * RADIUS_MM
+    changed = 0
+    for seed in range(10):
+        out = lesions.decoys(image, points, head, RADIUS_MM, contrast, np.random.default_rng(seed))
+        again = lesions.decoys(image, points, head, RADIUS_MM, contrast, np.random.default_rng(seed))
+        np.testing.assert_array_equal(out, again)
+        assert out.dtype == np.float32 and np.isfinite(out).all()
+        np.testing.assert_array_equal(out[far], image[far])
+        changed += bool((out != image)[head].any())
+    assert changed >= 8
+    np.testing.assert_array_equal(image, before)
+
+
+def test_decoys_without_a_head_are_refused():
+    image, points, head = hip()
+    with pytest.raises(InputError, match="head mask is empty"):
+        lesions.decoys(image, points, np.zeros_like(head), RADIUS_MM, "t1", np.random.default_rng(0))
