@@ -1,0 +1,225 @@
+"""From a path to a study: one volume, what is known about it, and the notices for the reader."""
+
+import gzip
+import logging
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.canonical import plane_of
+from ONFHAssistLib.imaging.sequence import ImageKind, kind_from_image
+
+_KINDS = {
+    ".nii": "NIfTI",
+    ".nii.gz": "NIfTI",
+    ".nrrd": "NRRD",
+    ".nhdr": "NRRD",
+    ".mha": "MetaImage",
+    ".mhd": "MetaImage",
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """An image as it was read.
+
+    Attributes:
+        volume: shape (k, j, i); intensities (HU for CT).
+        source: JSON-ready and without anything about the patient: ``kind`` (NIfTI, NRRD, MetaImage, DICOM),
+            ``modality`` (MR, CT, unknown), ``sequence`` (T1, T2, PD, STIR, CT, GRE, unknown), ``sequence_from``
+            (tags or image), ``fat_suppressed``, ``plane``, ``obliquity_deg``, ``spacing_mm`` (i, j, k), ``shape``
+            (k, j, i), ``body_part`` (DICOM tag or "").
+        patient: ``name`` and ``id``, where the file has them.
+        notices: what the reader of the report should know about the reading.
+    """
+
+    volume: Volume
+    source: dict[str, Any]
+    patient: dict[str, str] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+
+
+def read_study(path: str | Path, series: str | None = None) -> Study:
+    """Read NIfTI, NRRD, MetaImage or DICOM (a folder, searched through, or one file of a series).
+
+    Args:
+        path: file or folder.
+        series: DICOM only: number, UID or a part of the description of the series to take instead of the best one.
+
+    Raises:
+        InputError: the input cannot be used; one sentence says why and what to do.
+    """
+    path = Path(path)
+    _require_readable(path)
+    suffix = next((s for s in _KINDS if path.name.lower().endswith(s)), None)
+    with _quiet():
+        if suffix is not None and path.is_file():
+            return _read_file(path, suffix)
+        return _read_dicom(path, series)
+
+
+def _read_dicom(path: Path, wanted: str | None) -> Study:
+    from ONFHAssistLib.imaging.dicom import choose, find_series, load
+
+    found = find_series(path)
+    chosen = choose(found, wanted)
+    volume = load(chosen)
+    _require_usable_values(volume.array, f"Series {chosen.number}")
+    notices = ()
+    if len(found) > 1:
+        others = "; ".join(s.summary + (", not usable" if s.problem else "") for s in found if s is not chosen)
+        text = f"Series {chosen.summary} was taken; the others are {others}; --series NUMBER takes another one."
+        notices = (Notice("several-series", text),)
+    patient = {"name": str(chosen.header.get("PatientName", "")), "id": str(chosen.header.get("PatientID", ""))}
+    body_part = str(chosen.header.get("BodyPartExamined", ""))
+    kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
+    source = _source("DICOM", volume, kind, body_part)
+    return Study(volume, source, {key: value for key, value in patient.items() if value}, notices)
+
+
+def _read_file(path: Path, suffix: str) -> Study:
+    import SimpleITK as sitk
+
+    notices = _check_nifti_header(path) if _KINDS[suffix] == "NIfTI" else ()
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    damaged = (
+        f"{path} is not a readable {_KINDS[suffix]} image (damaged, cut off or another kind of file); export it again."
+    )
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise InputError(damaged) from error
+    if reader.GetNumberOfComponents() != 1:
+        raise InputError(f"{path} is a colour or vector image; give a greyscale one.")
+    _require_three_dimensions(path, reader.GetSize())
+    spacing = reader.GetSpacing()
+    if not np.isfinite(spacing).all() or min(spacing) <= 0:
+        raise InputError(f"{path} has a voxel spacing that is zero or not a number; export it again.")
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError(damaged) from error
+    array = sitk.GetArrayFromImage(image)
+    array = array.reshape(array.shape[-3:])
+    _require_usable_values(array, str(path))
+    matrix = np.eye(4)
+    direction = np.array(image.GetDirection()).reshape(image.GetDimension(), -1)[:3, :3]
+    matrix[:3, :3] = direction * spacing[:3]
+    matrix[:3, 3] = image.GetOrigin()[:3]
+    matrix[:2] *= -1  # LPS to RAS
+    try:
+        volume = Volume(array, matrix)
+    except ValueError as error:
+        raise InputError(f"{path} has an unusable position in space ({error}); export it again.") from error
+    return Study(volume, _source(_KINDS[suffix], volume, kind_from_image(array)), notices=notices)
+
+
+def _source(file_kind: str, volume: Volume, kind: ImageKind, body_part: str = "") -> dict[str, Any]:
+    plane, obliquity_deg = plane_of(volume)
+    return {
+        "kind": file_kind,
+        "modality": kind.modality,
+        "sequence": kind.sequence,
+        "sequence_from": kind.known_from,
+        "fat_suppressed": kind.fat_suppressed,
+        "plane": plane,
+        "obliquity_deg": round(obliquity_deg, 1),
+        "spacing_mm": [round(x, 4) for x in volume.spacing_mm],
+        "shape": list(volume.array.shape),
+        "body_part": body_part,
+    }
+
+
+def _require_readable(path: Path) -> None:
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        else:
+            with path.open("rb") as file:
+                if not file.read(1):
+                    raise InputError(f"{path} is an empty file; give an image.")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; check the path.") from error
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: permission denied; make it readable.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+
+
+def _require_three_dimensions(path: Path, size: tuple[int, ...]) -> None:
+    if len(size) < 3:
+        raise InputError(f"{path} is a 2D image; give the whole volume.")
+    if any(n > 1 for n in size[3:]):
+        raise InputError(f"{path} has {len(size)} dimensions (a time or echo series); give one 3D volume.")
+    if min(size[:3]) < 2:
+        raise InputError(f"{path} has one slice only; give the whole volume.")
+
+
+def _require_usable_values(array: np.ndarray, name: str) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{name} has voxels that are not a number (NaN or infinite); replace them and try again.")
+    if array.min() == array.max():
+        raise InputError(f"{name} has the same value in every voxel; give an image with content.")
+
+
+def _check_nifti_header(path: Path) -> tuple[Notice, ...]:
+    """Look at what ITK corrects in silence: spacing, colour types, a missing orientation (nifti1.h, nifti2.h)."""
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            header = file.read(540)
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} is not a gzip file or is damaged; export it again.") from error
+    for order in "<>":
+        size = struct.unpack(order + "i", header[:4])[0] if len(header) >= 348 else 0
+        if size == 348:
+            ndim, *dims = struct.unpack_from(order + "8h", header, 40)
+            spacing = struct.unpack_from(order + "8f", header, 76)
+            datatype, qform, sform = (struct.unpack_from(order + "h", header, at)[0] for at in (70, 252, 254))
+            break
+        if size == 540 and len(header) == 540:
+            ndim, *dims = struct.unpack_from(order + "8q", header, 16)
+            spacing = struct.unpack_from(order + "8d", header, 104)
+            datatype = struct.unpack_from(order + "h", header, 12)[0]
+            qform, sform = struct.unpack_from(order + "2i", header, 344)
+            break
+    else:
+        raise InputError(f"{path} is not a NIfTI image (its header is missing or cut off); export it again.")
+    if datatype in (128, 2304):
+        raise InputError(f"{path} is a colour or vector image; give a greyscale one.")
+    _require_three_dimensions(path, tuple(dims[: max(0, min(ndim, 7))]))
+    if not all(np.isfinite(x) and x > 0 for x in spacing[1:4]):
+        raise InputError(f"{path} has a voxel spacing that is zero, negative or not a number; export it again.")
+    if qform <= 0 and sform <= 0:
+        text = "The file does not say how it lies in the patient: the sides and planes in this report may be wrong."
+        return (Notice("no-orientation", text),)
+    return ()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' own warnings off the terminal; what matters is raised or noticed."""
+    import SimpleITK as sitk
+
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+        logger.setLevel(level)

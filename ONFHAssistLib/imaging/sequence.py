@@ -1,0 +1,133 @@
+"""What kind of image it is: modality and MR sequence, from DICOM tags or, without them, from the intensities."""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Modality = Literal["MR", "CT", "unknown"]
+Sequence = Literal["T1", "T2", "PD", "STIR", "CT", "GRE", "unknown"]
+
+# Usual limits of spin-echo weighting in musculoskeletal MRI (TR and TE in ms): T1 short/short, T2 long/long, proton
+# density long/short. T1 turbo spin echo at 3 T reaches a TR of about 1,000 ms.
+_T1_MAX_TR_MS, _T1_MAX_TE_MS, _T2_MIN_TE_MS = 1200.0, 30.0, 60.0
+# Inversion times that null fat: about 100 ms at 0.3 T to 230 ms at 3 T.
+_STIR_TI_MS = (70.0, 280.0)
+_HINTS: tuple[tuple[str, Sequence], ...] = (
+    (r"stir|tirm", "STIR"),
+    (r"vibe|lava|thrive|spgr|flash|flair3d|gre\b|mpr", "GRE"),
+    (r"(^|[^a-z])t1", "T1"),
+    (r"(^|[^a-z])t2", "T2"),
+    (r"(^|[^a-z])pd|proton", "PD"),
+)
+
+
+@dataclass(frozen=True)
+class ImageKind:
+    """Modality, sequence, and whether fat is suppressed; ``known_from`` says what they were read from."""
+
+    modality: Modality
+    sequence: Sequence
+    fat_suppressed: bool = False
+    known_from: Literal["tags", "image"] = "tags"
+
+
+def kind_from_tags(header: "Dataset") -> ImageKind:
+    """Read modality and sequence from the header of a classic or enhanced DICOM image.
+
+    Timing and pulse sequence decide; the series' description only where they are missing or ambiguous.
+    """
+    modality = str(header.get("Modality", ""))
+    if modality == "CT":
+        return ImageKind("CT", "CT")
+    if modality != "MR":
+        return ImageKind("unknown", "unknown")
+    description = str(header.get("SeriesDescription", "")).lower()
+    options = _strings(header.get("ScanOptions"))
+    suppression = _number_or_text(header, "SpectrallySelectedSuppression")
+    suppressed = (
+        bool({"FS", "FAT_SAT", "FATSAT"} & set(options))
+        or str(suppression) in ("FAT", "FAT_AND_WATER")
+        or re.search(r"\bfs\b|[_ ]fs([_ ]|$)|fat ?sat|spair|spir\b", description) is not None
+    )
+    sequence = _spin_echo_or_not(header)
+    if sequence == "unknown":
+        sequence = next((name for pattern, name in _HINTS if re.search(pattern, description)), "unknown")
+    return ImageKind("MR", sequence, suppressed)
+
+
+def kind_from_image(array: np.ndarray) -> ImageKind:
+    """Guess modality and sequence of an image without tags.
+
+    CT: air below -500 and at least a tenth of the voxels at the HU of soft tissue, -150 to 150. Anything that goes
+    below zero otherwise is not known. MR is called T1 where the body is made of two large groups, fat 1.3 to 3 times
+    as bright as muscle, and hardly anything (fluid) is much brighter than fat; otherwise its sequence is not known.
+
+    Args:
+        array: shape (k, j, i).
+    """
+    sample = np.asarray(array[:: max(1, array.shape[0] // 32), ::2, ::2], dtype=np.float32)
+    if np.percentile(sample, 1) < -500 and np.mean(np.abs(sample) <= 150) > 0.1:
+        return ImageKind("CT", "CT", known_from="image")
+    if sample.min() < 0:
+        return ImageKind("unknown", "unknown", known_from="image")
+    return ImageKind("MR", "T1" if _looks_like_t1(sample) else "unknown", known_from="image")
+
+
+def _looks_like_t1(sample: np.ndarray) -> bool:
+    from skimage.filters import threshold_otsu
+
+    positive = sample[sample > 0]
+    if positive.size < 100:
+        return False
+    body = positive[positive > 0.1 * np.percentile(positive, 99)]
+    threshold = threshold_otsu(np.minimum(body, np.percentile(body, 99)))
+    fat = body > threshold
+    if not 0.15 < fat.mean() < 0.85:
+        return False
+    muscle_level, fat_level = np.median(body[~fat]), np.median(body[fat])
+    return bool(1.3 <= fat_level / muscle_level <= 3 and np.percentile(body, 99.5) <= 1.9 * fat_level)
+
+
+def _spin_echo_or_not(header: "Dataset") -> Sequence:
+    scanning = set(_strings(header.get("ScanningSequence")))
+    echo_pulse = str(_number_or_text(header, "EchoPulseSequence") or "")
+    tr = _number_or_text(header, "RepetitionTime")
+    te = _number_or_text(header, "EchoTime") or _number_or_text(header, "EffectiveEchoTime")
+    ti = _number_or_text(header, "InversionTime") or _number_or_text(header, "InversionTimes")
+    inverted = "IR" in scanning or _number_or_text(header, "InversionRecovery") == "YES"
+    if inverted and ti is not None and _STIR_TI_MS[0] <= float(ti) <= _STIR_TI_MS[1]:
+        return "STIR"
+    if "GR" in scanning or echo_pulse == "GRADIENT":
+        return "GRE"
+    spin_echo = "SE" in scanning or echo_pulse == "SPIN"
+    if not spin_echo or inverted or "EP" in scanning or tr is None or te is None:
+        return "unknown"
+    if float(te) >= _T2_MIN_TE_MS:
+        return "T2"
+    if float(tr) > _T1_MAX_TR_MS:
+        return "PD"
+    return "T1" if float(te) <= _T1_MAX_TE_MS else "unknown"
+
+
+def _number_or_text(header: "Dataset", keyword: str) -> object | None:
+    """The first value of a tag, at the top or anywhere in the functional groups that all frames or the first have."""
+    if header.get(keyword) not in (None, ""):
+        value = header.get(keyword)
+        return value if isinstance(value, str) or not hasattr(value, "__getitem__") else value[0]
+    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in (header.get(groups) or [])[:1]:
+            for element in group:
+                if element.VR == "SQ" and element.value and element.value[0].get(keyword) not in (None, ""):
+                    return _number_or_text(element.value[0], keyword)
+    return None
+
+
+def _strings(value: object) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else [str(item) for item in value]
