@@ -10,39 +10,26 @@ suppression), 0 is the marrow and 1 is half of the local intensity range above i
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-
-Contrast = Literal["t1", "t2", "stir", "ct"]
-
-#: Tones (low, high) of the inside by Mitchell class: A fat, B blood, C fluid, D fibrous (Mitchell et al., Radiology
-#: 1987;162:709), of the band, of the bright inner line (double-line sign), and of the subchondral fracture line.
-TONES: dict[str, dict[str, tuple[float, float]]] = {
-    "t1": {
-        "A": (0.75, 1.15), "B": (0.8, 1.25), "C": (-0.1, 0.45), "D": (-0.2, 0.5),
-        "band": (-0.25, 0.45), "inner": (0.5, 0.9), "fracture": (-0.4, 0.1),
-    },
-    "t2": {
-        "A": (0.7, 1.15), "B": (1.0, 1.6), "C": (1.2, 2.2), "D": (-0.2, 0.5),
-        "band": (-0.3, 0.4), "inner": (1.1, 2.0), "fracture": (-0.3, 1.8),
-    },
-    "stir": {
-        "A": (-0.1, 0.2), "B": (0.3, 1.1), "C": (0.7, 1.9), "D": (-0.1, 0.4),
-        "band": (0.3, 1.4), "inner": (0.5, 1.6), "fracture": (-0.2, 1.5),
-    },
-    "ct": {
-        "A": (0.6, 1.1), "B": (0.9, 1.4), "C": (-0.3, 0.5), "D": (1.1, 2.0),
-        "band": (1.4, 2.8), "inner": (0.2, 0.9), "fracture": (-0.5, 0.2),
-    },
-}  # fmt: skip
-#: Classes that can be told from marrow without a band.
-VISIBLE_CLASSES = {"t1": "CD", "t2": "CD", "stir": "C", "ct": "CD"}
-NECK = np.array([0.72, -0.15, -0.68], np.float32)
-"""From the head's centre along the femoral neck."""
+from training.tissue import (
+    NECK,
+    TONES,
+    VISIBLE_CLASSES,
+    Contrast,
+    Grid,
+    Tones,
+    fine_grid,
+    marrow_of_the_neck,
+    measure_tones,
+    site,
+    slope_per_mm,
+    soft,
+    waves,
+)
 
 
 @dataclass(frozen=True)
@@ -93,13 +80,13 @@ def paint(
                              rng.uniform(0.05, 0.6))  # fmt: skip
     if not 0 < target_ratio <= 1:
         raise InputError(f"A lesion's target ratio must lie above 0 and up to 1, not {target_ratio}.")
-    tone = _tones(image, points_mm, head, radius_mm, contrast, muscle)
-    bone = head | _neck(image, points_mm, radius_mm, tone)
+    tone = measure_tones(image, points_mm, head, radius_mm, contrast, muscle)
+    bone = head | marrow_of_the_neck(image, points_mm, radius_mm, tone)
     box = ndimage.find_objects(bone.astype(np.uint8))[0]
-    grid = _fine_grid(points_mm[box], np.asarray(slice_normal_mm, np.float32))
+    grid = fine_grid(points_mm[box], np.asarray(slice_normal_mm, np.float32))
 
     shape = _shape(grid.points, radius_mm, target_ratio < 0.05, rng)
-    slope = _slope(shape, grid)
+    slope = slope_per_mm(shape, grid)
     necrosis, level = _threshold(shape, head[box], target_ratio)
     specks = _specks(necrosis)
     if specks.any():
@@ -143,28 +130,35 @@ def decoys(
         InputError: the head is empty, or the contrast is unknown.
     """
     _check(image, head, contrast)
-    tone = _tones(image, points_mm, head, radius_mm, contrast, None)
+    tone = measure_tones(image, points_mm, head, radius_mm, contrast, None)
     distance = np.sqrt(np.einsum("...c,...c->...", points_mm, points_mm))
     zone = distance < 1.3 * radius_mm
     box = ndimage.find_objects(zone.astype(np.uint8))[0]
     normal = points_mm[1, 0, 0] - points_mm[0, 0, 0] if len(points_mm) > 1 else np.zeros(3, np.float32)
-    grid = _fine_grid(points_mm[box], normal)
+    grid = fine_grid(points_mm[box], normal)
     out = np.array(image, np.float32)
-    inside = np.repeat(zone[box][:, None], grid.points.shape[1], axis=1)
+
+    def fine(voxels: np.ndarray) -> np.ndarray:
+        return np.repeat(voxels[box][:, None], grid.points.shape[1], axis=1)
+
+    inside = fine(zone)
     points = grid.points[inside]
-    in_bone = np.repeat((head | _neck(image, points_mm, radius_mm, tone))[box][:, None], grid.points.shape[1], axis=1)
-    part = np.repeat(tone.marrow_part(out[box])[:, None], grid.points.shape[1], axis=1)[inside]
+    bone = head | marrow_of_the_neck(image, points_mm, radius_mm, tone)
+    marrow_part = fine(tone.marrow_part(out) * bone)[inside]
+    before = fine((out - tone.zero) / tone.scale)[inside]
     change = np.zeros(len(points), np.float32)
     for cover, value, within in _decoy_covers(points, radius_mm, grid.pixel_mm, tone, rng):
-        wanted = cover * (in_bone[inside] * part if within else 1)
-        change += wanted * (value - tone.normal - change)
-    fine = np.zeros(inside.shape, np.float32)
-    fine[inside] = change
-    out[box] += tone.scale * fine.mean(axis=1)
+        if within:  # keep what is not marrow, as in ``paint``
+            change += cover * marrow_part * (value - tone.normal - change)
+        else:
+            change += cover * (value - before - change)
+    changes = np.zeros(inside.shape, np.float32)
+    changes[inside] = change
+    out[box] += tone.scale * changes.mean(axis=1)
 
     if rng.random() < 0.4:  # a bias that fades out
         fade = np.clip(1.3 - distance / radius_mm, 0, 0.5)[box] * 2
-        bias = rng.uniform(0, 0.15) * fade * _waves(points_mm[box], rng, (30, 90))
+        bias = rng.uniform(0, 0.15) * fade * waves(points_mm[box], rng, (30, 90))
         out[box] += bias * np.abs(out[box] - (tone.zero - tone.scale))
     if rng.random() < 0.4:  # the polar slices hold less of the head
         slices = np.flatnonzero(head.any(axis=(1, 2)))
@@ -180,60 +174,7 @@ def _check(image: np.ndarray, head: np.ndarray, contrast: str) -> None:
         raise InputError("The head mask is empty or of another shape than the image; there is nothing to paint into.")
 
 
-# --- intensities ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Tones:
-    """The tone scale of one image: ``level(tone)`` is an intensity."""
-
-    table: dict[str, tuple[float, float]]
-    contrast: str
-    zero: float
-    scale: float
-    marrow: float
-    suppressed: bool
-
-    def level(self, tone: np.ndarray | float) -> np.ndarray | float:
-        return self.zero + self.scale * tone
-
-    @property
-    def normal(self) -> float:
-        return 0.0 if self.suppressed else 1.0
-
-    def marrow_part(self, image: np.ndarray) -> np.ndarray:
-        """How much of each voxel is marrow: keeps cortex, vessels, texture and partial volume under the paint."""
-        if self.suppressed or self.contrast == "ct":
-            return np.ones_like(image, np.float32)
-        return np.clip((image - self.zero) / self.scale, 0.0, 1.3).astype(np.float32)
-
-
-def _tones(image, points, head, radius, contrast, muscle) -> _Tones:
-    distance = np.sqrt(np.einsum("...c,...c->...", points, points))
-    core = head & (distance < 0.8 * radius)
-    marrow = float(np.median(image[core if core.any() else head]))
-    near = distance < 2 * radius
-    around = image[near & ~head]
-    low, high = np.percentile(image[near], [2, 98])
-    spread = max(float(high - low), 1e-3 * abs(marrow), 1e-6)
-    if muscle is None:
-        muscle = float(np.percentile(around, 20)) if around.size else marrow - spread
-    suppressed = contrast == "stir" or (contrast == "t2" and marrow - muscle < 0.25 * spread)
-    if suppressed:
-        return _Tones(TONES["stir"], "stir", marrow, 0.5 * spread, marrow, True)
-    scale = max(marrow - muscle, 0.3 * spread)
-    return _Tones(TONES[contrast], contrast, marrow - scale, scale, marrow, False)
-
-
-def _neck(image, points, radius, tone: _Tones) -> np.ndarray:
-    """Marrow-like voxels where the neck leaves the head: a large lesion goes on there instead of ending in a cut."""
-    distance = np.sqrt(np.einsum("...c,...c->...", points, points)) + 1e-6
-    along = points @ NECK / distance
-    alike = np.abs(image - tone.marrow) < 0.4 * tone.scale
-    return (along > 0.75) & (distance > 0.9 * radius) & (distance < 1.35 * radius) & alike
-
-
-def _paintable(image, bone, grid: "_Grid", tone: _Tones, rng) -> tuple[np.ndarray, np.ndarray]:
+def _paintable(image, bone, grid: "Grid", tone: Tones, rng) -> tuple[np.ndarray, np.ndarray]:
     """How far the paint covers each voxel (0 in the thin rim of cortex and cartilage), and noise like the image's."""
     inside_mm = ndimage.distance_transform_edt(np.pad(bone, 1), sampling=grid.spacing_mm)[1:-1, 1:-1, 1:-1]
     rim = np.clip((inside_mm - rng.uniform(0.5, 1.5)) / grid.pixel_mm, 0, 1)
@@ -248,74 +189,15 @@ def _paintable(image, bone, grid: "_Grid", tone: _Tones, rng) -> tuple[np.ndarra
 # --- geometry ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """Points (k, s, j, i, 3) with s positions within each slice's thickness."""
-
-    points: np.ndarray
-    steps_mm: np.ndarray
-    spacing_mm: tuple[float, float, float]
-    pixel_mm: float
-
-
-def _fine_grid(points: np.ndarray, normal: np.ndarray) -> _Grid:
-    thickness = float(np.linalg.norm(normal))
-    parts = 1 if thickness < 1.5 and len(points) > 1 else 3 if thickness < 4 else 5
-    offsets = ((np.arange(parts, dtype=np.float32) + 0.5) / parts - 0.5)[:, None] * normal
-
-    def step(axis: int) -> np.ndarray:
-        if points.shape[axis] < 2:
-            return np.eye(3)[axis]
-        return np.take(points, 1, axis)[0, 0] - np.take(points, 0, axis)[0, 0]
-
-    steps = np.array([normal / parts, step(1), step(2)], float)
-    sizes = np.linalg.norm(steps, axis=1)
-    fine = points.astype(np.float32)[:, None] + offsets[None, :, None, None, :]
-    return _Grid(fine, steps, (thickness, sizes[1], sizes[2]), float(np.sqrt(sizes[1] * sizes[2])))
-
-
-def _slope(field: np.ndarray, grid: _Grid) -> np.ndarray:
-    """|gradient| per mm of a field (k, s, j, i): field / slope is a first-order distance (Taubin 1994)."""
-    flat = field.reshape(-1, *field.shape[2:])
-    gradients = [np.gradient(flat, axis=axis) if flat.shape[axis] > 1 else np.zeros_like(flat) for axis in range(3)]
-    metric = np.linalg.inv(grid.steps_mm @ grid.steps_mm.T)
-    square = sum(metric[a, b] * gradients[a] * gradients[b] for a in range(3) for b in range(3))
-    return np.sqrt(np.clip(square, 0.3**2, 4.0**2)).astype(np.float32).reshape(field.shape)
-
-
-def _waves(points: np.ndarray, rng, wavelengths_mm: tuple[float, float], channels: int = 1, count: int = 7):
-    """A smooth random field (..., channels) of unit variance: a sum of cosines of random direction and phase."""
-    direction = rng.standard_normal((3, count))
-    direction *= 2 * np.pi / rng.uniform(*wavelengths_mm, count) / np.linalg.norm(direction, axis=0)
-    phase = rng.uniform(0, 2 * np.pi, count)
-    amplitude = rng.standard_normal((count, channels))
-    amplitude *= np.sqrt(2 / (amplitude**2).sum(axis=0))
-    angle = points @ direction.astype(np.float32) + phase.astype(np.float32)
-    field = np.cos(angle) @ amplitude.astype(np.float32)
-    return field if channels > 1 else field[..., 0]
-
-
-def _towards(rng) -> np.ndarray:
-    """Where a lesion sits: mostly the anterosuperior dome, sometimes anywhere."""
-    kind = rng.random()
-    if kind < 0.65:
-        vector = np.array([0.1, 0.4, 0.85]) + 0.35 * rng.standard_normal(3)
-    else:
-        vector = rng.standard_normal(3)
-        if kind < 0.9:
-            vector[2] = abs(vector[2])
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
-
-
 def _shape(points: np.ndarray, radius: float, small: bool, rng) -> np.ndarray:
     """A field that is lower the deeper inside the lesion, in mm or so: any of its levels bounds a lesion."""
     warped = points.copy()
     for wavelengths, most in (((15.0, 40.0), 3.5), ((5.0, 14.0), 1.3)):
-        warped += rng.uniform(0, most) * 0.6 * _waves(points, rng, wavelengths, channels=3)
-    main = _towards(rng)
+        warped += rng.uniform(0, most) * 0.6 * waves(points, rng, wavelengths, channels=3)
+    main = site(rng)
     field = _primitive(warped, main, radius, small, rng)
     for _ in range(rng.choice(3, p=[0.7, 0.2, 0.1])):
-        other = _primitive(warped, _towards(rng), radius, small, rng) + rng.uniform(0, 0.3) * radius
+        other = _primitive(warped, site(rng), radius, small, rng) + rng.uniform(0, 0.3) * radius
         field = np.minimum(field, other)
     # The base of the head is spared unless the lesion is very large.
     return np.maximum(field, warped @ NECK - rng.uniform(0.1, 0.8) * radius)
@@ -368,11 +250,7 @@ def _specks(necrosis: np.ndarray) -> np.ndarray:
 # --- appearance -------------------------------------------------------------------------------------------------
 
 
-def _soft(distance_mm: np.ndarray, pixel_mm: float) -> np.ndarray:
-    return np.clip(distance_mm / pixel_mm + 0.5, 0, 1)
-
-
-def _appearance(points, depth, pixel, radius, tone: _Tones, ratio: float, rng) -> tuple[np.ndarray, np.ndarray, str]:
+def _appearance(points, depth, pixel, radius, tone: Tones, ratio: float, rng) -> tuple[np.ndarray, np.ndarray, str]:
     """Tone and cover at points (n, 3) that lie ``depth`` mm inside the outer margin."""
     bandless = rng.random() < (0.3 if ratio < 0.03 else 0.07)
     classes = VISIBLE_CLASSES[tone.contrast] if bandless else "ABCD"
@@ -383,34 +261,34 @@ def _appearance(points, depth, pixel, radius, tone: _Tones, ratio: float, rng) -
 
     inside = np.full(len(points), draw(mitchell), np.float32)
     if not bandless and rng.random() < 0.45:  # a second class, in patches or as an inner zone
-        where = _waves(points, rng, (8, 30)) - rng.uniform(0.2, 1.2)
+        where = waves(points, rng, (8, 30)) - rng.uniform(0.2, 1.2)
         if rng.random() < 0.4:
             where = (depth - rng.uniform(4, 12)) / 4 + 0.3 * where
         inside += (draw(str(rng.choice(list("ABCD")))) - inside) * np.clip(where / rng.uniform(0.1, 1) + 0.5, 0, 1)
-    inside += rng.uniform(0, 0.25) * (points @ _towards(rng)) / radius
+    inside += rng.uniform(0, 0.25) * (points @ site(rng)) / radius
     rough = rng.uniform(0, 0.5 if tone.contrast == "ct" else 0.25)
     for wavelengths in ((10, 25), (3, 8)):
-        inside += 0.6 * rng.uniform(0, rough) * _waves(points, rng, wavelengths)
+        inside += 0.6 * rng.uniform(0, rough) * waves(points, rng, wavelengths)
 
-    cover = _soft(depth, rng.uniform(1, 2.5) if bandless else pixel)
+    cover = soft(depth, rng.uniform(1, 2.5) if bandless else pixel)
     if not bandless:
-        vary = _waves(points, rng, (8, 30), channels=2)
+        vary = waves(points, rng, (8, 30), channels=2)
         width = rng.uniform(0.8, 5) if rng.random() < 0.4 else rng.uniform(0.8, 2.5)
         width = width * np.clip(1 + rng.uniform(0, 0.4) * vary[:, 0], 0.5, 1.6)
         strength = np.clip((vary[:, 1] + rng.uniform(0.8, 2)) * 2, 0, 1) if rng.random() < 0.25 else np.float32(1)
-        band = strength * (1 - _soft(depth - width, pixel * rng.uniform(1, 2)))
+        band = strength * (1 - soft(depth - width, pixel * rng.uniform(1, 2)))
         if rng.random() < (0.1 if tone.contrast == "t1" else 0.4):  # double line: a bright line inside the dark one
-            line = _soft(depth - width, pixel) * _soft(width + rng.uniform(0.8, 2.5) - depth, pixel)
+            line = soft(depth - width, pixel) * soft(width + rng.uniform(0.8, 2.5) - depth, pixel)
             inside += strength * line * (draw("inner") - inside)
         inside += band * (draw("band") - inside)
     if rng.random() < 0.2:  # subchondral fracture: a thin line under the surface
         below = radius - np.sqrt(np.einsum("nc,nc->n", points, points)) - rng.uniform(1.5, 4)
-        below += 0.5 * _waves(points, rng, (12, 30))
-        line = _soft(rng.uniform(0.3, 0.8) - np.abs(below), pixel) * (_waves(points, rng, (20, 60)) > -0.3)
+        below += 0.5 * waves(points, rng, (12, 30))
+        line = soft(rng.uniform(0.3, 0.8) - np.abs(below), pixel) * (waves(points, rng, (20, 60)) > -0.3)
         inside += line * (draw("fracture") - inside)
     if rng.random() < 0.2:  # oedema outside the band is not necrosis
         fade = np.exp(np.minimum(depth, 0) / rng.uniform(2, 6)) * rng.uniform(0.1, 0.6)
-        fade *= np.clip(_waves(points, rng, (15, 40)) + 0.7, 0, 1)
+        fade *= np.clip(waves(points, rng, (15, 40)) + 0.7, 0, 1)
         oedema = {"t1": 0.35, "t2": 1.4, "stir": 0.8, "ct": 1.1}[tone.contrast]
         total = cover + (1 - cover) * fade
         inside = (cover * inside + (1 - cover) * fade * oedema) / np.maximum(total, 1e-6)
@@ -418,36 +296,36 @@ def _appearance(points, depth, pixel, radius, tone: _Tones, ratio: float, rng) -
     return inside, cover, mitchell
 
 
-def _decoy_covers(points, radius, pixel, tone: _Tones, rng):
+def _decoy_covers(points, radius, pixel, tone: Tones, rng):
     """Yield (cover 0-1 at points (n, 3), tone, only in marrow?) of each thing that is not necrosis."""
     mr = tone.contrast != "ct"
     dark = (lambda low, high: rng.uniform(low, high)) if mr else (lambda low, high: rng.uniform(1.3, 2.5))
 
     def ball(centre, size, edge=pixel):
         offset = points - np.asarray(centre, np.float32) * np.float32(radius)
-        return _soft(size - np.sqrt(np.einsum("nc,nc->n", offset, offset)), edge)
+        return soft(size - np.sqrt(np.einsum("nc,nc->n", offset, offset)), edge)
 
     along = points @ NECK
     if rng.random() < 0.4:  # red marrow: no sharp margin
-        where = along / radius + rng.uniform(0.2, 0.7) * _waves(points, rng, (10, 40)) - rng.uniform(0, 0.9)
+        where = along / radius + rng.uniform(0.2, 0.7) * waves(points, rng, (10, 40)) - rng.uniform(0, 0.9)
         value = {"t1": rng.uniform(0.4, 0.85), "t2": rng.uniform(0.6, 1.1), "stir": rng.uniform(0.1, 0.5)}
         yield np.clip(where / rng.uniform(0.4, 1.2), 0, 1), value.get(tone.contrast, 1.1), True
     if rng.random() < 0.4:  # physeal scar: a thin curved line across the base
         across2 = np.maximum(np.einsum("nc,nc->n", points, points) - along**2, 0)
         sheet = along - rng.uniform(-0.1, 0.6) * radius + rng.uniform(-0.3, 0.6) * across2 / radius
-        sheet += rng.uniform(0, 1.2) * _waves(points, rng, (8, 30))
-        line = _soft(rng.uniform(0.3, 0.9) - np.abs(sheet), pixel)
-        broken = np.clip(2 * _waves(points, rng, (10, 40)) + rng.uniform(0.5, 3), 0, 1)
+        sheet += rng.uniform(0, 1.2) * waves(points, rng, (8, 30))
+        line = soft(rng.uniform(0.3, 0.9) - np.abs(sheet), pixel)
+        broken = np.clip(2 * waves(points, rng, (10, 40)) + rng.uniform(0.5, 3), 0, 1)
         yield line * broken, dark(-0.1, 0.7) if tone.contrast != "stir" else rng.uniform(-0.2, 0.3), True
     for _ in range(rng.integers(1, 4) if rng.random() < 0.3 else 0):  # bone islands under 4 mm
-        yield ball(_towards(rng) * rng.uniform(0, 0.85), rng.uniform(0.8, 1.9)), dark(-0.3, 0.3), True
+        yield ball(site(rng) * rng.uniform(0, 0.85), rng.uniform(0.8, 1.9)), dark(-0.3, 0.3), True
     for _ in range(rng.integers(1, 4) if rng.random() < 0.35 else 0):  # vessel channels: wavy threads from the base
-        start, end = (NECK + 0.35 * rng.standard_normal(3)) * radius, _towards(rng) * rng.uniform(0, 0.7) * radius
+        start, end = (NECK + 0.35 * rng.standard_normal(3)) * radius, site(rng) * rng.uniform(0, 0.7) * radius
         way = (end - start).astype(np.float32)
-        bent = points + np.float32(rng.uniform(0, 1.5)) * _waves(points, rng, (10, 30), channels=3) - start
+        bent = points + np.float32(rng.uniform(0, 1.5)) * waves(points, rng, (10, 30), channels=3) - start
         share = np.clip(bent @ way / (way @ way), 0, 1)
         offset = bent - share[:, None] * way
-        thread = _soft(rng.uniform(0.3, 0.9) - np.sqrt(np.einsum("nc,nc->n", offset, offset)), pixel)
+        thread = soft(rng.uniform(0.3, 0.9) - np.sqrt(np.einsum("nc,nc->n", offset, offset)), pixel)
         yield thread.astype(np.float32), rng.uniform(-0.2, 0.5) if tone.contrast in ("t1", "ct") else 1.2, True
     if rng.random() < 0.35:  # fovea, and the ligament that leaves it
         fovea = np.array([-0.95, -0.1, 0.1]) + 0.12 * rng.standard_normal(3)
