@@ -5,7 +5,7 @@
     python3 run.py grade INPUT --out DIR     the same as: onfh-assist grade INPUT --out DIR
     python3 run.py test [pytest options]     run all tests
 
-Only the standard library is used, and no newer syntax, so that any Python can at least say which one is wanted.
+Only the standard library is used, and the syntax of Python 3.6, so that an old Python can say which one is wanted.
 """
 
 import errno
@@ -36,12 +36,12 @@ def main(arguments):
         check_python()
         if arguments[:1] == ["test"]:
             python = prepare(["test", "train"])
-            return run([python, "-m", "pytest"] + arguments[1:], folder=ROOT)
+            return run([python, "-m", "pytest", *arguments[1:]], folder=ROOT)
         python = prepare([])
         # -P: a file named numpy.py in the user's folder must not be imported in place of the library.
-        return run([python, "-P", "-m", "ONFHAssistLib.cli"] + (arguments or ["grade", SAMPLE]))
+        return run([python, "-P", "-m", "ONFHAssistLib.cli", *(arguments or ["grade", SAMPLE])])
     except SetupError as error:
-        sys.stderr.write("run.py: %s\n" % error)
+        sys.stderr.write(f"run.py: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("run.py: stopped; the next start takes it up again.\n")
@@ -52,13 +52,13 @@ def check_python():
     """Refuse an unsupported Python and name one that is there, if any."""
     if sys.version_info[:2] in PYTHONS:
         return
-    names = ["python%d.%d" % version for version in reversed(PYTHONS)]
-    there = [name for name in names if hasattr(shutil, "which") and shutil.which(name)]
-    remedy = "start it with: %s run.py" % there[0] if there else "install one from https://www.python.org/downloads/"
-    wanted = ", ".join("%d.%d" % version for version in PYTHONS[:-1]) + " or %d.%d" % PYTHONS[-1]
+    wanted = [f"{major}.{minor}" for major, minor in PYTHONS]
+    there = [f"python{version}" for version in reversed(wanted) if shutil.which(f"python{version}")]
+    remedy = f"start it with: {there[0]} run.py" if there else "install one from https://www.python.org/downloads/"
+    found = ".".join(str(number) for number in sys.version_info[:3])
     raise SetupError(
-        "ONFH Assist needs Python %s, and this is Python %s (%s); %s"
-        % (wanted, ".".join(str(x) for x in sys.version_info[:3]), sys.executable, remedy)
+        f"ONFH Assist needs Python {', '.join(wanted[:-1])} or {wanted[-1]}, and this is Python {found} "
+        f"({sys.executable}); {remedy}"
     )
 
 
@@ -75,10 +75,10 @@ def prepare(extras):
     if intact and mark["fingerprint"] == finished["fingerprint"] and set(extras) <= set(mark["extras"]):
         return python
     if os.path.lexists(VENV) and not mark:
-        raise SetupError("%s is in the way and was not made by run.py; rename or remove it, then start again" % VENV)
+        raise SetupError(f"{VENV} is in the way and was not made by run.py; rename or remove it, then start again")
     try:
         if not intact:
-            sys.stderr.write("Setting up ONFH Assist in %s (first start only, some minutes)\n" % VENV)
+            sys.stderr.write(f"Setting up ONFH Assist in {VENV} (first start only, some minutes)\n")
             check_venv_module()
             if os.path.isdir(VENV):
                 shutil.rmtree(VENV)
@@ -95,7 +95,7 @@ def prepare(extras):
             raise
         write_mark(dict(finished, base=os.path.realpath(python), extras=wanted))
     except OSError as error:
-        raise SetupError(explain(str(error), error.errno))
+        raise SetupError(explain(str(error), error.errno)) from error
     return python
 
 
@@ -130,15 +130,15 @@ def check_venv_module():
         import venv  # noqa: F401
     except ImportError as error:
         raise SetupError(
-            "this Python (%s) lacks the module that makes virtual environments (%s); on Debian or Ubuntu install it "
-            "with: sudo apt install python%d.%d-venv; elsewhere reinstall Python from https://www.python.org/downloads/"
-            % ((sys.executable, error) + tuple(sys.version_info[:2]))
-        )
+            f"this Python ({sys.executable}) lacks the module that makes virtual environments ({error}); on Debian or "
+            f"Ubuntu install it with: sudo apt install python{sys.version_info[0]}.{sys.version_info[1]}-venv; "
+            "elsewhere reinstall Python from https://www.python.org/downloads/"
+        ) from error
 
 
 def install(python, extras):
     """Install this project (editable) and its pinned dependencies into the virtual environment."""
-    project = "." + ("[%s]" % ",".join(extras) if extras else "")
+    project = "." + (f"[{','.join(extras)}]" if extras else "")
     command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--editable", project]
     if "train" in extras:
         command += torch_options()
@@ -179,12 +179,12 @@ def execute(command, step):
             lines.append(line)
             log.write(line)
             if terminal and line.strip():
-                sys.stderr.write("\r\033[K  %s" % line.strip()[:70])
+                sys.stderr.write(f"\r\033[K  {line.strip()[:70]}")
                 sys.stderr.flush()
     if terminal:
         sys.stderr.write("\r\033[K")
     if process.wait() != 0:
-        raise SetupError("%s failed: %s" % (step, explain("".join(lines))))
+        raise SetupError(f"{step} failed: {explain(''.join(lines))}")
 
 
 def environment(**changes):
@@ -197,11 +197,11 @@ def environment(**changes):
 def explain(output, number=None):
     """Turn the output of a failed step, or the text and number of an OSError, into what is wrong and what to do."""
     if number == errno.ENOSPC or re.search(r"No space left on device|not enough space on the disk|Errno 28", output):
-        return "the disk is full; free about 3 GB for %s, then start again" % VENV
+        return f"the disk is full; free about 3 GB for {VENV}, then start again"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS) or re.search(
         r"Permission denied|Access is denied|Read-only file system", output
     ):
-        return "no permission to write in %s; copy the project to a folder of your own, then start again" % ROOT
+        return f"no permission to write in {ROOT}; copy the project to a folder of your own, then start again"
     if re.search(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError", output):
         return (
             "the certificate of the package index is not trusted here; set PIP_CERT to your network's certificate file "
@@ -218,13 +218,13 @@ def explain(output, number=None):
         )
     missing = re.search(r"No matching distribution found for (\S+)", output)
     if missing:
-        return "the package index has no %s for this Python (%s); another supported Python may help" % (
-            missing.group(1),
-            sys.version.split()[0],
+        return (
+            f"the package index does not answer, or has no {missing.group(1)} for this Python "
+            f"({sys.version.split()[0]}, {sys.platform}); check the network, or try another supported Python"
         )
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no reason given"]
     errors = [line for line in lines if re.match(r"\w*error: (?!subprocess-exited)", line, re.IGNORECASE)]
-    return "%s; the whole output is in %s" % ((errors or lines)[-1], LOG)
+    return f"{(errors or lines)[-1]}; the whole output is in {LOG}"
 
 
 def run(command, folder=None):

@@ -27,7 +27,7 @@ from ONFHAssistLib.core.hip import SIDES
 
 if TYPE_CHECKING:
     from ONFHAssistLib.analysis import HeadSeed
-    from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
+    from ONFHAssistLib.core.hip import HipResult, StudyResult
 
 PROGRAM = "onfh-assist"
 GRADINGS = {
@@ -108,7 +108,9 @@ def grade(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="INPUT", help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series.", show_default=False
+            metavar="INPUT",
+            help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("onfh-report"),
@@ -248,7 +250,9 @@ def print_result(result: "StudyResult", folder: Path) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    table = Table("", *(f"{hip.side.capitalize()} hip" for hip in result.hips), title="For research use", show_lines=True)
+    table = Table(
+        "", *(f"{hip.side.capitalize()} hip" for hip in result.hips), title="For research use", show_lines=True
+    )
     for name, title in GRADINGS.items():
         table.add_row(title, *(grade_cell(hip, name) for hip in result.hips))
     table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
@@ -262,13 +266,15 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     """One grade with its rule; a borderline one is marked."""
     from rich.markup import escape
 
+    from ONFHAssistLib.exchange.borderline import is_borderline
+
     if hip.status != "graded":
         return f"not graded\n[dim]{escape(hip.reason or '')}[/dim]"
     given = hip.grades.get(name)
     if given is None:
         return "-"
     shown = "-" if given.grade is None else str(given.grade)
-    mark = " [yellow](borderline)[/yellow]" if is_borderline(given) else ""
+    mark = " [yellow](borderline)[/yellow]" if is_borderline(name, given) else ""
     return f"[bold]{escape(shown)}[/bold]{mark}\n[dim]{escape(given.rule)}[/dim]"
 
 

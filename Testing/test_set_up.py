@@ -1,0 +1,265 @@
+"""What a user meets when ``python3 run.py`` sets itself up, and when it cannot."""
+
+import ast
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import run as launcher
+
+ROOT = Path(__file__).resolve().parents[1]
+# An index that refuses at once, and none of the indices or wheels that this machine may have configured.
+NO_NETWORK = {
+    "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_EXTRA_INDEX_URL": "",
+    "PIP_FIND_LINKS": "",
+    "PIP_NO_CACHE_DIR": "1",
+    "PIP_RETRIES": "1",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with run.py and a small library that prints the arguments it gets."""
+    folder = tmp_path / "a project"
+    (folder / "ONFHAssistLib").mkdir(parents=True)
+    for name in ("run.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "ONFHAssistLib" / "__init__.py").touch()
+    (folder / "ONFHAssistLib" / "cli.py").write_text("import sys\nprint(sys.argv[1:])\nsys.exit(7)\n")
+    return folder
+
+
+def start(project: Path, *arguments: str, python: str = sys.executable, **changes: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [python, str(project / "run.py"), *arguments],
+        env={**os.environ, "PYTHONPATH": "", **changes},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def set_up_without_network(project: Path) -> Path:
+    """Make what a finished set-up leaves: an environment that knows the library, and the mark; pip is not in it."""
+    environment = project / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    packages = next(environment.rglob("site-packages"))
+    (packages / "project.pth").write_text(f"{project}\n")
+    (environment / "ran").touch()
+    code = (
+        "import os, run; run.write_mark({'fingerprint': run.fingerprint(), 'extras': [], "
+        "'base': os.path.realpath(os.path.join(run.VENV, 'bin', 'python'))})"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=project, env={**os.environ, "PYTHONPATH": ""}, check=True)
+    return environment
+
+
+def fake(folder: Path, name: str, code: str) -> str:
+    """A module that takes the place of another one in run.py's own process; returns the PYTHONPATH for it."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.py").write_text(code)
+    return str(folder)
+
+
+def assert_one_message(result: subprocess.CompletedProcess, *parts: str) -> None:
+    message = [line for line in result.stderr.splitlines() if line.startswith("run.py: ")]
+    assert result.returncode == 1
+    assert len(message) == 1 and "Traceback" not in result.stderr, result.stderr
+    for part in parts:
+        assert part in message[0]
+
+
+def test_an_unsupported_python_is_named_with_those_wanted(project: Path, tmp_path: Path):
+    path = fake(tmp_path / "fakes", "sitecustomize", "import sys\nsys.version_info = (3, 9, 1, 'final', 0)\n")
+    result = start(project, PYTHONPATH=path)
+    assert_one_message(result, "3.11, 3.12 or 3.13", "Python 3.9.1", sys.executable)
+    assert not (project / ".venv").exists()
+
+
+def test_run_py_can_be_read_by_python_3_6():
+    ast.parse((ROOT / "run.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def test_run_py_and_pyproject_want_the_same_pythons():
+    import tomllib
+
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    lowest, highest = launcher.PYTHONS[0], launcher.PYTHONS[-1]
+    assert wanted == f">={lowest[0]}.{lowest[1]},<{highest[0]}.{highest[1] + 1}"
+
+
+@pytest.mark.parametrize("module", ["venv", "ensurepip"])
+def test_a_python_without_venv_says_what_to_install(project: Path, tmp_path: Path, module: str):
+    path = fake(tmp_path / "fakes", module, f"raise ImportError('No module named {module}')\n")
+    result = start(project, PYTHONPATH=path)
+    assert_one_message(result, module, f"sudo apt install python3.{sys.version_info[1]}-venv")
+    assert not (project / ".venv").exists()
+
+
+def test_without_network_it_says_so_and_the_next_start_tries_again(project: Path):
+    first, second = (start(project, **NO_NETWORK) for _ in range(2))
+    assert_one_message(first, "installing the dependencies failed", "no network?", "PIP_INDEX_URL")
+    assert_one_message(second, "no network?")
+
+
+def test_a_folder_that_cannot_be_written_is_named(project: Path, tmp_path: Path):
+    code = "import os\ndef mkdir(*_, **__): raise PermissionError(13, 'Permission denied')\nos.mkdir = mkdir\n"
+    result = start(project, PYTHONPATH=fake(tmp_path / "fakes", "sitecustomize", code))
+    assert_one_message(result, "no permission to write", str(project))
+
+
+def test_an_environment_of_the_users_own_is_not_touched(project: Path):
+    (project / ".venv").mkdir()
+    (project / ".venv" / "mine").write_text("precious")
+    assert_one_message(start(project), "was not made by run.py", "rename or remove it")
+    assert (project / ".venv" / "mine").read_text() == "precious"
+
+
+def test_the_second_start_hands_everything_over_without_pip(project: Path):
+    set_up_without_network(project)
+    result = start(project, "grade", "my hip.nii.gz", "--out", "a b", "--json", **NO_NETWORK)
+    assert (result.returncode, result.stderr) == (7, "")
+    assert result.stdout == "['grade', 'my hip.nii.gz', '--out', 'a b', '--json']\n"
+
+
+def test_without_arguments_the_sample_study_is_graded(project: Path):
+    set_up_without_network(project)
+    sample = project / "Resources" / "SampleData" / "procedural_t1.nii.gz"
+    assert start(project, **NO_NETWORK).stdout == f"{['grade', str(sample)]}\n"
+
+
+def test_the_second_start_costs_less_than_a_third_of_a_second(project: Path):
+    environment = set_up_without_network(project)
+    bare = [str(environment / "bin" / "python"), "-c", "pass"]
+
+    def seconds(command: list[str]) -> float:
+        begin = time.perf_counter()
+        subprocess.run(command, capture_output=True)
+        return time.perf_counter() - begin
+
+    with_run = min(seconds([sys.executable, str(project / "run.py"), "--version"]) for _ in range(5))
+    assert with_run - min(seconds(bare) for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize("change", ["unfinished", "broken mark", "python removed", "folder moved"])
+def test_an_interrupted_or_broken_set_up_is_made_anew(project: Path, change: str):
+    environment = set_up_without_network(project)
+    mark = environment / "onfh-assist.json"
+    if change == "unfinished":
+        mark.write_text('{"unfinished": true}')
+    elif change == "broken mark":
+        mark.write_text('{"fingerp')
+    elif change == "python removed":
+        (environment / "bin" / "python").unlink()
+    else:
+        project = project.rename(project.with_name("moved"))
+        environment = project / ".venv"
+    # It goes back to pip, which stops for want of a network; a start on the broken environment would print arguments.
+    result = start(project, **NO_NETWORK)
+    assert_one_message(result, "installing the dependencies failed")
+    assert (environment / "ran").exists() is (change == "folder moved")
+
+
+def test_changed_pins_are_installed_and_a_failure_leaves_what_worked(project: Path):
+    environment = set_up_without_network(project)
+    mark = (environment / "onfh-assist.json").read_text()
+    with open(project / "pyproject.toml", "a") as file:
+        file.write("# a change\n")
+    assert_one_message(start(project), "No module named pip")
+    assert json.loads((environment / "onfh-assist.json").read_text()) == json.loads(mark)
+    assert (environment / "ran").exists()
+
+
+def test_the_tests_extra_is_added_to_an_environment_without_it(project: Path):
+    set_up_without_network(project)
+    assert_one_message(start(project, "test"), "No module named pip")
+    assert start(project, "--version").returncode == 7
+
+
+def test_a_python_path_of_another_program_does_not_leak_in(project: Path, tmp_path: Path):
+    set_up_without_network(project)
+    path = fake(tmp_path / "fakes", "ONFHAssistLib", "raise SystemExit('leaked')\n")
+    assert start(project, "x", PYTHONPATH=path).stdout == "['x']\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "number", "part"),
+    [
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n",
+            None,
+            "disk is full",
+        ),
+        ("", errno.ENOSPC, "disk is full"),
+        ("", errno.EROFS, "no permission to write"),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'\n",
+            None,
+            "permission",
+        ),
+        ("SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'))\nERROR: No matching", None, "PIP_CERT"),
+        (
+            "Temporary failure in name resolution\nERROR: No matching distribution found for rich==15.0.0",
+            None,
+            "network",
+        ),
+        ('WARNING: Retrying ... ReadTimeoutError("Read timed out.")', None, "network"),
+        ("ERROR: No matching distribution found for openvino==1.2\n", None, "has no openvino==1.2"),
+        ("x\nerror: could not build\n\nnote: see above\n", None, "error: could not build"),
+        ("", None, "no reason given"),
+    ],
+)
+def test_each_failure_of_pip_says_what_to_do(output: str, number: int | None, part: str):
+    assert part in launcher.explain(output, number)
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "expected"),
+    [
+        ("linux", None, True),
+        ("linux", "PIP_INDEX_URL", False),
+        ("linux", "PIP_NO_INDEX", False),
+        ("darwin", None, False),
+    ],
+)
+def test_linux_gets_the_small_torch_unless_an_index_is_chosen(monkeypatch, platform, variable, expected):
+    class Answer:
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(sys, "platform", platform)
+    for name in ("PIP_INDEX_URL", "PIP_NO_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "https://mirror.example/simple")
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer())
+    assert bool(launcher.torch_options()) is expected
+
+
+def test_an_index_of_torch_that_does_not_answer_is_left_out(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("no route")
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("PIP_INDEX_URL", "PIP_NO_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    assert launcher.torch_options() == []
+
+
+def test_every_dependency_is_pinned_to_one_version():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    assert [pin for pins in lists for pin in pins if not re.fullmatch(r"[\w.-]+==[\d.]+", pin)] == []
