@@ -1,0 +1,113 @@
+"""Files that appear all together, complete, or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ONFHAssistLib.core.errors import InputError
+
+Writer = Callable[[Path], None]
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+    errno.EROFS: "the disk is read-only; choose another folder",
+    errno.EACCES: "writing is not allowed there; choose another folder",
+    errno.EPERM: "writing is not allowed there; choose another folder",
+    errno.ENOTDIR: "a part of that path is a file; choose another folder",
+    errno.EEXIST: "that is a file; choose another folder",
+}
+
+
+def publish(folder: Path, writers: Mapping[str, Writer]) -> None:
+    """Write all files into ``folder`` so that a reader sees the earlier result or the new one, complete.
+
+    They are written to a staging folder on the same disk and flushed to it. A new ``folder`` then comes into being by
+    one rename. In an existing one the earlier files are set aside, the new ones take their names, and any failure puts
+    the earlier ones back; other files in it are never touched.
+
+    Args:
+        folder: made if missing, with its parents.
+        writers: name of each file, and what writes it to a given path.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full; nothing has changed then.
+    """
+    made: list[Path] = []
+    staging: Path | None = None
+    try:
+        existed = folder.is_dir()
+        _make_folders(folder if existed else folder.parent, made)
+        # Inside an existing folder: it may be a mount of its own, and its parent may not be ours to write to.
+        staging = (folder if existed else folder.parent) / f".onfh-assist-{secrets.token_hex(4)}"
+        staging.mkdir()
+        for name, write in writers.items():
+            write(staging / name)
+            _flush(staging / name)
+        if existed:
+            _swap(staging, folder, list(writers))
+        else:
+            _flush(staging)
+            staging.rename(folder)
+    except BaseException as error:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):  # somebody else may have put something there
+                parent.rmdir()
+        if isinstance(error, OSError):
+            why = _REASONS.get(error.errno, error.strerror or str(error))
+            raise InputError(f"The result could not be written to {folder}: {why}.") from error
+        raise
+    shutil.rmtree(staging, ignore_errors=True)
+    with contextlib.suppress(OSError):  # the files are there; only the order of the disk's own journal is at stake
+        _flush(folder)
+
+
+def write_bytes(content: bytes) -> Writer:
+    """Return what writes ``content`` to a path."""
+
+    def write(path: Path) -> None:
+        with open(path, "wb") as file:
+            file.write(content)
+
+    return write
+
+
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    if folder.is_dir():
+        return
+    _make_folders(folder.parent, made)
+    folder.mkdir()
+    made.append(folder)
+
+
+def _flush(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # Windows cannot flush folders
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _swap(staging: Path, folder: Path, names: list[str]) -> None:
+    earlier = staging / "earlier"
+    earlier.mkdir()
+    undo: list[tuple[Path, Path]] = []
+    try:
+        for name in names:
+            if (folder / name).exists():
+                os.replace(folder / name, earlier / name)
+                undo.append((earlier / name, folder / name))
+            os.replace(staging / name, folder / name)
+            undo.append((folder / name, staging / name))
+    except BaseException:
+        for source, target in reversed(undo):
+            os.replace(source, target)
+        raise

@@ -1,0 +1,127 @@
+"""The numbers as files: report.json (schema onfh-assist-report/1) and slices.csv.
+
+The same result gives the same bytes: no time and no machine is written.
+"""
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from ONFHAssistLib import __version__
+from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
+from ONFHAssistLib.exchange.borderline import is_borderline
+
+SCHEMA = "onfh-assist-report/1"
+RESEARCH_USE = (
+    "For research use only. Not a medical device; not for diagnosis or treatment. "
+    "The extent of necrosis is graded, not its stage (collapse, joint space)."
+)
+SLICE_COLUMNS = (
+    "side",
+    "index",
+    "position_r_mm",
+    "position_a_mm",
+    "position_s_mm",
+    "head_mm2",
+    "necrosis_mm2",
+    "ratio",
+    "steinberg",
+)
+
+
+def report_json(result: StudyResult, identify: bool = False) -> str:
+    """Return the text of ``report.json``; see `report`."""
+    return json.dumps(report(result, identify), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def report(result: StudyResult, identify: bool = False) -> dict[str, Any]:
+    """Return the study as JSON-ready values, as Resources/Schemas/onfh-assist-report-1.schema.json describes it.
+
+    Ratios are fractions, points RAS in mm. A number that is not finite becomes null.
+
+    Args:
+        result: the study.
+        identify: also give the patient's name and ID.
+    """
+    content = {
+        "schema": SCHEMA,
+        "software": {"name": "ONFHAssist", "version": __version__},
+        "research_use": RESEARCH_USE,
+        **({"patient": result.patient} if identify else {}),
+        "input": result.source,
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in result.warnings],
+        "models": result.models,
+        "hips": [_hip(hip) for hip in result.hips],
+    }
+    return _json_ready(content)
+
+
+def slices_csv(result: StudyResult) -> str:
+    """Return ``slices.csv``: one row for each slice and side, positions RAS in mm, ratio as a fraction."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(SLICE_COLUMNS)
+    for hip in result.hips:
+        for s in hip.slices:
+            position = [f"{x:.3f}" for x in s.position_ras_mm]
+            areas = [f"{s.head_mm2:.2f}", f"{s.necrosis_mm2:.2f}", f"{s.ratio:.6f}"]
+            rows.writerow([hip.side, s.index, *position, *areas, s.steinberg])
+    return text.getvalue()
+
+
+def _hip(hip: HipResult) -> dict[str, Any]:
+    sphere = hip.sphere and {"centre_ras_mm": hip.sphere.centre_ras_mm, "radius_mm": hip.sphere.radius_mm}
+    return {
+        "side": hip.side,
+        "status": hip.status,
+        "reason": hip.reason,
+        "sphere": sphere,
+        "landmarks": {
+            "acetabular_edge_ras_mm": hip.landmarks.acetabular_edge_ras_mm,
+            "teardrop_ras_mm": hip.landmarks.teardrop_ras_mm,
+        },
+        "head_volume_ml": hip.head_volume_ml,
+        "necrosis_volume_ml": hip.necrosis_volume_ml,
+        "volume_ratio": hip.volume_ratio,
+        "slices": [
+            {
+                "index": s.index,
+                "position_ras_mm": s.position_ras_mm,
+                "head_mm2": s.head_mm2,
+                "necrosis_mm2": s.necrosis_mm2,
+                "ratio": s.ratio,
+                "steinberg": s.steinberg,
+            }
+            for s in hip.slices
+        ],
+        "grades": {name: _grade(name, grade) for name, grade in hip.grades.items()},
+    }
+
+
+def _grade(name: str, grade: Grade) -> dict[str, Any]:
+    return {
+        "grade": grade.grade,
+        "rule": grade.rule,
+        "value": grade.value,
+        "unit": grade.unit,
+        "margin": grade.margin,
+        "borderline": is_borderline(name, grade),
+        "reason": grade.rule if grade.grade is None else None,
+        **grade.details,
+    }
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_ready(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _json_ready(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

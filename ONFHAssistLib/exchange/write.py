@@ -1,0 +1,40 @@
+"""The one door through which a result leaves: `write_study`."""
+
+from functools import partial
+from pathlib import Path
+
+from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.exchange.masks import segmentation_nrrd, write_nifti
+from ONFHAssistLib.exchange.page import report_html
+from ONFHAssistLib.exchange.publish import publish, write_bytes
+from ONFHAssistLib.exchange.tables import report_json, slices_csv
+
+
+def write_study(result: StudyResult, folder: Path, identify: bool = False) -> Path:
+    """Write report.json, masks.nii.gz, masks.seg.nrrd, slices.csv and report.html, all of them or none.
+
+    Earlier files of these names are replaced once the new ones are complete; other files stay as they are.
+
+    Args:
+        result: the study.
+        folder: made if missing.
+        identify: put the patient's name and ID into report.json and report.html.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full; nothing has changed then.
+    """
+    masks = result.masks
+    publish(
+        folder,
+        {
+            "masks.nii.gz": partial(write_nifti, volume=result.volume, masks=masks),
+            "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks)),
+            "slices.csv": write_bytes(slices_csv(result).encode()),
+            "report.json": write_bytes(report_json(result, identify).encode()),
+            "report.html": write_bytes(report_html(result, identify).encode()),
+        },
+    )
+    return folder / "report.html"

@@ -1,0 +1,147 @@
+"""All files or none: full disks, folders that cannot be written to, earlier results."""
+
+import errno
+import io
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.exchange import publish as publishing
+from ONFHAssistLib.exchange.write import write_study
+
+NAMES = {"report.json", "masks.nii.gz", "masks.seg.nrrd", "slices.csv", "report.html"}
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+class FullDisk:
+    """Lets the first ``allowed`` calls that change the disk pass; from then on it is full."""
+
+    def __init__(self, monkeypatch, allowed):
+        self.left = allowed
+        self.failed = False
+        for owner, name in [(os, "mkdir"), (os, "rename"), (os, "replace"), (os, "fsync")]:
+            monkeypatch.setattr(owner, name, self.guard(getattr(owner, name)))
+        monkeypatch.setattr(publishing, "open", self.open, raising=False)
+
+    def guard(self, call):
+        def guarded(*args, **kwargs):
+            self.spend()
+            return call(*args, **kwargs)
+
+        return guarded
+
+    def spend(self):
+        if self.left == 0:
+            self.left = -1  # one failure; undoing it may use the disk again
+            self.failed = True
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.left -= 1
+
+    def open(self, path, mode):
+        disk = self
+
+        class File(io.FileIO):
+            def write(self, data):
+                half = len(data) // 2
+                super().write(data[:half])
+                disk.spend()
+                return half + super().write(data[half:])
+
+        return File(path, mode.replace("b", ""))
+
+
+def test_all_five_files_appear(study, tmp_path):
+    page = write_study(study, tmp_path / "new" / "out")
+    assert page == tmp_path / "new" / "out" / "report.html"
+    assert set(contents(page.parent)) == NAMES
+    assert os.listdir(tmp_path / "new") == ["out"]
+
+
+def test_an_earlier_result_is_replaced_and_other_files_stay(study, tmp_path):
+    (tmp_path / "report.json").write_text("old")
+    (tmp_path / "notes.txt").write_text("mine")
+    write_study(study, tmp_path)
+    found = contents(tmp_path)
+    assert set(found) == NAMES | {"notes.txt"}
+    assert found["notes.txt"] == b"mine"
+    assert found["report.json"].startswith(b"{")
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["new folder", "earlier result"])
+def test_a_disk_that_is_full_at_any_step_leaves_nothing_half_written(study, tmp_path, monkeypatch, earlier):
+    folder = tmp_path / "made" / "out"
+    if earlier:
+        folder.mkdir(parents=True)
+        for name in [*NAMES, "notes.txt"]:
+            (folder / name).write_text(f"old {name}")
+    before, refused, finished = contents(tmp_path), 0, False
+    while not finished:
+        with monkeypatch.context() as patch:
+            disk = FullDisk(patch, allowed=refused)
+            try:
+                write_study(study, folder)
+                finished = True
+            except InputError as error:
+                refused += 1
+                assert str(error) == (
+                    f"The result could not be written to {folder}: "
+                    "the disk is full; free some space or choose another folder."
+                )
+                assert contents(tmp_path) == before
+                assert earlier or not (tmp_path / "made").exists()
+    assert refused >= 13  # each write, each flush, each rename
+    assert disk.failed  # only the flush after the last step
+    assert {name.removeprefix("made/out/") for name in contents(tmp_path)} >= NAMES
+    assert contents(folder)["report.json"].startswith(b"{")
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting needs root")
+def test_a_really_full_disk_is_said_in_one_sentence(study, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("a small tmpfs cannot be mounted here")
+    try:
+        with pytest.raises(InputError, match="the disk is full"):
+            write_study(study, disk / "out")
+        assert os.listdir(disk) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_folder_that_is_a_file_is_refused_and_the_file_kept(study, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InputError, match="could not be written"):
+        write_study(study, tmp_path / "out")
+    with pytest.raises(InputError, match="could not be written"):
+        write_study(study, tmp_path / "out" / "deeper")
+    assert contents(tmp_path) == {"out": b"mine"}
+
+
+def test_a_folder_without_permission_is_refused_in_one_sentence(study, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(InputError, match="writing is not allowed there; choose another folder"):
+        write_study(study, tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_stopping_in_mid_write_leaves_nothing(tmp_path):
+    def interrupted(path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publishing.publish(tmp_path / "out", {"a": publishing.write_bytes(b"a"), "b": interrupted})
+    assert os.listdir(tmp_path) == []
