@@ -144,7 +144,8 @@ def decoys(
     inside = fine(zone)
     points = grid.points[inside]
     bone = head | marrow_of_the_neck(image, points_mm, radius_mm, tone)
-    marrow_part = fine(tone.marrow_part(out) * bone)[inside]
+    fade = np.clip((1.3 - distance / radius_mm) * 4, 0, 1)  # no edge where the zone ends in the neck
+    marrow_part = fine(tone.marrow_part(out) * bone * fade)[inside]
     before = fine((out - tone.zero) / tone.scale)[inside]
     change = np.zeros(len(points), np.float32)
     for cover, value, within in _decoy_covers(points, radius_mm, grid.pixel_mm, tone, rng):
@@ -275,7 +276,7 @@ def _appearance(points, depth, pixel, radius, tone: Tones, ratio: float, rng) ->
         vary = waves(points, rng, (8, 30), channels=2)
         width = rng.uniform(0.8, 5) if rng.random() < 0.4 else rng.uniform(0.8, 2.5)
         width = width * np.clip(1 + rng.uniform(0, 0.4) * vary[:, 0], 0.5, 1.6)
-        strength = np.clip((vary[:, 1] + rng.uniform(0.8, 2)) * 2, 0, 1) if rng.random() < 0.25 else np.float32(1)
+        strength = np.clip((vary[:, 1] + rng.uniform(1.2, 2.2)) * 2, 0.25, 1) if rng.random() < 0.25 else np.float32(1)
         band = strength * (1 - soft(depth - width, pixel * rng.uniform(1, 2)))
         if rng.random() < (0.1 if tone.contrast == "t1" else 0.4):  # double line: a bright line inside the dark one
             line = soft(depth - width, pixel) * soft(width + rng.uniform(0.8, 2.5) - depth, pixel)
