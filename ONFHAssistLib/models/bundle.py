@@ -1,0 +1,190 @@
+"""One folder for each model, in MONAI's bundle layout: read it, trust nothing in it, describe it.
+
+::
+
+    Resources/Bundles/<name>/
+        LICENSE
+        configs/metadata.json       what goes in and out, versions, checksums (Schemas/bundle-metadata.schema.json)
+        configs/inference.json      network_def: the MONAI network and its arguments
+        models/model.safetensors    weights, fp16 (MONAI's specification has a pickled model.pt: see README.md)
+        models/model.xml, .bin      the same network as OpenVINO graph, for the CPU without torch
+        docs/README.md              model card: data, figures, limits, licence
+"""
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.resources import resource_path
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.models.engine import Engine
+
+#: Number of the bundle format: raised when older software could misread a newer bundle.
+SCHEMA = 1
+
+FILES = (
+    "LICENSE",
+    "configs/metadata.json",
+    "configs/inference.json",
+    "models/model.safetensors",
+    "models/model.xml",
+    "models/model.bin",
+    "docs/README.md",
+)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that was found whole and unchanged.
+
+    Attributes:
+        name: name of its folder.
+        version: "major.minor.patch" of the model.
+        folder: where it lies.
+        metadata: content of ``configs/metadata.json``, valid against its schema.
+        network_def: ``network_def`` of ``configs/inference.json``, for ``networks.build_network``.
+    """
+
+    name: str
+    version: str
+    folder: Path
+    metadata: dict[str, Any]
+    network_def: dict[str, Any]
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """What the network needs of its input: pixel_mm, size_px, neighbour_mm, modalities, trained_on."""
+        return self.metadata["onfh_assist"]
+
+    @property
+    def in_channels(self) -> int:
+        """Number of input channels."""
+        return self.metadata["network_data_format"]["inputs"]["image"]["num_channels"]
+
+    @property
+    def out_channels(self) -> int:
+        """Number of output channels."""
+        return self.metadata["network_data_format"]["outputs"]["pred"]["num_channels"]
+
+    @property
+    def size_multiples(self) -> tuple[int, ...]:
+        """For each spatial axis, in array order: its size must be a multiple of this many pixels."""
+        shape = self.metadata["network_data_format"]["inputs"]["image"]["spatial_shape"]
+        return tuple(int(axis.split("*")[0]) for axis in shape)
+
+
+def load_bundle(name_or_path: str | Path) -> Bundle:
+    """Read a bundle and check that it is whole, unchanged, and made for this software.
+
+    Args:
+        name_or_path: name of a folder in ``Resources/Bundles``, or the path of a bundle's folder.
+
+    Raises:
+        InputError: no such folder, a missing or unreadable file, a checksum that differs, a folder of another origin,
+            a bundle for another version of this software, or a network that does not fit its metadata.
+    """
+    folder = _find(name_or_path)
+    if not folder.is_dir():
+        raise InputError(f"There is no model folder {str(name_or_path)!r}; give the name or the path of a model.")
+    name = folder.resolve().name
+    missing = [file for file in FILES if not (folder / file).is_file()]
+    if missing:
+        raise InputError(f"The model {name} lacks {', '.join(missing)}; install it again.")
+    metadata = _read_json(folder, "configs/metadata.json", name)
+    network_def = _read_json(folder, "configs/inference.json", name).get("network_def")
+    _check_origin(metadata, name)
+    _check_schema(metadata, name)
+    _check_network(network_def, metadata, name)
+    _check_files(folder, metadata["onfh_assist"]["sha256"], name)
+    return Bundle(name, metadata["version"], folder, metadata, network_def)
+
+
+def describe(bundle: Bundle, engine: "Engine | None" = None) -> dict[str, Any]:
+    """Return the entry of ``report.json`` under "models": plain values that say which model ran, and where."""
+    own = bundle.metadata["onfh_assist"]
+    return {
+        "name": bundle.name,
+        "version": bundle.version,
+        "sha256": own["sha256"]["model.safetensors"][:12],
+        "engine": engine.name if engine else None,
+        "device": engine.device if engine else None,
+        "trained_on": own["trained_on"],
+        "licence": own["licence"],
+    }
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 checksum of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find(name_or_path: str | Path) -> Path:
+    if isinstance(name_or_path, str) and Path(name_or_path).name == name_or_path:
+        with contextlib.suppress(FileNotFoundError):
+            return resource_path("Bundles", name_or_path)
+    return Path(name_or_path)
+
+
+def _read_json(folder: Path, file: str, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(f"The file {file} of the model {name} is not readable JSON; install the model again.")
+    return content
+
+
+def _check_origin(metadata: dict[str, Any], name: str) -> None:
+    own = metadata.get("onfh_assist")
+    if not isinstance(own, dict):
+        raise InputError(f"The folder {name} is not a model of ONFHAssist (no onfh_assist in its metadata.json).")
+    if own.get("schema") != SCHEMA:
+        raise InputError(
+            f"The model {name} has the bundle format {own.get('schema')}, this version of ONFHAssist reads {SCHEMA}; "
+            "use a model and a program of the same release."
+        )
+
+
+def _check_schema(metadata: dict[str, Any], name: str) -> None:
+    import jsonschema
+
+    schema = json.loads(resource_path("Schemas", "bundle-metadata.schema.json").read_text(encoding="utf-8"))
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(metadata))
+    if error is not None:
+        reason = error.message if len(error.message) < 120 else f"it violates {error.validator!r}"
+        raise InputError(f"The metadata.json of the model {name} is not valid at {error.json_path}: {reason}.")
+
+
+def _check_network(network_def: Any, metadata: dict[str, Any], name: str) -> None:
+    """Compare the network's arguments (as MONAI's networks name them) with the data format, without torch."""
+    network_def = network_def if isinstance(network_def, dict) else {}
+    formats = metadata["network_data_format"]
+    image, pred, own = formats["inputs"]["image"], formats["outputs"]["pred"], metadata["onfh_assist"]
+    dims = len(image["spatial_shape"])
+    spacing = own["pixel_mm"] if isinstance(own["pixel_mm"], list) else own["size_px"]
+    fits = (
+        network_def.get("in_channels") == image["num_channels"] == len(image["channel_def"])
+        and network_def.get("out_channels") == pred["num_channels"] == len(pred["channel_def"])
+        and network_def.get("spatial_dims") == dims == len(pred["spatial_shape"]) == len(own["size_px"]) == len(spacing)
+    )
+    if not fits:
+        raise InputError(
+            f"The network of the model {name} does not fit its metadata.json (channels or dimensions differ); "
+            "install the model again."
+        )
+
+
+def _check_files(folder: Path, checksums: dict[str, str], name: str) -> None:
+    for file, expected in checksums.items():
+        if sha256(folder / "models" / file) != expected:
+            raise InputError(
+                f"The file models/{file} of the model {name} is damaged or was changed (its checksum differs); "
+                "install the model again."
+            )
