@@ -1,0 +1,87 @@
+"""Finding the femoral heads in a whole image, and telling right from left, with the hip finder network."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.hip import SIDES, Point, Side
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.canonical import normalise
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.models.engine import Engine
+
+COARSE_MM = 5.0
+"""Voxel size of the finder's grid."""
+COARSE_MULTIPLE = 16
+"""The finder halves its grid four times."""
+OUTSIDE = -1.0
+"""Normalised intensity where there is no image, as dark as air."""
+FOUND = 0.35
+"""A head is found where the heat map exceeds this; chosen on the training studies and procedural images."""
+
+
+@dataclass(frozen=True)
+class FoundHead:
+    """The finder's answer for one side: centre (RAS, mm) and the height of the heat map's peak (0 to 1)."""
+
+    side: Side
+    centre_ras_mm: Point
+    confidence: float
+
+
+def coarse_volume(volume: Volume, modality: str) -> Volume:
+    """Resample an image to the finder's grid.
+
+    The grid is aligned with RAS, so its arrays run inferior to superior, posterior to anterior and left to right. It
+    covers the image and is padded with OUTSIDE to a multiple of 16 voxels, at least 32.
+
+    Returns:
+        a float32 Volume, normalised.
+    """
+    spacing = np.array(volume.spacing_mm)
+    # Averaging over a coarse voxel before sampling keeps thin dark cortex from aliasing.
+    sigma = np.maximum(COARSE_MM / spacing - 1, 0)[::-1] * 0.42
+    smooth = ndimage.gaussian_filter(volume.array.astype(np.float32), sigma)
+    size = np.array(volume.array.shape[::-1])
+    corners = volume.ras(np.array([[i, j, k] for i in (0, size[0]) for j in (0, size[1]) for k in (0, size[2])]) - 0.5)
+    low, high = corners.min(0), corners.max(0)
+    count = np.maximum(np.ceil((high - low) / COARSE_MM / COARSE_MULTIPLE).astype(int) * COARSE_MULTIPLE, 32)
+    origin = (low + high) / 2 - (count - 1) / 2 * COARSE_MM
+    matrix = np.diag([COARSE_MM, COARSE_MM, COARSE_MM, 1.0])
+    matrix[:3, 3] = origin
+    coarse = Volume(np.zeros(tuple(count[::-1]), np.float32), matrix)
+    at = volume.ijk(coarse.grid_ras())
+    inside = np.all((at > -0.5) & (at < size - 0.5), axis=-1)
+    values = ndimage.map_coordinates(smooth, np.moveaxis(at[..., ::-1], -1, 0), order=1, mode="nearest")
+    scaled = np.full(values.shape, OUTSIDE, np.float32)
+    scaled[inside] = normalise(values[inside], modality)
+    return coarse.like(scaled)
+
+
+def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHead, ...]:
+    """Find up to one head of each side.
+
+    Args:
+        volume: the whole image.
+        modality: "CT", or anything else for MR.
+        engine: the hip finder; one channel in, two heat maps (right, left) as logits out.
+
+    Returns:
+        the heads whose heat map exceeds FOUND, the right one first; the centre is the peak's centre of gravity.
+    """
+    coarse = coarse_volume(volume, modality)
+    heat = 1 / (1 + np.exp(-engine(coarse.array[None, None])[0]))
+    found = []
+    for side, channel in zip(SIDES, heat, strict=True):
+        peak = np.unravel_index(int(channel.argmax()), channel.shape)
+        confidence = float(channel[peak])
+        if confidence < FOUND:
+            continue
+        box = tuple(slice(max(p - 2, 0), p + 3) for p in peak)
+        weight = np.clip(channel[box] - 0.3 * confidence, 0, None)
+        offset = np.array(ndimage.center_of_mass(weight)) + [b.start for b in box]
+        found.append(FoundHead(side, tuple(float(x) for x in coarse.ras(offset[::-1])), confidence))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Procedural hips, lesion painting, training and evaluation. Needs the extra ``[train]``."""

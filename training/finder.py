@@ -1,0 +1,144 @@
+"""Samples and batches for the hip finder: whole pelves on its coarse grid."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+from torch.nn import functional as F
+
+from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.imaging.canonical import normalise
+from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE, coarse_volume
+from training.anatomy import random_hip
+from training.data import ROOT, TRAINING_CASES, data_folder, read_case, real_heads
+from training.losses import heatmap_loss
+from training.render import classify, intensities, random_body
+from training.samples import measured_femora, run_jobs
+
+CACHE = ROOT / "training" / "cache"
+SHAPE = (64, 48, 80)
+"""Field of the training batches, (superior, anterior, right), in coarse voxels."""
+HEAT_SIGMA_MM = 8.0
+
+
+def procedural_pelvis(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Render one pelvis: (SHAPE) float16 normalised, and the head centres (right, left) as (k, j, i) voxels."""
+    rng = np.random.default_rng(seed)
+    femora = measured_femora()
+    right, left = random_hip(rng, femora), random_hip(rng, femora)
+    body = random_body(rng, right)
+    contrast = str(rng.choice(["t1", "t2", "stir", "ct"], p=[0.5, 0.13, 0.12, 0.25]))
+    centre = np.array([right.midline_mm, rng.uniform(-15, 15), rng.uniform(-80, 80)])
+    index = np.stack(np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in SHAPE], indexing="ij"), -1)[..., ::-1]
+    total = np.zeros(SHAPE, np.float32)
+    for _ in range(3):  # jittered positions stand for the averaging over a coarse voxel
+        at = (index + rng.uniform(-0.5, 0.5, index.shape)) * COARSE_MM - centre
+        tissue, _ = classify(right, body, at, left)
+        total += intensities(tissue, at.astype(np.float32), body, contrast, np.random.default_rng(seed))
+    image = total / 3
+    if contrast != "ct":
+        image = np.abs(image + rng.normal(size=SHAPE) * rng.uniform(0, 0.04))
+    heads = np.array([centre, centre * [-1, 1, 1]])
+    voxels = heads[:, ::-1] / COARSE_MM + (np.array(SHAPE) - 1) / 2
+    return normalise(image, "CT" if contrast == "ct" else "MR").astype(np.float16), voxels
+
+
+def real_pelvis(case: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read one real training study on the coarse grid, with its head centres as (k, j, i) voxels."""
+    coarse = coarse_volume(read_case(case), "MR")
+    centres = np.array([real_heads()[case, side].centre_ras_mm for side in SIDES])
+    return coarse.array.astype(np.float16), coarse.ijk(centres)[:, ::-1]
+
+
+def augment(image: np.ndarray, heads: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn, scale, shift, mirror, cut the field of view and change the contrast of one pelvis.
+
+    Args:
+        image: (k, j, i) normalised; any size.
+        heads: (2, 3), right and left head as (k, j, i).
+
+    Returns:
+        the image (1, *SHAPE) and the heat maps (2, *SHAPE) of the right and the left head.
+    """
+    size, shape = np.array(image.shape), np.array(SHAPE)
+    turn = Rotation.from_euler("xyz", rng.normal(0, [7, 7, 9]), degrees=True).as_matrix()
+    scale = rng.uniform(0.85, 1.2) * rng.uniform(0.94, 1.06, 3)
+    matrix = turn * scale  # output voxel offset -> input voxel offset, (k, j, i)
+    target = heads.mean(0) + rng.normal(0, 6, 3) if rng.random() < 0.9 else rng.uniform(0, size)
+    mirror = rng.random() < 0.5
+    flip = np.diag([1.0, 1.0, -1.0]) if mirror else np.eye(3)
+    matrix = matrix @ flip
+    moved = (heads - target) @ np.linalg.inv(matrix).T + (shape - 1) / 2
+    if mirror:
+        moved = moved[::-1]
+    # grid_sample wants (x, y, z) in -1 .. 1 of the input.
+    to_unit = 2 / size
+    theta = (to_unit[:, None] * matrix * (shape / 2)[None])[::-1, ::-1]
+    offset = ((target - (size - 1) / 2) * to_unit)[::-1]
+    theta = torch.from_numpy(np.concatenate([theta, offset[:, None]], 1).astype(np.float32))[None]
+    grid = F.affine_grid(theta, [1, 1, *SHAPE], align_corners=False)
+    source = torch.from_numpy(image.astype(np.float32))[None, None] - OUTSIDE
+    out = F.grid_sample(source, grid, align_corners=False)[0] + OUTSIDE
+
+    gamma = float(np.exp(rng.normal(0, 0.3)))
+    out = ((out + 1.5) / 3).clamp(0, 1) ** gamma * 3 - 1.5
+    out = out * rng.uniform(0.8, 1.2) + rng.normal(0, 0.1)
+    coarse = torch.from_numpy(rng.normal(0, 0.15, (1, 1, 3, 3, 3)).astype(np.float32))
+    out = out + F.interpolate(coarse, size=SHAPE, mode="trilinear")[0] * (out + 1)
+    out = out + torch.from_numpy(rng.normal(0, rng.uniform(0, 0.12), SHAPE).astype(np.float32))
+    if rng.random() < 0.3:  # thick slices along one axis
+        axis = int(rng.integers(3))
+        index = torch.arange(SHAPE[axis]) // 2 * 2
+        out = out.index_select(axis + 1, index)
+    low, high = np.zeros(3), shape.astype(float)
+    if rng.random() < 0.65:
+        around = moved[rng.integers(2)] if rng.random() < 0.75 else rng.uniform(0, shape)
+        low = np.where(rng.random(3) < 0.7, around - rng.uniform(3, 30, 3), low)
+        high = np.where(rng.random(3) < 0.7, around + rng.uniform(3, 30, 3), high)
+    axes = [np.arange(n) for n in SHAPE]
+    inside = np.ones(SHAPE, bool)
+    for axis in range(3):
+        ok = (axes[axis] >= low[axis]) & (axes[axis] < high[axis])
+        inside &= ok.reshape([-1 if a == axis else 1 for a in range(3)])
+    out[0][torch.from_numpy(~inside)] = OUTSIDE
+
+    position = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    heat = np.zeros((2, *SHAPE), np.float32)
+    for n, head in enumerate(moved):
+        # A head whose centre is out of view, or nearly, is not to be found.
+        if np.all(head > np.maximum(low, 0) + 1) and np.all(head < np.minimum(high, shape) - 2):
+            heat[n] = np.exp(-((position - head) ** 2).sum(-1) * COARSE_MM**2 / (2 * HEAT_SIGMA_MM**2))
+    return out, torch.from_numpy(heat)
+
+
+def make_batches(
+    config: dict[str, Any], first_step: int
+) -> tuple[Iterator[tuple[torch.Tensor, torch.Tensor]], Callable]:
+    """Return the batches from ``first_step`` on, and the loss; makes the sample cache where it is missing."""
+    samples, options = config["samples"], config["training"]
+    path = CACHE / f"{config['name']}.npz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        seeds = [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
+        made = list(run_jobs(procedural_pelvis, seeds))
+        partial = path.with_suffix(".part.npz")
+        np.savez(partial, images=np.stack([m[0] for m in made]), heads=np.stack([m[1] for m in made]))
+        partial.replace(path)
+    with np.load(path) as cache:
+        procedural = list(zip(cache["images"], cache["heads"], strict=True))
+    real = [real_pelvis(case) for case in TRAINING_CASES] if data_folder() else []
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        step = first_step
+        while True:
+            rng = np.random.default_rng([options["seed"], step])
+            chosen = []
+            for _ in range(options["batch"]):
+                group = real if real and rng.random() < options["real_share"] else procedural
+                chosen.append(augment(*group[rng.integers(len(group))], rng))
+            yield torch.stack([c[0] for c in chosen]), torch.stack([c[1] for c in chosen])
+            step += 1
+
+    return batches(), heatmap_loss

@@ -1,0 +1,203 @@
+"""Training samples: procedural and real hips with painted lesions, cut into the patches that the networks see.
+
+A cache is one ``.npz`` of uint8 patches; it is made once for a config and read by every later run.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip, network_slices, normalise
+from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
+from training.data import TRAINING_CASES, data_folder, read_case, real_heads, real_label
+from training.lesions import decoys, paint
+from training.render import PLANES, acquire, random_body, render_stack, slice_points
+
+IGNORE = 255
+"""Label of pixels that no loss looks at."""
+
+# Margin of the stored patches beyond the network's field, for shifts and turns during training.
+PATCH_MARGIN = 1.3
+
+
+@dataclass(frozen=True)
+class LabelledHip:
+    """A hip in canonical order with its truth.
+
+    Attributes:
+        hip: raw intensities.
+        modality: "MR" or "CT".
+        contrast: t1, t2, stir or ct.
+        anatomy: AnatomyLabel or IGNORE, shape of the hip's array.
+        radius_mm: of the head's sphere.
+        centre_ras_mm: of the head's sphere.
+        points_mm: (slice, row, column, 3), (lateral, anterior, superior) from the head's centre.
+    """
+
+    hip: CanonicalHip
+    modality: str
+    contrast: str
+    anatomy: np.ndarray
+    radius_mm: float
+    centre_ras_mm: tuple[float, float, float]
+    points_mm: np.ndarray
+
+
+def procedural_hip(seed: int, femora: list[MeasuredFemur]) -> LabelledHip:
+    """Render one procedural hip as a scanner would see it, in a random plane, contrast and spacing."""
+    rng = np.random.default_rng(seed)
+    hip = random_hip(rng, femora)
+    body = random_body(rng, hip)
+    contrast = str(rng.choice(["t1", "t2", "stir", "ct"], p=[0.58, 0.12, 0.1, 0.2]))
+    plane = str(rng.choice(list(PLANES), p=[0.62, 0.32, 0.06]))
+    spacing = float(rng.uniform(2.0, 6.5) if contrast != "ct" else rng.uniform(1.0, 4.0))
+    pixel = float(rng.uniform(0.75, 1.3) if contrast != "ct" or rng.random() < 0.6 else rng.uniform(1.3, 3.0))
+    turn = _random_turn(rng, 8.0)
+    half = hip.radius_mm + 16
+    count = int(np.ceil(2 * half / spacing))
+    shift = PLANES[plane][0] * rng.uniform(-0.5, 0.5) * spacing
+    points = slice_points(plane, count, spacing, int(150 / pixel), pixel, turn, shift)
+    axes = PLANES[plane] @ turn.T.astype(np.float32)
+    thickness = axes[0] * spacing * rng.uniform(0.7, 1.0)
+    other = random_hip(rng, femora) if rng.random() < 0.7 else None
+    image, label = render_stack(hip, body, points, thickness, contrast, seed, other)
+    image = acquire(image, contrast, rng, pixel)
+    # Canonical axes are the RAS axes of a right hip: no left-handed grid is needed.
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([axes[2] * pixel, axes[1] * pixel, axes[0] * spacing], axis=1)
+    matrix[:3, 3] = points[0, 0, 0]
+    canonical = CanonicalHip(
+        Volume(image, matrix), "right", plane, (slice(None),) * 3, (0, 1, 2), (False, False, False)
+    )
+    modality = "CT" if contrast == "ct" else "MR"
+    return LabelledHip(canonical, modality, contrast, label, hip.radius_mm, (0.0, 0.0, 0.0), points)
+
+
+def real_hip(case: str, side: Side) -> LabelledHip:
+    """Read one head of a real training study with the project's own labels."""
+    volume = read_case(case)
+    head = real_heads()[case, side]
+    canonical = canonical_hip(volume, side, head.centre_ras_mm, (2 * head.radius_mm + 32, 160.0, 160.0))
+    label = canonical_hip(real_label(case, side, volume), side, head.centre_ras_mm, (2 * head.radius_mm + 32, 160, 160))
+    offset = canonical.volume.grid_ras() - np.array(head.centre_ras_mm)
+    points = offset * np.array([1 if side == "right" else -1, 1, 1])
+    return LabelledHip(
+        canonical, "MR", "t1", label.volume.array, head.radius_mm, head.centre_ras_mm, points.astype(np.float32)
+    )
+
+
+def with_lesion(sample: LabelledHip, rng: np.random.Generator, chance: float) -> tuple[LabelledHip, np.ndarray]:
+    """Paint decoys and, with the given chance, a lesion; returns the hip and its necrosis (bool)."""
+    image = sample.hip.volume.array.astype(np.float32)
+    head = sample.anatomy == AnatomyLabel.HEAD
+    necrosis = np.zeros(head.shape, bool)
+    if head.any():
+        if rng.random() < 0.5:
+            image = decoys(image, sample.points_mm, head, sample.radius_mm, sample.contrast, rng)
+        if rng.random() < chance:
+            step = sample.points_mm[1, 0, 0] - sample.points_mm[0, 0, 0]
+            lesion = paint(image, sample.points_mm, head, sample.radius_mm, sample.contrast, step, rng)
+            image, necrosis = lesion.image, lesion.necrosis
+    return replace(sample, hip=sample.hip.like(image)), necrosis
+
+
+def _random_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
+    return Rotation.from_euler("xyz", rng.normal(0, degrees, 3), degrees=True).as_matrix()
+
+
+def patches(
+    sample: LabelledHip, necrosis: np.ndarray, task: str, size_px: int, pixel_mm: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut one hip into patches: images (n, 3, s, s) and labels (n, s, s) in uint8, s = size_px * PATCH_MARGIN.
+
+    Images are stored as 128 + 80 x, where x is the normalised intensity.
+    """
+    hip = sample.hip.like(normalise(sample.hip.volume.array, sample.modality))
+    size = int(size_px * PATCH_MARGIN)
+    images = network_slices(hip, sample.centre_ras_mm, size, pixel_mm)
+    truth = sample.anatomy if task == "anatomy" else necrosis.astype(np.uint8)
+    labels = _nearest(sample.hip.like(truth), sample.centre_ras_mm, size, pixel_mm)
+    distance = np.abs(sample.points_mm.mean(axis=(1, 2)) @ _stack_direction(sample))
+    reach = sample.radius_mm + (14 if task == "anatomy" else 3)
+    keep = distance < reach
+    return np.clip(images[keep] * 80 + 128, 0, 255).astype(np.uint8), labels[keep]
+
+
+def _stack_direction(sample: LabelledHip) -> np.ndarray:
+    step = sample.points_mm[1, 0, 0] - sample.points_mm[0, 0, 0]
+    return step / np.linalg.norm(step)
+
+
+def _nearest(hip: CanonicalHip, centre: tuple[float, float, float], size: int, pixel_mm: float) -> np.ndarray:
+    """Nearest-neighbour patches (slice, size, size) of a label map; outside is IGNORE."""
+    column, row, _ = hip.volume.ijk(np.asarray(centre))
+    offset = (np.arange(size) - (size - 1) / 2) * pixel_mm
+    rows = np.round(row + offset / hip.volume.spacing_mm[1]).astype(int)
+    columns = np.round(column + offset / hip.volume.spacing_mm[0]).astype(int)
+    _, height, width = hip.volume.array.shape
+    label = hip.volume.array[:, np.clip(rows, 0, height - 1)][:, :, np.clip(columns, 0, width - 1)].astype(np.uint8)
+    label[:, (rows < 0) | (rows >= height)] = IGNORE
+    label[:, :, (columns < 0) | (columns >= width)] = IGNORE
+    return label
+
+
+def make_cache(path: Path, task: str, size_px: int, pixel_mm: float, procedural: int, real: int, seed: int) -> None:
+    """Make the patches of ``procedural`` hips and ``real`` variants of each real head and write them to ``path``.
+
+    Written to a temporary file first. Without the real images the set is procedural only.
+    """
+    folder = data_folder()
+    jobs: list[tuple] = [("procedural", seed * 1_000_003 + n) for n in range(procedural)]
+    if real and folder is not None:
+        jobs += [
+            (case, side, seed * 1_000_003 + 500_009 + n)
+            for case in TRAINING_CASES
+            for side in SIDES
+            for n in range(real)
+        ]
+    parts = list(run_jobs(_Job(task, size_px, pixel_mm), jobs))
+    images = np.concatenate([p[0] for p in parts])
+    labels = np.concatenate([p[1] for p in parts])
+    real_part = np.concatenate([np.full(len(p[0]), p[2]) for p in parts])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part.npz")
+    np.savez(partial, images=images, labels=labels, real=real_part)
+    partial.replace(path)
+
+
+def run_jobs(function: Callable, jobs: list) -> Iterator:
+    """Map over worker processes, with a progress bar."""
+    from rich.progress import track
+
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        yield from track(pool.map(function, jobs, chunksize=8), total=len(jobs), description="samples")
+
+
+@dataclass(frozen=True)
+class _Job:
+    task: str
+    size_px: int
+    pixel_mm: float
+
+    def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray, bool]:
+        rng = np.random.default_rng(job[-1])
+        real = job[0] != "procedural"
+        sample = real_hip(job[0], job[1]) if real else procedural_hip(job[1], measured_femora())
+        sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.65)
+        return *patches(sample, necrosis, self.task, self.size_px, self.pixel_mm), real
+
+
+@cache
+def measured_femora() -> list[MeasuredFemur]:
+    """Read the measured femora, once in each process."""
+    folder = data_folder()
+    return load_measured_femora(folder / "femur_surfaces") if folder else []
