@@ -2,8 +2,10 @@
 
 import gzip
 import logging
+import math
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -178,26 +180,34 @@ def _check_nifti_header(path: Path) -> tuple[Notice, ...]:
     try:
         with opener(path, "rb") as file:
             header = file.read(540)
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} is not a gzip file or is damaged; export it again.") from error
+            length = len(header)
+            while chunk := file.read(1 << 20):  # to the end: ITK fills what is cut off with zeros
+                length += len(chunk)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is damaged or cut off; export it again.") from error
     for order in "<>":
         size = struct.unpack(order + "i", header[:4])[0] if len(header) >= 348 else 0
         if size == 348:
             ndim, *dims = struct.unpack_from(order + "8h", header, 40)
             spacing = struct.unpack_from(order + "8f", header, 76)
-            datatype, qform, sform = (struct.unpack_from(order + "h", header, at)[0] for at in (70, 252, 254))
+            datatype, bits, qform, sform = (struct.unpack_from(order + "h", header, at)[0] for at in (70, 72, 252, 254))
+            offset, magic = struct.unpack_from(order + "f", header, 108)[0], header[344:347]
             break
         if size == 540 and len(header) == 540:
             ndim, *dims = struct.unpack_from(order + "8q", header, 16)
             spacing = struct.unpack_from(order + "8d", header, 104)
-            datatype = struct.unpack_from(order + "h", header, 12)[0]
+            datatype, bits = struct.unpack_from(order + "2h", header, 12)
+            offset, magic = struct.unpack_from(order + "q", header, 168)[0], header[4:7]
             qform, sform = struct.unpack_from(order + "2i", header, 344)
             break
     else:
         raise InputError(f"{path} is not a NIfTI image (its header is missing or cut off); export it again.")
     if datatype in (128, 2304):
         raise InputError(f"{path} is a colour or vector image; give a greyscale one.")
-    _require_three_dimensions(path, tuple(dims[: max(0, min(ndim, 7))]))
+    dims = dims[: max(0, min(ndim, 7))]
+    _require_three_dimensions(path, tuple(dims))
+    if magic.startswith(b"n+") and length < offset + math.prod(dims) * bits / 8:
+        raise InputError(f"{path} is cut off: voxels are missing at its end; copy or export it again.")
     if not all(np.isfinite(x) and x > 0 for x in spacing[1:4]):
         raise InputError(f"{path} has a voxel spacing that is zero, negative or not a number; export it again.")
     if qform <= 0 and sform <= 0:
@@ -212,14 +222,16 @@ def _quiet() -> Iterator[None]:
     import SimpleITK as sitk
 
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    logger = logging.getLogger("pydicom")
-    level = logger.level
+    loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg", "pylibjpeg")]
+    levels = [logger.level for logger in loggers]
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    logger.setLevel(logging.CRITICAL + 1)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
