@@ -152,11 +152,11 @@ def grade(
         if stop.is_set():
             raise Cancelled
         progress(0.9, "Writing the report")
-        folder = write_study(result, out, identify=identify)
+        page = write_study(result, out, identify=identify)
     if json:
-        sys.stdout.write((folder / "report.json").read_text(encoding="utf-8"))
+        sys.stdout.write(page.with_name("report.json").read_text(encoding="utf-8"))
     else:
-        print_result(result, folder)
+        print_result(result, page)
 
 
 def parse_head(text: str) -> "HeadSeed":
@@ -245,21 +245,26 @@ def progress_bar() -> Iterator:
         yield lambda fraction, stage: bar.update(task, completed=fraction, description=stage)
 
 
-def print_result(result: "StudyResult", folder: Path) -> None:
+def print_result(result: "StudyResult", page: Path) -> None:
     """Print both hips side by side with the reason of each grade, the warnings, and where the report lies."""
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
     table = Table(
         "", *(f"{hip.side.capitalize()} hip" for hip in result.hips), title="For research use", show_lines=True
     )
+    if any(hip.status != "graded" for hip in result.hips):
+        table.add_row(
+            "Status", *(escape(f"{hip.status}: {hip.reason}" if hip.reason else hip.status) for hip in result.hips)
+        )
     for name, title in GRADINGS.items():
         table.add_row(title, *(grade_cell(hip, name) for hip in result.hips))
     table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
     console.print(table)
     for notice in result.warnings:
         console.print(f"Warning: {notice.message}", markup=False)
-    console.print(f"Report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(f"Report: {page}", markup=False, soft_wrap=True)
 
 
 def grade_cell(hip: "HipResult", name: str) -> str:
@@ -268,14 +273,14 @@ def grade_cell(hip: "HipResult", name: str) -> str:
 
     from ONFHAssistLib.exchange.borderline import is_borderline
 
-    if hip.status != "graded":
-        return f"not graded\n[dim]{escape(hip.reason or '')}[/dim]"
     given = hip.grades.get(name)
     if given is None:
         return "-"
-    shown = "-" if given.grade is None else str(given.grade)
+    shown = given.grade
+    if shown is None:
+        shown = "-" if given.value is None else f"{given.value:.1f}"
     mark = " [yellow](borderline)[/yellow]" if is_borderline(name, given) else ""
-    return f"[bold]{escape(shown)}[/bold]{mark}\n[dim]{escape(given.rule)}[/dim]"
+    return f"[bold]{escape(str(shown))}[/bold]{mark}\n[dim]{escape(given.rule)}[/dim]"
 
 
 def volume_cell(hip: "HipResult") -> str:
