@@ -23,7 +23,7 @@ ROOMS = {
 # Which libraries a room may import, besides the standard library and those of core; training is free.
 LIBRARIES = {
     "core": {"numpy", "scipy", "skimage"},
-    "models": {"openvino", "onnxruntime", "torch", "monai", "safetensors"},
+    "models": {"jsonschema", "openvino", "torch", "monai", "safetensors"},
     "imaging": {"SimpleITK", "pydicom"},
     "systems": set(),
     "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2"},
@@ -31,7 +31,7 @@ LIBRARIES = {
     "cli": {"typer", "rich"},
 }
 # Slow or optional: a start without them is quick, and works without those of an extra.
-NEVER_AT_FILE_SCOPE = {"torch", "monai", "matplotlib", "openvino", "onnxruntime"}
+NEVER_AT_FILE_SCOPE = {"torch", "monai", "matplotlib", "openvino"}
 
 
 def room_of(module: str) -> str | None:

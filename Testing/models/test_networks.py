@@ -13,14 +13,14 @@ def test_a_network_off_the_list_is_never_looked_up(target):
 
 
 def test_without_torch_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "monai", None)
+    monkeypatch.setitem(sys.modules, "monai.networks", None)
     with pytest.raises(InputError, match="pip install 'onfh-assist"):
         build_network({"_target_": "monai.networks.nets.BasicUNet"})
 
 
 def test_wrong_arguments_are_named():
     pytest.importorskip("monai", reason="MONAI is not installed")
-    with pytest.raises(InputError, match="do not fit .*colour"):
+    with pytest.raises(InputError, match=r"do not fit .*colour"):
         build_network({"_target_": "monai.networks.nets.BasicUNet", "colour": "red"})
 
 
