@@ -17,6 +17,7 @@ from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip, network_slices, normalise
+from ONFHAssistLib.imaging.segment import CROP_MM
 from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
 from training.data import TRAINING_CASES, data_folder, read_case, real_heads, real_label
 from training.lesions import decoys, paint
@@ -86,8 +87,8 @@ def real_hip(case: str, side: Side) -> LabelledHip:
     """Read one head of a real training study with the project's own labels."""
     volume = read_case(case)
     head = real_heads()[case, side]
-    canonical = canonical_hip(volume, side, head.centre_ras_mm, (2 * head.radius_mm + 32, 160.0, 160.0))
-    label = canonical_hip(real_label(case, side, volume), side, head.centre_ras_mm, (2 * head.radius_mm + 32, 160, 160))
+    canonical = canonical_hip(volume, side, head.centre_ras_mm, CROP_MM)
+    label = canonical_hip(real_label(case, side, volume), side, head.centre_ras_mm, CROP_MM)
     offset = canonical.volume.grid_ras() - np.array(head.centre_ras_mm)
     points = offset * np.array([1 if side == "right" else -1, 1, 1])
     return LabelledHip(

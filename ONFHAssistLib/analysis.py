@@ -1,0 +1,162 @@
+"""The one way through: a study in, hips with masks, measurements and grades out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ONFHAssistLib.core.errors import Cancelled, InputError
+from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, StudyResult
+from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.imaging.domain import check_hip, check_image
+from ONFHAssistLib.imaging.hips import find_heads
+from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
+from ONFHAssistLib.models.bundle import describe, load_bundle
+from ONFHAssistLib.models.engine import open_engine
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class HeadSeed:
+    """A femoral head that a reader has pointed at: centre in RAS mm and, if placed by hand, the sphere's radius."""
+
+    side: Side
+    centre_ras_mm: Point
+    radius_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """What to analyse: sides, heads that a reader has given, and the device ("auto", "cpu" or "cuda")."""
+
+    sides: tuple[Side, ...] = SIDES
+    device: str = "auto"
+    heads: tuple[HeadSeed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Models:
+    """The open networks; keep them between studies."""
+
+    finder: Network
+    anatomy: Network
+    necrosis: Network
+
+    def describe(self) -> tuple[dict[str, Any], ...]:
+        """Return the "models" entry of the report."""
+        return tuple(describe(n.bundle, n.engine) for n in (self.finder, self.anatomy, self.necrosis))
+
+
+def open_models(device: str = "auto") -> Models:
+    """Open the bundles that come with the software on a device; raises InputError where one is damaged."""
+
+    def network(name: str) -> Network:
+        bundle = load_bundle(name)
+        return Network(bundle, open_engine(bundle, device))
+
+    return Models(network("hip_finder"), network("anatomy"), network("necrosis"))
+
+
+def analyse(
+    study: Study,
+    options: AnalysisOptions = AnalysisOptions(),
+    progress: Progress = lambda fraction, stage: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    models: Models | None = None,
+) -> StudyResult:
+    """Grade the hips of a study.
+
+    Args:
+        study: what was read.
+        options: which hips, where, and on what device.
+        progress: called with a fraction (0 to 1) and the stage in words.
+        cancelled: asked between the stages.
+        models: open networks from an earlier study.
+
+    Returns:
+        one HipResult for each side asked for: graded, or not graded with the reason.
+
+    Raises:
+        InputError: the image cannot be graded at all, or no femoral head was found in it.
+        Cancelled: ``cancelled`` said so.
+    """
+
+    def stage(fraction: float, text: str) -> None:
+        if cancelled():
+            raise Cancelled
+        progress(fraction, text)
+
+    stage(0.0, "Checking the image")
+    notices = [*study.notices, *check_image(study)]
+    stage(0.05, "Loading the models")
+    models = models or open_models(options.device)
+    stage(0.25, "Finding the hips")
+    seeds = _seeds(study, options, models)
+    hips: list[HipResult] = []
+    masks: list[HipMasks] = []
+    for n, side in enumerate(options.sides):
+        start = 0.4 + 0.6 * n / len(options.sides)
+        stage(start, f"Segmenting the {side} hip")
+        seed = seeds.get(side)
+        if seed is None:
+            reason = "no femoral head was found on this side; give its centre (--head) if it is in view"
+            hips.append(HipResult(side, "not graded", reason))
+            continue
+        hip_masks, hip_notices, reason = _segment(study, seed, models)
+        notices += hip_notices
+        if hip_masks is None:
+            hips.append(HipResult(side, "not graded", reason))
+            continue
+        stage(start + 0.45 / len(options.sides), f"Grading the {side} hip")
+        hips.append(grade(hip_masks))
+        masks.append(hip_masks)
+    progress(1.0, "Done")
+    return StudyResult(
+        study.volume, study.source, tuple(hips), tuple(masks), tuple(notices), models.describe(), study.patient
+    )
+
+
+def grade(masks: HipMasks) -> HipResult:
+    """Measure and grade one hip from its masks: where an edit enters again."""
+    measured = measure_hip(masks)
+    return HipResult(
+        side=masks.side,
+        status="graded",
+        sphere=masks.sphere,
+        landmarks=masks.landmarks,
+        head_volume_ml=measured.head_volume_ml,
+        necrosis_volume_ml=measured.necrosis_volume_ml,
+        volume_ratio=measured.volume_ratio,
+        slices=measured.slices,
+        grades=grade_hip(measured),
+    )
+
+
+def _seeds(study: Study, options: AnalysisOptions, models: Models) -> dict[Side, HeadSeed]:
+    """Heads to segment: those that the reader gave, and those that the finder sees."""
+    seeds = {seed.side: seed for seed in options.heads}
+    if set(options.sides) <= set(seeds):
+        return seeds
+    for head in find_heads(study.volume, study.source["modality"], models.finder.engine):
+        seeds.setdefault(head.side, HeadSeed(head.side, head.centre_ras_mm))
+    if not set(options.sides) & set(seeds):
+        wanted = "femoral head" if len(options.sides) == 2 else f"{options.sides[0]} femoral head"
+        raise InputError(
+            f"No {wanted} was found in this image; give a hip, or the head's centre with --head if it is in view."
+        )
+    return seeds
+
+
+def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | None, list[Notice], str | None]:
+    """Segment one hip, or say why it cannot be graded."""
+    modality = study.source["modality"]
+    try:
+        masks = segment_hip(
+            study.volume, modality, seed.side, seed.centre_ras_mm, models.anatomy, models.necrosis, seed.radius_mm
+        )
+    except NoHead as error:
+        return None, [], f"{error}; give the head's centre and radius (--head) if it is in view"
+    notices, refusal = check_hip(study.volume, modality, masks.sphere, seed.side)
+    return (None if refusal else masks), list(notices), refusal

@@ -1,0 +1,171 @@
+"""One hip, from a rough centre to masks on the input's grid."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.hip import HipMasks, Point, Side, Sphere
+from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.canonical import (
+    CanonicalHip,
+    canonical_hip,
+    from_network,
+    network_slices,
+    normalise,
+    to_input,
+)
+from ONFHAssistLib.imaging.landmarks import find_landmarks
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.models.bundle import Bundle
+    from ONFHAssistLib.models.engine import Engine
+
+CROP_MM = (96.0, 160.0, 160.0)
+"""Crop around a head: slices, rows, columns. Intensities are normalised over it, in training too."""
+RADIUS_MM = (15.0, 36.0)
+"""Radii of adult femoral heads, with room to spare."""
+FAR_MM = 6.0
+"""A centre that the sphere moves farther than this is the centre of a second look."""
+SMALLEST_LESION_ML = 0.05
+"""Smaller pieces of necrosis are noise: a cube of 3.7 mm."""
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Network:
+    """A bundle with its open engine."""
+
+    bundle: "Bundle"
+    engine: "Engine"
+
+
+class NoHead(Exception):
+    """There is no femoral head at the given place; the message says what was seen instead."""
+
+
+def segment_hip(
+    volume: Volume,
+    modality: str,
+    side: Side,
+    centre_ras_mm: Point,
+    anatomy: Network,
+    necrosis: Network,
+    radius_mm: float | None = None,
+) -> HipMasks:
+    """Segment the head and its necrosis.
+
+    Args:
+        volume: the whole image.
+        modality: "CT", or anything else for MR.
+        side: which hip.
+        centre_ras_mm: the head's centre, within about 15 mm.
+        anatomy: background, head, rest of the femur and hip bone on 2.5D patches.
+        necrosis: one logit on 2.5D patches.
+        radius_mm: given by a reader who has placed the sphere: it is then kept as it is.
+
+    Raises:
+        NoHead: no femoral head is there, or too little of it.
+        InputError: the centre lies outside of the image.
+    """
+    centre = centre_ras_mm
+    for look in range(2):
+        hip = _crop(volume, modality, side, centre)
+        label = _anatomy(hip, centre, anatomy)
+        if radius_mm is not None:
+            sphere = Sphere(centre, radius_mm)
+            break
+        sphere = _sphere(hip.volume.like(label), centre)
+        if look or np.linalg.norm(np.subtract(sphere.centre_ras_mm, centre)) < FAR_MM:
+            break
+        centre = sphere.centre_ras_mm
+    femur = hip.volume.like(np.isin(label, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
+    head = _largest(head_from_femur(femur, sphere))
+    expected = 4 / 3 * np.pi * (sphere.radius_mm * HEAD_ENLARGEMENT) ** 3 / 1000
+    filled = head.sum() * hip.volume.voxel_ml / expected
+    if radius_mm is not None and filled < 0.5:
+        # The reader sees a head where the network does not: the sphere that was placed counts.
+        head = head_from_femur(hip.volume.like(np.ones(label.shape, bool)), sphere)
+    elif filled < 0.35:
+        raise NoHead(f"only {100 * filled:.0f} % of a head's sphere is bone")
+    dead = _necrosis(hip, sphere, necrosis) & head
+    landmarks = find_landmarks(hip.volume.like(label == AnatomyLabel.HIP_BONE), sphere, side)
+
+    def back(mask: np.ndarray) -> Volume:
+        return volume.like(to_input(mask, hip, volume))
+
+    return HipMasks(side, back(head), back(dead), sphere, landmarks)
+
+
+def _crop(volume: Volume, modality: str, side: Side, centre: Point) -> CanonicalHip:
+    hip = canonical_hip(volume, side, centre, CROP_MM)
+    return hip.like(normalise(hip.volume.array, modality))
+
+
+def _predict(patches: np.ndarray, network: Network) -> np.ndarray:
+    """Run a network over (n, c, s, s) patches in batches; logits."""
+    parts = [network.engine(patches[n : n + BATCH]) for n in range(0, len(patches), BATCH)]
+    return np.concatenate(parts)
+
+
+def _anatomy(hip: CanonicalHip, centre: Point, network: Network) -> np.ndarray:
+    """Anatomy labels (slice, row, column), uint8."""
+    own = network.bundle.input
+    logits = _predict(_patches(hip, centre, own), network)
+    logits -= logits.max(axis=1, keepdims=True)
+    probability = np.exp(logits)
+    probability /= probability.sum(axis=1, keepdims=True)
+    at_voxels = from_network(probability, hip, centre, own["pixel_mm"])
+    return at_voxels.argmax(axis=0).astype(np.uint8)  # all zero outside of the patch: background
+
+
+def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray:
+    """Boolean mask (slice, row, column) of the necrosis; pieces below SMALLEST_LESION_ML are dropped."""
+    own = network.bundle.input
+    patches = _patches(hip, sphere.centre_ras_mm, own)
+    normal_mm = (np.arange(len(patches)) - hip.volume.ijk(np.array(sphere.centre_ras_mm))[2]) * hip.volume.spacing_mm[2]
+    seen = np.abs(normal_mm) < sphere.radius_mm * HEAD_ENLARGEMENT + hip.volume.spacing_mm[2] / 2
+    probability = np.zeros((len(patches), 1, *patches.shape[2:]), np.float32)
+    probability[seen] = 1 / (1 + np.exp(-_predict(patches[seen], network)))
+    mask = from_network(probability, hip, sphere.centre_ras_mm, own["pixel_mm"])[0] > 0.5
+    pieces, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    volume_ml = np.bincount(pieces.ravel()) * hip.volume.voxel_ml
+    return mask & (volume_ml >= SMALLEST_LESION_ML)[pieces]
+
+
+def _patches(hip: CanonicalHip, centre: Point, own: dict) -> np.ndarray:
+    return network_slices(hip, centre, own["size_px"][-1], own["pixel_mm"], own["neighbour_mm"])
+
+
+def _sphere(label: Volume, centre: Point) -> Sphere:
+    """Fit the articular sphere to the femur of an anatomy label map."""
+    head = _largest(label.array == AnatomyLabel.HEAD)
+    volume_ml = head.sum() * label.voxel_ml
+    if volume_ml < 5:
+        raise NoHead("no femoral head was seen there")
+    middle = label.ras(np.argwhere(head).mean(axis=0)[::-1])
+    first = Sphere(tuple(middle.tolist()), float((volume_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)))
+    femur = _largest(np.isin(label.array, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
+    try:
+        sphere = articular_sphere(label.like(femur), first)
+    except ValueError as error:
+        raise NoHead("the bone seen there has no sphere-like surface") from error
+    moved = np.linalg.norm(np.subtract(sphere.centre_ras_mm, middle))
+    if not RADIUS_MM[0] <= sphere.radius_mm <= RADIUS_MM[1] or moved > 0.6 * first.radius_mm:
+        raise NoHead(f"the bone seen there is no femoral head (best sphere: radius {sphere.radius_mm:.0f} mm)")
+    return sphere
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    """Keep the largest connected piece of a mask."""
+    pieces, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return pieces == sizes.argmax()
