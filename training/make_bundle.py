@@ -295,7 +295,10 @@ def _export_graph(network: "torch.nn.Module", network_def: dict[str, Any], path:
     shape = openvino.PartialShape([-1, channels, *[-1] * dims])
     example = torch.zeros(2, channels, *[32] * dims)
     graph = openvino.convert_model(network, example_input=example, input=[shape])
-    graph.set_friendly_name("network")  # by itself it is numbered, and the checksum would change with the number
+    # By themselves these names hold running numbers, and the checksum would differ each time.
+    graph.set_friendly_name("network")
+    graph.get_parameters()[0].set_friendly_name("image")
+    graph.get_results()[0].set_friendly_name("pred")
     openvino.save_model(graph, path, compress_to_fp16=True)
 
 
