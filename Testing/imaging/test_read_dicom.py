@@ -11,7 +11,8 @@ from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELo
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.read import read_study
 
-DATA = Path(os.environ.get("ONFH_DATA", "../shared/data"))
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("ONFH_DATA", ROOT.parent / "shared" / "data"))
 
 
 def refusal(path, **options):

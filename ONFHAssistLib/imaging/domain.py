@@ -1,0 +1,174 @@
+"""Is this image, and this hip in it, within what the models know? Warnings for the reader, refusals with a reason."""
+
+import re
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import Notice, Side, Sphere
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.canonical import canonical_hip, stack_axis
+from ONFHAssistLib.imaging.read import Study
+
+# What the models were trained on, in mm: in-plane pixel from-to, and the largest slice distance.
+MR_PIXEL_MM, MR_MAX_SLICE_MM = (0.4, 1.2), 6.0
+CT_PIXEL_MM, CT_MAX_SLICE_MM = (0.3, 3.0), 3.0
+# Beyond these a head of about 48 mm has fewer than five slices or 16 pixels across: nothing can be measured.
+LARGEST_PIXEL_MM, LARGEST_SLICE_MM = 3.0, 10.0
+# A whole adult head with its acetabulum does not fit into less.
+SMALLEST_EXTENT_MM = 40.0
+# Share of the head's sphere inside the image: below the first a warning, below the second no grade, because a ratio
+# of necrosis to head says little about a head that is partly unseen.
+WHOLE_HEAD, MOST_OF_HEAD = 0.98, 0.75
+# Slices that cross the head: below the first a warning, below the second no grade.
+ENOUGH_SLICES, FEWEST_SLICES = 6, 3
+# Cortical bone stays below about 2,000 HU, implants of titanium and steel exceed 3,000; partial volume in thick
+# slices lowers them. 0.1 ml is more than noise.
+METAL_HU, METAL_ML = 2500, 0.1
+# MR near metal has no signal. The largest connected void (below a tenth of the hip's 75th percentile) around the 20
+# training heads of t1_coronal (cortex, ligaments, vessels) is 1.2 ml; a screw's bloom is several times that.
+VOID_LEVEL, VOID_ML, VOID_SHARE = 0.1, 5.0, 0.3
+# "Around" the head, as multiples of its radius: the zone whose metal spoils the head, and the zone looked at.
+AT_HEAD, NEAR_HEAD = 1.25, 2.5
+_OTHER_BODY_PARTS = (
+    "head|brain|skull|face|neck|cspine|tspine|chest|thorax|heart|lung|breast|shoulder|clavicle|humerus|elbow|forearm"
+    "|wrist|hand|finger|knee|tibia|calf|ankle|foot|toe|calcaneus"
+)
+
+
+def check_image(study: Study) -> tuple[Notice, ...]:
+    """Compare modality, sequence, spacing and body part of a study with what the models were trained on.
+
+    Codes: ``modality-unknown``, ``sequence-guessed`` (no tags, T1 by its contrast), ``sequence-outside-training``,
+    ``fat-suppressed``, ``body-part``, ``spacing-outside-training``.
+
+    Raises:
+        InputError: too coarse or too small for any femoral head.
+    """
+    source, volume = study.source, study.volume
+    spacing = np.array(volume.spacing_mm)
+    axis = stack_axis(volume)
+    slice_mm, pixels_mm = spacing[axis], np.delete(spacing, axis)
+    if slice_mm > LARGEST_SLICE_MM or pixels_mm.max() > LARGEST_PIXEL_MM:
+        raise InputError(
+            f"The image is too coarse ({pixels_mm.max():.1f} mm pixels, slices every {slice_mm:.1f} mm) to grade a "
+            f"femoral head; give one of at most {LARGEST_PIXEL_MM:g} mm and {LARGEST_SLICE_MM:g} mm."
+        )
+    extent_mm = spacing * volume.array.shape[::-1]
+    if extent_mm.min() < SMALLEST_EXTENT_MM:
+        size = " x ".join(f"{x:.0f}" for x in extent_mm)
+        raise InputError(f"The image covers only {size} mm, less than a femoral head; give one that covers the hip.")
+
+    notices = []
+    modality, sequence = source["modality"], source["sequence"]
+    if modality == "unknown":
+        text = "It is not known whether this is MR or CT; it was read as MR, and the result may be wrong."
+        notices.append(Notice("modality-unknown", text))
+    elif modality == "MR" and sequence != "T1":
+        name = "an unknown sequence" if sequence == "unknown" else f"a {sequence} sequence"
+        text = f"This is {name}; the models were trained on T1, and the result may be wrong."
+        notices.append(Notice("sequence-outside-training", text))
+    elif modality == "MR" and source["sequence_from"] == "image":
+        text = "The file does not name the sequence; it was taken for T1 by its contrast."
+        notices.append(Notice("sequence-guessed", text))
+    if source["fat_suppressed"]:
+        text = "Fat is suppressed in this image; the models were trained on bright marrow, and the result may be wrong."
+        notices.append(Notice("fat-suppressed", text))
+    if re.search(_OTHER_BODY_PARTS, source["body_part"].lower()) and "femoral" not in source["body_part"].lower():
+        text = f"By its DICOM tag this image shows another body part ({source['body_part']}), not the hip."
+        notices.append(Notice("body-part", text))
+    (low, high), thickest = (CT_PIXEL_MM, CT_MAX_SLICE_MM) if modality == "CT" else (MR_PIXEL_MM, MR_MAX_SLICE_MM)
+    if pixels_mm.min() < low * 0.99 or pixels_mm.max() > high * 1.01 or slice_mm > thickest * 1.01:
+        text = (
+            f"Pixels of {pixels_mm.min():.2f} x {pixels_mm.max():.2f} mm and slices every {slice_mm:.1f} mm are "
+            f"outside what the models were trained on ({low:g} to {high:g} mm, slices up to {thickest:g} mm)."
+        )
+        notices.append(Notice("spacing-outside-training", text))
+    return tuple(notices)
+
+
+def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tuple[tuple[Notice, ...], str | None]:
+    """Check one femoral head: whole in the image, crossed by enough slices, free of metal.
+
+    Codes: ``head-cut-off``, ``few-slices``, ``metal``, ``metal-near-head``, ``signal-void``.
+
+    Args:
+        volume: the whole image, intensities as read (HU for CT).
+        modality: "CT", "MR" or "unknown".
+        sphere: the head, found or given.
+        side: for the wording.
+
+    Returns:
+        the notices, and the reason why this hip cannot be graded, or None.
+    """
+    share = _share_inside(volume, sphere)
+    if share < MOST_OF_HEAD:
+        text = f"The {side} femoral head is cut off by the field of view: only {share:.0%} of it is in the image."
+        return (Notice("head-cut-off", text),), text
+    notices = []
+    if share < WHOLE_HEAD:
+        text = f"The {side} femoral head is slightly cut off by the field of view: {share:.0%} of it is in the image."
+        notices.append(Notice("head-cut-off", text))
+    crossing = _slices_across(volume, sphere)
+    if crossing < ENOUGH_SLICES:
+        text = f"Only {crossing} slices cross the {side} femoral head; its volume is a coarse estimate."
+        notices.append(Notice("few-slices", text))
+        if crossing < FEWEST_SLICES:
+            return tuple(notices), f"Only {crossing} slices cross the {side} femoral head; {FEWEST_SLICES} are needed."
+
+    extent = (2 * NEAR_HEAD * sphere.radius_mm,) * 3
+    hip = canonical_hip(volume, side, sphere.centre_ras_mm, extent).volume
+    distance = np.linalg.norm(hip.grid_ras() - sphere.centre_ras_mm, axis=-1) / sphere.radius_mm
+    found, refusal = _ct_metal(hip, distance, side) if modality == "CT" else _signal_void(hip, distance, side)
+    return (*notices, *found), refusal
+
+
+def _share_inside(volume: Volume, sphere: Sphere) -> float:
+    """Share of the sphere's volume that lies in the image, from points 1/10 of the radius apart."""
+    steps = np.linspace(-0.95, 0.95, 20)
+    points = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    points = points[np.linalg.norm(points, axis=1) <= 1] * sphere.radius_mm + np.array(sphere.centre_ras_mm)
+    ijk = volume.ijk(points)
+    return float(((ijk >= -0.5) & (ijk <= np.array(volume.array.shape[::-1]) - 0.5)).all(axis=1).mean())
+
+
+def _slices_across(volume: Volume, sphere: Sphere) -> int:
+    axis = stack_axis(volume)
+    centre = volume.ijk(np.array(sphere.centre_ras_mm))[axis]
+    slices = np.arange(volume.array.shape[2 - axis])
+    return int((np.abs(slices - centre) * volume.spacing_mm[axis] < sphere.radius_mm).sum())
+
+
+def _ct_metal(hip: Volume, distance: np.ndarray, side: Side) -> tuple[tuple[Notice, ...], str | None]:
+    metal = hip.array > METAL_HU
+    at_head_ml = (metal & (distance <= AT_HEAD)).sum() * hip.voxel_ml
+    near_ml = (metal & (distance <= NEAR_HEAD)).sum() * hip.voxel_ml
+    if at_head_ml >= METAL_ML:
+        text = f"There is metal at the {side} femoral head ({at_head_ml:.1f} ml above {METAL_HU} HU)."
+        return (Notice("metal", text),), text
+    if near_ml >= METAL_ML:
+        text = (
+            f"There is metal near the {side} femoral head ({near_ml:.1f} ml above {METAL_HU} HU): streaks may mislead."
+        )
+        return (Notice("metal-near-head", text),), None
+    return (), None
+
+
+def _signal_void(hip: Volume, distance: np.ndarray, side: Side) -> tuple[tuple[Notice, ...], str | None]:
+    near = distance <= 1.5
+    # The signal level comes from a wider zone, which metal in the head does not empty.
+    level = np.percentile(hip.array[distance <= NEAR_HEAD], 75)
+    void = near & (hip.array < VOID_LEVEL * level)
+    share = float(void[distance <= 1].mean())
+    if share >= VOID_SHARE:
+        text = f"{share:.0%} of the {side} femoral head gives no signal (metal, or no hip there)."
+        return (Notice("signal-void", text),), text
+    labels, count = ndimage.label(void)
+    largest_ml = np.bincount(labels.ravel())[1:].max() * hip.voxel_ml if count else 0.0
+    if largest_ml >= VOID_ML:
+        text = (
+            f"{largest_ml:.0f} ml at the {side} femoral head give no signal, as around metal: edges may be displaced."
+        )
+        return (Notice("signal-void", text),), None
+    return (), None

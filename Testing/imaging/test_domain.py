@@ -1,0 +1,187 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.domain import check_hip, check_image
+from ONFHAssistLib.imaging.read import Study, read_study
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("ONFH_DATA", ROOT.parent / "shared" / "data"))
+real_data = pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")
+
+
+def study(spacing=(0.9, 0.9, 5.0), extent_mm=120.0, **source):
+    shape = [round(extent_mm / s) for s in spacing[::-1]]
+    known = {"modality": "MR", "sequence": "T1", "sequence_from": "tags", "fat_suppressed": False, "body_part": "HIP"}
+    return Study(Volume(np.zeros(shape, np.uint8), np.diag([*spacing, 1.0])), known | source)
+
+
+def codes(notices):
+    return [notice.code for notice in notices]
+
+
+@pytest.mark.parametrize("spacing", [(0.4, 0.4, 3.0), (1.2, 1.2, 6.0), (0.8, 0.8, 0.8)])
+def test_a_t1_series_of_the_trained_spacing_passes_without_a_word(spacing):
+    assert check_image(study(spacing)) == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ({"sequence": "GRE"}, "sequence-outside-training"),
+        ({"sequence": "unknown"}, "sequence-outside-training"),
+        ({"sequence": "STIR"}, "sequence-outside-training"),
+        ({"modality": "unknown", "sequence": "unknown"}, "modality-unknown"),
+        ({"sequence_from": "image"}, "sequence-guessed"),
+        ({"fat_suppressed": True}, "fat-suppressed"),
+        ({"body_part": "KNEE"}, "body-part"),
+        ({"body_part": "Head"}, "body-part"),
+        ({"spacing": (1.3, 1.3, 5.0)}, "spacing-outside-training"),
+        ({"spacing": (0.3, 0.3, 5.0)}, "spacing-outside-training"),
+        ({"spacing": (0.9, 0.9, 7.0)}, "spacing-outside-training"),
+        ({"modality": "CT", "sequence": "CT", "spacing": (0.8, 0.8, 4.0)}, "spacing-outside-training"),
+    ],
+)
+def test_what_the_models_do_not_know_is_named(source, code):
+    assert codes(check_image(study(**source))) == [code]
+
+
+@pytest.mark.parametrize("body_part", ["PELVIS", "FEMORAL HEAD", "PROSTATE", "", "HIP"])
+def test_body_parts_around_the_hip_are_not_remarked_on(body_part):
+    assert check_image(study(body_part=body_part)) == ()
+
+
+def test_ct_of_three_millimetres_is_within_what_the_models_know():
+    assert check_image(study((3, 3, 3), modality="CT", sequence="CT", sequence_from="image")) == ()
+
+
+@pytest.mark.parametrize("spacing", [(0.9, 0.9, 12.0), (3.5, 3.5, 5.0)])
+def test_an_image_too_coarse_for_a_head_is_refused(spacing):
+    with pytest.raises(InputError, match="too coarse"):
+        check_image(study(spacing))
+
+
+def test_an_image_smaller_than_a_head_is_refused():
+    with pytest.raises(InputError, match="covers only"):
+        check_image(study(extent_mm=30))
+
+
+SPHERE = Sphere((0.0, 0.0, 0.0), 24.0)
+
+
+def hip_image(spacing=(1.0, 1.0, 4.0), low_mm=(-70, -70, -70), high_mm=(70, 70, 70), value=400):
+    """Even tissue; the head's centre is the origin of RAS, and the image's edges lie at low and high."""
+    shape = [round((h - low) / s) for s, low, h in zip(spacing, low_mm, high_mm, strict=True)]
+    matrix = np.diag([*spacing, 1.0])
+    matrix[:3, 3] = np.array(low_mm) + np.array(spacing) / 2
+    return Volume(np.full(shape[::-1], value, np.int16), matrix)
+
+
+def with_ball(volume, centre, radius_mm, value):
+    array = volume.array.copy()
+    array[np.linalg.norm(volume.grid_ras() - np.array(centre), axis=-1) <= radius_mm] = value
+    return volume.like(array)
+
+
+@pytest.mark.parametrize("modality", ["MR", "CT"])
+def test_a_whole_head_without_metal_passes_without_a_word(modality):
+    assert check_hip(hip_image(), modality, SPHERE, "right") == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("edge_mm", "share"),
+    # The part of a ball beyond a plane at distance d is a cap: h^2 (3 r - h) / (4 r^3) of it, h = r - d.
+    [(h, 1 - (24 - h) ** 2 * (72 - (24 - h)) / (4 * 24**3)) for h in (22, 12, 2, -10)],
+)
+def test_a_head_cut_off_by_the_field_of_view_is_warned_of_or_refused(edge_mm, share):
+    notices, refusal = check_hip(hip_image(high_mm=(edge_mm, 70, 70)), "MR", SPHERE, "left")
+    if share >= 0.98:
+        assert (notices, refusal) == ((), None)
+        return
+    (notice,) = notices
+    assert notice.code == "head-cut-off" and "left" in notice.message
+    stated = int(notice.message.split("%")[0].split()[-1])
+    assert stated == pytest.approx(share * 100, abs=1.5)
+    assert (refusal is not None) == (share < 0.75)
+
+
+def test_a_head_outside_the_image_is_refused():
+    notices, refusal = check_hip(hip_image(), "MR", Sphere((300.0, 0, 0), 24.0), "right")
+    assert codes(notices) == ["head-cut-off"] and "0%" in refusal
+
+
+@pytest.mark.parametrize(
+    ("slice_mm", "expected", "refused"), [(7.9, [], False), (10, ["few-slices"], False), (28, ["few-slices"], True)]
+)
+def test_too_few_slices_over_the_head_are_warned_of_or_refused(slice_mm, expected, refused):
+    half = slice_mm * 4
+    volume = hip_image((1, 1, slice_mm), (-70, -70, -half), (70, 70, half))
+    notices, refusal = check_hip(volume, "MR", SPHERE, "right")
+    assert codes(notices) == expected
+    assert (refusal is not None) == refused
+
+
+def test_metal_in_a_ct_head_is_refused_and_near_it_warned_of():
+    assert check_hip(with_ball(hip_image(), (5, 0, 0), 4, 3000), "CT", SPHERE, "left")[1].startswith(
+        "There is metal at the left femoral head"
+    )
+    notices, refusal = check_hip(with_ball(hip_image(), (45, 0, 0), 4, 3000), "CT", SPHERE, "left")
+    assert codes(notices) == ["metal-near-head"] and refusal is None
+    assert check_hip(with_ball(hip_image(), (5, 0, 0), 4, 1900), "CT", SPHERE, "left") == ((), None)
+
+
+def test_one_hot_voxel_is_not_metal():
+    volume = hip_image()
+    volume.array[17, 70, 70] = 3000
+    assert check_hip(volume, "CT", SPHERE, "right") == ((), None)
+
+
+def test_a_signal_void_as_around_metal_is_noticed_in_mr_and_a_prosthesis_refused():
+    notices, refusal = check_hip(with_ball(hip_image(), (20, 0, 0), 12, 3), "MR", SPHERE, "right")
+    assert codes(notices) == ["signal-void"] and refusal is None
+    notices, refusal = check_hip(with_ball(hip_image(), (0, 0, 0), 22, 3), "MR", SPHERE, "right")
+    assert codes(notices) == ["signal-void"] and "no signal" in refusal
+
+
+def test_a_dark_lesion_is_not_taken_for_metal():
+    assert check_hip(with_ball(hip_image(), (0, 0, 8), 14, 80), "MR", SPHERE, "right") == ((), None)
+
+
+@real_data
+def test_the_implant_of_the_left_hip_is_noticed_and_the_right_hip_is_not_accused():
+    volume = read_study(DATA / "ct" / "pelvis_ct.nii.gz").volume
+    # Head centres by eye: the deepest points of the femur labels 75 and 76.
+    notices, refusal = check_hip(volume, "CT", Sphere((-85.0, 140.0, 127.0), 24.0), "left")
+    assert codes(notices) == ["metal"] and "metal" in refusal
+    assert check_hip(volume, "CT", Sphere((83.0, 146.0, 124.0), 24.0), "right") == ((), None)
+
+
+@real_data
+def test_the_vibe_series_gets_a_domain_warning():
+    notices = check_image(read_study(DATA / "axial_vibe_dicom"))
+    assert codes(notices) == ["sequence-outside-training", "spacing-outside-training"]
+    assert "GRE" in notices[0].message
+
+
+@real_data
+def test_the_ct_and_mr_of_one_hip_are_told_apart():
+    mr, ct = (read_study(DATA / "ct_mr_pair" / name) for name in ("hip_t1.nii.gz", "hip_ct.nii.gz"))
+    assert (mr.source["sequence"], mr.source["plane"]) == ("T1", "axial")
+    assert (ct.source["modality"], ct.source["plane"]) == ("CT", "axial")
+    assert codes(check_image(mr)) == ["sequence-guessed"]
+
+
+@real_data
+def test_normal_heads_of_real_t1_studies_pass_without_a_word():
+    heads = json.loads((ROOT / "training" / "real_labels.json").read_text())["heads"]
+    for head in heads[:6]:
+        study = read_study(DATA / "t1_coronal" / f"case_{head['case']}_t1.nii.gz")
+        assert codes(check_image(study)) == ["sequence-guessed"]
+        sphere = Sphere(tuple(head["centre_ras_mm"]), head["radius_mm"])
+        assert check_hip(study.volume, "MR", sphere, head["side"]) == ((), None)

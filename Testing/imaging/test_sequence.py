@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from dicom_files import make_enhanced
+from pydicom import Dataset
+
+from ONFHAssistLib.imaging.sequence import kind_from_image, kind_from_tags
+
+
+def header(**tags):
+    made = Dataset()
+    made.Modality = "MR"
+    for keyword, value in tags.items():
+        setattr(made, keyword, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("tags", "sequence"),
+    [
+        ({"ScanningSequence": "SE", "RepetitionTime": 500, "EchoTime": 10}, "T1"),
+        ({"ScanningSequence": "SE", "RepetitionTime": 1200, "EchoTime": 30}, "T1"),
+        ({"ScanningSequence": "SE", "RepetitionTime": 3000, "EchoTime": 30}, "PD"),
+        ({"ScanningSequence": "SE", "RepetitionTime": 4000, "EchoTime": 90}, "T2"),
+        ({"ScanningSequence": ["SE", "IR"], "RepetitionTime": 4000, "EchoTime": 40, "InversionTime": 150}, "STIR"),
+        ({"ScanningSequence": "GR", "RepetitionTime": 4, "EchoTime": 1.4, "SeriesDescription": "t1_vibe"}, "GRE"),
+        ({"ScanningSequence": "EP", "RepetitionTime": 4000, "EchoTime": 70}, "unknown"),
+        ({"ScanningSequence": ["SE", "IR"], "RepetitionTime": 9000, "EchoTime": 90, "InversionTime": 2500}, "unknown"),
+        ({"SeriesDescription": "COR T1 HIP"}, "T1"),
+        ({"SeriesDescription": "ax stir"}, "STIR"),
+        ({"SeriesDescription": "t1_vibe_tra"}, "GRE"),
+        ({}, "unknown"),
+    ],
+)
+def test_the_sequence_follows_the_timing_and_then_the_description(tags, sequence):
+    kind = kind_from_tags(header(**tags))
+    assert (kind.modality, kind.sequence, kind.known_from) == ("MR", sequence, "tags")
+
+
+def test_a_misleading_description_does_not_outvote_the_timing():
+    tags = {"ScanningSequence": "SE", "RepetitionTime": 4000, "EchoTime": 90, "SeriesDescription": "t1_cor"}
+    assert kind_from_tags(header(**tags)).sequence == "T2"
+
+
+@pytest.mark.parametrize(
+    ("tags", "suppressed"),
+    [
+        ({"ScanOptions": ["PFP", "FS"]}, True),
+        ({"SeriesDescription": "t2_tse_fs_cor"}, True),
+        ({"SeriesDescription": "PD SPAIR"}, True),
+        ({"ScanOptions": "PFP", "SeriesDescription": "t1 offset"}, False),
+    ],
+)
+def test_fat_suppression_is_seen(tags, suppressed):
+    assert kind_from_tags(header(**tags)).fat_suppressed is suppressed
+
+
+def test_the_functional_groups_of_enhanced_objects_are_read():
+    made = make_enhanced()[0]
+    assert kind_from_tags(made).sequence == "T1"
+    made.SharedFunctionalGroupsSequence[0].MREchoSequence[0].EffectiveEchoTime = 90.0
+    made.SharedFunctionalGroupsSequence[0].MRTimingAndRelatedParametersSequence[0].RepetitionTime = 4000.0
+    assert kind_from_tags(made).sequence == "T2"
+
+
+def test_ct_and_other_modalities_are_told_by_the_tag():
+    assert kind_from_tags(header(Modality="CT")).sequence == "CT"
+    assert kind_from_tags(header(Modality="US")).modality == "unknown"
+
+
+def body(air, muscle, fat, fluid=None):
+    """A quarter air, half muscle, a quarter fat, and some fluid, with a little noise."""
+    values = np.full((16, 40, 40), muscle, np.float32)
+    values[:, :10], values[:, 30:] = air, fat
+    if fluid is not None:
+        values[:, 15:20, :20] = fluid
+    return values + np.random.default_rng(0).normal(0, 4, values.shape).astype(np.float32)
+
+
+def test_ct_is_known_by_its_hounsfield_units():
+    kind = kind_from_image(body(-1000, 50, -100))
+    assert (kind.modality, kind.sequence, kind.known_from) == ("CT", "CT", "image")
+
+
+def test_bright_fat_without_brighter_fluid_is_taken_for_t1():
+    assert kind_from_image(np.abs(body(0, 250, 500, 120))).sequence == "T1"
+
+
+@pytest.mark.parametrize(
+    "values", [body(0, 150, 400, 1500), body(0, 400, 60, 1500), body(0, 400, 420)], ids=["t2", "stir", "opposed phase"]
+)
+def test_other_mr_contrasts_are_not_taken_for_t1(values):
+    kind = kind_from_image(np.abs(values))
+    assert (kind.modality, kind.sequence) == ("MR", "unknown")
+
+
+def test_standardised_intensities_leave_the_modality_open():
+    assert kind_from_image(np.random.default_rng(0).normal(size=(8, 20, 20))).modality == "unknown"
