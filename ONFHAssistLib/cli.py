@@ -60,6 +60,8 @@ class Device(StrEnum):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` default to those of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a degree sign must not end the run where the terminal has none
+        stream.reconfigure(errors="replace")
     debug = "--debug" in arguments or bool(os.environ.get("ONFH_DEBUG"))
     if not debug:  # messages of the libraries may quote the patient's data
         warnings.simplefilter("ignore")
@@ -68,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         return app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
     except typer.TyperException as error:  # a wrong option
         if text := error.format_message():
-            print(f"{PROGRAM}: {text} See: {PROGRAM} --help", file=sys.stderr)
+            print(f"{PROGRAM}: {text} See: {PROGRAM} grade --help", file=sys.stderr)
         return 2
     except InputError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
@@ -154,7 +156,7 @@ def grade(
         progress(0.9, "Writing the report")
         page = write_study(result, out, identify=identify)
     if json:
-        sys.stdout.write(page.with_name("report.json").read_text(encoding="utf-8"))
+        sys.stdout.buffer.write(page.with_name("report.json").read_bytes())
     else:
         print_result(result, page)
 

@@ -50,6 +50,18 @@ def test_json_prints_the_report_and_nothing_else(image, analysis, tmp_path, capf
     assert [hip["side"] for hip in json.loads(printed)["hips"]] == ["right", "left"]
 
 
+def test_a_terminal_without_a_degree_sign_gets_the_table_and_json_stays_utf_8(image, tmp_path):
+    for options, expected in (([], b"118? + 142? = 260?: grade 3"), (["--json"], "118° + 142° = 260°".encode())):
+        result = subprocess.run(
+            [sys.executable, str(SLOW), "not at all", "grade", str(image), "--out", str(tmp_path / "out"), *options],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "COLUMNS": "120"},
+            capture_output=True,
+        )
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert expected in result.stdout
+
+
 def test_the_patient_is_named_only_when_asked_for(image, analysis, tmp_path, capfd):
     run("grade", image, "--out", tmp_path / "plain", "--json")
     run("grade", image, "--out", tmp_path / "named", "--json", "--identify")
