@@ -15,7 +15,7 @@ from ONFHAssistLib.core.volume import Volume
 Orientation = Literal["coronal", "sagittal"]
 
 NORMAL_RAS = {"coronal": np.array([0.0, 1.0, 0.0]), "sagittal": np.array([1.0, 0.0, 0.0])}
-"""The planes are perpendicular to the patient's antero-posterior and left-right axes (clinical reference, section 1)."""
+"""The planes are perpendicular to the antero-posterior and left-right axes (clinical reference, section 1)."""
 
 RIGHT_OF_PICTURE_RAS = {"coronal": np.array([-1.0, 0.0, 0.0]), "sagittal": np.array([0.0, -1.0, 0.0])}
 """What a radiologist expects at the right of the picture: the patient's left, and posterior."""
@@ -114,7 +114,7 @@ def mid_plane(volume: Volume, orientation: Orientation, sphere: Sphere) -> Plane
 
     Returns:
         The nearest slice where the series has this orientation, otherwise a plane with square pixels of the finest
-        voxel spacing; None where the image does not reach the centre.
+        voxel spacing; None where the image does not contain the centre.
     """
     return plane_at(volume, orientation, sphere, 0.0)
 
@@ -122,7 +122,7 @@ def mid_plane(volume: Volume, orientation: Orientation, sphere: Sphere) -> Plane
 def plane_at(volume: Volume, orientation: Orientation, sphere: Sphere, offset_mm: float) -> Plane | None:
     """Return the plane that is ``offset_mm`` anterior (coronal) or right (sagittal) of the sphere's centre.
 
-    See `mid_plane`; None where the image does not reach there.
+    See `mid_plane`; None where the image does not contain that point.
     """
     centre = np.array(sphere.centre_ras_mm)
     axis = native_axis(volume, orientation, sphere.radius_mm)

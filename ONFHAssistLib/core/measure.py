@@ -1,0 +1,203 @@
+"""From the masks of a hip to the numbers that the gradings look at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ONFHAssistLib.core.arcs import (
+    SurfaceArc,
+    WeightBearing,
+    lateral_end_deg,
+    section_radius_mm,
+    surface_arc,
+    weight_bearing_portion,
+)
+from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
+from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
+from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, sample
+from ONFHAssistLib.core.volume import Volume
+
+LARGE_SLICE = 0.5
+"""Only slices with at least half of the largest head area count for "worst" and "largest": polar slices reach 100 %
+of their small area (clinical reference, section 2). Used for areas along k and for the modified index's arcs."""
+
+REFORMATTED_STEP_MM = 2.0
+"""Distance of the planes on which the largest arc is sought where the series has no slices of that orientation."""
+
+
+@dataclass(frozen=True)
+class PlaneMeasurement:
+    """One plane of the hip: boolean pictures of shape ``plane.shape`` and the arc of the surface involved."""
+
+    plane: Plane
+    head: np.ndarray
+    necrosis: np.ndarray
+    arc: SurfaceArc
+
+
+@dataclass(frozen=True)
+class Pillars:
+    """Fractions (0 to 1) of the area of each pillar of the mid-coronal head that are necrotic (CJFH)."""
+
+    lateral: float
+    central: float
+    medial: float
+
+
+@dataclass(frozen=True)
+class HipMeasurement:
+    """Everything that was measured on one hip; `gradings.grade_hip` turns it into grades.
+
+    Attributes:
+        head_coverage: fraction of the articular sphere inside the image; below 1 the head is cut off.
+        slices: the slices of the input along k that show the head.
+        worst_slice: the largest ratio among slices with at least half of the largest head area.
+        mid_slice: the slice along k nearest to the head's centre; None where the centre is outside of the image.
+        coronal, sagittal: the planes through the head's centre; None where the image does not reach it.
+        largest_coronal_deg, largest_sagittal_deg: the largest arcs over all planes of each orientation.
+        weight_bearing: the portion on the mid-coronal slice; None where it could not be placed.
+        lateral_end_deg: where the involved surface ends laterally there; None without portion or involved surface.
+        pillars: of the mid-coronal head; None where a pillar shows no bone.
+    """
+
+    side: Side
+    sphere: Sphere
+    landmarks: Landmarks
+    head_volume_ml: float
+    necrosis_volume_ml: float
+    volume_ratio: float
+    head_coverage: float
+    slices: tuple[SliceMeasurement, ...]
+    worst_slice: SliceMeasurement
+    mid_slice: SliceMeasurement | None
+    coronal: PlaneMeasurement | None
+    sagittal: PlaneMeasurement | None
+    largest_coronal_deg: float | None
+    largest_sagittal_deg: float | None
+    weight_bearing: WeightBearing | None
+    lateral_end_deg: float | None
+    pillars: Pillars | None
+
+
+def measure_hip(masks: HipMasks) -> HipMeasurement:
+    """Measure one hip on the grid of its masks, which may be oblique, anisotropic and left-handed.
+
+    The necrosis is clipped to the head first. Slices, planes and volumes are in physical units.
+
+    Raises:
+        ValueError: the head mask is empty, or the masks lie on different grids.
+    """
+    if masks.head.array.shape != masks.necrosis.array.shape or not np.allclose(
+        masks.head.ijk_to_ras, masks.necrosis.ijk_to_ras
+    ):
+        raise ValueError("The masks of head and necrosis lie on different grids.")
+    head = masks.head.like(masks.head.array.astype(bool))
+    if not head.array.any():
+        raise ValueError("The head mask is empty.")
+    necrosis = head.like(masks.necrosis.array.astype(bool) & head.array)
+    slices = _slices(head, necrosis)
+    large = LARGE_SLICE * max(s.head_mm2 for s in slices)
+    middle = int(np.rint(head.ijk(np.array(masks.sphere.centre_ras_mm))[2]))
+    head_count, necrosis_count = int(head.array.sum()), int(necrosis.array.sum())
+
+    near = _near(head, necrosis)
+    coronal, sagittal = (_mid(masks, near, name) for name in ("coronal", "sagittal"))
+    portion = weight_bearing_portion(coronal.plane, masks.sphere, masks.landmarks, masks.side) if coronal else None
+    return HipMeasurement(
+        side=masks.side,
+        sphere=masks.sphere,
+        landmarks=masks.landmarks,
+        head_volume_ml=head_count * head.voxel_ml,
+        necrosis_volume_ml=necrosis_count * head.voxel_ml,
+        volume_ratio=necrosis_count / head_count,
+        head_coverage=sphere_coverage(head, masks.sphere),
+        slices=slices,
+        worst_slice=max((s for s in slices if s.head_mm2 >= large), key=lambda s: s.ratio),
+        mid_slice=next((s for s in slices if s.index == middle), None),
+        coronal=coronal,
+        sagittal=sagittal,
+        largest_coronal_deg=_largest_arc(masks, near, "coronal"),
+        largest_sagittal_deg=_largest_arc(masks, near, "sagittal"),
+        weight_bearing=portion,
+        lateral_end_deg=lateral_end_deg(coronal.arc, portion) if coronal and portion else None,
+        pillars=_pillars(coronal, masks.sphere, masks.side) if coronal else None,
+    )
+
+
+def sphere_coverage(volume: Volume, sphere: Sphere) -> float:
+    """Return the fraction (0 to 1) of the sphere that lies inside the image, counted on a lattice of r / 10."""
+    axis = np.linspace(-1, 1, 21)
+    lattice = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+    ball = lattice[(lattice**2).sum(axis=1) <= 1] * sphere.radius_mm + np.array(sphere.centre_ras_mm)
+    ijk = volume.ijk(ball)
+    size = np.array(volume.array.shape[::-1])
+    return float(((ijk >= -0.5) & (ijk <= size - 0.5)).all(axis=1).mean())
+
+
+def _slices(head: Volume, necrosis: Volume) -> tuple[SliceMeasurement, ...]:
+    pixel_mm2 = head.spacing_mm[0] * head.spacing_mm[1]
+    rows, columns = head.array.shape[1:]
+    head_counts, necrosis_counts = head.array.sum(axis=(1, 2)), necrosis.array.sum(axis=(1, 2))
+    found = []
+    for k in np.flatnonzero(head_counts):
+        # Counts, not areas: a ratio of exactly 30 % must not become 30.000000000000004 %.
+        ratio = int(necrosis_counts[k]) / int(head_counts[k])
+        position = head.ras(np.array([(columns - 1) / 2, (rows - 1) / 2, k]))
+        found.append(
+            SliceMeasurement(
+                index=int(k),
+                position_ras_mm=tuple(float(x) for x in position),
+                head_mm2=float(head_counts[k] * pixel_mm2),
+                necrosis_mm2=float(necrosis_counts[k] * pixel_mm2),
+                ratio=ratio,
+                steinberg=steinberg_grade(ratio),
+            )
+        )
+    return tuple(found)
+
+
+def _near(head: Volume, necrosis: Volume) -> tuple[Volume, Volume]:
+    """Crop both masks to the head's bounding box, so that the planes are sampled from little data."""
+    box, start = [], []
+    for axis in range(3):
+        other = tuple(a for a in range(3) if a != axis)
+        filled = np.flatnonzero(head.array.any(axis=other))
+        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
+        start.append(int(filled[0]))
+    matrix = head.ijk_to_ras.copy()
+    matrix[:3, 3] = head.ras(np.array(start[::-1]))
+    return Volume(head.array[tuple(box)], matrix), Volume(necrosis.array[tuple(box)], matrix)
+
+
+def _on_plane(masks: HipMasks, near: tuple[Volume, Volume], plane: Plane) -> PlaneMeasurement:
+    head, necrosis = (sample(mask, plane) for mask in near)
+    return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, masks.sphere, masks.side))
+
+
+def _mid(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> PlaneMeasurement | None:
+    plane = mid_plane(masks.head, orientation, masks.sphere)
+    return _on_plane(masks, near, plane) if plane else None
+
+
+def _largest_arc(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> float | None:
+    axis = native_axis(masks.head, orientation, masks.sphere.radius_mm)
+    step = REFORMATTED_STEP_MM if axis is None else masks.head.spacing_mm[axis]
+    count = int(masks.sphere.radius_mm // step)
+    planes = [plane_at(masks.head, orientation, masks.sphere, n * step) for n in range(-count, count + 1)]
+    measured = [_on_plane(masks, near, plane) for plane in planes if plane]
+    largest = max((m.head.sum() for m in measured), default=0)
+    return max((m.arc.arc_deg for m in measured if m.head.sum() >= max(1, LARGE_SLICE * largest)), default=None)
+
+
+def _pillars(coronal: PlaneMeasurement, sphere: Sphere, side: Side) -> Pillars | None:
+    """Split the section of the sphere by its width: 30 % lateral, 40 % central, 30 % medial (CJFH)."""
+    across, _ = coronal.plane.directions(side)
+    offset = (coronal.plane.grid_ras() - np.array(sphere.centre_ras_mm)) @ across
+    border = (1 - 2 * CJFH_OUTER_PILLAR) * section_radius_mm(coronal.plane, sphere)
+    fractions = []
+    for part in (offset > border, np.abs(offset) <= border, offset < -border):
+        bone = int((coronal.head & part).sum())
+        if bone == 0:
+            return None
+        fractions.append(int((coronal.necrosis & part).sum()) / bone)
+    return Pillars(*fractions)

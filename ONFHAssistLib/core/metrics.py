@@ -1,0 +1,103 @@
+"""Figures of merit of segmentations and grades (clinical reference, section 4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.volume import Volume
+
+
+@dataclass(frozen=True)
+class SegmentationMetrics:
+    """How well a mask agrees with the truth. A figure without a meaning (0 / 0, an empty mask's surface) is NaN.
+
+    Attributes:
+        accuracy, sensitivity, specificity, ppv, npv, dice: fractions from 0 to 1, over all voxels of the grid.
+        hd95_mm: the larger of both directed 95th percentiles of the distances between the surfaces.
+        assd_mm: mean distance between the surfaces, over the surface voxels of both masks.
+        signed_bias_mm: mean signed distance of the predicted surface from the true one; positive: predicted too large.
+    """
+
+    accuracy: float
+    sensitivity: float
+    specificity: float
+    ppv: float
+    npv: float
+    dice: float
+    hd95_mm: float
+    assd_mm: float
+    signed_bias_mm: float
+
+
+def segmentation_metrics(predicted: Volume, truth: Volume) -> SegmentationMetrics:
+    """Compare two boolean masks on one grid, distances in mm between the centres of surface voxels.
+
+    Raises:
+        ValueError: the grids differ.
+    """
+    if predicted.array.shape != truth.array.shape or not np.allclose(predicted.ijk_to_ras, truth.ijk_to_ras):
+        raise ValueError("The masks to compare lie on different grids.")
+    p, t = predicted.array.astype(bool), truth.array.astype(bool)
+    tp, fp, fn, tn = (int((a & b).sum()) for a, b in ((p, t), (p, ~t), (~p, t), (~p, ~t)))
+    distances = (np.nan, np.nan, np.nan)
+    if tp + fp and tp + fn:
+        distances = _surface_distances(p, t, predicted.spacing_mm[::-1])
+    return SegmentationMetrics(
+        _ratio(tp + tn, tp + tn + fp + fn),
+        _ratio(tp, tp + fn),
+        _ratio(tn, tn + fp),
+        _ratio(tp, tp + fp),
+        _ratio(tn, tn + fn),
+        _ratio(2 * tp, 2 * tp + fp + fn),
+        *distances,
+    )
+
+
+def confusion_matrix(truth: Sequence, predicted: Sequence, classes: Sequence) -> np.ndarray:
+    """Count cases: shape (n, n), rows are the truth, columns the prediction, in the order of ``classes``."""
+    place = {name: n for n, name in enumerate(classes)}
+    matrix = np.zeros((len(classes), len(classes)), dtype=int)
+    for t, p in zip(truth, predicted, strict=True):
+        matrix[place[t], place[p]] += 1
+    return matrix
+
+
+def weighted_kappa(truth: Sequence, predicted: Sequence, classes: Sequence) -> float:
+    """Return the quadratic-weighted kappa of ordered classes (Cohen, Psychol Bull 1968;70:213).
+
+    Returns:
+        1 for perfect, 0 for chance agreement; NaN where chance alone would agree perfectly.
+    """
+    observed = confusion_matrix(truth, predicted, classes)
+    n = np.arange(len(classes))
+    weights = (n[:, None] - n[None, :]) ** 2
+    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / max(1, observed.sum())
+    by_chance = float((weights * expected).sum())
+    return 1 - float((weights * observed).sum()) / by_chance if by_chance else float("nan")
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _surface_distances(
+    p: np.ndarray, t: np.ndarray, spacing_kji_mm: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    p, t = _common_box(p, t)
+    p_surface, t_surface = (m & ~ndimage.binary_erosion(m) for m in (p, t))
+    to_t = ndimage.distance_transform_edt(~t_surface, sampling=spacing_kji_mm)[p_surface]
+    to_p = ndimage.distance_transform_edt(~p_surface, sampling=spacing_kji_mm)[t_surface]
+    hd95 = max(np.percentile(to_t, 95), np.percentile(to_p, 95))
+    assd = (to_t.sum() + to_p.sum()) / (to_t.size + to_p.size)
+    signed = np.where(t[p_surface], -to_t, to_t).mean()
+    return float(hd95), float(assd), float(signed)
+
+
+def _common_box(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Crop both masks to the box that holds them and one voxel around it."""
+    p, t = np.pad(p, 1), np.pad(t, 1)
+    filled = np.argwhere(p | t)
+    box = tuple(slice(a - 1, b + 2) for a, b in zip(filled.min(axis=0), filled.max(axis=0), strict=True))
+    return p[box], t[box]
