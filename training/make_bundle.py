@@ -1,14 +1,12 @@
 """Turn a trained checkpoint into a bundle: python -m training.make_bundle NAME --checkpoint PATH --card-data JSON.
 
-The card data is one JSON file::
+The network and the pixel size come from the config that it was trained with. The card data is one JSON file::
 
-    {"network_def": {"_target_": "monai.networks.nets.BasicUNet", "spatial_dims": 2, ...},
-     "version": "0.1.0", "changelog": {"0.1.0": "First version."},
+    {"version": "0.1.0", "changelog": {"0.1.0": "First version."},
      "task": "...", "description": "...", "authors": "...", "copyright": "...",
      "inputs": ["slice before", "slice", "slice after"], "outputs": ["background", "femoral head", ...],
      "input_format": "magnitude", "output_format": "segmentation",
-     "onfh_assist": {"pixel_mm": 0.9, "size_px": [112, 112], "neighbour_mm": 5, "modalities": ["T1"],
-                     "trained_on": "One sentence.", "licence": "Apache-2.0"},
+     "onfh_assist": {"modalities": ["T1"], "trained_on": "One sentence.", "licence": "Apache-2.0"},
      "card": {"title": "...", "use": "...", "data": ["..."], "figures": [["Dice", "5 studies", "0.93"]],
               "limits": ["..."]}}
 """
@@ -25,6 +23,7 @@ from ONFHAssistLib.models.engine import OpenVinoEngine, import_openvino
 from ONFHAssistLib.models.networks import build_network
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 #: Where MONAI looks for a schema unless it is given a local one.
@@ -147,7 +146,7 @@ def check_graph(network: "torch.nn.Module", folder: Path) -> tuple[float, float]
     """Compare the exported graph of a bundle with torch on random input of two sizes.
 
     Returns:
-        Largest absolute difference of a logit, and smallest Dice of a class of the arg max.
+        Largest absolute difference of a logit, and smallest Dice of a class.
 
     Raises:
         InputError: they differ by more than ``MAX_DIFFERENCE`` or agree less than ``MIN_DICE``.
@@ -166,7 +165,7 @@ def check_graph(network: "torch.nn.Module", folder: Path) -> tuple[float, float]
             expected = network(torch.from_numpy(batch)).numpy()
         result = engine(batch)
         difference = max(difference, float(np.abs(result - expected).max()))
-        ours, theirs = result.argmax(1), expected.argmax(1)
+        ours, theirs = _decide(result), _decide(expected)
         for label in np.unique(theirs):
             overlap = (
                 2 * np.sum((ours == label) & (theirs == label)) / (np.sum(ours == label) + np.sum(theirs == label))
@@ -262,28 +261,55 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m training.make_bundle", description=__doc__.splitlines()[0])
     parser.add_argument("name", help="name of the bundle's folder")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="written by torch.save")
-    parser.add_argument("--key", help="where in the checkpoint the weights are, if it is not a plain state dict")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="written by training.train")
+    parser.add_argument(
+        "--key", default="average_network", help="where in the checkpoint the weights are; '' for itself"
+    )
+    parser.add_argument("--config", type=Path, help="training config (default: config.yaml beside the checkpoint)")
     parser.add_argument("--card-data", type=Path, required=True, help="JSON, see the top of this file")
     parser.add_argument("--out", type=Path, default=Path("Resources/Bundles"), help="folder of the bundles")
     options = parser.parse_args()
+    folder = options.out / options.name
     try:
+        config = _read_config(options.config or options.checkpoint.with_name("config.yaml"))
         data = json.loads(options.card_data.read_text(encoding="utf-8"))
-        network_def, card = data.pop("network_def"), data.pop("card")
+        card = model_card(data, data.pop("card"))
         data["network_data_format"] = network_data_format(
-            network_def["spatial_dims"],
+            config["network"]["spatial_dims"],
             data.pop("inputs"),
             data.pop("outputs"),
             data.pop("input_format", "magnitude"),
             data.pop("output_format", "segmentation"),
         )
-        folder = options.out / options.name
-        make_bundle(folder, read_checkpoint(options.checkpoint, options.key), network_def, data, model_card(data, card))
+        data["onfh_assist"] |= _input_of(config)
+        make_bundle(folder, read_checkpoint(options.checkpoint, options.key), config["network"], data, card)
     except KeyError as error:
-        parser.exit(2, f"The card data {options.card_data.name} lacks {error}; see the top of make_bundle.py.\n")
+        parser.exit(2, f"The card data or the training config lacks {error}; see the top of make_bundle.py.\n")
     except (InputError, OSError, json.JSONDecodeError) as error:
         parser.exit(2, f"{error}\n")
     print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.2f} MB")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    import yaml
+
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _input_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What the network was trained to see, under the names of the bundle's metadata."""
+    patch = config["patch"]
+    size_px = patch.get("size_px")
+    return {
+        "pixel_mm": patch["pixel_mm"],
+        "size_px": size_px and [size_px] * config["network"]["spatial_dims"],
+        "neighbour_mm": patch.get("neighbour_mm"),
+    }
+
+
+def _decide(logits: "np.ndarray") -> "np.ndarray":
+    """The class of each pixel: the arg max, or the sign where there is one channel."""
+    return logits.argmax(1) if logits.shape[1] > 1 else logits[:, 0] > 0
 
 
 def _export_graph(network: "torch.nn.Module", network_def: dict[str, Any], path: Path) -> None:

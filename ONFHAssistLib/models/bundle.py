@@ -168,11 +168,12 @@ def _check_network(network_def: Any, metadata: dict[str, Any], name: str) -> Non
     formats = metadata["network_data_format"]
     image, pred, own = formats["inputs"]["image"], formats["outputs"]["pred"], metadata["onfh_assist"]
     dims = len(image["spatial_shape"])
-    spacing = own["pixel_mm"] if isinstance(own["pixel_mm"], list) else own["size_px"]
+    ranks = [len(own[key]) for key in ("pixel_mm", "size_px") if isinstance(own[key], list)]
     fits = (
         network_def.get("in_channels") == image["num_channels"] == len(image["channel_def"])
         and network_def.get("out_channels") == pred["num_channels"] == len(pred["channel_def"])
-        and network_def.get("spatial_dims") == dims == len(pred["spatial_shape"]) == len(own["size_px"]) == len(spacing)
+        and network_def.get("spatial_dims") == dims == len(pred["spatial_shape"])
+        and all(rank == dims for rank in ranks)
     )
     if not fits:
         raise InputError(

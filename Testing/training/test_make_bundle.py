@@ -21,8 +21,9 @@ NETWORK = {
     "out_channels": 3,
     "features": [4, 4, 8, 8, 8, 4],
 }
+CONFIG = {"network": NETWORK, "patch": {"size_px": 112, "pixel_mm": 0.9, "neighbour_mm": 4.0, "shift_px": 14}}
+INPUT = {"pixel_mm": [0.9, 0.9], "size_px": [112, 112], "neighbour_mm": None}
 CARD_DATA = {
-    "network_def": NETWORK,
     "version": "0.2.0",
     "changelog": {"0.2.0": "Random."},
     "task": "Test",
@@ -31,14 +32,7 @@ CARD_DATA = {
     "copyright": "Copyright 2026 the authors",
     "inputs": ["slice"],
     "outputs": ["background", "head", "bone"],
-    "onfh_assist": {
-        "pixel_mm": [0.9, 0.9],
-        "size_px": [112, 112],
-        "neighbour_mm": None,
-        "modalities": ["T1"],
-        "trained_on": "Nothing.",
-        "licence": "Apache-2.0",
-    },
+    "onfh_assist": {"modalities": ["T1"], "trained_on": "Nothing.", "licence": "Apache-2.0"},
     "card": {
         "title": "Random hips",
         "use": "None.",
@@ -59,14 +53,15 @@ def weights():
 def metadata():
     data = {key: CARD_DATA[key] for key in ("version", "changelog", "task", "description", "authors", "copyright")}
     formats = maker.network_data_format(2, CARD_DATA["inputs"], CARD_DATA["outputs"])
-    return data | {"network_data_format": formats, "onfh_assist": dict(CARD_DATA["onfh_assist"])}
+    return data | {"network_data_format": formats, "onfh_assist": CARD_DATA["onfh_assist"] | INPUT}
 
 
 @pytest.fixture
 def command(monkeypatch, tmp_path):
     """Return a function that runs the command line in an empty folder."""
 
-    def run(checkpoint, *more, card_data=CARD_DATA):
+    def run(checkpoint, *more, card_data=CARD_DATA, config=CONFIG):
+        (tmp_path / "config.yaml").write_text(json.dumps(config))
         path = tmp_path / "card.json"
         path.write_text(json.dumps(card_data))
         arguments = ["make_bundle", "random", "--checkpoint", str(checkpoint), "--card-data", str(path)]
@@ -77,12 +72,13 @@ def command(monkeypatch, tmp_path):
 
 
 def test_a_checkpoint_becomes_a_bundle_that_gives_what_its_network_gives(command, weights, tmp_path, capsys):
-    torch.save({"epoch": 3, "model": weights}, tmp_path / "last.pt")
-    command(tmp_path / "last.pt", "--key", "model")
+    torch.save({"step": 3, "average_network": weights}, tmp_path / "last.pt")
+    command(tmp_path / "last.pt")
     assert "MB" in capsys.readouterr().out
 
     bundle = load_bundle(tmp_path / "Bundles/random")
     assert (bundle.version, bundle.in_channels, bundle.out_channels) == ("0.2.0", 1, 3)
+    assert [bundle.input[key] for key in ("pixel_mm", "size_px", "neighbour_mm")] == [0.9, [112, 112], 4.0]
     network = build_network(NETWORK).eval()
     network.load_state_dict({name: value.half().float() for name, value in weights.items()})
     batch = np.random.default_rng(1).normal(size=(3, 1, 48, 80)).astype(np.float32)
@@ -107,7 +103,7 @@ def test_the_same_weights_give_the_same_files(weights, metadata, tmp_path):
 
 def test_the_card_says_data_figures_limits_and_licence(command, weights, tmp_path):
     torch.save(weights, tmp_path / "weights.pt")
-    command(tmp_path / "weights.pt")
+    command(tmp_path / "weights.pt", "--key", "")
     card = (tmp_path / "Bundles/random/docs/README.md").read_text()
     for text in ("# Random hips", "- Nothing at all.", "| Dice | nothing | 0.0 |", "- Knows nothing.", "Apache-2.0"):
         assert text in card
@@ -159,6 +155,21 @@ def test_weights_of_another_network_are_refused(weights, metadata, tmp_path):
         maker.make_bundle(tmp_path / "random", weights, NETWORK | {"out_channels": 2}, metadata, "# Random")
 
 
+def test_a_network_of_one_channel_on_whole_images_is_checked_too(command, tmp_path, monkeypatch, capsys):
+    network = NETWORK | {"out_channels": 1}
+    torch.save(build_network(network).state_dict(), tmp_path / "weights.pt")
+    card_data = CARD_DATA | {"outputs": ["necrosis"]}
+    config = {"network": network, "patch": {"pixel_mm": 5.0}}
+    command(tmp_path / "weights.pt", "--key", "", card_data=card_data, config=config)
+    assert load_bundle(tmp_path / "Bundles/random").input["size_px"] is None
+
+    monkeypatch.setattr(maker, "MAX_DIFFERENCE", 1e9)
+    monkeypatch.setattr(maker, "_export_graph", export_of_other_weights)
+    with pytest.raises(SystemExit):
+        command(tmp_path / "weights.pt", "--key", "", card_data=card_data, config=config)
+    assert "smallest Dice 0." in capsys.readouterr().err
+
+
 class Attack:
     def __reduce__(self):
         return print, ("this code ran",)
@@ -175,7 +186,7 @@ def test_code_in_a_checkpoint_does_not_run(command, tmp_path, capsys):
         assert "cannot be read as plain weights" in streams.err
 
 
-@pytest.mark.parametrize("more", [[], ["--key", "nothing"]])
+@pytest.mark.parametrize("more", [[], ["--key", ""]])
 def test_a_checkpoint_with_its_weights_elsewhere_says_what_it_holds(command, weights, tmp_path, capsys, more):
     torch.save({"epoch": 3, "model": weights}, tmp_path / "last.pt")
     with pytest.raises(SystemExit):
@@ -192,9 +203,9 @@ def test_a_checkpoint_that_is_none_is_named(command, tmp_path, capsys, content):
     assert ended.value.code == 2 and "none.pt" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("missing", ["card", "network_def", "version", "inputs", "onfh_assist"])
+@pytest.mark.parametrize("missing", ["card", "version", "inputs", "onfh_assist"])
 def test_missing_card_data_is_named(command, weights, tmp_path, capsys, missing):
     torch.save(weights, tmp_path / "weights.pt")
     with pytest.raises(SystemExit) as ended:
-        command(tmp_path / "weights.pt", card_data={k: v for k, v in CARD_DATA.items() if k != missing})
+        command(tmp_path / "weights.pt", "--key", "", card_data={k: v for k, v in CARD_DATA.items() if k != missing})
     assert ended.value.code == 2 and f"'{missing}'" in capsys.readouterr().err
