@@ -1,23 +1,25 @@
-"""When a grade is called borderline: a small error of the masks could change it.
+"""When a grade is called borderline: a small error of the masks could change it."""
 
-The margins are conventions of this project, taken from how far masks of good readers and networks differ: about
-3 percentage points of the ratio, and about 10 degrees of an arc (a pixel of 0.9 mm on a head of 24 mm is 2 degrees,
-the convention for "reaches the surface", 3 mm, is 7 degrees).
-"""
+import math
 
+from ONFHAssistLib.core.gradings import CJFH_UNTOUCHED_TO, STEINBERG_NONE_BELOW
 from ONFHAssistLib.core.hip import Grade
 
-BORDERLINE_RATIO = 0.03
-BORDERLINE_DEG = 10.0
+BORDERLINE_WITHIN = {"steinberg": 0.03, "jic": 0.05, "kerboul": 10.0, "cjfh": 0.03}
+"""Borderline below these margins, in the unit of each grading: 3 percentage points of the head's volume, 5 % of the
+weight-bearing portion (about 4 degrees; a third of it is about 25), 10 degrees of arc, 3 percentage points of a
+pillar. Conventions of this project, about the size of the difference between two good outlines."""
+
+_LOWEST_THRESHOLD = {"steinberg": STEINBERG_NONE_BELOW, "cjfh": CJFH_UNTOUCHED_TO}
 
 
 def is_borderline(name: str, grade: Grade) -> bool:
     """Return whether ``grade`` of the grading ``name`` lies close to its nearest threshold.
 
-    A Steinberg ratio of exactly 0 is not borderline, although 0 is near the threshold of 0.1 %: nothing was found.
+    Where nothing at all was found (value 0) the lowest threshold, which is next to 0, makes nothing borderline.
     """
     if grade.grade is None or grade.margin is None:
         return False
-    if name == "steinberg" and not grade.value:
+    if grade.value == 0 and grade.margin >= _LOWEST_THRESHOLD.get(name, math.inf):
         return False
-    return grade.margin < (BORDERLINE_DEG if grade.unit.startswith("deg") or grade.unit == "°" else BORDERLINE_RATIO)
+    return grade.margin < BORDERLINE_WITHIN.get(name, 0.0)

@@ -1,8 +1,100 @@
-"""The report page."""
+"""The report page: one self-contained HTML file, without scripts and without requests."""
 
-from ONFHAssistLib.core.hip import StudyResult
+from typing import Any
+
+from ONFHAssistLib import __version__
+from ONFHAssistLib.core.arcs import weight_bearing_portion
+from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
+from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.planes import mid_plane
+from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.exchange import figures, words
+from ONFHAssistLib.exchange.borderline import BORDERLINE_WITHIN
+from ONFHAssistLib.exchange.segments import segments
+from ONFHAssistLib.exchange.tables import RESEARCH_USE
 
 
 def report_html(result: StudyResult, identify: bool = False) -> str:
-    """Return the page."""
-    return ""
+    """Return the page.
+
+    Args:
+        result: the study.
+        identify: show the patient's name and ID.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = resource_path("Report", "report.html.j2").parent
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = words.percent
+    masks = {hip.side: hip for hip in result.masks}
+    table = segments()
+    return environment.get_template("report.html.j2").render(
+        version=__version__,
+        research_use=RESEARCH_USE,
+        patient=result.patient if identify else {},
+        headline=_headline(result.source),
+        facts=_facts(result.source),
+        warnings=result.warnings,
+        models=[_facts(model) for model in result.models],
+        hips=[_hip(hip, result, masks.get(hip.side)) for hip in sorted(result.hips, key=lambda h: SIDES.index(h.side))],
+        head_color=table[MaskLabel.RIGHT_HEAD].color,
+        necrosis_color=table[MaskLabel.RIGHT_NECROSIS].color,
+        polar_to=figures.POLAR_TO_DEG,
+        within=BORDERLINE_WITHIN,
+    )
+
+
+def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[str, Any]:
+    """Return what the template draws of one hip; pictures are None where there are none."""
+    drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": []}
+    if masks is not None:
+        image, near = figures.crop(result.volume, masks)
+        first = round(float(result.volume.ijk(image.ijk_to_ras[:3, 3])[2]))
+        plane = mid_plane(image, "coronal", masks.sphere)
+        portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side) if plane else None
+        drawn = {
+            "coronal": figures.coronal_figure(image, near),
+            "polar": figures.polar_figure(near, portion),
+            "plot": figures.ratio_plot(hip, result.volume),
+            "tiles": figures.contact_sheet(image, near, hip, first),
+        }
+    return {"result": hip, "rows": words.rows(hip), **drawn}
+
+
+def _headline(source: dict[str, Any]) -> str:
+    """Return for example "Coronal T1, MR, 0.91 × 0.91 × 5.2 mm", from what is known."""
+    known = [
+        str(source[key]) for key in ("plane", "sequence", "modality") if source.get(key) not in (None, "", "unknown")
+    ]
+    words_ = " ".join(dict.fromkeys(known))
+    spacing = " × ".join(f"{x:.2g}" for x in source.get("spacing_mm") or ())
+    text = ", ".join(part for part in (words_[:1].upper() + words_[1:], spacing and f"voxels of {spacing} mm") if part)
+    return text or "Image of unknown kind"
+
+
+def _facts(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a dictionary of JSON-ready values as (name, text), without what is empty."""
+    return [
+        (key.replace("_", " ").removesuffix(" mm") + (" (mm)" if key.endswith("_mm") else ""), _text(value))
+        for key, value in values.items()
+        if value not in (None, "", [], {})
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        numbers = all(isinstance(item, (int, float)) for item in value)
+        return (" × " if numbers else ", ").join(_text(item) for item in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_text(item)}" for key, item in value.items())
+    return str(value)

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
+from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import (
-    Grade,
     HipMasks,
     HipResult,
     Landmarks,
     Notice,
-    SliceMeasurement,
     Sphere,
     StudyResult,
 )
+from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.volume import Volume
 
 RADIUS_MM = 24.0
@@ -35,7 +35,7 @@ def coronal_grid(shape=(20, 70, 130), spacing=(2.0, 2.0, 5.0), turn_deg=0.0, mir
 
 
 def make_study(matrix: np.ndarray | None = None, shape=(20, 70, 130)) -> StudyResult:
-    """Right: 30 % cap of necrosis, with all grades. Left: none, and no JIC class."""
+    """Right: a cap of necrosis (about 30 %), antero-superior and lateral. Left: none, so no class but Steinberg's."""
     rng = np.random.default_rng(7)
     empty = Volume(np.zeros(shape), coronal_grid(shape) if matrix is None else matrix)
     grid = empty.grid_ras()
@@ -56,10 +56,17 @@ def make_study(matrix: np.ndarray | None = None, shape=(20, 70, 130)) -> StudyRe
         drop = np.array(centre) - 1.2 * RADIUS_MM * (0.8 * lateral + [0, 0, 0.6])
         landmarks = Landmarks(tuple(map(float, edge)), tuple(map(float, drop)))
         masks.append(HipMasks(side, empty.like(head), empty.like(necrosis), sphere, landmarks))
-        hips.append(_hip(empty, masks[-1], RIGHT_GRADES if side == "right" else LEFT_GRADES))
+        hips.append(graded(masks[-1]))
     return StudyResult(
         volume=empty.like(image.astype(np.float32)),
-        source={"kind": "NIfTI", "modality": "MR", "plane": "coronal", "sequence": "T1", "shape": list(shape)},
+        source={
+            "kind": "NIfTI",
+            "modality": "MR",
+            "sequence": "T1",
+            "plane": "coronal",
+            "spacing_mm": list(empty.spacing_mm),
+            "shape": list(shape),
+        },
         hips=tuple(hips),
         masks=tuple(masks),
         warnings=(Notice("domain.spacing", "The slices are 5.0 mm apart; the models learned from 3 to 6 mm."),),
@@ -68,54 +75,19 @@ def make_study(matrix: np.ndarray | None = None, shape=(20, 70, 130)) -> StudyRe
     )
 
 
-RIGHT_GRADES = {
-    "steinberg": Grade(
-        "severe",
-        "31.4 % of head volume > 30 %: severe",
-        0.314,
-        0.014,
-        "fraction",
-        {"worst_slice": {"index": 9, "ratio": 0.42, "grade": "severe"}, "mid_slice": None},
-    ),
-    "jic": Grade("C1", "The lesion ends beyond two thirds but short of the edge: C1", 38.2, 2.8, "deg"),
-    "kerboul": Grade(3, "118° + 142° = 260°, from 250 to below 300: grade 3", 260.0, 10.0, "deg"),
-    "necrotic_index": Grade(None, "(118/180) × (142/180) × 100 = 51.7; a value without classes", 51.7),
-    "cjfh": Grade("L1", "The lateral pillar is partly spared: L1"),
-}
-LEFT_GRADES = {
-    "steinberg": Grade(
-        "without ONFH",
-        "0.0 % of head volume < 0.1 %: without ONFH",
-        0.0,
-        0.001,
-        "fraction",
-        {"worst_slice": None, "mid_slice": None},
-    ),
-    "jic": Grade(None, "No necrosis on the mid-coronal slice, so there is no class"),
-}
-
-
-def _hip(grid: Volume, mask: HipMasks, grades: dict[str, Grade]) -> HipResult:
-    si, sj, _ = grid.spacing_mm
-    slices = []
-    for k in np.flatnonzero(mask.head.array.any(axis=(1, 2))):
-        head, necrosis = (m.array[k].sum() * si * sj for m in (mask.head, mask.necrosis))
-        middle = ((grid.array.shape[2] - 1) / 2, (grid.array.shape[1] - 1) / 2, k)
-        ratio = float(necrosis / head)
-        grade = ("without ONFH", "mild", "moderate", "severe")[np.searchsorted([0.001, 0.15, 0.3], ratio)]
-        position = tuple(float(x) for x in grid.ras(np.array(middle)))
-        slices.append(SliceMeasurement(int(k), position, float(head), float(necrosis), ratio, grade))
-    head_ml, necrosis_ml = (float(m.array.sum() * grid.voxel_ml) for m in (mask.head, mask.necrosis))
+def graded(mask: HipMasks) -> HipResult:
+    """Measure and grade the masks of a hip."""
+    measured = measure_hip(mask)
     return HipResult(
         side=mask.side,
         status="graded",
         sphere=mask.sphere,
         landmarks=mask.landmarks,
-        head_volume_ml=head_ml,
-        necrosis_volume_ml=necrosis_ml,
-        volume_ratio=necrosis_ml / head_ml,
-        slices=tuple(slices),
-        grades=grades,
+        head_volume_ml=measured.head_volume_ml,
+        necrosis_volume_ml=measured.necrosis_volume_ml,
+        volume_ratio=measured.volume_ratio,
+        slices=measured.slices,
+        grades=grade_hip(measured),
     )
 
 

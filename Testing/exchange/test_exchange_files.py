@@ -74,7 +74,7 @@ def test_the_schema_refuses_a_report_that_is_wrong(study, validator, spoil):
 def test_a_grade_that_cannot_be_given_is_null_with_its_reason(study):
     jic = report(study)["hips"][1]["grades"]["jic"]
     assert jic["grade"] is None
-    assert jic["reason"] == "No necrosis on the mid-coronal slice, so there is no class"
+    assert jic["reason"] == study.hips[1].grades["jic"].rule != ""
 
 
 def test_numbers_that_are_not_finite_and_numpy_numbers_become_plain_json(study):

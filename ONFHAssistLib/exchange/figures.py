@@ -1,0 +1,274 @@
+"""The report's pictures, ready to be drawn as SVG: image data, outlines as paths, points; nothing is drawn here.
+
+Pictures follow the radiological convention: the patient's right is at the left, superior (axial: anterior) at the
+top; sagittal slices have anterior at the left. Lengths are mm from the picture's upper left corner.
+"""
+
+import base64
+import io
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.arcs import WeightBearing, section_radius_mm, surface_map, weight_bearing_portion
+from ONFHAssistLib.core.hip import HipMasks, HipResult, SliceMeasurement
+from ONFHAssistLib.core.measure import LARGE_SLICE
+from ONFHAssistLib.core.planes import mid_plane, sample
+from ONFHAssistLib.core.volume import Volume
+
+MAX_TILES = 20
+POLAR_TO_DEG = 120.0
+"""The surface map ends here: below lies the neck."""
+
+AXIS_ENDS = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
+_RIGHT_OF_PICTURE = np.array([[0, -1, 0], [-1, 0, 0], [-1, 0, 0]])
+_TOP_OF_PICTURE = np.array([[0, 0, 1], [0, 0, 1], [0, 1, 0]])
+
+Spot = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A grey image of ``width`` × ``height`` mm as a data URI, with the outlines of head and necrosis as paths."""
+
+    image: str
+    width: float
+    height: float
+    head: str
+    necrosis: str
+
+
+@dataclass(frozen=True)
+class Coronal:
+    """The mid-coronal slice with sphere, thirds of the weight-bearing portion (medial first) and landmarks.
+
+    Attributes:
+        centre, radius: the section of the sphere.
+        thirds: (path, letter's place) of each third; empty where the portion is not known.
+        edge, teardrop: landmarks projected on the slice, or None.
+        lateral: "left" or "right": where lateral is in the picture.
+    """
+
+    picture: Picture
+    centre: Spot
+    radius: float
+    thirds: tuple[tuple[str, Spot], ...]
+    edge: Spot | None
+    teardrop: Spot | None
+    lateral: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One slice of the contact sheet."""
+
+    measured: SliceMeasurement
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class RatioPlot:
+    """Points of the ratio along the slices; ``x`` in mm from the first slice, ``large`` for slices that count."""
+
+    points: tuple[tuple[float, SliceMeasurement, bool], ...]
+    length: float
+    top: float
+    ends: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Polar:
+    """The surface from above as a disc of radius POLAR_TO_DEG, centre at (0, 0), x to the right, y downwards."""
+
+    image: str
+    involved: str
+    zone: str
+    lateral: str
+    deepest_mm: float
+
+
+def crop(volume: Volume, masks: HipMasks, radii: float = 2.2) -> tuple[Volume, HipMasks]:
+    """Cut image and masks about the head, so that large images cost nothing."""
+    centre = volume.ijk(np.array(masks.sphere.centre_ras_mm))
+    reach = radii * masks.sphere.radius_mm / np.array(volume.spacing_mm)
+    size = np.array(volume.array.shape[::-1])
+    low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(centre + reach) + 1, low + 1, size).astype(int)
+    box = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
+    matrix = volume.ijk_to_ras.copy()
+    matrix[:3, 3] = volume.ras(low)
+    image, head, necrosis = (
+        Volume(array[box], matrix) for array in (volume.array, masks.head.array, masks.necrosis.array)
+    )
+    return image, HipMasks(masks.side, head, necrosis, masks.sphere, masks.landmarks)
+
+
+def coronal_figure(volume: Volume, masks: HipMasks) -> Coronal | None:
+    """Show the mid-coronal slice; None where the image does not reach it."""
+    plane = mid_plane(volume, "coronal", masks.sphere)
+    if plane is None:
+        return None
+    pixel = np.array(plane.pixel_mm)
+    image = sample(volume, plane)
+    head, necrosis = (sample(mask, plane) for mask in (masks.head, masks.necrosis))
+    picture = _picture(image, window(image), head, necrosis & head, pixel)
+
+    def spot(ras_mm: np.ndarray | tuple) -> Spot:
+        x, y = (plane.pixels(np.array(ras_mm)) + 0.5) * pixel
+        return float(x), float(y)
+
+    radius = section_radius_mm(plane, masks.sphere)
+    across, superior = plane.directions(masks.side)
+    centre = np.array(masks.sphere.centre_ras_mm)
+
+    def on_circle(angle_deg: float, radii: float) -> Spot:
+        angle = np.deg2rad(angle_deg)
+        return spot(centre + radii * radius * (np.sin(angle) * across + np.cos(angle) * superior))
+
+    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side)
+    thirds = []
+    if portion:
+        ends = np.linspace(portion.medial_deg, portion.lateral_deg, 4)
+        for start, stop in itertools.pairwise(ends):
+            steps = np.linspace(start, stop, 13)
+            path = _path([on_circle(angle, 1.05) for angle in steps], closed=False)
+            thirds.append((path, on_circle((start + stop) / 2, 1.16)))
+    edge, teardrop = (
+        spot(point) if point else None
+        for point in (masks.landmarks.acetabular_edge_ras_mm, masks.landmarks.teardrop_ras_mm)
+    )
+    lateral = "left" if masks.side == "right" else "right"
+    return Coronal(picture, spot(centre), radius, tuple(thirds), edge, teardrop, lateral)
+
+
+def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: int) -> list[Tile]:
+    """Show the head's slices along k, at most MAX_TILES of them: evenly chosen, always with the worst and the mid one.
+
+    Args:
+        volume, masks: cropped, see `crop`.
+        hip: its slices have indices of the whole image.
+        first_index: the crop's first slice there.
+    """
+    normal = int(np.argmax(np.abs(volume.axes_ras[:, 2])))
+    right, top = _RIGHT_OF_PICTURE[normal], _TOP_OF_PICTURE[normal]
+    columns = int(np.argmax(np.abs(volume.axes_ras[:, :2].T @ right)))
+    flip_columns = volume.axes_ras[:, columns] @ right < 0
+    flip_rows = volume.axes_ras[:, 1 - columns] @ top > 0
+    pixel = np.array([volume.spacing_mm[columns], volume.spacing_mm[1 - columns]])
+    centre = volume.ijk(np.array(masks.sphere.centre_ras_mm))
+    reach = 1.25 * masks.sphere.radius_mm / np.array(volume.spacing_mm)
+    low = np.maximum(np.rint(centre - reach), 0).astype(int)
+    high = np.rint(centre + reach).astype(int) + 1
+
+    def turned(array: np.ndarray) -> np.ndarray:
+        part = array[low[1] : high[1], low[0] : high[0]]
+        part = part if columns == 0 else part.T
+        return part[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+    levels = window(volume.array[:, low[1] : high[1], low[0] : high[0]])
+    tiles = []
+    for measured in _chosen(hip):
+        k = measured.index - first_index
+        image, head, necrosis = (turned(v.array[k]) for v in (volume, masks.head, masks.necrosis))
+        tiles.append(Tile(measured, _picture(image, levels, head, necrosis & head, pixel)))
+    return tiles
+
+
+def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
+    """Place each slice along the axis k, from left, posterior or inferior to the other end."""
+    if not hip.slices:
+        return None
+    direction = volume.axes_ras[:, 2]
+    axis = int(np.argmax(np.abs(direction)))
+    direction = direction * np.sign(direction[axis])
+    places = np.array([np.array(s.position_ras_mm) @ direction for s in hip.slices])
+    large = LARGE_SLICE * max(s.head_mm2 for s in hip.slices)
+    points = sorted(
+        ((float(x - places.min()), s, s.head_mm2 >= large) for x, s in zip(places, hip.slices, strict=True)),
+        key=lambda point: point[0],
+    )
+    highest = max(s.ratio for s in hip.slices)
+    top = min(1.0, max(0.5, np.ceil(10 * highest + 0.3) / 10))
+    length = max(float(np.ptp(places)), volume.spacing_mm[2])
+    return RatioPlot(tuple(points), length, float(top), AXIS_ENDS[axis])
+
+
+def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
+    """Show where necrosis comes close to the surface, and how much of it lies below, seen along the S axis.
+
+    Azimuthal equidistant about the superior pole, laid out as an axial slice: anterior at the top, the patient's
+    right at the left.
+    """
+    mapped = surface_map(masks.necrosis, masks.sphere, masks.side, portion)
+    half = 100
+    y, x = (np.mgrid[0 : 2 * half, 0 : 2 * half] + 0.5) / half - 1
+    lateral = -x if masks.side == "right" else x
+    polar, azimuth = np.hypot(x, y) * POLAR_TO_DEG, np.rad2deg(np.arctan2(-y, lateral)) % 360
+    step = mapped.polar_deg[1] - mapped.polar_deg[0]
+    index = np.stack([polar / step + 0.5, azimuth / step + 0.5])  # one cell of padding, centres at half steps
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        padded = np.pad(np.pad(values.astype(float), ((0, 0), (1, 1)), mode="wrap"), ((1, 1), (0, 0)), mode="edge")
+        return np.where(polar <= POLAR_TO_DEG, ndimage.map_coordinates(padded, index, order=1, mode="nearest"), 0)
+
+    depth = spread(mapped.depth_mm)
+    strength = np.clip(depth / masks.sphere.radius_mm, 0, 1)
+    tint = np.zeros((2 * half, 2 * half, 4), np.uint8)
+    tint[..., :3] = (213, 94, 0)  # Okabe and Ito's vermillion
+    tint[..., 3] = np.where(strength > 0.02, 255 * (0.15 + 0.75 * strength), 0)
+    scale = np.array([POLAR_TO_DEG / half] * 2)
+    involved, zone = (
+        outline(spread(values), scale, offset=-POLAR_TO_DEG) for values in (mapped.involved, mapped.weight_bearing)
+    )
+    deepest = float(mapped.depth_mm.max())
+    return Polar(_data_uri(tint), involved, zone, "left" if masks.side == "right" else "right", deepest)
+
+
+def window(values: np.ndarray) -> tuple[float, float]:
+    """Return the grey levels shown as black and white: 1st and 99.5th percentile."""
+    low, high = (float(v) for v in np.percentile(values, (1.0, 99.5)))
+    return low, max(high, low + 1e-6)
+
+
+def outline(mask: np.ndarray, pixel_mm: np.ndarray, offset: float = 0.0) -> str:
+    """Return the outline (at 0.5) of a 2D mask as an SVG path in mm; "" when the mask is empty."""
+    from skimage.measure import find_contours
+
+    contours = find_contours(np.pad(mask.astype(float), 1), 0.5)
+    return " ".join(_path((c[:, ::-1] - 0.5) * pixel_mm + offset, closed=True) for c in contours)
+
+
+def _chosen(hip: HipResult) -> list[SliceMeasurement]:
+    slices = hip.slices
+    if len(slices) <= MAX_TILES:
+        return list(slices)
+    steinberg = hip.grades.get("steinberg")
+    details = steinberg.details if steinberg else {}
+    wanted = {s["index"] for s in (details.get("worst_slice"), details.get("mid_slice")) if s}
+    even = np.rint(np.linspace(0, len(slices) - 1, MAX_TILES - len(wanted))).astype(int)
+    wanted |= {slices[n].index for n in even}
+    return [s for s in slices if s.index in wanted]
+
+
+def _picture(
+    image: np.ndarray, levels: tuple[float, float], head: np.ndarray, necrosis: np.ndarray, pixel_mm: np.ndarray
+) -> Picture:
+    low, high = levels
+    grey = (np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    height, width = image.shape * pixel_mm[::-1]
+    return Picture(_data_uri(grey), float(width), float(height), outline(head, pixel_mm), outline(necrosis, pixel_mm))
+
+
+def _path(points: Iterable, closed: bool) -> str:
+    return "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points) + ("Z" if closed else "")
+
+
+def _data_uri(pixels: np.ndarray) -> str:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

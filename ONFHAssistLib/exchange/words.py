@@ -1,0 +1,105 @@
+"""What a person reads about the grades: names of the gradings, margins and notes in plain words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ONFHAssistLib.core.hip import Grade, HipResult
+from ONFHAssistLib.exchange.borderline import is_borderline
+
+TITLES = {
+    "steinberg": "Steinberg extent",
+    "jic": "JIC class",
+    "kerboul": "Modified Kerboul",
+    "necrotic_index": "Index of necrotic extent",
+    "cjfh": "CJFH type",
+}
+STEINBERG_LETTERS = {"mild": "A", "moderate": "B", "severe": "C"}
+
+_MARGINS: dict[str, Callable[[float], str]] = {
+    "steinberg": lambda margin: f"{100 * margin:.1f} percentage points",
+    "jic": lambda margin: f"{100 * margin:.1f} % of the portion",
+    "kerboul": lambda margin: f"{margin:.0f}°",
+    "cjfh": lambda margin: f"{100 * margin:.1f} % of the pillar",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a hip's card: one grade, or several that are not given for the same reason.
+
+    Attributes:
+        title: name of the grading or gradings.
+        grade: the class as shown, or None.
+        rule: the rule that fired, or why there is no grade.
+        margin: distance to the nearest threshold in words, or "".
+        borderline: whether that is small.
+        notes: further sentences.
+    """
+
+    title: str
+    grade: str | None
+    rule: str
+    margin: str
+    borderline: bool
+    notes: tuple[str, ...] = ()
+
+
+def rows(hip: HipResult) -> list[Row]:
+    """Return the lines of a hip's card, Steinberg first."""
+    order = sorted(hip.grades.items(), key=lambda item: list(TITLES).index(item[0]) if item[0] in TITLES else 99)
+    found = []
+    for reason, group in groupby(order, key=lambda item: _not_given(item[1])):
+        if reason is not None:
+            titles = ", ".join(TITLES.get(name, name) for name, _ in group)
+            found.append(Row(titles, None, reason, "", False))
+        else:
+            found += [_row(name, grade) for name, grade in group]
+    return found
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Show a fraction as per cent."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def _not_given(grade: Grade) -> str | None:
+    return grade.rule if grade.grade is None and grade.value is None else None
+
+
+def _row(name: str, grade: Grade) -> Row:
+    words = _MARGINS.get(name)
+    told = words and grade.margin is not None and grade.value != 0  # 0: nothing was found, nothing is close
+    margin = f"{words(grade.margin)} from the nearest threshold" if told else ""
+    return Row(
+        TITLES.get(name, name), _shown(name, grade), grade.rule, margin, is_borderline(name, grade), _notes(name, grade)
+    )
+
+
+def _shown(name: str, grade: Grade) -> str:
+    if grade.grade is None:
+        return f"{grade.value:.0f}"
+    if name == "steinberg":
+        letter = STEINBERG_LETTERS.get(str(grade.grade))
+        words = str(grade.grade)[0].upper() + str(grade.grade)[1:]
+        return f"{words} ({letter})" if letter else words
+    return str(grade.grade)
+
+
+def _notes(name: str, grade: Grade) -> tuple[str, ...]:
+    details = grade.details
+    if name == "steinberg":
+        slices = (("Worst slice", details.get("worst_slice")), ("Mid-slice", details.get("mid_slice")))
+        return tuple(_slice_note(title, measured) for title, measured in slices if measured and measured["ratio"])
+    if name == "jic" and "collapse_context" in details:
+        return (details["collapse_context"],)
+    if name == "kerboul" and "risk" in details:
+        return (f"Risk class by the sum of both arcs: {details['risk']} (Ha 2006).",)
+    if name == "necrotic_index" and details.get("modified_index") is not None:
+        return (f"Modified index, with the largest arcs of all slices: {details['modified_index']:.0f}.",)
+    return ()
+
+
+def _slice_note(title: str, measured: dict[str, Any]) -> str:
+    return f"{title} (index {measured['index']}): {percent(measured['ratio'])}, {measured['steinberg']}."
