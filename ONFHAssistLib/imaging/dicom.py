@@ -207,12 +207,21 @@ def _header(path: Path) -> pydicom.Dataset | None:
         return None
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied; make it readable.") from error
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, NotImplementedError, TypeError):
-        return None  # no DICOM file, or none that can be used
+    except Exception as error:  # pydicom raises errors of every kind
+        raise InputError(_damaged(path)) from error
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is a damaged DICOM file (header broken or cut off); copy or export it again."
 
 
 def _is_image(header: pydicom.Dataset) -> bool:
-    return "Rows" in header and "Columns" in header and header.get("Modality") not in ("SEG", "RTDOSE", "PR")
+    if "Rows" in header and "Columns" in header:
+        return header.get("Modality") not in ("SEG", "RTDOSE", "PR")
+    # A file that was cut off in its header must not go missing in silence.
+    if "Image Storage" in getattr(header.file_meta.get("MediaStorageSOPClassUID"), "name", ""):
+        raise InputError(_damaged(Path(header.filename)))
+    return False
 
 
 def _require_image(path: Path, header: pydicom.Dataset) -> None:

@@ -28,6 +28,8 @@ _KINDS = {
     ".mha": "MetaImage",
     ".mhd": "MetaImage",
 }
+# Signed and unsigned integers of 8 to 64 bits, float32 and float64 (nifti1.h).
+_NIFTI_SCALARS = (2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,21 @@ def read_study(path: str | Path, series: str | None = None) -> Study:
     with _quiet():
         if suffix is not None and path.is_file():
             return _read_file(path, suffix)
-        return _read_dicom(path, series)
+        try:
+            return _read_dicom(path, series)
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            NotImplementedError,
+            ArithmeticError,
+            OSError,
+        ) as error:
+            if isinstance(error, InputError):
+                raise
+            # pydicom parses a value when it is asked for, so a broken one shows up anywhere
+            raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
 
 
 def _read_dicom(path: Path, wanted: str | None) -> Study:
@@ -92,6 +108,8 @@ def _read_file(path: Path, suffix: str) -> Study:
     import SimpleITK as sitk
 
     notices = _check_nifti_header(path) if _KINDS[suffix] == "NIfTI" else ()
+    if _KINDS[suffix] == "MetaImage":
+        _check_metaimage_header(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     damaged = (
@@ -204,6 +222,8 @@ def _check_nifti_header(path: Path) -> tuple[Notice, ...]:
         raise InputError(f"{path} is not a NIfTI image (its header is missing or cut off); export it again.")
     if datatype in (128, 2304):
         raise InputError(f"{path} is a colour or vector image; give a greyscale one.")
+    if datatype not in _NIFTI_SCALARS or not 1 <= ndim <= 7:
+        raise InputError(f"{path} has a damaged header or voxels that are no plain numbers; export it again.")
     dims = dims[: max(0, min(ndim, 7))]
     _require_three_dimensions(path, tuple(dims))
     if magic.startswith(b"n+") and length < offset + math.prod(dims) * bits / 8:
@@ -214,6 +234,31 @@ def _check_nifti_header(path: Path) -> tuple[Notice, ...]:
         text = "The file does not say how it lies in the patient: the sides and planes in this report may be wrong."
         return (Notice("no-orientation", text),)
     return ()
+
+
+def _check_metaimage_header(path: Path) -> None:
+    """Read the text header strictly: ITK's parser prints about errors in it, and some make it overrun its memory."""
+    with path.open("rb") as file:
+        raw = file.read(65536)
+    fields = {}
+    for line in raw.split(b"\n"):
+        key, equals, value = line.decode("ascii", "replace").partition("=")
+        if not equals or not key.strip().isidentifier():
+            break
+        fields[key.strip()] = value.split()
+        if key.strip() == "ElementDataFile":
+            break
+    try:
+        ndims = int(fields["NDims"][0])
+        size = [int(x) for x in fields["DimSize"]]
+        counts = {"ElementSpacing": ndims, "Offset": ndims, "CenterOfRotation": ndims, "TransformMatrix": ndims**2}
+        lengths_fit = all(len([float(x) for x in fields[k]]) == n for k, n in counts.items() if k in fields)
+        known = fields["ElementType"][0].startswith("MET_") and bool(fields["ElementDataFile"])
+        sound = 1 <= ndims <= 5 and len(size) == ndims and min(size) > 0 and lengths_fit and known
+    except (KeyError, IndexError, ValueError):
+        sound = False
+    if not sound:
+        raise InputError(f"{path} is not a MetaImage, or its header is damaged; export it again.")
 
 
 @contextmanager

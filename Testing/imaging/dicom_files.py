@@ -49,6 +49,7 @@ def make_series(array=None, orientation=CORONAL, spacing=(0.8, 1.2, 5.0), positi
         header.PixelSpacing = [spacing[1], spacing[0]]
         for keyword, value in tags.items():
             setattr(header, keyword, value)
+        header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID
         datasets.append(header)
     return datasets
 

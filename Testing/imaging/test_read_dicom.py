@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 from dicom_files import AXIAL, CORONAL, SAGITTAL, make_ct, make_enhanced, make_series, pixels, write
 from pydicom import dcmread
-from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless, generate_uid
+from pydicom.uid import BasicTextSRStorage, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless, generate_uid
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.read import read_study
@@ -208,7 +208,7 @@ def test_one_value_everywhere_is_refused(tmp_path):
 
 
 def test_dicom_objects_without_an_image_are_refused(tmp_path):
-    datasets = make_series(Modality="SR")
+    datasets = make_series(Modality="SR", SOPClassUID=BasicTextSRStorage)
     for header in datasets:
         del header.PixelData, header.Rows, header.Columns
     write(tmp_path, datasets)
@@ -221,6 +221,22 @@ def test_a_cut_off_dicom_file_is_refused(tmp_path):
     file = folder / "3-4.dcm"
     file.write_bytes(file.read_bytes()[:-300])
     assert "cannot be decoded" in refusal(folder)
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.05])
+def test_a_dicom_file_cut_off_in_its_header_is_not_left_out_in_silence(tmp_path, kept):
+    """It is the last slice, so no gap would tell of it."""
+    folder = write(tmp_path, make_series(), shuffle=False)
+    file = folder / "3-7.dcm"
+    file.write_bytes(file.read_bytes()[: int(400 + file.stat().st_size * kept)])
+    assert "damaged" in refusal(folder)
+
+
+def test_a_number_that_is_none_in_a_header_is_refused(tmp_path):
+    folder = write(tmp_path, make_series(RepetitionTime=777))
+    file = folder / "3-0.dcm"
+    file.write_bytes(file.read_bytes().replace(b"777", b"7x7"))
+    assert "damaged" in refusal(folder)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

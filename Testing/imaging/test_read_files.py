@@ -165,6 +165,19 @@ def test_zero_or_nan_spacing_of_a_metaimage_is_refused(tmp_path, bad):
     refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [("NDims = 3", "NDims = 9"), ("DimSize = 24", "DimSixe = 24"), ("ElementType = MET_SHORT", "ElementType = SHORT")],
+)
+def test_a_damaged_metaimage_header_is_refused_and_nothing_is_printed(tmp_path, capfd, field, bad):
+    path = save(tmp_path / "a.mhd")
+    assert field in path.read_text()
+    path.write_text(path.read_text().replace(field, bad))
+    assert "MetaImage" in refusal(path)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_voxels_are_refused(tmp_path, bad):
     array = np.random.default_rng(0).normal(size=(6, 20, 24)).astype(np.float32)
