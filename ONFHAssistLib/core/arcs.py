@@ -113,7 +113,7 @@ def surface_arc(necrosis: np.ndarray, plane: Plane, sphere: Sphere, side: Side) 
         return SurfaceArc(np.zeros(SECTORS, dtype=bool), depth)
     off_centre2 = sphere.radius_mm**2 - circle**2
     inner = np.sqrt(max(0.0, (sphere.radius_mm - depth) ** 2 - off_centre2))
-    along = np.arange(inner, circle + OUTSIDE_MM, 0.25 * min(plane.pixel_mm))
+    along = np.arange(inner, circle + OUTSIDE_MM, 0.5 * min(plane.pixel_mm))
     angle = np.deg2rad((np.arange(SECTORS) + 0.5) * 360 / SECTORS - 180)
     across, superior = plane.directions(side)
     ray = np.sin(angle)[:, None] * across + np.cos(angle)[:, None] * superior

@@ -182,7 +182,8 @@ def _mid(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation)
 def _largest_arc(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> float | None:
     axis = native_axis(masks.head, orientation, masks.sphere.radius_mm)
     step = REFORMATTED_STEP_MM if axis is None else masks.head.spacing_mm[axis]
-    count = int(masks.sphere.radius_mm // step)
+    # Beyond r sqrt(1 - LARGE_SLICE) the section of a sphere is too small to count; the rest is for unround heads.
+    count = int(0.8 * masks.sphere.radius_mm // step)
     planes = [plane_at(masks.head, orientation, masks.sphere, n * step) for n in range(-count, count + 1)]
     measured = [_on_plane(masks, near, plane) for plane in planes if plane]
     largest = max((m.head.sum() for m in measured), default=0)

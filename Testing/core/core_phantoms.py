@@ -96,7 +96,7 @@ def cone(alpha_deg: float, axis: np.ndarray):
 
 @dataclass(frozen=True)
 class ConeTruth:
-    """The exact measures of a cone lesion, and how far a grid may be off."""
+    """The exact measures of a cone lesion (not within 15 degrees of a flat one), and how far a grid may be off."""
 
     alpha_deg: float
     axis: np.ndarray
@@ -109,18 +109,29 @@ class ConeTruth:
 
     @property
     def ratio_error(self) -> float:
-        """Discretisation error of the ratio, 5 standard deviations.
+        """Largest discretisation error of the ratio: chance and coherence.
 
-        A voxel belongs to a mask when its centre does. Only voxels cut by the surface err; with the cut part uniform
-        in [0, 1], rounding it has the variance 1/12 of a voxel squared. A surface of area A cuts A w / v voxels of
-        volume v, where w is the voxel's mean width over all directions, (s_i + s_j + s_k) / 2 as the mean of |n_a| on
-        a sphere is 1/2. The head's sphere and the cone's side (pi r^2 sin alpha) are such surfaces; the error of the
-        ratio N / H is at most that of both together over H.
+        A voxel belongs to a mask when its centre does. Chance: only voxels cut by the surface err; with the cut part
+        uniform in [0, 1], rounding it has the variance 1/12 of a voxel squared. A surface of area A cuts A w / v
+        voxels of volume v, where w is the voxel's mean width over all directions, (s_i + s_j + s_k) / 2 as the mean of
+        |n_a| on a sphere is 1/2. The head's sphere and the cone's side (pi r^2 sin alpha) are such surfaces; 5
+        standard deviations are allowed.
+
+        Coherence: surfaces nearly parallel to a layer of voxels err together. Summing layers of thickness s is the
+        trapezoid rule on the section's area A(z), with an error of at most s^2 / 12 times the total variation of
+        A' (Euler-Maclaurin; Bernoulli's B2 is at most 1/6). That is largest where the cone points along the axis:
+        A = pi z^2 tan^2 alpha up to z = r cos alpha, then pi (r^2 - z^2), and the total variation of A' is
+        4 pi r (1 + sin^2 alpha / cos alpha). All three axes are added up. The cone alpha is the complement of the
+        cone 180 - alpha. The error of the ratio N / H is at most that of N and H together over H; the head's own term
+        is 4 pi r + 4 pi r.
         """
         v = np.prod(self.volume.spacing_mm)
-        area = np.pi * RADIUS_MM**2 * (4 + np.sin(np.deg2rad(self.alpha_deg)))
+        alpha = np.deg2rad(min(self.alpha_deg, 180 - self.alpha_deg))
+        area = np.pi * RADIUS_MM**2 * (4 + np.sin(alpha))
         cut = area * sum(self.volume.spacing_mm) / 2 / v
-        return float(5 * np.sqrt(cut / 12) * v / (4 / 3 * np.pi * RADIUS_MM**3))
+        variation = 4 * np.pi * RADIUS_MM * (1 + np.sin(alpha) ** 2 / np.cos(alpha) + 2 * self.ratio)
+        coherent = sum(s**2 for s in self.volume.spacing_mm) / 12 * variation
+        return float((5 * np.sqrt(cut / 12) * v + coherent) / (4 / 3 * np.pi * RADIUS_MM**3))
 
     def arc_range_deg(self, normal: np.ndarray, depth_mm: float, native_step_mm: float | None) -> tuple[float, float]:
         """Return the least and the largest arc that the grid allows on the plane with ``normal`` through the centre.

@@ -33,6 +33,7 @@ spacings = st.sampled_from([(1.0, 1.0, 1.0), (0.9, 0.9, 3.0), (0.9, 0.9, 5.2), (
 axes = st.sampled_from([AXIAL, CORONAL, SAGITTAL, AXIAL * [1, 1, -1], CORONAL * [-1, 1, 1]])
 shifts = st.tuples(*[st.floats(-0.5, 0.5)] * 3)
 tilts = st.one_of(st.just((0.0, 0.0, 0.0)), st.tuples(*[st.floats(-8, 8)] * 3), st.tuples(angles, angles, angles))
+alphas = st.one_of(st.floats(15, 75), st.floats(105, 125))
 grids = st.builds(grid, spacings, axes, tilts, shifts)
 
 
@@ -43,7 +44,7 @@ def _arc_range(truth: ConeTruth, plane_measurement, orientation):
 
 
 @FEW
-@given(grids, st.floats(15, 100), st.floats(-25, 40), st.sampled_from(["right", "left"]))
+@given(grids, alphas, st.floats(-25, 40), st.sampled_from(["right", "left"]))
 def test_volume_ratio_and_arcs_are_right_on_every_grid(volume, alpha, tilt, side):
     axis = direction(tilt, side)
     truth = ConeTruth(alpha, axis, volume)
@@ -54,8 +55,23 @@ def test_volume_ratio_and_arcs_are_right_on_every_grid(volume, alpha, tilt, side
         assert low <= plane.arc.arc_deg <= high
 
 
+@pytest.mark.parametrize("alpha", [20, 45, 70, 90, 120, 180])
+@pytest.mark.parametrize(("axes", "rotation"), [(CORONAL, (0, 0, 0)), (AXIAL * [-1, 1, 1], (20, -35, 50))])
+def test_fine_grids_give_the_exact_arcs_and_grades(alpha, axes, rotation):
+    """On voxels of 0.6 mm; a sector is involved as soon as necrosis comes near, which adds up to 1 degree per end."""
+    measured = measure_hip(hip(grid((0.6, 0.6, 0.6), axes, rotation), cone(alpha, direction(0))))
+    ratio = (1 - np.cos(np.deg2rad(alpha))) / 2
+    assert measured.volume_ratio == pytest.approx(ratio, abs=0.015 if alpha == 90 else 0.003)
+    assert measured.coronal.arc.arc_deg == pytest.approx(2 * alpha, abs=2.5)
+    assert measured.sagittal.arc.arc_deg == pytest.approx(2 * alpha, abs=2.5)
+    assert grade_hip(measured)["kerboul"].grade == {20: 1, 45: 1, 70: 3, 90: 4, 120: 4, 180: 4}[alpha]
+    assert grade_hip(measured)["necrotic_index"].value == pytest.approx(
+        100 * (alpha / 90) ** 2, rel=(1 + 2.5 / (2 * alpha)) ** 2 - 1
+    )
+
+
 @FEW
-@given(grids, st.floats(15, 100), st.floats(-25, 40), st.sampled_from(["right", "left"]))
+@given(grids, alphas, st.floats(-25, 40), st.sampled_from(["right", "left"]))
 def test_grades_do_not_depend_on_the_grid(volume, alpha, tilt, side):
     axis = direction(tilt, side)
     truth = ConeTruth(alpha, axis, volume)
