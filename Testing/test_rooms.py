@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ LIBRARIES = {
     "models": {"jsonschema", "openvino", "torch", "monai", "safetensors"},
     "imaging": {"SimpleITK", "pydicom"},
     "systems": set(),
-    "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2"},
+    "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2", "PIL"},
     "analysis": set(),
     "cli": {"typer", "rich"},
 }
@@ -105,6 +106,20 @@ def project_files() -> list[Path]:
 def test_a_file_imports_only_from_the_floors_below_it(path: Path):
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     assert wrong_imports(path.read_text(encoding="utf-8"), module) == []
+
+
+def test_every_library_that_is_imported_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    pinned = {pin.partition("==")[0].lower() for pin in pins}
+    names = {"skimage": "scikit-image", "PIL": "pillow", "yaml": "pyyaml"}
+    used = {
+        name.partition(".")[0]
+        for path in project_files()
+        for name in imports(ast.parse(path.read_text(encoding="utf-8")), "")
+    }
+    libraries = used - set(sys.stdlib_module_names) - {"ONFHAssistLib", "training", ""}
+    assert {names.get(name, name).lower() for name in libraries} - pinned == set()
 
 
 def test_every_room_has_a_floor():

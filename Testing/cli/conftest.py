@@ -65,7 +65,6 @@ def analysis(monkeypatch) -> dict:
     def analyse(study, options, progress, cancelled):
         seen.update(study=study, options=options)
         progress(0.5, "Looking")
-        print("a library talks on stdout")
         return made_up_result()
 
     monkeypatch.setattr("ONFHAssistLib.analysis.analyse", analyse)

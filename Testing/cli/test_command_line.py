@@ -43,7 +43,11 @@ def test_the_table_shows_both_hips_with_their_reasons(image, analysis, tmp_path,
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_json_prints_the_report_and_nothing_else(image, analysis, tmp_path, capfd):
+def test_json_prints_the_report_and_nothing_else(image, analysis, tmp_path, capfd, monkeypatch):
+    from ONFHAssistLib import analysis as module
+
+    quiet = module.analyse
+    monkeypatch.setattr(module, "analyse", lambda *a, **b: print("a library talks on stdout") or quiet(*a, **b))
     assert run("grade", image, "--out", tmp_path / "out", "--json") == 0
     printed = capfd.readouterr().out
     assert printed == (tmp_path / "out" / "report.json").read_text(encoding="utf-8")
