@@ -69,11 +69,11 @@ Version {version}, {copyright}, {licence}.
 `models/model.safetensors` holds the weights in 16-bit floats, in place of the pickled `model.pt` of MONAI's bundle
 specification: a safetensors file cannot run code when it is opened. `models/model.xml` and `model.bin` are the same
 network as an OpenVINO graph, for the CPU without torch. `configs/inference.json` names the MONAI network. To check
-the metadata offline:
+the metadata offline, with `pip install 'monai[fire,jsonschema]'`:
 
     python -m monai.bundle verify_metadata --meta_file configs/metadata.json --filepath bundle-metadata.schema.json
 
-with `Resources/Schemas/bundle-metadata.schema.json` of ONFHAssist.
+where the schema is `Resources/Schemas/bundle-metadata.schema.json` of ONFHAssist.
 """
 
 

@@ -1,9 +1,13 @@
-"""Compare the CPU engines on one network: python -m training.benchmarks.engines.
+"""Compare the CPU engines on networks like those of the bundles: python -m training.benchmarks.engines (Linux).
 
-Exports a random BasicUNet of the size that the bundles use, once as OpenVINO IR and once as ONNX (both with fp16
-weights), and runs each engine in a fresh process: import, load, first batch, steady state, memory. All in one run, so
-that the figures share one machine and one load. Needs ``pip install onnxruntime==1.31.1 onnx==1.23.2`` besides the
-``train`` extra.
+Each engine runs a random BasicUNet in fresh processes: import and load, first batch, steady state, and the memory
+that all of it added. All in one run, so that the figures share one machine and one load. Needs
+``pip install onnxruntime==1.31.1 onnx==1.23.2`` besides the ``train`` extra.
+
+OpenVINO was chosen (2026-11, 2 cores): it is the fastest and takes the least memory, and its telemetry is a Python
+package of its own that can be kept out entirely (``models.engine.import_openvino``). ONNX Runtime 1.31.1 has a wheel
+of 24 MB against 59, but its Linux build looks up a telemetry server and writes a device id to the home folder, also
+after ``disable_telemetry_events()``: not for a hospital.
 """
 
 import argparse
@@ -99,7 +103,7 @@ def _export(arguments, batch, folder):
     from monai.networks.nets import BasicUNet
 
     torch.manual_seed(0)
-    network = BasicUNet(**arguments).eval()
+    network = BasicUNet(**arguments).eval().half().float()  # weights that 16 bits hold: the same for all
     paths = {
         name: folder / f"model.{suffix}"
         for name, suffix in (("openvino", "xml"), ("onnxruntime", "onnx"), ("torch", "pt"))
