@@ -48,17 +48,17 @@ class Coronal:
     Attributes:
         centre, radius: the section of the sphere.
         thirds: (path, letter's place) of each third; empty where the portion is not known.
+        lesion_end: path across the outline where the lesion ends laterally, by which JIC classes it; "" if unknown.
         edge, teardrop: landmarks projected on the slice, or None.
-        lateral: "left" or "right": where lateral is in the picture.
     """
 
     picture: Picture
     centre: Spot
     radius: float
     thirds: tuple[tuple[str, Spot], ...]
+    lesion_end: str
     edge: Spot | None
     teardrop: Spot | None
-    lateral: str
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def crop(volume: Volume, masks: HipMasks, radii: float = 2.2) -> tuple[Volume, H
     return image, HipMasks(masks.side, head, necrosis, masks.sphere, masks.landmarks)
 
 
-def coronal_figure(volume: Volume, masks: HipMasks) -> Coronal | None:
-    """Show the mid-coronal slice; None where the image does not reach it."""
+def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal | None:
+    """Show the mid-coronal slice of a hip; None where the image does not reach it."""
     plane = mid_plane(volume, "coronal", masks.sphere)
     if plane is None:
         return None
@@ -140,8 +140,9 @@ def coronal_figure(volume: Volume, masks: HipMasks) -> Coronal | None:
         spot(point) if point else None
         for point in (masks.landmarks.acetabular_edge_ras_mm, masks.landmarks.teardrop_ras_mm)
     )
-    lateral = "left" if masks.side == "right" else "right"
-    return Coronal(picture, spot(centre), radius, tuple(thirds), edge, teardrop, lateral)
+    end = hip.grades["jic"].details.get("lateral_end_deg") if "jic" in hip.grades else None
+    lesion_end = "" if end is None else _path([on_circle(end, 0.9), on_circle(end, 1.12)], closed=False)
+    return Coronal(picture, spot(centre), radius, tuple(thirds), lesion_end, edge, teardrop)
 
 
 def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: int) -> list[Tile]:
@@ -170,7 +171,7 @@ def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: 
 
     levels = window(volume.array[:, low[1] : high[1], low[0] : high[0]])
     tiles = []
-    for measured in _chosen(hip):
+    for measured in chosen_slices(hip):
         k = measured.index - first_index
         image, head, necrosis = (turned(v.array[k]) for v in (volume, masks.head, masks.necrosis))
         tiles.append(Tile(measured, _picture(image, levels, head, necrosis & head, pixel)))
@@ -202,7 +203,7 @@ def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
     Azimuthal equidistant about the superior pole, laid out as an axial slice: anterior at the top, the patient's
     right at the left.
     """
-    mapped = surface_map(masks.necrosis, masks.sphere, masks.side, portion)
+    mapped = surface_map(masks.necrosis, masks.sphere, masks.side, portion, step_deg=2.0)
     half = 100
     y, x = (np.mgrid[0 : 2 * half, 0 : 2 * half] + 0.5) / half - 1
     lateral = -x if masks.side == "right" else x
@@ -241,7 +242,8 @@ def outline(mask: np.ndarray, pixel_mm: np.ndarray, offset: float = 0.0) -> str:
     return " ".join(_path((c[:, ::-1] - 0.5) * pixel_mm + offset, closed=True) for c in contours)
 
 
-def _chosen(hip: HipResult) -> list[SliceMeasurement]:
+def chosen_slices(hip: HipResult) -> list[SliceMeasurement]:
+    """Return at most MAX_TILES slices: evenly chosen, always with the first, last, worst and mid one."""
     slices = hip.slices
     if len(slices) <= MAX_TILES:
         return list(slices)

@@ -59,7 +59,7 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[st
         plane = mid_plane(image, "coronal", masks.sphere)
         portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side) if plane else None
         drawn = {
-            "coronal": figures.coronal_figure(image, near),
+            "coronal": figures.coronal_figure(image, near, hip),
             "polar": figures.polar_figure(near, portion),
             "plot": figures.ratio_plot(hip, result.volume),
             "tiles": figures.contact_sheet(image, near, hip, first),
@@ -81,7 +81,7 @@ def _headline(source: dict[str, Any]) -> str:
 def _facts(values: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a dictionary of JSON-ready values as (name, text), without what is empty."""
     return [
-        (key.replace("_", " ").removesuffix(" mm") + (" (mm)" if key.endswith("_mm") else ""), _text(value))
+        (key.replace("_deg", " (°)").replace("_mm", " (mm)").replace("_", " "), _text(value))
         for key, value in values.items()
         if value not in (None, "", [], {})
     ]
