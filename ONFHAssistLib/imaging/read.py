@@ -30,6 +30,7 @@ _KINDS = {
 }
 # Signed and unsigned integers of 8 to 64 bits, float32 and float64 (nifti1.h).
 _NIFTI_SCALARS = (2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280)
+_NIFTI_FLOAT_BYTES = {16: 4, 64: 8}
 
 
 @dataclass(frozen=True)
@@ -185,9 +186,13 @@ def _require_three_dimensions(path: Path, size: tuple[int, ...]) -> None:
         raise InputError(f"{path} has one slice only; give the whole volume.")
 
 
-def _require_usable_values(array: np.ndarray, name: str) -> None:
+def _require_finite(array: np.ndarray, name: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(f"{name} has voxels that are not a number (NaN or infinite); replace them and try again.")
+
+
+def _require_usable_values(array: np.ndarray, name: str) -> None:
+    _require_finite(array, name)
     if array.min() == array.max():
         raise InputError(f"{name} has the same value in every voxel; give an image with content.")
 
@@ -228,6 +233,12 @@ def _check_nifti_header(path: Path) -> tuple[Notice, ...]:
     _require_three_dimensions(path, tuple(dims))
     if magic.startswith(b"n+") and length < offset + math.prod(dims) * bits / 8:
         raise InputError(f"{path} is cut off: voxels are missing at its end; copy or export it again.")
+    if datatype in _NIFTI_FLOAT_BYTES and 0 <= offset <= length:
+        size = _NIFTI_FLOAT_BYTES[datatype]
+        with opener(path, "rb") as file:
+            file.seek(int(offset))
+            while chunk := file.read(1 << 20):  # ITK turns NaN into zero
+                _require_finite(np.frombuffer(chunk[: len(chunk) // size * size], f"{order}f{size}"), str(path))
     if not all(np.isfinite(x) and x > 0 for x in spacing[1:4]):
         raise InputError(f"{path} has a voxel spacing that is zero, negative or not a number; export it again.")
     if qform <= 0 and sform <= 0:
