@@ -114,7 +114,7 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
     pixel = np.array(plane.pixel_mm)
     image = sample(volume, plane)
     head, necrosis = (sample(mask, plane) for mask in (masks.head, masks.necrosis))
-    picture = _picture(image, window(image), head, necrosis & head, pixel)
+    picture = _picture(image, window(image), head, necrosis & head, pixel, enlarge=3)
 
     def spot(ras_mm: np.ndarray | tuple) -> Spot:
         x, y = (plane.pixels(np.array(ras_mm)) + 0.5) * pixel
@@ -256,10 +256,17 @@ def chosen_slices(hip: HipResult) -> list[SliceMeasurement]:
 
 
 def _picture(
-    image: np.ndarray, levels: tuple[float, float], head: np.ndarray, necrosis: np.ndarray, pixel_mm: np.ndarray
+    image: np.ndarray,
+    levels: tuple[float, float],
+    head: np.ndarray,
+    necrosis: np.ndarray,
+    pixel_mm: np.ndarray,
+    enlarge: int = 1,
 ) -> Picture:
+    """Not every viewer of a printed page smooths pictures, so large ones are enlarged here."""
     low, high = levels
-    grey = (np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    grey = np.clip((image - low) / (high - low), 0, 1) * 255
+    grey = ndimage.zoom(grey, enlarge, order=1, mode="nearest", grid_mode=True).astype(np.uint8)
     height, width = image.shape * pixel_mm[::-1]
     return Picture(_data_uri(grey), float(width), float(height), outline(head, pixel_mm), outline(necrosis, pixel_mm))
 
