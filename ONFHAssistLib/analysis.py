@@ -6,7 +6,7 @@ from typing import Any
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.gradings import grade_hip
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.imaging.domain import check_hip, check_image
 from ONFHAssistLib.imaging.hips import find_heads
@@ -16,6 +16,8 @@ from ONFHAssistLib.models.bundle import describe, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 
 Progress = Callable[[float, str], None]
+ADULT_RADIUS_MM = 24.0
+"""Radius of a usual femoral head, where none could be fitted."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,12 @@ def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | N
             study.volume, modality, seed.side, seed.centre_ras_mm, models.anatomy, models.necrosis, seed.radius_mm
         )
     except NoHead as error:
-        return None, [], f"{error}; give the head's centre and radius (--head) if it is in view"
+        # What spoils the image there, such as metal, is a better reason than what the network made of it.
+        guess = Sphere(seed.centre_ras_mm, seed.radius_mm or ADULT_RADIUS_MM)
+        notices, refusal = check_hip(study.volume, modality, guess, seed.side)
+        missing = (
+            f"no femoral head could be segmented ({error}); give its centre and radius with --head if it is in view"
+        )
+        return None, list(notices), refusal or missing
     notices, refusal = check_hip(study.volume, modality, masks.sphere, seed.side)
     return (None if refusal else masks), list(notices), refusal

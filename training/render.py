@@ -90,11 +90,11 @@ def classify(hip: Hip, body: Body, points: np.ndarray, other: Hip | None = None)
 
     across = (p[..., 0] + hip.midline_mm) / body.width_mm
     along = (p[..., 1] - body.offset_mm) / body.depth_mm
-    edge = np.sqrt(across**2 + along**2)
-    depth = (1 - edge) * min(body.width_mm, body.depth_mm)
     septa = body.septa(p)
+    wobble = 7 * septa[..., 0]
+    edge = np.sqrt(across**2 + along**2)
+    depth = (1 - edge) * min(body.width_mm, body.depth_mm) + 0.4 * wobble
     muscle = (np.abs(septa).min(-1) > body.septum) & (depth > body.skin_mm)
-    wobble = 8 * septa[..., 0]
     inside_pelvis = np.abs(across * body.width_mm) + wobble < hip.midline_mm - 24
     inside_pelvis &= p[..., 2] + wobble > -10
     organ = inside_pelvis & (body.organ(p)[..., 0] > 0.2)

@@ -98,7 +98,7 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
 
     steps = options["steps"]
     batches, loss_of = make_batches(config, done)
-    writer = SummaryWriter(folder, purge_step=done)
+    writer = SummaryWriter(folder, purge_step=done, flush_secs=10)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     network.train()
     with Progress(*columns) as progress:

@@ -90,7 +90,7 @@ def segment_hip(
         # The reader sees a head where the network does not: the sphere that was placed counts.
         head = head_from_femur(hip.volume.like(np.ones(label.shape, bool)), sphere)
     elif filled < 0.35:
-        raise NoHead(f"only {100 * filled:.0f} % of a head's sphere is bone")
+        raise NoHead(f"only {100 * filled:.0f} % of the sphere there is bone")
     dead = _necrosis(hip, sphere, necrosis) & head
     landmarks = find_landmarks(hip.volume.like(label == AnatomyLabel.HIP_BONE), sphere, side)
 
@@ -147,17 +147,17 @@ def _sphere(label: Volume, centre: Point) -> Sphere:
     head = _largest(label.array == AnatomyLabel.HEAD)
     volume_ml = head.sum() * label.voxel_ml
     if volume_ml < 5:
-        raise NoHead("no femoral head was seen there")
+        raise NoHead("none was seen there")
     middle = label.ras(np.argwhere(head).mean(axis=0)[::-1])
     first = Sphere(tuple(middle.tolist()), float((volume_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)))
     femur = _largest(np.isin(label.array, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
     try:
         sphere = articular_sphere(label.like(femur), first)
     except ValueError as error:
-        raise NoHead("the bone seen there has no sphere-like surface") from error
+        raise NoHead("the bone there has no sphere-like surface") from error
     moved = np.linalg.norm(np.subtract(sphere.centre_ras_mm, middle))
     if not RADIUS_MM[0] <= sphere.radius_mm <= RADIUS_MM[1] or moved > 0.6 * first.radius_mm:
-        raise NoHead(f"the bone seen there is no femoral head (best sphere: radius {sphere.radius_mm:.0f} mm)")
+        raise NoHead(f"the bone there is none: its best sphere has a radius of {sphere.radius_mm:.0f} mm")
     return sphere
 
 
