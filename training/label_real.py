@@ -38,7 +38,6 @@ class MarkedHip:
         centre_ras_mm: centre of the head.
         radius_mm: radius up to the middle of the dark cortical line.
         seeds: lines, each within one slice, inside "femur", "hip_bone" or "other" (neither).
-        unsure: "femur" or "hip_bone" mapped to AP ranges (mm, posterior to anterior) where it must not be labelled.
     """
 
     case: str
@@ -48,13 +47,12 @@ class MarkedHip:
     acetabular_edge_ras_mm: tuple[float, float, float]
     teardrop_ras_mm: tuple[float, float, float]
     seeds: dict[str, list[list[tuple[float, float, float]]]]
-    unsure: dict[str, list[tuple[float, float]]]
 
 
 def read_marked_hips(path: Path = LABELS_FILE) -> list[MarkedHip]:
     """Read ``real_labels.json``."""
     entries = json.loads(path.read_text(encoding="utf-8"))["heads"]
-    return [MarkedHip(**{"seeds": {}, "unsure": {}, **entry}) for entry in entries]
+    return [MarkedHip(**entry) for entry in entries]
 
 
 def data_folder() -> Path:
@@ -202,7 +200,7 @@ def label_hip(volume: Volume, hip: MarkedHip) -> Volume:
     labels[femur] = AnatomyLabel.FEMUR
     labels[femur & (distance <= 1.04 * hip.radius_mm)] = AnatomyLabel.HEAD
     unsure = np.logical_or.reduce([run[0] != first for run in runs])
-    # Grey and dark tissue far from marrow (capsule, tendon), and thin outgrowths of the femur (fat), are not bone surely.
+    # Grey and dark tissue far from marrow (capsule, tendon) and thin outgrowths of the femur (fat) may not be bone.
     doubt = np.zeros(labels.shape, bool)
     for mask, width in ((femur, 4), (bone, 1)):
         solid = np.stack([morphology.opening(s, morphology.disk(1)) for s in mask & (image > 0.68)])
@@ -212,9 +210,6 @@ def label_hip(volume: Volume, hip: MarkedHip) -> Volume:
     doubt &= labels != AnatomyLabel.HEAD
     labels[doubt | _unchecked(labels, offset, _calm(box), hip)] = IGNORE
     labels[_open_border(first, image) | np.stack([morphology.opening(s, morphology.disk(1)) for s in unsure])] = IGNORE
-    for name, value in (("femur", AnatomyLabel.FEMUR), ("hip_bone", AnatomyLabel.HIP_BONE)):
-        for low, high in hip.unsure.get(name, []):
-            labels[(ap >= low) & (ap <= high) & (labels == value)] = IGNORE
     return box.like(labels)
 
 

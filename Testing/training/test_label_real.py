@@ -1,6 +1,5 @@
 """The labels of our own making for the real training studies."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -66,18 +65,23 @@ def test_the_labels_of_a_real_hip_hold_its_head_and_leave_the_joint_between_head
     assert labels.array[k, j, i] == AnatomyLabel.HIP_BONE
 
 
-def test_where_a_label_is_marked_unsure_it_becomes_ignore():
+def test_a_drawn_hip_gets_its_head_and_roof_and_ignores_slices_far_from_the_head():
     rng = np.random.default_rng(1)
     matrix = np.array([[-1.0, 0, 0, 64.0], [0, 0, -5.0, 60.0], [0, -1.0, 0, 64.0], [0, 0, 0, 1.0]])
     blank = Volume(np.zeros((25, 129, 129)), matrix)
     grid = blank.grid_ras()
     distance = np.linalg.norm(grid, axis=-1)
-    image = np.where(distance < 22, 1.0, np.where(distance < 25, 0.1, 0.45))
-    image = np.where((grid[..., 2] > 25) & (distance >= 25) & (np.abs(grid[..., 0]) < 25), 1.0, image)
+    image = np.where(distance < 22, 1.0, np.where(distance < 25, 0.1, 0.45))  # marrow, cortex and joint, muscle
+    roof = (grid[..., 2] > 25) & (distance >= 25) & (np.abs(grid[..., 0]) < 25)
+    image = np.where(roof, 1.0, image)
     volume = blank.like(image + rng.normal(0, 0.02, image.shape))
-    hip = MarkedHip("00", "right", (0.0, 0.0, 0.0), 22.5, (18.0, 0.0, 18.0), (-30.0, 0.0, -12.0), {}, {})
-    sure = label_hip(volume, hip)
-    assert (sure.array == AnatomyLabel.HIP_BONE).sum() > 1000
-    unsure = label_hip(volume, dataclasses.replace(hip, unsure={"hip_bone": [(-100.0, 100.0)]}))
-    assert not (unsure.array == AnatomyLabel.HIP_BONE).any()
-    assert (unsure.array[sure.array == AnatomyLabel.HIP_BONE] == IGNORE).all()
+    hip = MarkedHip("00", "right", (0.0, 0.0, 0.0), 22.5, (18.0, 0.0, 18.0), (-30.0, 0.0, -12.0), {})
+    labels = label_hip(volume, hip)
+    place = np.linalg.norm(labels.grid_ras(), axis=-1)
+    assert (labels.array[place < 20] == AnatomyLabel.HEAD).all()
+    ball_ml = 4 / 3 * np.pi * 22.5**3 / 1000
+    assert (labels.array == AnatomyLabel.HEAD).sum() * labels.voxel_ml == pytest.approx(ball_ml, rel=0.1)
+    x, ap, up = np.moveaxis(labels.grid_ras(), -1, 0)
+    inner = (up > 30) & (up < 50) & (np.abs(x) < 20) & (np.abs(ap) < 12)
+    assert (labels.array[inner] == AnatomyLabel.HIP_BONE).mean() > 0.95
+    assert (labels.array[(up > 30) & (np.abs(x) < 20) & (ap > 35)] == IGNORE).all()
