@@ -38,6 +38,8 @@ def main(arguments):
             python = prepare(["test", "train"])
             return run([python, "-m", "pytest", *arguments[1:]], folder=ROOT)
         python = prepare([])
+        if not arguments:
+            sys.stderr.write("Grading the sample study; for your own: python3 run.py grade INPUT --out DIR\n")
         # -P: a file named numpy.py in the user's folder must not be imported in place of the library.
         return run([python, "-P", "-m", "ONFHAssistLib.cli", *(arguments or ["grade", SAMPLE])])
     except SetupError as error:
@@ -173,14 +175,19 @@ def execute(command, step):
     )
     lines = []
     terminal = sys.stderr.isatty()
-    with open(LOG, "a") as log:
-        for line in process.stdout:
-            line = line.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii")
-            lines.append(line)
-            log.write(line)
-            if terminal and line.strip():
-                sys.stderr.write(f"\r\033[K  {line.strip()[:70]}")
-                sys.stderr.flush()
+    try:
+        with open(LOG, "a") as log:
+            for line in process.stdout:
+                line = line.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii")
+                lines.append(line)
+                log.write(line)
+                if terminal and line.strip():
+                    sys.stderr.write(f"\r\033[K  {line.strip()[:70]}")
+                    sys.stderr.flush()
+    except BaseException:  # nothing may go on in the background
+        process.kill()
+        process.wait()
+        raise
     if terminal:
         sys.stderr.write("\r\033[K")
     if process.wait() != 0:

@@ -157,7 +157,7 @@ def test_a_stop_ends_the_run_cleanly(image, tmp_path, stage, number):
     with process:
         assert process.stderr.readline() == "waiting\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "onfh-assist: stopped; nothing was written.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
