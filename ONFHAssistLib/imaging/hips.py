@@ -21,6 +21,8 @@ OUTSIDE = -1.0
 """Normalised intensity where there is no image, as dark as air."""
 FOUND = 0.35
 """A head is found where the heat map exceeds this; chosen on the training studies and procedural images."""
+APART_MM = 100.0
+"""The centres of a person's two femoral heads are further apart than this (adults: about 150 to 200 mm)."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +66,31 @@ def coarse_volume(volume: Volume, modality: str) -> Volume:
 def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHead, ...]:
     """Find up to one head of each side.
 
+    The place of a head comes from both heat maps together. Of two heads the one further to the patient's right is the
+    right one: where geometry tells, the network is not asked. A single head's side is that of the higher heat map.
+
     Args:
         volume: the whole image.
         modality: "CT", or anything else for MR.
         engine: the hip finder; one channel in, two heat maps (right, left) as logits out.
 
     Returns:
-        the heads whose heat map exceeds FOUND, the right one first; the centre is the peak's centre of gravity.
+        the heads whose heat exceeds FOUND, the right one first; a centre is the centre of gravity of its peak.
     """
     coarse = coarse_volume(volume, modality)
     heat = 1 / (1 + np.exp(-engine(coarse.array[None, None])[0]))
-    found = []
-    for side, channel in zip(SIDES, heat, strict=True):
-        peak = np.unravel_index(int(channel.argmax()), channel.shape)
-        confidence = float(channel[peak])
-        if confidence < FOUND:
-            continue
-        box = tuple(slice(max(p - 2, 0), p + 3) for p in peak)
-        weight = np.clip(channel[box] - 0.3 * confidence, 0, None)
-        offset = np.array(ndimage.center_of_mass(weight)) + [b.start for b in box]
-        found.append(FoundHead(side, tuple(float(x) for x in coarse.ras(offset[::-1])), confidence))
-    return tuple(found)
+    rest = heat.max(axis=0)
+    positions = coarse.grid_ras()
+    peaks: list[tuple[Point, float, Side]] = []
+    while len(peaks) < 2 and rest.max() > FOUND:
+        top = np.unravel_index(int(rest.argmax()), rest.shape)
+        box = tuple(slice(max(t - 2, 0), t + 3) for t in top)
+        weight = np.clip(rest[box] - 0.3 * rest[top], 0, None)
+        centre = np.average(positions[box].reshape(-1, 3), axis=0, weights=weight.ravel())
+        side = SIDES[int(heat[(slice(None), *box)].sum(axis=(1, 2, 3)).argmax())]
+        peaks.append((tuple(float(x) for x in centre), float(rest[top]), side))
+        rest = np.where(np.linalg.norm(positions - centre, axis=-1) < APART_MM, 0, rest)
+    if len(peaks) == 2:
+        peaks = sorted(peaks, key=lambda peak: -peak[0][0])
+        return tuple(FoundHead(side, peak[0], peak[1]) for side, peak in zip(SIDES, peaks, strict=True))
+    return tuple(FoundHead(side, centre, confidence) for centre, confidence, side in peaks)
