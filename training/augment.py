@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from training.samples import IGNORE
+from training.label_real import IGNORE
 
 
 def _draw(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> torch.Tensor:

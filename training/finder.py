@@ -12,7 +12,8 @@ from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE, coarse_volume
 from training.anatomy import random_hip
-from training.data import ROOT, TRAINING_CASES, data_folder, read_case, real_heads
+from training.data import ROOT, TRAINING_CASES, data_folder, read_case
+from training.label_real import real_heads
 from training.losses import heatmap_loss
 from training.render import classify, intensities, random_body
 from training.samples import measured_femora, run_jobs

@@ -8,16 +8,19 @@ with different settings disagree, or no dark line backs a border, the voxel is I
 
 import argparse
 import json
-import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 from skimage import morphology, segmentation
 
+from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
+from training.data import data_folder, read_volume, to_image, to_volume
 
 IGNORE = 255
 LABELS_FILE = Path(__file__).with_name("real_labels.json")
@@ -41,7 +44,7 @@ class MarkedHip:
     """
 
     case: str
-    side: str
+    side: Side
     centre_ras_mm: tuple[float, float, float]
     radius_mm: float
     acetabular_edge_ras_mm: tuple[float, float, float]
@@ -55,15 +58,8 @@ def read_marked_hips(path: Path = LABELS_FILE) -> list[MarkedHip]:
     return [MarkedHip(**entry) for entry in entries]
 
 
-def data_folder() -> Path:
-    """Return the folder of real test data: the variable ONFH_DATA, or ../shared/data beside the repository."""
-    return Path(os.environ.get("ONFH_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-
-
 def read_corrected(path: Path) -> Volume:
     """Read a NIfTI image and take the coil's shading out of it (N4, Tustison et al., IEEE TMI 2010;29:1310)."""
-    import SimpleITK as sitk
-
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     image = sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkFloat32)
     small = sitk.Shrink(image, [6, 6, 1])
@@ -71,10 +67,7 @@ def read_corrected(path: Path) -> Volume:
     n4.SetMaximumNumberOfIterations([20, 20, 10])
     n4.Execute(small, small > 0.15 * float(np.percentile(sitk.GetArrayViewFromImage(small), 95)))
     field = sitk.Exp(n4.GetLogBiasFieldAsImage(image))
-    axes = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    lps = np.eye(4)
-    lps[:3, :3], lps[:3, 3] = axes, image.GetOrigin()
-    return Volume(sitk.GetArrayFromImage(image / field), np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps)
+    return to_volume(image / field)
 
 
 def crop(volume: Volume, centre_ras_mm: np.ndarray, half_mm: float = _CROP_MM) -> Volume:
@@ -244,18 +237,18 @@ def _open_border(markers: np.ndarray, image: np.ndarray) -> np.ndarray:
     return weak
 
 
-def write_labels(labels: Volume, path: Path) -> None:
-    """Write a label map as NIfTI on its own grid."""
-    import SimpleITK as sitk
+def real_heads() -> dict[tuple[str, Side], Sphere]:
+    """Return the marked spheres by case and side."""
+    return {(hip.case, hip.side): Sphere(tuple(hip.centre_ras_mm), hip.radius_mm) for hip in read_marked_hips()}
 
-    image = sitk.GetImageFromArray(labels.array)
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ labels.ijk_to_ras
-    spacing = labels.spacing_mm
-    image.SetSpacing(spacing)
-    image.SetDirection((lps[:3, :3] / np.array(spacing)).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(image, str(path), True)
+
+def real_label(case: str, side: Side, like: Volume) -> Volume:
+    """Read the label map that this module made for a hip, on the grid of ``like``; IGNORE beyond its crop."""
+    label = read_volume(CACHE / f"case_{case}_{side}.nii.gz")
+    first = np.round(like.ijk(label.ijk_to_ras[:3, 3])).astype(int)[::-1]
+    array = np.full(like.array.shape, IGNORE, np.uint8)
+    array[tuple(slice(f, f + n) for f, n in zip(first, label.array.shape, strict=True))] = label.array
+    return like.like(array)
 
 
 def main() -> None:
@@ -264,12 +257,15 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", help="numbers of studies; all when none is named")
     parser.add_argument("--out", type=Path, default=CACHE)
     arguments = parser.parse_args()
+    if data_folder() is None:
+        sys.exit("The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA.")
+    arguments.out.mkdir(parents=True, exist_ok=True)
     hips = [hip for hip in read_marked_hips() if not arguments.cases or hip.case in arguments.cases]
     for case in sorted({hip.case for hip in hips}):
         volume = read_corrected(data_folder() / "t1_coronal" / f"case_{case}_t1.nii.gz")
         for hip in (hip for hip in hips if hip.case == case):
             labels = label_hip(volume, hip)
-            write_labels(labels, arguments.out / f"case_{case}_{hip.side}.nii.gz")
+            sitk.WriteImage(to_image(labels), str(arguments.out / f"case_{case}_{hip.side}.nii.gz"), True)
             counts = {int(v): int((labels.array == v).sum()) for v in np.unique(labels.array)}
             print(f"case {case} {hip.side}: {counts}", flush=True)
 

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from training.samples import IGNORE
+from training.label_real import IGNORE
 
 
 def segmentation_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.volume import Volume
 from training.anatomy import random_hip
-from training.data import ROOT
+from training.data import ROOT, to_image
 from training.lesions import paint
 from training.render import acquire, random_body, render_stack
 
@@ -32,15 +33,12 @@ def ras_grid(plane: str, low_mm: tuple, high_mm: tuple, pixel_mm: float, spacing
     return (start + index @ steps).astype(np.float32), steps
 
 
-def to_image(array: np.ndarray, points: np.ndarray, steps: np.ndarray) -> sitk.Image:
-    """Wrap an int16 array (k, j, i) as a SimpleITK image (LPS)."""
-    lps = np.array([-1.0, -1.0, 1.0])
-    image = sitk.GetImageFromArray(array.astype(np.int16))
-    spacing = np.linalg.norm(steps, axis=1)[::-1]
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin((points[0, 0, 0] * lps).astype(float).tolist())
-    image.SetDirection((steps[::-1] / spacing[:, None] * lps).T.ravel().tolist())
-    return image
+def to_study(array: np.ndarray, points: np.ndarray, steps: np.ndarray) -> sitk.Image:
+    """Put intensities (k, j, i) on a grid of :func:`ras_grid`, as 16-bit integers."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = steps[::-1].T
+    matrix[:3, 3] = points[0, 0, 0]
+    return to_image(Volume(array.astype(np.int16), matrix))
 
 
 def coronal_t1(seed: int = 45) -> sitk.Image:
@@ -57,7 +55,7 @@ def coronal_t1(seed: int = 45) -> sitk.Image:
     local = (points - centre * [-1, 1, 1]) * np.array([-1, 1, 1], np.float32)
     lesion = paint(image, local, head, left.radius_mm, "t1", steps[0] * [-1, 1, 1], rng, target_ratio=0.24)
     # 8 bits of grey keep the file small; a scanner's noise would not compress.
-    return to_image(np.clip(lesion.image * 200, 0, 400), points, steps)
+    return to_study(np.clip(lesion.image * 200, 0, 400), points, steps)
 
 
 def axial_ct(seed: int = 7) -> sitk.Image:
@@ -67,7 +65,7 @@ def axial_ct(seed: int = 7) -> sitk.Image:
     body = random_body(rng, hip)
     points, steps = ras_grid("axial", (-80, -70, -55), (75, 70, 50), 1.2, 3.0)
     clean, _ = render_stack(hip, body, points, steps[0], "ct", seed, None)
-    return to_image(np.round(acquire(clean, "ct", rng, 1.2) / 8) * 8, points, steps)
+    return to_study(np.round(acquire(clean, "ct", rng, 1.2) / 8) * 8, points, steps)
 
 
 def main() -> None:

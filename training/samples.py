@@ -19,12 +19,10 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip, network_slices, normalise
 from ONFHAssistLib.imaging.segment import CROP_MM
 from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
-from training.data import TRAINING_CASES, data_folder, read_case, real_heads, real_label
+from training.data import TRAINING_CASES, data_folder, read_case
+from training.label_real import IGNORE, real_heads, real_label
 from training.lesions import decoys, paint
 from training.render import PLANES, acquire, random_body, render_stack, slice_points
-
-IGNORE = 255
-"""Label of pixels that no loss looks at."""
 
 # Margin of the stored patches beyond the network's field, for shifts and turns during training.
 PATCH_MARGIN = 1.3
