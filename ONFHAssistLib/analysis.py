@@ -98,22 +98,31 @@ def analyse(
     seeds = _seeds(study, options, models)
     hips: list[HipResult] = []
     masks: list[HipMasks] = []
+    unseen: list[Side] = []
     for n, side in enumerate(options.sides):
         start = 0.4 + 0.6 * n / len(options.sides)
         stage(start, f"Segmenting the {side} hip")
-        seed = seeds.get(side)
-        if seed is None:
-            reason = "no femoral head was found on this side; give its centre (--head) if it is in view"
+        try:
+            if side not in seeds:
+                raise NoHead("none was seen on this side")
+            hip_masks, hip_notices, refusal = _segment(study, seeds[side], models)
+        except NoHead as error:
+            reason = f"no femoral head was found ({error}); give its centre with --head if it is in view"
             hips.append(HipResult(side, "not graded", reason))
+            unseen.append(side)
             continue
-        hip_masks, hip_notices, reason = _segment(study, seed, models)
         notices += hip_notices
         if hip_masks is None:
-            hips.append(HipResult(side, "not graded", reason))
+            hips.append(HipResult(side, "not graded", refusal))
             continue
         stage(start + 0.45 / len(options.sides), f"Grading the {side} hip")
         hips.append(grade(hip_masks))
         masks.append(hip_masks)
+    if len(unseen) == len(options.sides):
+        wanted = "femoral head" if len(unseen) == 2 else f"{unseen[0]} femoral head"
+        raise InputError(
+            f"No {wanted} was found in this image; give an image of the hip, or the head's centre with --head."
+        )
     progress(1.0, "Done")
     return StudyResult(
         study.volume, study.source, tuple(hips), tuple(masks), tuple(notices), models.describe(), study.patient
@@ -143,28 +152,22 @@ def _seeds(study: Study, options: AnalysisOptions, models: Models) -> dict[Side,
         return seeds
     for head in find_heads(study.volume, study.source["modality"], models.finder.engine):
         seeds.setdefault(head.side, HeadSeed(head.side, head.centre_ras_mm))
-    if not set(options.sides) & set(seeds):
-        wanted = "femoral head" if len(options.sides) == 2 else f"{options.sides[0]} femoral head"
-        raise InputError(
-            f"No {wanted} was found in this image; give a hip, or the head's centre with --head if it is in view."
-        )
     return seeds
 
 
 def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | None, list[Notice], str | None]:
-    """Segment one hip, or say why it cannot be graded."""
+    """Segment one hip: its masks, or None with the reason why it must not be graded; raises NoHead."""
     modality = study.source["modality"]
     try:
         masks = segment_hip(
             study.volume, modality, seed.side, seed.centre_ras_mm, models.anatomy, models.necrosis, seed.radius_mm
         )
-    except NoHead as error:
+    except NoHead:
         # What spoils the image there, such as metal, is a better reason than what the network made of it.
         guess = Sphere(seed.centre_ras_mm, seed.radius_mm or ADULT_RADIUS_MM)
         notices, refusal = check_hip(study.volume, modality, guess, seed.side)
-        missing = (
-            f"no femoral head could be segmented ({error}); give its centre and radius with --head if it is in view"
-        )
-        return None, list(notices), refusal or missing
+        if refusal is None:
+            raise
+        return None, list(notices), refusal
     notices, refusal = check_hip(study.volume, modality, masks.sphere, seed.side)
     return (None if refusal else masks), list(notices), refusal
