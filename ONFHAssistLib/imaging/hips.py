@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import expit
 
 from ONFHAssistLib.core.hip import SIDES, Point, Side
 from ONFHAssistLib.core.volume import Volume
@@ -78,7 +79,7 @@ def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHe
         the heads whose heat exceeds FOUND, the right one first; a centre is the centre of gravity of its peak.
     """
     coarse = coarse_volume(volume, modality)
-    heat = 1 / (1 + np.exp(-engine(coarse.array[None, None])[0]))
+    heat = expit(engine(coarse.array[None, None])[0])
     rest = heat.max(axis=0)
     positions = coarse.grid_ras()
     peaks: list[tuple[Point, float, Side]] = []

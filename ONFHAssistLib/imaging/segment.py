@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import expit
 
 from ONFHAssistLib.core.hip import HipMasks, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
@@ -129,7 +130,7 @@ def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray
     normal_mm = (np.arange(len(patches)) - hip.volume.ijk(np.array(sphere.centre_ras_mm))[2]) * hip.volume.spacing_mm[2]
     seen = np.abs(normal_mm) < sphere.radius_mm * HEAD_ENLARGEMENT + hip.volume.spacing_mm[2] / 2
     probability = np.zeros((len(patches), 1, *patches.shape[2:]), np.float32)
-    probability[seen] = 1 / (1 + np.exp(-_predict(patches[seen], network)))
+    probability[seen] = expit(_predict(patches[seen], network))
     mask = from_network(probability, hip, sphere.centre_ras_mm, own["pixel_mm"])[0] > 0.5
     pieces, count = ndimage.label(mask)
     if count == 0:
