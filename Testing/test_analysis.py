@@ -1,0 +1,170 @@
+"""A study on its whole way through the analysis; networks and hips are the solids of hip_phantom."""
+
+import numpy as np
+import pytest
+
+from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed, Models, analyse, grade
+from ONFHAssistLib.core.errors import Cancelled, InputError
+from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.imaging.read import Study
+from Testing.hip_phantom import (
+    AXIAL,
+    RADIUS_MM,
+    add_hip,
+    anatomy_network,
+    finder_network,
+    grid,
+    head_ml,
+    lesion_ml,
+    necrosis_network,
+    network,
+)
+
+CENTRES = {"right": (88.0, 2.0, -4.0), "left": (-84.0, 5.0, 1.0)}
+RATIO = lesion_ml() / head_ml()
+
+
+def study(*sides, lesions=("right", "left"), **source):
+    """An axial CT of a pelvis with a hip on each of ``sides``."""
+    volume = grid(AXIAL, (1.5, 1.5, 3.0), (320, 126, 120))
+    for side in sides:
+        volume = add_hip(volume, side, CENTRES[side], lesion=side in lesions)
+    known = {"modality": "CT", "sequence": "CT", "sequence_from": "tags", "fat_suppressed": False, "body_part": "HIP"}
+    return Study(volume, known | source, {"name": "Doe^Jane"}, (Notice("from-reading", "Seen while reading."),))
+
+
+def models(finder=None):
+    return Models(finder or finder_network(), anatomy_network(), necrosis_network())
+
+
+def no_finder():
+    def refuse(batch):
+        raise AssertionError("The finder was run although every head was given.")
+
+    return network(refuse, "hip_finder", pixel_mm=5.0)
+
+
+def test_both_hips_are_found_measured_and_graded():
+    seen = study("right", "left", lesions=("left",))
+    steps = []
+    result = analyse(seen, progress=lambda fraction, stage: steps.append((fraction, stage)), models=models())
+    assert [(hip.side, hip.status, hip.reason) for hip in result.hips] == [
+        ("right", "graded", None),
+        ("left", "graded", None),
+    ]
+    right, left = result.hips
+    for hip in result.hips:
+        assert np.linalg.norm(np.subtract(hip.sphere.centre_ras_mm, CENTRES[hip.side])) < 0.7
+        assert hip.sphere.radius_mm == pytest.approx(RADIUS_MM, abs=0.7)
+        assert hip.head_volume_ml == pytest.approx(head_ml(), rel=0.04)
+    assert right.volume_ratio == 0 and right.grades["steinberg"].grade == "without ONFH"
+    assert left.volume_ratio == pytest.approx(RATIO, abs=0.01) and left.grades["steinberg"].grade == "mild"
+    assert [masks.side for masks in result.masks] == ["right", "left"]
+    assert result.masks[1].necrosis.array.any() and not result.masks[0].necrosis.array.any()
+    assert result.volume is seen.volume and result.patient == {"name": "Doe^Jane"}
+    assert [notice.code for notice in result.warnings] == ["from-reading"]
+    assert [model["name"] for model in result.models] == ["hip_finder", "anatomy", "necrosis"]
+
+    fractions = [fraction for fraction, _ in steps]
+    assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] == 1
+    stages = " / ".join(stage for _, stage in steps)
+    for word in ("Finding", "Segmenting the right", "Grading the right", "Segmenting the left", "Grading the left"):
+        assert word in stages
+
+
+def test_a_side_without_a_head_is_not_graded_and_says_how_to_help():
+    result = analyse(study("left"), models=models())
+    right, left = result.hips
+    assert (right.side, right.status, left.status) == ("right", "not graded", "graded")
+    assert "no femoral head" in right.reason and "--head" in right.reason
+    assert right.grades == {} and right.sphere is None
+    assert [masks.side for masks in result.masks] == ["left"]
+
+
+def test_an_image_without_any_head_is_refused():
+    with pytest.raises(InputError, match="No femoral head was found") as error:
+        analyse(study(), models=models())
+    assert "--head" in str(error.value)
+
+
+def test_asking_for_the_side_that_is_missing_is_refused_by_its_name():
+    with pytest.raises(InputError, match="No left femoral head was found"):
+        analyse(study("right"), AnalysisOptions(sides=("left",)), models=models())
+
+
+def test_only_the_side_that_was_asked_for_is_graded():
+    result = analyse(study("right", "left"), AnalysisOptions(sides=("left",)), models=models())
+    assert [(hip.side, hip.status) for hip in result.hips] == [("left", "graded")]
+    assert [masks.side for masks in result.masks] == ["left"]
+
+
+def test_heads_that_the_reader_gave_are_used_and_the_finder_is_not_run():
+    centre = (CENTRES["right"][0] + 1.0, CENTRES["right"][1], CENTRES["right"][2] - 1.5)
+    options = AnalysisOptions(sides=("right",), heads=(HeadSeed("right", centre, 22.0),))
+    (hip,) = analyse(study("right", "left"), options, models=models(no_finder())).hips
+    assert (hip.sphere.centre_ras_mm, hip.sphere.radius_mm) == (centre, 22.0)
+    assert hip.status == "graded"
+
+
+def test_the_finder_adds_the_head_that_the_reader_did_not_give():
+    options = AnalysisOptions(heads=(HeadSeed("left", CENTRES["left"], 21.0),))
+    right, left = analyse(study("right", "left"), options, models=models()).hips
+    assert left.sphere.radius_mm == 21.0
+    assert right.sphere.radius_mm == pytest.approx(RADIUS_MM, abs=0.7)
+
+
+def test_a_given_centre_without_a_head_is_not_graded_and_the_other_hip_is():
+    options = AnalysisOptions(heads=(HeadSeed("right", (60.0, 0.0, 0.0)), HeadSeed("left", CENTRES["left"])))
+    right, left = analyse(study("left"), options, models=models(no_finder())).hips
+    assert (right.status, left.status) == ("not graded", "graded")
+    assert "no femoral head" in right.reason and "--head" in right.reason
+
+
+def test_when_no_given_centre_has_a_head_the_study_is_refused():
+    options = AnalysisOptions(sides=("right",), heads=(HeadSeed("right", (60.0, 0.0, 0.0)),))
+    with pytest.raises(InputError, match="No right femoral head was found"):
+        analyse(study("left"), options, models=models(no_finder()))
+
+
+def test_metal_in_the_head_is_the_reason_why_it_is_not_graded():
+    seen = study("right")
+    screw = np.linalg.norm(seen.volume.grid_ras() - np.array(CENTRES["right"]), axis=-1) < 5
+    seen.volume.array[screw] = 3000
+    result = analyse(seen, AnalysisOptions(sides=("right",)), models=models())
+    (hip,) = result.hips
+    assert hip.status == "not graded" and "metal" in hip.reason
+    assert result.masks == () and "metal" in [notice.code for notice in result.warnings]
+
+
+def test_a_given_centre_outside_of_the_image_is_refused():
+    options = AnalysisOptions(sides=("right",), heads=(HeadSeed("right", (900.0, 0.0, 0.0)),))
+    with pytest.raises(InputError, match="outside the image"):
+        analyse(study("right"), options, models=models())
+
+
+def test_what_is_outside_of_training_is_among_the_warnings():
+    seen = study("right", modality="MR", sequence="STIR")
+    assert "sequence-outside-training" in [n.code for n in analyse_right(seen).warnings]
+
+
+def analyse_right(seen):
+    return analyse(seen, AnalysisOptions(sides=("right",)), models=models())
+
+
+@pytest.mark.parametrize("last", ["Checking", "Loading", "Finding", "Segmenting the right", "Grading the right"])
+def test_a_cancelled_run_stops_before_the_next_stage(last):
+    stages = []
+    with pytest.raises(Cancelled):
+        analyse(
+            study("right"),
+            progress=lambda fraction, stage: stages.append(stage),
+            cancelled=lambda: bool(stages) and stages[-1].startswith(last),
+            models=models(),
+        )
+    assert stages[-1].startswith(last)
+
+
+def test_edited_masks_are_graded_like_the_first_ones():
+    result = analyse_right(study("right"))
+    (masks,), (hip,) = result.masks, result.hips
+    assert grade(masks) == hip
