@@ -1,5 +1,6 @@
 """The one way through: a study in, hips with masks, measurements and grades out."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.imaging.domain import check_hip, check_image
-from ONFHAssistLib.imaging.hips import find_heads
+from ONFHAssistLib.imaging.hips import APART_MM, find_heads
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
 from ONFHAssistLib.models.bundle import describe, load_bundle
@@ -151,7 +152,9 @@ def _seeds(study: Study, options: AnalysisOptions, models: Models) -> dict[Side,
     if set(options.sides) <= set(seeds):
         return seeds
     for head in find_heads(study.volume, study.source["modality"], models.finder.engine):
-        seeds.setdefault(head.side, HeadSeed(head.side, head.centre_ras_mm))
+        # A head that the reader has named is that side's, whatever the finder calls it.
+        if all(math.dist(head.centre_ras_mm, given.centre_ras_mm) > APART_MM for given in options.heads):
+            seeds.setdefault(head.side, HeadSeed(head.side, head.centre_ras_mm))
     return seeds
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ONFHAssistLib.models.engine import Engine
 
 CROP_MM = (96.0, 160.0, 160.0)
-"""Crop around a head: slices, rows, columns. Intensities are normalised over it, in training too."""
+"""Crop around a head: slices, rows, columns. Intensities are normalised over it, and over about as much in training."""
 RADIUS_MM = (15.0, 36.0)
 """Radii of adult femoral heads, with room to spare."""
 FAR_MM = 6.0
