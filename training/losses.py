@@ -17,16 +17,15 @@ def segmentation_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tenso
     if logits.shape[1] == 1:
         probability = torch.sigmoid(logits)
         truth = ((target == 1) & known)[:, None].float()
-        entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")[:, 0]
-        entropy = (entropy * known).sum() / known.sum().clamp(min=1)
+        entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")[:, 0] * known
     else:
         probability = torch.softmax(logits, 1)[:, 1:]
         truth = F.one_hot(torch.where(known, target, 0), logits.shape[1]).movedim(-1, 1)[:, 1:].float()
-        entropy = F.cross_entropy(logits, target, ignore_index=IGNORE)
+        entropy = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
     probability, truth = probability * known[:, None], truth * known[:, None]
     axes = (0, 2, 3)
     dice = (2 * (probability * truth).sum(axes) + 1) / (probability.sum(axes) + truth.sum(axes) + 1)
-    return entropy + (1 - dice).mean()
+    return entropy.sum() / known.sum().clamp(min=1) + (1 - dice).mean()
 
 
 def heatmap_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

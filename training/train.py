@@ -26,7 +26,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read a training config; raises InputError where a key is missing."""
     if not path.is_file():
         raise InputError(f"There is no training config at {path}.")
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     missing = {"name", "task", "network", "patch", "samples", "training"} - set(config)
     if missing:
         raise InputError(f"The training config {path} lacks {', '.join(sorted(missing))}.")
@@ -133,8 +133,11 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
-    path = train(read_config(parser.parse_args().config))
-    print(f"Trained: {path}")
+    try:
+        config = read_config(parser.parse_args().config)
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    print(f"Trained: {train(config)}")
 
 
 if __name__ == "__main__":
