@@ -7,11 +7,9 @@ import numpy as np
 import torch
 
 from training.augment import decode, geometry, intensity
-from training.data import ROOT
+from training.data import cache_path
 from training.losses import segmentation_loss
 from training.samples import make_cache
-
-CACHE = ROOT / "training" / "cache"
 
 
 def make_batches(
@@ -19,7 +17,7 @@ def make_batches(
 ) -> tuple[Iterator[tuple[torch.Tensor, torch.Tensor]], Callable]:
     """Return the batches from ``first_step`` on, and the loss; makes the sample cache where it is missing."""
     patch, samples, options = config["patch"], config["samples"], config["training"]
-    path = CACHE / f"{config['name']}.npz"
+    path = cache_path(config)
     if not path.is_file():
         make_cache(
             path, config["task"], patch["size_px"], patch["pixel_mm"],

@@ -1,17 +1,22 @@
 """The real images that training and evaluation may use."""
 
+import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
 
 TRAINING_CASES = ("01", "03", "06", "07", "10", "12", "15", "16", "19", "21")
 TEST_CASES = ("04", "09", "13", "18", "23")
 ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / "training" / "cache"
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -19,6 +24,20 @@ def data_folder() -> Path | None:
     """Return the folder of the real data (``ONFH_DATA`` or ``../shared/data``), or None where there is none."""
     folder = Path(os.environ.get("ONFH_DATA", ROOT.parent / "shared" / "data"))
     return folder if (folder / "t1_coronal").is_dir() else None
+
+
+def require_data_folder() -> Path:
+    """Return the folder of the real data, or raise InputError: a run that wants it must not go on without it."""
+    folder = data_folder()
+    if folder is None:
+        raise InputError("The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA.")
+    return folder
+
+
+def cache_path(config: dict[str, Any]) -> Path:
+    """Return where the samples of a training config are kept: another recipe has another file."""
+    recipe = json.dumps([config["task"], config["patch"], config["samples"]], sort_keys=True)
+    return CACHE / f"{config['name']}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}.npz"
 
 
 def to_volume(image: sitk.Image) -> Volume:
@@ -47,4 +66,4 @@ def read_volume(path: Path) -> Volume:
 @cache
 def read_case(case: str) -> Volume:
     """Read a T1 study of ``t1_coronal`` by its two digits."""
-    return read_volume(data_folder() / "t1_coronal" / f"case_{case}_t1.nii.gz")
+    return read_volume(require_data_folder() / "t1_coronal" / f"case_{case}_t1.nii.gz")

@@ -12,13 +12,12 @@ from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE, coarse_volume
 from training.anatomy import random_hip
-from training.data import ROOT, TRAINING_CASES, data_folder, read_case
+from training.data import TRAINING_CASES, cache_path, read_case
 from training.label_real import real_heads
 from training.losses import heatmap_loss
 from training.render import classify, intensities, random_body
 from training.samples import measured_femora, run_jobs
 
-CACHE = ROOT / "training" / "cache"
 SHAPE = (64, 48, 80)
 """Field of the training batches, (superior, anterior, right), in coarse voxels."""
 HEAT_SIGMA_MM = 8.0
@@ -119,7 +118,7 @@ def make_batches(
 ) -> tuple[Iterator[tuple[torch.Tensor, torch.Tensor]], Callable]:
     """Return the batches from ``first_step`` on, and the loss; makes the sample cache where it is missing."""
     samples, options = config["samples"], config["training"]
-    path = CACHE / f"{config['name']}.npz"
+    path = cache_path(config)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         seeds = [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
@@ -129,7 +128,7 @@ def make_batches(
         partial.replace(path)
     with np.load(path) as cache:
         procedural = list(zip(cache["images"], cache["heads"], strict=True))
-    real = [real_pelvis(case) for case in TRAINING_CASES] if data_folder() else []
+    real = [real_pelvis(case) for case in TRAINING_CASES] if options["real_share"] else []
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         step = first_step
@@ -137,7 +136,7 @@ def make_batches(
             rng = np.random.default_rng([options["seed"], step])
             chosen = []
             for _ in range(options["batch"]):
-                group = real if real and rng.random() < options["real_share"] else procedural
+                group = real if rng.random() < options["real_share"] else procedural
                 chosen.append(augment(*group[rng.integers(len(group))], rng))
             yield torch.stack([c[0] for c in chosen]), torch.stack([c[1] for c in chosen])
             step += 1

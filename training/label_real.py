@@ -20,11 +20,11 @@ from skimage import morphology, segmentation
 from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
-from training.data import data_folder, read_volume, to_image, to_volume
+from training.data import CACHE, data_folder, read_volume, to_image, to_volume
 
 IGNORE = 255
 LABELS_FILE = Path(__file__).with_name("real_labels.json")
-CACHE = Path(__file__).with_name("cache") / "real_labels"
+REAL_LABELS = CACHE / "real_labels"
 _FEMUR, _HIP, _OTHER = 1, 2, 3  # markers of the flooding
 _CROP_MM = 60.0
 _AP_MM = (-38.0, 28.0)  # posterior and anterior of the head's centre
@@ -244,7 +244,7 @@ def real_heads() -> dict[tuple[str, Side], Sphere]:
 
 def real_label(case: str, side: Side, like: Volume) -> Volume:
     """Read the label map that this module made for a hip, on the grid of ``like``; IGNORE beyond its crop."""
-    label = read_volume(CACHE / f"case_{case}_{side}.nii.gz")
+    label = read_volume(REAL_LABELS / f"case_{case}_{side}.nii.gz")
     first = np.round(like.ijk(label.ijk_to_ras[:3, 3])).astype(int)[::-1]
     array = np.full(like.array.shape, IGNORE, np.uint8)
     array[tuple(slice(f, f + n) for f, n in zip(first, label.array.shape, strict=True))] = label.array
@@ -255,7 +255,7 @@ def main() -> None:
     """Label every marked hip, or those of the cases named, and write case_NN_side.nii.gz."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", help="numbers of studies; all when none is named")
-    parser.add_argument("--out", type=Path, default=CACHE)
+    parser.add_argument("--out", type=Path, default=REAL_LABELS)
     arguments = parser.parse_args()
     if data_folder() is None:
         sys.exit("The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA.")

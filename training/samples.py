@@ -19,7 +19,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip, network_slices, normalise
 from ONFHAssistLib.imaging.segment import CROP_MM
 from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
-from training.data import TRAINING_CASES, data_folder, read_case
+from training.data import TRAINING_CASES, data_folder, read_case, require_data_folder
 from training.label_real import IGNORE, real_heads, real_label
 from training.lesions import decoys, paint
 from training.render import PLANES, acquire, random_body, render_stack, slice_points
@@ -152,11 +152,11 @@ def _nearest(hip: CanonicalHip, centre: tuple[float, float, float], size: int, p
 def make_cache(path: Path, task: str, size_px: int, pixel_mm: float, procedural: int, real: int, seed: int) -> None:
     """Make the patches of ``procedural`` hips and ``real`` variants of each real head and write them to ``path``.
 
-    Written to a temporary file first. Without the real images the set is procedural only.
+    Written to a temporary file first. Raises InputError where real images are wanted and not there.
     """
-    folder = data_folder()
     jobs: list[tuple] = [("procedural", seed * 1_000_003 + n) for n in range(procedural)]
-    if real and folder is not None:
+    if real:
+        require_data_folder()
         jobs += [
             (case, side, seed * 1_000_003 + 500_009 + n)
             for case in TRAINING_CASES

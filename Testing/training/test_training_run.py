@@ -12,7 +12,7 @@ from ONFHAssistLib.core.errors import InputError  # noqa: E402
 from ONFHAssistLib.models.networks import build_network  # noqa: E402
 from training import batches, train  # noqa: E402
 from training.augment import decode, geometry, intensity  # noqa: E402
-from training.data import ROOT  # noqa: E402
+from training.data import ROOT, cache_path  # noqa: E402
 from training.label_real import IGNORE  # noqa: E402
 from training.losses import heatmap_loss, segmentation_loss  # noqa: E402
 
@@ -48,8 +48,8 @@ def discs(count=12, size=41):
 def cache(tmp_path, monkeypatch):
     """A sample cache of discs; a third of them count as real."""
     images, labels = discs()
-    np.savez(tmp_path / "disc.npz", images=images, labels=labels, real=np.arange(len(images)) % 3 == 0)
-    monkeypatch.setattr(batches, "CACHE", tmp_path)
+    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    np.savez(cache_path(CONFIG), images=images, labels=labels, real=np.arange(len(images)) % 3 == 0)
     return tmp_path
 
 
@@ -160,8 +160,8 @@ def test_the_share_of_real_samples_is_kept(tmp_path, monkeypatch, share):
     images = np.zeros((10, 3, 41, 41), np.uint8)
     real = np.arange(10) < 5
     images[real] = 200
-    np.savez(tmp_path / "disc.npz", images=images, labels=np.zeros((10, 41, 41), np.uint8), real=real)
-    monkeypatch.setattr(batches, "CACHE", tmp_path)
+    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    np.savez(cache_path(CONFIG), images=images, labels=np.zeros((10, 41, 41), np.uint8), real=real)
     monkeypatch.setattr(batches, "intensity", lambda images, generator: images)
     config = CONFIG | {"training": CONFIG["training"] | {"real_share": share}}
     stream, _ = batches.make_batches(config, 0)

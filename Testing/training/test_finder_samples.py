@@ -1,0 +1,124 @@
+"""Samples of the hip finder: the heat stays on the heads whatever happens to the image."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE  # noqa: E402
+from training import finder  # noqa: E402
+from training.data import cache_path  # noqa: E402
+from training.data import cache_path  # noqa: E402
+
+SIZE = (60, 40, 84)
+HEADS = np.array([[31.0, 20.0, 58.0], [29.0, 21.0, 25.0]])  # right, left; (k, j, i)
+SEEDS = range(12)
+
+
+def pelvis(*blobs):
+    """A grey image with bright blobs at (k, j, i)."""
+    at = np.stack(np.meshgrid(*[np.arange(n) for n in SIZE], indexing="ij"), -1)
+    image = np.full(SIZE, -0.5, np.float32)
+    for blob in blobs:
+        image += np.exp(-((at - blob) ** 2).sum(-1) / (2 * 2.0**2)).astype(np.float32)
+    return image
+
+
+def augmented(seed, *blobs):
+    image, heat = finder.augment(pelvis(*blobs), HEADS, np.random.default_rng(seed))
+    return image[0].numpy(), heat.numpy()
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """For each seed: heat maps, where the image is in view, and what a blob at each head adds to the image.
+
+    The changes of an image depend on the seed alone, so the difference of two images is the blob, moved.
+    """
+    found = []
+    for seed in SEEDS:
+        plain, heat = augmented(seed)
+        added = [augmented(seed, head)[0] - plain for head in HEADS]
+        found.append((heat, plain != OUTSIDE, added))
+    return found
+
+
+def peak(array):
+    return np.array(np.unravel_index(array.argmax(), array.shape))
+
+
+def test_the_heat_peaks_on_the_heads_and_right_is_right_in_mirrored_images_too(cases):
+    compared = mirrored = 0
+    for heat, _, added in cases:
+        assert heat.shape == (2, *finder.SHAPE)
+        if not (heat[0].any() and heat[1].any()):
+            continue
+        # The last axis runs to the patient's right: channel 0 has the head further along it.
+        assert peak(heat[0])[2] > peak(heat[1])[2]
+        places = [peak(blob) for blob in added]
+        swapped = places[0][2] < places[1][2]  # the right head of the image before is the left one now
+        for channel in (0, 1):
+            assert np.abs(peak(heat[channel]) - places[channel ^ swapped]).max() <= 2  # thick slices move by one
+            assert 0.5 < heat[channel].max() <= 1
+        compared, mirrored = compared + 1, mirrored + swapped
+    assert compared >= 3 and 0 < mirrored < compared
+
+
+def test_a_head_outside_of_the_field_of_view_gives_no_heat(cases):
+    cut = 0
+    for heat, inside, added in cases:
+        for blob in added:
+            place = peak(blob)
+            hot = any(np.abs(peak(h) - place).max() <= 2 for h in heat if h.any())
+            if hot:
+                assert inside[tuple(place)]
+                continue
+            # The blob of a head without heat is gone, or what is left of it lies at the border of the view.
+            box = tuple(slice(max(p - 3, 0), p + 4) for p in place)
+            at_border = inside[box].size < 7**3 or not inside[box].all()
+            assert blob.max() < 0.2 or at_border
+            cut += 1
+    assert cut >= 3
+
+
+def test_the_heat_is_a_bell_of_eight_millimetres(cases):
+    for heat, _, _ in cases:
+        for channel in heat:
+            # Away from the borders it sums up to (sqrt(2 pi) sigma)^3.
+            edge = min(peak(channel).min(), (np.array(finder.SHAPE) - 1 - peak(channel)).min())
+            if channel.any() and edge >= 6:
+                whole = (np.sqrt(2 * np.pi) * finder.HEAT_SIGMA_MM / COARSE_MM) ** 3
+                assert channel.sum() == pytest.approx(whole, rel=0.02)
+
+
+def test_a_procedural_pelvis_has_its_right_head_on_the_right(monkeypatch):
+    monkeypatch.setattr(finder, "measured_femora", list)
+    image, heads = finder.procedural_pelvis(4)
+    assert image.shape == finder.SHAPE and image.dtype == np.float16 and np.isfinite(image).all()
+    assert heads[0, 2] > heads[1, 2]
+    assert 140 < (heads[0, 2] - heads[1, 2]) * COARSE_MM < 210
+    # Both heads lie in the body, which is not air.
+    for head in heads:
+        box = tuple(slice(round(h) - 2, round(h) + 3) for h in head)
+        assert image[box].mean() > OUTSIDE + 0.2
+
+
+def test_batches_depend_on_the_step_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    config = {
+        "name": "finder",
+        "task": "finder",
+        "patch": {"pixel_mm": 5.0},
+        "samples": {"procedural": 2, "seed": 1},
+        "training": {"seed": 3, "batch": 1, "real_share": 0.0},
+    }
+    np.savez(cache_path(config), images=[pelvis(*HEADS)] * 2, heads=[HEADS] * 2)
+    stream, loss_of = finder.make_batches(config, 0)
+    next(stream)
+    second = next(stream)
+    later, _ = finder.make_batches(config, 1)
+    for one, two in zip(second, next(later), strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=0)
+    image, heat = second
+    assert image.shape == (1, 1, *finder.SHAPE) and heat.shape == (1, 2, *finder.SHAPE)
+    assert torch.isfinite(loss_of(torch.zeros_like(heat), heat))
