@@ -8,7 +8,6 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE  # noqa: E402
 from training import finder  # noqa: E402
 from training.data import cache_path  # noqa: E402
-from training.data import cache_path  # noqa: E402
 
 SIZE = (60, 40, 84)
 HEADS = np.array([[31.0, 20.0, 58.0], [29.0, 21.0, 25.0]])  # right, left; (k, j, i)
