@@ -113,6 +113,13 @@ def test_the_finder_adds_the_head_that_the_reader_did_not_give():
     assert right.sphere.radius_mm == pytest.approx(RADIUS_MM, abs=0.7)
 
 
+def test_a_head_that_the_reader_has_named_is_not_graded_as_the_other_one_too():
+    options = AnalysisOptions(heads=(HeadSeed("left", CENTRES["right"]),))
+    right, left = analyse(study("right"), options, models=models()).hips
+    assert (right.status, left.status) == ("not graded", "graded")
+    assert np.linalg.norm(np.subtract(left.sphere.centre_ras_mm, CENTRES["right"])) < 0.7
+
+
 def test_a_given_centre_without_a_head_is_not_graded_and_the_other_hip_is():
     options = AnalysisOptions(heads=(HeadSeed("right", (60.0, 0.0, 0.0)), HeadSeed("left", CENTRES["left"])))
     right, left = analyse(study("left"), options, models=models(no_finder())).hips
