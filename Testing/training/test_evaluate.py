@@ -24,6 +24,17 @@ RESULTS = {
         "dice": {"median": 0.834, "q1": 0.7, "q3": 0.9, "min": 0.0, "max": 0.97, "n": 120},
         "steinberg_right": 0.8417,
         "kappa": 0.91,
+        "ratio_error_points": {"median": 0.9, "q1": 0.4, "q3": 2.1, "min": 0.0, "max": 9.0, "n": 120},
+    },
+    "others": {
+        "ct": {
+            "hips": {
+                "right": {"steinberg": "mild, borderline", "ratio": 0.012},
+                "left": {"status": "not graded", "reason": "metal lies in it"},
+            },
+            "warnings": ["metal"],
+        },
+        "mixed_localizer_dicom": {"refused": "three orientations are mixed"},
     },
     "speed": {"wall_s": [9.0, 11.26, 10.0], "peak_mib": [900, 1024, 1000], "cores": 2},
 }
@@ -39,10 +50,18 @@ def test_the_table_shows_what_was_measured_and_the_worst_case():
     lines = evaluate.table(RESULTS).splitlines()
     assert len({line.count("|") for line in lines}) == 1  # one Markdown table
     text = "\n".join(lines)
-    for shown in ("29 of 30", "median 0.90 mm", "worst 3.30 mm", "worst 0.911", "9; 28", "8; 26"):
+    for shown in ("29 of 30", "median 0.90 (0.50–1.20) mm", "worst 3.30 mm", "worst 0.911", "9; 28", "8; 26"):
         assert shown in text
-    for shown in ("120 lesions painted into the 10 test hips", "median 0.834", "84 %; 0.91", "11.3 s, 1.00 GiB"):
+    for shown in (
+        "120 lesions painted into the 10 test hips",
+        "median 0.834 (0.700–0.900)",
+        "84 % right, kappa 0.91",
+        "median 0.9 (0.4–2.1) points",
+        "11.3 s, 1.00 GiB",
+    ):
         assert shown in text
+    assert "right: mild, borderline (1.2 %); left not graded: metal lies in it; warnings: metal" in text
+    assert "refused: three orientations are mixed" in text
 
 
 @pytest.mark.parametrize("part", RESULTS)
