@@ -29,7 +29,8 @@ def study(*sides, lesions=("right", "left"), **source):
     volume = grid(AXIAL, (1.5, 1.5, 3.0), (320, 126, 120))
     for side in sides:
         volume = add_hip(volume, side, CENTRES[side], lesion=side in lesions)
-    known = {"modality": "CT", "sequence": "CT", "sequence_from": "tags", "fat_suppressed": False, "body_part": "HIP"}
+    known = {"modality": "CT", "sequence": "CT", "sequence_from": "tags", "fat_suppressed": False, "body_part": "hip"}
+    known["contrast_agent"] = None
     return Study(volume, known | source, {"name": "Doe^Jane"}, (Notice("from-reading", "Seen while reading."),))
 
 

@@ -20,7 +20,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import Plane, plane_of
 from ONFHAssistLib.imaging.sequence import ImageKind, kind_from_tags
 
-_SAME_DIRECTION = 1e-3  # difference of direction cosines that rounding in a header may leave
+_SAME_DIRECTION = 1e-2  # difference of direction cosines (about half a degree) between slices that count as parallel
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # pydicom's free codecs do not decode these; SimpleITK does.
 _DECODED_BY_SIMPLEITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
@@ -118,14 +118,15 @@ def find_series(path: Path) -> tuple[Series, ...]:
     Raises:
         InputError: nothing there is a DICOM image.
     """
-    files = sorted(Path(root) / name for root, _, names in os.walk(path) for name in names)
+    below = (Path(root) / name for root, _, names in os.walk(path) for name in names)
+    files = sorted(file for file in below if file.is_file())  # no dangling links, no sockets
     wanted = None
     if path.is_file():
         wanted = _header(path)
         if wanted is None:
             raise InputError(f"{path} is not a DICOM file or is damaged; give a NIfTI, NRRD, MHA or DICOM image.")
         _require_image(path, wanted)
-        files = sorted(path.parent.iterdir())
+        files = sorted(file for file in path.parent.iterdir() if file.is_file())
         if _is_multi_frame(wanted):
             files = [path]
     headers, others = [], 0
@@ -337,7 +338,7 @@ def _orientations(frames: tuple[Frame, ...]) -> list[str]:
     """Names of the distinct orientations in order of appearance."""
     distinct: list[Frame] = []
     for frame in frames:
-        if not any(np.allclose(frame.orientation, d.orientation, atol=10 * _SAME_DIRECTION) for d in distinct):
+        if not any(np.allclose(frame.orientation, d.orientation, atol=_SAME_DIRECTION) for d in distinct):
             distinct.append(frame)
     return [("sagittal", "coronal", "axial")[int(np.abs(f.normal).argmax())] for f in distinct]
 

@@ -10,6 +10,7 @@ from ONFHAssistLib.core.hip import Notice, Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import canonical_hip, stack_axis
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.imaging.sequence import OTHER_REGIONS
 
 # What the models were trained on, in mm: in-plane pixel from-to, and the largest slice distance.
 MR_PIXEL_MM, MR_MAX_SLICE_MM = (0.4, 1.2), 6.0
@@ -31,17 +32,13 @@ METAL_HU, METAL_ML = 2500, 0.1
 VOID_LEVEL, VOID_ML, VOID_SHARE = 0.1, 5.0, 0.3
 # "Around" the head, as multiples of its radius: the zone whose metal spoils the head, and the zone looked at.
 AT_HEAD, NEAR_HEAD = 1.25, 2.5
-_OTHER_BODY_PARTS = (
-    "head|brain|skull|face|neck|cspine|tspine|chest|thorax|heart|lung|breast|shoulder|clavicle|humerus|elbow|forearm"
-    "|wrist|hand|finger|knee|tibia|calf|ankle|foot|toe|calcaneus"
-)
 
 
 def check_image(study: Study) -> tuple[Notice, ...]:
     """Compare modality, sequence, spacing and body part of a study with what the models were trained on.
 
     Codes: ``modality-unknown``, ``sequence-guessed`` (no tags, T1 by its contrast), ``sequence-outside-training``,
-    ``fat-suppressed``, ``body-part``, ``spacing-outside-training``.
+    ``fat-suppressed``, ``contrast-agent``, ``body-part``, ``spacing-outside-training``.
 
     Raises:
         InputError: too coarse or too small for any femoral head.
@@ -75,7 +72,13 @@ def check_image(study: Study) -> tuple[Notice, ...]:
     if source["fat_suppressed"]:
         text = "Fat is suppressed in this image; the models were trained on bright marrow, and the result may be wrong."
         notices.append(Notice("fat-suppressed", text))
-    if re.search(_OTHER_BODY_PARTS, source["body_part"].lower()) and "femoral" not in source["body_part"].lower():
+    if source["contrast_agent"]:
+        text = (
+            "A contrast agent was given, by the image's tags: marrow and the edge of a lesion may be brighter than "
+            "without one. The models saw normal hips that may be enhanced, but no lesion that is."
+        )
+        notices.append(Notice("contrast-agent", text))
+    if re.search(rf"\b({OTHER_REGIONS})\b", source["body_part"]) and "femoral" not in source["body_part"]:
         text = f"By its DICOM tag this image shows another body part ({source['body_part']}), not the hip."
         notices.append(Notice("body-part", text))
     (low, high), thickest = (CT_PIXEL_MM, CT_MAX_SLICE_MM) if modality == "CT" else (MR_PIXEL_MM, MR_MAX_SLICE_MM)

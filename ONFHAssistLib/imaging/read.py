@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import plane_of
-from ONFHAssistLib.imaging.sequence import ImageKind, kind_from_image
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image
 
 _KINDS = {
     ".nii": "NIfTI",
@@ -31,6 +31,13 @@ _KINDS = {
 # Signed and unsigned integers of 8 to 64 bits, float32 and float64 (nifti1.h).
 _NIFTI_SCALARS = (2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280)
 _NIFTI_FLOAT_BYTES = {16: 4, 64: 8}
+# Bytes of a number in a MetaImage (metaTypes.h); a LONG has four on every machine.
+_METAIMAGE_BYTES = {
+    f"MET_{sign}{name}": n
+    for sign in ("", "U")
+    for name, n in (("CHAR", 1), ("SHORT", 2), ("INT", 4), ("LONG", 4), ("LONG_LONG", 8))
+}
+_METAIMAGE_BYTES |= {"MET_FLOAT": 4, "MET_DOUBLE": 8}
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,8 @@ class Study:
         volume: shape (k, j, i); intensities (HU for CT).
         source: JSON-ready and without anything about the patient: ``kind`` (NIfTI, NRRD, MetaImage, DICOM),
             ``modality`` (MR, CT, unknown), ``sequence`` (T1, T2, PD, STIR, CT, GRE, unknown), ``sequence_from``
-            (tags or image), ``fat_suppressed``, ``plane``, ``obliquity_deg``, ``spacing_mm`` (i, j, k), ``shape``
-            (k, j, i), ``body_part`` (DICOM tag or "").
+            (tags or image), ``fat_suppressed``, ``contrast_agent`` (None: not known), ``plane``, ``obliquity_deg``,
+            ``spacing_mm`` (i, j, k), ``shape`` (k, j, i), ``body_part`` (known words of the DICOM tag, "other", or "").
         patient: ``name`` and ``id``, where the file has them.
         notices: what the reader of the report should know about the reading.
     """
@@ -99,9 +106,8 @@ def _read_dicom(path: Path, wanted: str | None) -> Study:
         text = f"Series {chosen.summary} was taken; the others are {others}; --series NUMBER takes another one."
         notices = (Notice("several-series", text),)
     patient = {"name": str(chosen.header.get("PatientName", "")), "id": str(chosen.header.get("PatientID", ""))}
-    body_part = str(chosen.header.get("BodyPartExamined", ""))
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
-    source = _source("DICOM", volume, kind, body_part)
+    source = _source("DICOM", volume, kind, body_part(chosen.header))
     return Study(volume, source, {key: value for key, value in patient.items() if value}, notices)
 
 
@@ -110,12 +116,10 @@ def _read_file(path: Path, suffix: str) -> Study:
 
     notices = _check_nifti_header(path) if _KINDS[suffix] == "NIfTI" else ()
     if _KINDS[suffix] == "MetaImage":
-        _check_metaimage_header(path)
+        _check_metaimage(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
-    damaged = (
-        f"{path} is not a readable {_KINDS[suffix]} image (damaged, cut off or another kind of file); export it again."
-    )
+    damaged = f"{path} is not a readable {_KINDS[suffix]} file (damaged, cut off or of another kind); export it again."
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
@@ -145,7 +149,7 @@ def _read_file(path: Path, suffix: str) -> Study:
     return Study(volume, _source(_KINDS[suffix], volume, kind_from_image(array)), notices=notices)
 
 
-def _source(file_kind: str, volume: Volume, kind: ImageKind, body_part: str = "") -> dict[str, Any]:
+def _source(file_kind: str, volume: Volume, kind: ImageKind, shown: str = "") -> dict[str, Any]:
     plane, obliquity_deg = plane_of(volume)
     return {
         "kind": file_kind,
@@ -153,11 +157,12 @@ def _source(file_kind: str, volume: Volume, kind: ImageKind, body_part: str = ""
         "sequence": kind.sequence,
         "sequence_from": kind.known_from,
         "fat_suppressed": kind.fat_suppressed,
+        "contrast_agent": kind.contrast_agent,
         "plane": plane,
         "obliquity_deg": round(obliquity_deg, 1),
         "spacing_mm": [round(x, 4) for x in volume.spacing_mm],
         "shape": list(volume.array.shape),
-        "body_part": body_part,
+        "body_part": shown,
     }
 
 
@@ -247,12 +252,17 @@ def _check_nifti_header(path: Path) -> tuple[Notice, ...]:
     return ()
 
 
-def _check_metaimage_header(path: Path) -> None:
-    """Read the text header strictly: ITK's parser prints about errors in it, and some make it overrun its memory."""
+def _check_metaimage(path: Path) -> None:
+    """Read the text header strictly, and count the bytes of its voxels.
+
+    ITK's parser prints about errors in the header, some of which make it overrun its memory, and about missing voxels.
+    """
     with path.open("rb") as file:
         raw = file.read(65536)
-    fields = {}
+    fields: dict[str, list[str]] = {}
+    header_bytes = 0
     for line in raw.split(b"\n"):
+        header_bytes += len(line) + 1
         key, equals, value = line.decode("ascii", "replace").partition("=")
         if not equals or not key.strip().isidentifier():
             break
@@ -262,14 +272,36 @@ def _check_metaimage_header(path: Path) -> None:
     try:
         ndims = int(fields["NDims"][0])
         size = [int(x) for x in fields["DimSize"]]
+        channels = int(fields.get("ElementNumberOfChannels", ["1"])[0])
+        where = " ".join(fields["ElementDataFile"])
         counts = {"ElementSpacing": ndims, "Offset": ndims, "CenterOfRotation": ndims, "TransformMatrix": ndims**2}
         lengths_fit = all(len([float(x) for x in fields[k]]) == n for k, n in counts.items() if k in fields)
-        known = fields["ElementType"][0].startswith("MET_") and bool(fields["ElementDataFile"])
+        known = fields["ElementType"][0].startswith("MET_") and bool(where)
         sound = 1 <= ndims <= 5 and len(size) == ndims and min(size) > 0 and lengths_fit and known
     except (KeyError, IndexError, ValueError):
         sound = False
     if not sound:
-        raise InputError(f"{path} is not a MetaImage, or its header is damaged; export it again.")
+        raise InputError(f"{path} is not a MetaImage file, or its header is damaged; export it again.")
+    voxels = path if where.upper() == "LOCAL" else path.parent / where
+    voxel_bytes = channels * _METAIMAGE_BYTES.get(fields["ElementType"][0], 0)
+    if fields.get("BinaryData", ["True"])[0].lower() != "true" or "LIST" in where or "%" in where:
+        return  # numbers as text, or a file for each slice: ITK decides
+    try:
+        with voxels.open("rb") as file:
+            file.seek(header_bytes if voxels == path else 0)
+            compressed = fields.get("CompressedData", ["False"])[0].lower() == "true"
+            length = _zlib_length(file) if compressed else voxels.stat().st_size - file.tell()
+    except (OSError, zlib.error) as error:
+        raise InputError(f"The voxels of {path} are missing or damaged; copy or export it again.") from error
+    if length < math.prod(size) * voxel_bytes:
+        raise InputError(f"{path} is cut off: voxels are missing at its end; copy or export it again.")
+
+
+def _zlib_length(file: BinaryIO) -> int:
+    unpack, length = zlib.decompressobj(), 0
+    while chunk := file.read(1 << 18):
+        length += len(unpack.decompress(chunk))
+    return length
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""What kind of image it is: modality and MR sequence, from DICOM tags or, without them, from the intensities."""
+"""What kind of image it is: modality, sequence, contrast agent and body part by its DICOM tags; without them modality
+and sequence from the intensities.
+"""
 
 import re
 from dataclasses import dataclass
@@ -24,16 +26,31 @@ _HINTS: tuple[tuple[str, Sequence], ...] = (
     (r"(^|[^a-z])t2", "T2"),
     (r"(^|[^a-z])pd|proton", "PD"),
 )
+# Words of BodyPartExamined that may leave the file (DICOM PS3.16 annex L, and what scanners write); whatever else stands
+# in the tag could name the patient.
+_HIP_REGION = (
+    "hips?|pelvi[sc]|femur|femoral|thigh|leg|lower|extremity|limb|sijoint|sacrum|coccyx|l?spine|lsspine|abdomen"
+    "|prostate|uterus|bladder|rectum|wholebody|becken|h(?:ü|ue)fte|oberschenkel|left|right|bilateral"
+)
+OTHER_REGIONS = (
+    "head|headneck|brain|skull|face|orbit|neck|cspine|tspine|chest|thorax|heart|lung|breast|shoulder|clavicle|scapula"
+    "|humerus|arm|upperarm|elbow|forearm|wrist|hand|finger|thumb|knee|patella|tibia|fibula|calf|ankle|foot|toe"
+    "|calcaneus|knie|kopf|schulter"
+)
 
 
 @dataclass(frozen=True)
 class ImageKind:
-    """Modality, sequence, and whether fat is suppressed; ``known_from`` says what they were read from."""
+    """Modality, sequence, and whether fat is suppressed; ``known_from`` says what they were read from.
+
+    ``contrast_agent`` is None where nothing says whether one was given.
+    """
 
     modality: Modality
     sequence: Sequence
     fat_suppressed: bool = False
     known_from: Literal["tags", "image"] = "tags"
+    contrast_agent: bool | None = None
 
 
 def kind_from_tags(header: "Dataset") -> ImageKind:
@@ -42,8 +59,9 @@ def kind_from_tags(header: "Dataset") -> ImageKind:
     Timing and pulse sequence decide; the series' description only where they are missing or ambiguous.
     """
     modality = str(header.get("Modality", ""))
+    contrast = _contrast_agent(header)
     if modality == "CT":
-        return ImageKind("CT", "CT")
+        return ImageKind("CT", "CT", contrast_agent=contrast)
     if modality != "MR":
         return ImageKind("unknown", "unknown")
     description = str(header.get("SeriesDescription", "")).lower()
@@ -57,7 +75,14 @@ def kind_from_tags(header: "Dataset") -> ImageKind:
     sequence = _spin_echo_or_not(header)
     if sequence == "unknown":
         sequence = next((name for pattern, name in _HINTS if re.search(pattern, description)), "unknown")
-    return ImageKind("MR", sequence, suppressed)
+    return ImageKind("MR", sequence, suppressed, contrast_agent=contrast)
+
+
+def body_part(header: "Dataset") -> str:
+    """The known words of BodyPartExamined; "other" where it holds none of them, "" where it is empty."""
+    text = str(header.get("BodyPartExamined") or "").lower().replace("_", " ")
+    known = re.findall(rf"\b({_HIP_REGION}|{OTHER_REGIONS})\b", text)
+    return " ".join(known) or ("other" if text.strip() else "")
 
 
 def kind_from_image(array: np.ndarray) -> ImageKind:
@@ -76,6 +101,19 @@ def kind_from_image(array: np.ndarray) -> ImageKind:
     if sample.min() < 0:
         return ImageKind("unknown", "unknown", known_from="image")
     return ImageKind("MR", "T1" if _looks_like_t1(sample) else "unknown", known_from="image")
+
+
+def _contrast_agent(header: "Dataset") -> bool | None:
+    """Whether a contrast agent was given, by the contrast/bolus modules (PS3.3 C.7.6.4 and C.7.6.4b).
+
+    A missing tag proves nothing: an agent that is injected by hand is often not entered at the scanner.
+    """
+    if header.get("ContrastBolusAgentSequence"):
+        return True
+    agent = str(header.get("ContrastBolusAgent") or "").strip().lower()
+    if not agent:
+        return None
+    return agent not in ("no", "none", "n", "nein", "without", "0", "no contrast")
 
 
 def _looks_like_t1(sample: np.ndarray) -> bool:

@@ -100,6 +100,12 @@ def truncated_nrrd(folder: Path) -> Path:
     return path
 
 
+def truncated_metaimage(folder: Path) -> Path:
+    path = write_image(folder / "cut.mha")
+    path.write_bytes(path.read_bytes()[:-2000])
+    return path
+
+
 def two_dimensions(folder: Path) -> Path:
     return write_image(folder / "flat.nii.gz", NOISE[0])
 
@@ -175,6 +181,7 @@ CASES = {
     truncated_nifti: "cut off",
     truncated_gzip: "damaged",
     truncated_nrrd: "cut off",
+    truncated_metaimage: "cut off",
     two_dimensions: "2D image",
     four_dimensions: "4 dimensions",
     colour: "colour",

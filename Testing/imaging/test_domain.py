@@ -18,7 +18,8 @@ real_data = pytest.mark.skipif(not DATA.exists(), reason="needs the real data in
 
 def study(spacing=(0.9, 0.9, 5.0), extent_mm=120.0, **source):
     shape = [round(extent_mm / s) for s in spacing[::-1]]
-    known = {"modality": "MR", "sequence": "T1", "sequence_from": "tags", "fat_suppressed": False, "body_part": "HIP"}
+    known = {"modality": "MR", "sequence": "T1", "sequence_from": "tags", "fat_suppressed": False, "body_part": "hip"}
+    known["contrast_agent"] = None
     return Study(Volume(np.zeros(shape, np.uint8), np.diag([*spacing, 1.0])), known | source)
 
 
@@ -40,8 +41,9 @@ def test_a_t1_series_of_the_trained_spacing_passes_without_a_word(spacing):
         ({"modality": "unknown", "sequence": "unknown"}, "modality-unknown"),
         ({"sequence_from": "image"}, "sequence-guessed"),
         ({"fat_suppressed": True}, "fat-suppressed"),
-        ({"body_part": "KNEE"}, "body-part"),
-        ({"body_part": "Head"}, "body-part"),
+        ({"contrast_agent": True}, "contrast-agent"),
+        ({"body_part": "knee"}, "body-part"),
+        ({"body_part": "head"}, "body-part"),
         ({"spacing": (1.3, 1.3, 5.0)}, "spacing-outside-training"),
         ({"spacing": (0.3, 0.3, 5.0)}, "spacing-outside-training"),
         ({"spacing": (0.9, 0.9, 7.0)}, "spacing-outside-training"),
@@ -52,9 +54,14 @@ def test_what_the_models_do_not_know_is_named(source, code):
     assert codes(check_image(study(**source))) == [code]
 
 
-@pytest.mark.parametrize("body_part", ["PELVIS", "FEMORAL HEAD", "PROSTATE", "", "HIP"])
+@pytest.mark.parametrize("body_part", ["pelvis", "femoral head", "prostate", "", "hip", "other"])
 def test_body_parts_around_the_hip_are_not_remarked_on(body_part):
     assert check_image(study(body_part=body_part)) == ()
+
+
+@pytest.mark.parametrize("known", [False, None])
+def test_without_a_word_of_a_contrast_agent_nothing_is_said_about_it(known):
+    assert check_image(study(contrast_agent=known)) == ()
 
 
 def test_ct_of_three_millimetres_is_within_what_the_models_know():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_files import AXIAL, CORONAL, SAGITTAL, make_ct, make_enhanced, make_series, pixels, write
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import BasicTextSRStorage, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless, generate_uid
 
 from ONFHAssistLib.core.errors import InputError
@@ -41,6 +41,36 @@ def test_the_patient_is_named_nowhere_but_in_patient(tmp_path):
     assert "Doe" not in f"{study.source}{study.notices}" and "4711" not in f"{study.source}{study.notices}"
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value")
+@pytest.mark.parametrize(
+    ("tag", "shown"),
+    [
+        ("HIP", "hip"),
+        ("Hip Doe Jane", "hip"),
+        ("DOE JANE", "other"),
+        ("FEMORAL_HEAD", "femoral head"),
+        ("KNEE", "knee"),
+        ("", ""),
+    ],
+)
+def test_only_known_words_of_the_body_part_are_shown(tmp_path, tag, shown):
+    study = read_study(write(tmp_path, make_series(BodyPartExamined=tag)))
+    assert study.source["body_part"] == shown
+
+
+@pytest.mark.parametrize(("agent", "known"), [("Doevist", True), ("NONE", False), ("", None), (None, None)])
+def test_a_contrast_agent_is_known_from_its_tag_and_not_quoted(tmp_path, agent, known):
+    tags = {} if agent is None else {"ContrastBolusAgent": agent}
+    study = read_study(write(tmp_path, make_series(**tags)))
+    assert study.source["contrast_agent"] is known and "Doevist" not in str(study.source)
+
+
+def test_a_contrast_agent_of_an_enhanced_object_is_known(tmp_path):
+    (header,) = make_enhanced()
+    header.ContrastBolusAgentSequence = [Dataset()]
+    assert read_study(write(tmp_path, [header])).source["contrast_agent"] is True
+
+
 def test_ct_values_are_hounsfield_units(tmp_path):
     study = read_study(write(tmp_path, make_ct()))
     np.testing.assert_array_equal(study.volume.array, pixels().astype(int) - 1024)
@@ -61,6 +91,15 @@ def test_one_file_stands_for_its_series(tmp_path):
     study = read_study(folder / "3-2.dcm")
     np.testing.assert_array_equal(study.volume.array, pixels())
     assert study.notices == ()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_subfolder_or_a_dangling_link_beside_the_files_is_no_obstacle(tmp_path):
+    folder = write(tmp_path, make_series())
+    (folder / "0 notes").mkdir()
+    (folder / "0 gone.dcm").symlink_to(tmp_path / "nowhere.dcm")
+    for path in (folder / "3-2.dcm", folder):
+        np.testing.assert_array_equal(read_study(path).volume.array, pixels())
 
 
 @pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless, RLELossless])
@@ -270,6 +309,7 @@ def test_the_real_localizer_is_refused_because_three_orientations_are_mixed():
 def test_the_real_dicom_series_is_the_nifti_of_the_same_case():
     dicom = read_study(DATA / "t1_coronal_dicom")
     nifti = read_study(DATA / "t1_coronal" / "case_12_t1.nii.gz")
+    assert (dicom.source["contrast_agent"], nifti.source["contrast_agent"]) == (True, None)
     for study in (dicom, nifti):
         assert study.source["sequence"] == "T1" and study.source["plane"] == "coronal"
     middle = dicom.volume.ras(np.array([200.0, 150.0, 15.0]))

@@ -178,6 +178,22 @@ def test_a_damaged_metaimage_header_is_refused_and_nothing_is_printed(tmp_path, 
     assert captured.out == captured.err == ""
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
+def test_a_metaimage_without_all_its_voxels_is_refused_and_nothing_is_printed(tmp_path, capfd, name, compressed):
+    path = tmp_path / name
+    sitk.WriteImage(image(), str(path), useCompression=compressed)
+    assert read_study(path).source["kind"] == "MetaImage"
+    voxels = next((p for p in tmp_path.iterdir() if "raw" in p.suffix), path)
+    voxels.write_bytes(voxels.read_bytes()[:-500])
+    assert "voxels are missing" in refusal(path)
+    if voxels != path:
+        voxels.unlink()
+        assert "missing or damaged" in refusal(path)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_voxels_are_refused(tmp_path, bad):
     array = np.random.default_rng(0).normal(size=(6, 20, 24)).astype(np.float32)
