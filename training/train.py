@@ -68,8 +68,10 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
     options = config["training"]
     folder = runs / config["name"]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    checkpoint = folder / "checkpoint.pt"
+    checkpoint, stored = folder / "checkpoint.pt", folder / "config.yaml"
+    if checkpoint.is_file() and _recipe(yaml.safe_load(stored.read_text(encoding="utf-8"))) != _recipe(config):
+        raise InputError(f"The run in {folder} was made with another config; move it away or change the config's name.")
+    stored.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     torch.manual_seed(options["seed"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = build_network(config["network"]).to(device)
@@ -82,10 +84,6 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         done = state["step"]
-    elif "init" in options:
-        state = torch.load(ROOT / options["init"], map_location=device, weights_only=True)
-        network.load_state_dict(state["average_network"])
-        average.module.load_state_dict(state["average_network"])
 
     def state_now(step: int) -> dict[str, Any]:
         return {
@@ -129,15 +127,19 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
     return checkpoint
 
 
+def _recipe(config: dict[str, Any]) -> dict[str, Any]:
+    """Return all that must stay the same when a run goes on: everything but its length."""
+    return config | {"training": {**config["training"], "steps": None}}
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     try:
-        config = read_config(parser.parse_args().config)
+        print(f"Trained: {train(read_config(parser.parse_args().config))}")
     except InputError as error:
         parser.exit(2, f"{error}\n")
-    print(f"Trained: {train(config)}")
 
 
 if __name__ == "__main__":

@@ -100,11 +100,13 @@ def test_another_seed_gives_other_weights(cache, tmp_path):
     assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_a_run_may_start_from_the_weights_of_another_one(cache, tmp_path):
-    start = train.train(CONFIG, tmp_path / "first", stop_after=2)
-    options = CONFIG["training"] | {"init": str(start), "learning_rate": 0.0}
-    onward = read(train.train(CONFIG | {"training": options}, tmp_path / "second", stop_after=1))
-    assert_same(onward["network"], read(start)["average_network"])
+def test_a_run_does_not_go_on_with_another_config(cache, tmp_path):
+    train.train(CONFIG, tmp_path, stop_after=1)
+    other = CONFIG | {"training": CONFIG["training"] | {"learning_rate": 0.5}}
+    with pytest.raises(InputError, match="made with another config"):
+        train.train(other, tmp_path)
+    longer = CONFIG | {"training": CONFIG["training"] | {"steps": 3}}
+    assert read(train.train(longer, tmp_path))["step"] == 3
 
 
 def test_the_learning_rate_warms_up_and_ends_at_a_hundredth_of_its_peak():
