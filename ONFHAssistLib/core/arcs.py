@@ -156,13 +156,38 @@ def weight_bearing_portion(plane: Plane, sphere: Sphere, landmarks: Landmarks, s
 def lateral_end_deg(arc: SurfaceArc, portion: WeightBearing) -> float | None:
     """Return the angle of the lateral end of the involved surface; None where none is involved.
 
-    Sectors are ordered from medial to lateral along the circle that is cut open opposite to the portion.
+    The JIC rule speaks of the superior surface, so only the superior half counts, or more where the portion reaches
+    below it: a lesion that runs on below ends there. One that lies wholly below ends where it comes closest to the
+    superior surface, which says whether it lies medial or lateral of the portion (conventions of this project).
     """
     if not arc.involved.any():
         return None
-    middle = (portion.medial_deg + portion.lateral_deg) / 2
-    upper_edge = (np.flatnonzero(arc.involved) + 1) * 360 / SECTORS - 180
-    return float(middle + ((upper_edge - middle + 180) % 360 - 180).max())
+    end = (np.flatnonzero(arc.involved) + 1) * 360 / SECTORS - 180
+    superior = end[np.abs(end) <= max(90, np.ceil(portion.lateral_deg))]
+    return float(superior.max() if superior.size else end[np.abs(end).argmin()])
+
+
+def deep_lateral_end_deg(necrosis: np.ndarray, plane: Plane, sphere: Sphere, side: Side) -> float | None:
+    """Return the angle of the lateral end of a lesion that nowhere comes close to the surface; None without necrosis.
+
+    It is the angle, about the head's centre, of the pixel that lies farthest to the lateral side in the superior half;
+    of a lesion wholly below, of the pixel whose angle is closest to the superior half (conventions of this project).
+
+    Args:
+        necrosis: bool, shape ``plane.shape``.
+        plane: the mid-coronal slice.
+        sphere: the articular sphere.
+        side: which hip.
+    """
+    points = plane.grid_ras()[necrosis]
+    if len(points) == 0:
+        return None
+    angle = angle_deg(plane, sphere, side, points)
+    superior = np.abs(angle) <= 90
+    if not superior.any():
+        return float(angle[np.abs(angle).argmin()])
+    across, _ = plane.directions(side)
+    return float(angle[superior][(points[superior] @ across).argmax()])
 
 
 def surface_map(

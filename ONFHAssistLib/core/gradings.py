@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ONFHAssistLib.core.hip import Grade, SliceMeasurement
@@ -86,14 +87,19 @@ def grade_steinberg(measurement: HipMeasurement) -> Grade:
         "moderate": "within 15 to 30 %",
         "severe": "> 30 %",
     }[grade]
-    rule = f"{_percent(ratio)} of head volume {reason}: {grade}"
     thresholds = (STEINBERG_NONE_BELOW, STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO)
+    rule = f"{_percent(ratio, thresholds)} of head volume {reason}: {grade}"
     details = {"worst_slice": _slice(measurement.worst_slice), "mid_slice": _slice(measurement.mid_slice)}
     return Grade(grade, rule, ratio, _margin(ratio, thresholds), "fraction of head volume", details)
 
 
 def grade_jic(measurement: HipMeasurement) -> Grade:
-    """Class the lateral end of the lesion on the mid-coronal slice (JIC, revision of 2001)."""
+    """Class the lateral end of the lesion on the mid-coronal slice (JIC, revision of 2001).
+
+    The lesion ends where the surface involved ends. Necrosis that nowhere comes close to the surface is classed by the
+    angle of its most lateral voxel (`arcs.deep_lateral_end_deg`; convention of this project). There is no class
+    without necrosis on that slice, without that slice, or without landmarks that enclose a portion.
+    """
     coronal, portion, marks = measurement.coronal, measurement.weight_bearing, measurement.landmarks
     if coronal is None:
         return Grade(None, NOT_REACHED)
@@ -111,22 +117,26 @@ def grade_jic(measurement: HipMeasurement) -> Grade:
         return Grade(None, f"The weight-bearing portion is not known: {' and '.join(missing)} not found.")
     if portion is None:
         return Grade(None, "The landmarks do not enclose a part of the superior surface of the head.")
-    if measurement.lateral_end_deg is None:
-        depth = coronal.arc.depth_mm
-        return Grade(None, f"The necrosis does not come within {depth:.1f} mm of the surface on the mid-coronal slice.")
     end = measurement.lateral_end_deg - portion.medial_deg
     value = end / portion.span_deg
     grade, where = "C2", "reaches the acetabular edge (100 %)"
-    if value <= JIC_THIRD:
+    if value <= 0:
+        grade, where = "A", "lies wholly medial of the weight-bearing portion"
+    elif value <= JIC_THIRD:
         grade, where = "A", "stays within the medial third (33.3 %)"
     elif value <= JIC_TWO_THIRDS:
         grade, where = "B", "stays within the medial two thirds (66.7 %)"
     elif value < JIC_EDGE:
         grade, where = "C1", "passes two thirds (66.7 %), short of the acetabular edge"
+    thresholds = (JIC_THIRD, JIC_TWO_THIRDS, JIC_EDGE)
     rule = (
-        f"The lesion ends at {_percent(value)} of the weight-bearing portion from its medial end"
+        f"The lesion ends at {_percent(value, (0.0, *thresholds))} of the weight-bearing portion from its medial end"
         f" ({end:.0f}° of {portion.span_deg:.0f}°): it {where}: {grade}"
     )
+    if value <= 0:
+        rule = f"The lesion ends {abs(end):.0f}° medial of the weight-bearing portion: it {where}: {grade}"
+    if not coronal.arc.involved.any():
+        rule += f" (by its most lateral voxel, as it nowhere comes within {coronal.arc.depth_mm:.1f} mm of the surface)"
     two, five = JIC_COLLAPSE[grade]
     context = f"Of 212 precollapse hips, those of class {grade}: {_percent(two)} collapsed within 2 years,"
     details = {
@@ -137,14 +147,17 @@ def grade_jic(measurement: HipMeasurement) -> Grade:
         "portion_medial_deg": portion.medial_deg,
         "portion_lateral_deg": portion.lateral_deg,
     }
-    margin = _margin(value, (JIC_THIRD, JIC_TWO_THIRDS, JIC_EDGE))
+    margin = _margin(value, thresholds)
     return Grade(grade, rule, value, margin, "fraction of the weight-bearing portion", details)
 
 
 def grade_kerboul(measurement: HipMeasurement) -> Grade:
-    """Grade the sum of the arcs involved on the mid-coronal and the mid-sagittal slice (modified Kerboul)."""
-    if reason := _no_arcs(measurement):
-        return Grade(None, reason)
+    """Grade the sum of the arcs involved on the mid-coronal and the mid-sagittal slice (modified Kerboul).
+
+    A lesion that nowhere comes close to the surface there has 0 degrees: grade 1.
+    """
+    if None in (measurement.coronal, measurement.sagittal):
+        return Grade(None, NOT_REACHED)
     a, b = measurement.coronal.arc.arc_deg, measurement.sagittal.arc.arc_deg
     value = a + b
     grade = 1 + sum(value >= start for start in KERBOUL_GRADES_FROM_DEG)
@@ -162,8 +175,8 @@ def necrotic_index(measurement: HipMeasurement) -> Grade:
 
     The modified index (Cherian et al., JBJS Am 2003;85:309) takes the largest arcs over all slices.
     """
-    if reason := _no_arcs(measurement):
-        return Grade(None, reason)
+    if None in (measurement.coronal, measurement.sagittal):
+        return Grade(None, NOT_REACHED)
     a, b = measurement.coronal.arc.arc_deg, measurement.sagittal.arc.arc_deg
     largest_a, largest_b = measurement.largest_coronal_deg, measurement.largest_sagittal_deg
     value = _index(a, b)
@@ -204,7 +217,8 @@ def grade_cjfh(measurement: HipMeasurement) -> Grade:
     else:
         grade, reason = "L3", "all three pillars are wholly involved"
         margin = min(fractions.values()) - CJFH_WHOLE_FROM
-    shares = ", ".join(f"{name} {_percent(share)}" for name, share in fractions.items())
+    thresholds = (CJFH_UNTOUCHED_TO, CJFH_WHOLE_FROM)
+    shares = ", ".join(f"{name} {_percent(share, thresholds)}" for name, share in fractions.items())
     return Grade(
         grade, f"Pillars: {shares}; {reason}: {grade}", pillars.lateral, margin, "fraction of pillar", fractions
     )
@@ -214,21 +228,20 @@ def _index(coronal_deg: float, sagittal_deg: float) -> float:
     return coronal_deg / 180 * sagittal_deg / 180 * 100
 
 
-def _no_arcs(measurement: HipMeasurement) -> str | None:
-    planes = (measurement.coronal, measurement.sagittal)
-    if None in planes:
-        return NOT_REACHED
-    if not any(plane.necrosis.any() for plane in planes):
-        return "There is no necrosis on the mid-coronal and mid-sagittal slices."
-    return None
-
-
 def _margin(value: float, thresholds: Iterable[float]) -> float:
     return min(abs(value - threshold) for threshold in thresholds)
 
 
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
+def _percent(fraction: float, thresholds: Iterable[float] = ()) -> str:
+    """Show a fraction with one decimal, or as many as put the number on the same side of every threshold.
+
+    A fraction that equals a threshold is on neither side, and its first decimal will do.
+    """
+    exact, *limits = (100 * Decimal(repr(float(x))) for x in (fraction, *thresholds))
+    digits = 1
+    while any((exact > t, exact < t) != ((s := round(exact, digits)) > t, s < t) for t in limits if exact != t):
+        digits += 1
+    return f"{exact:.{digits}f} %"
 
 
 def _slice(measured: SliceMeasurement | None) -> dict | None:

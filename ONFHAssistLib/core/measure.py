@@ -7,6 +7,7 @@ import numpy as np
 from ONFHAssistLib.core.arcs import (
     SurfaceArc,
     WeightBearing,
+    deep_lateral_end_deg,
     lateral_end_deg,
     section_radius_mm,
     surface_arc,
@@ -56,7 +57,7 @@ class HipMeasurement:
         coronal, sagittal: the planes through the head's centre; None where the image does not reach it.
         largest_coronal_deg, largest_sagittal_deg: the largest arcs over all planes of each orientation.
         weight_bearing: the portion on the mid-coronal slice; None where it could not be placed.
-        lateral_end_deg: where the involved surface ends laterally there; None without portion or involved surface.
+        lateral_end_deg: where the lesion ends laterally there; None without portion or necrosis.
         pillars: of the mid-coronal head; None where a pillar shows no bone.
     """
 
@@ -119,7 +120,7 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
         largest_coronal_deg=_largest_arc(masks, near, "coronal"),
         largest_sagittal_deg=_largest_arc(masks, near, "sagittal"),
         weight_bearing=portion,
-        lateral_end_deg=lateral_end_deg(coronal.arc, portion) if coronal and portion else None,
+        lateral_end_deg=_lateral_end(coronal, portion, masks) if coronal and portion else None,
         pillars=_pillars(coronal, masks.sphere, masks.side) if coronal else None,
     )
 
@@ -177,6 +178,13 @@ def _on_plane(masks: HipMasks, near: tuple[Volume, Volume], plane: Plane) -> Pla
 def _mid(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> PlaneMeasurement | None:
     plane = mid_plane(masks.head, orientation, masks.sphere)
     return _on_plane(masks, near, plane) if plane else None
+
+
+def _lateral_end(coronal: PlaneMeasurement, portion: WeightBearing, masks: HipMasks) -> float | None:
+    end = lateral_end_deg(coronal.arc, portion)
+    if end is None:
+        return deep_lateral_end_deg(coronal.necrosis, coronal.plane, masks.sphere, masks.side)
+    return end
 
 
 def _largest_arc(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> float | None:

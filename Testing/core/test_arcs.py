@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from core_phantoms import AXIAL, CENTRE, CORONAL, RADIUS_MM, SAGITTAL, cone, direction, grid, hip, landmarks
 
-from ONFHAssistLib.core.arcs import SurfaceArc, WeightBearing, lateral_end_deg, surface_map, weight_bearing_portion
+from ONFHAssistLib.core.arcs import (
+    SurfaceArc,
+    WeightBearing,
+    deep_lateral_end_deg,
+    lateral_end_deg,
+    surface_map,
+    weight_bearing_portion,
+)
 from ONFHAssistLib.core.hip import Landmarks, Sphere
 from ONFHAssistLib.core.planes import mid_plane, sample
 
@@ -36,6 +43,42 @@ def test_the_lateral_end_of_two_separate_arcs_is_the_more_lateral_one():
     involved[180 + 12 : 180 + 15] = True
     assert lateral_end_deg(SurfaceArc(involved, 3.0), WeightBearing(-20, 60)) == pytest.approx(15)
     assert lateral_end_deg(SurfaceArc(np.zeros(360, dtype=bool), 3.0), WeightBearing(-20, 60)) is None
+
+
+@pytest.mark.parametrize(
+    ("arcs", "portion", "end"),
+    [
+        ([(-175, -100)], (-20, 60), -100),  # inferomedial
+        ([(-180, -100), (170, 180)], (-20, 60), -100),  # inferomedial, past the inferior pole
+        ([(-150, -30)], (-20, 60), -30),  # medial, from below
+        ([(100, 130)], (-20, 60), 101),  # inferolateral: lateral of the portion
+        ([(20, 130)], (-20, 60), 90),  # runs on below the equator
+        ([(20, 130)], (-20, 95.5), 96),  # a socket that reaches below it
+        ([(-40, 10), (120, 150)], (-20, 60), 10),  # the part below does not decide
+        ([(-180, 180)], (-20, 60), 90),  # the whole circle
+    ],
+)
+def test_the_lateral_end_is_that_of_the_superior_surface(arcs, portion, end):
+    involved = np.zeros(360, dtype=bool)
+    for start, stop in arcs:
+        involved[180 + start : 180 + stop] = True
+    assert lateral_end_deg(SurfaceArc(involved, 3.0), WeightBearing(*portion)) == end
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(
+    ("spots", "end"),
+    [([(10, 30)], 30), ([(-15, -40), (14, 25)], 25), ([(15, -150), (10, -110)], -110), ([(14, 120)], 120)],
+)
+def test_a_deep_lesion_ends_at_its_most_lateral_voxel(side, spots, end):
+    """Single pixels at (distance, angle) from the centre; the grid of 0.5 mm turns each by up to 0.36 mm."""
+    plane = mid_plane(grid((0.5, 0.5, 3.0), CORONAL), "coronal", SPHERE)
+    necrosis = np.zeros(plane.shape, dtype=bool)
+    for distance, angle in spots:
+        column, row = np.rint(plane.pixels(CENTRE + distance * direction(angle, side))).astype(int)
+        necrosis[row, column] = True
+    assert deep_lateral_end_deg(necrosis, plane, SPHERE, side) == pytest.approx(end, abs=np.rad2deg(0.36 / 10))
+    assert deep_lateral_end_deg(np.zeros_like(necrosis), plane, SPHERE, side) is None
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """Both ends of every threshold of the gradings, and the reasons that they give."""
 
+import re
 from dataclasses import replace
+from decimal import Decimal
 from math import inf, nextafter
 
 import numpy as np
 import pytest
 from core_phantoms import CORONAL, cone, direction, grid, hip, landmarks
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from ONFHAssistLib.core.arcs import SurfaceArc, WeightBearing
 from ONFHAssistLib.core.gradings import grade_hip, steinberg_grade
@@ -102,12 +106,99 @@ def test_jic_without_its_landmarks_says_which_one_is_missing(measured):
     assert jic.value is None and jic.margin is None
 
 
-def test_jic_needs_necrosis_on_the_mid_coronal_slice_and_near_the_surface():
+def test_jic_needs_necrosis_on_the_mid_coronal_slice():
     volume = grid((1.0, 1.0, 3.0), CORONAL)
     behind = grade_hip(measure_hip(hip(volume, lambda o: o[..., 1] < -8, "right", landmarks(-20, 60))))
     assert behind["jic"].grade is None and "no necrosis on the mid-coronal" in behind["jic"].rule
-    deep = hip(volume, lambda o: np.linalg.norm(o, axis=-1) < 15, "right", landmarks(-20, 60))
-    assert "does not come within 3.0 mm" in grade_hip(measure_hip(deep))["jic"].rule
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(("tilt", "grade"), [(-45, "A"), (-10, "A"), (12, "B"), (40, "C1"), (80, "C2")])
+def test_a_lesion_below_the_surface_has_a_jic_class_but_no_arc(side, tilt, grade):
+    """A ball of 3 mm, 15 mm from the centre; the portion runs from -20 to 60 degrees, thirds at 6.7 and 33.3."""
+    ball = 15 * direction(tilt, side)
+    masks = hip(
+        grid((1.0, 1.0, 2.0), CORONAL),
+        lambda o: np.linalg.norm(o - ball, axis=-1) < 3,
+        side,
+        landmarks(-20, 60, side),
+    )
+    grades = grade_hip(measure_hip(masks))
+    assert grades["jic"].grade == grade
+    assert "by its most lateral voxel, as it nowhere comes within 3.0 mm of the surface" in grades["jic"].rule
+    assert (grades["kerboul"].grade, grades["kerboul"].value, grades["kerboul"].details["risk"]) == (1, 0, "low")
+    assert grades["necrotic_index"].value == 0
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(
+    ("tilt", "grade", "words"),
+    [
+        (-140, "A", "lies wholly medial of the weight-bearing portion: A"),
+        (-75, "A", "lies wholly medial of the weight-bearing portion: A"),
+        (115, "C2", "reaches the acetabular edge"),
+    ],
+)
+def test_a_lesion_beside_the_portion_is_classed_by_the_side_it_lies_on(side, tilt, grade, words):
+    masks = hip(grid((1.0, 1.0, 3.0), CORONAL), cone(40, direction(tilt, side)), side, landmarks(-20, 60, side))
+    jic = grade_hip(measure_hip(masks))["jic"]
+    assert jic.grade == grade
+    assert words in jic.rule
+
+
+def test_a_lesion_away_from_both_mid_planes_has_kerboul_grade_1():
+    masks = hip(grid((1.0, 1.0, 1.0), CORONAL), lambda o: (o[..., 0] > 6) & (o[..., 1] > 6))
+    grades = grade_hip(measure_hip(masks))
+    assert grades["steinberg"].grade != "without ONFH"
+    assert (grades["kerboul"].grade, grades["kerboul"].value) == (1, 0)
+    assert grades["necrotic_index"].value == 0
+    assert grades["necrotic_index"].details["modified_index"] > 0
+
+
+NEAR_THRESHOLDS = st.one_of(
+    st.floats(0, 1),
+    st.builds(
+        lambda t, away: min(1.0, max(0.0, t + away)),
+        st.sampled_from([0.0, 0.001, 0.01, 0.15, 0.3, 1 / 3, 2 / 3, 0.95, 1.0]),
+        st.sampled_from([1e-16, 1e-9, 4e-5, 5e-4]).flatmap(lambda step: st.floats(-step, step)),
+    ),
+)
+
+
+def _percents(text):
+    return [Decimal(number) / 100 for number in re.findall(r"(-?[\d.]+) %", text)]
+
+
+def _side(number, thresholds):
+    exact = [Decimal(repr(t)) for t in thresholds]
+    return [(number > t, number < t) for t in exact]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [(0.14999, "14.999 %"), (0.00095, "0.095 %"), (0.30004, "30.004 %"), (0.314, "31.4 %"), (0.15, "15.0 %")],
+)
+def test_a_ratio_next_to_a_threshold_is_shown_with_more_decimals(measured, ratio, shown):
+    assert grade_hip(replace(measured, volume_ratio=ratio))["steinberg"].rule.startswith(shown)
+
+
+@settings(
+    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(NEAR_THRESHOLDS)
+def test_the_number_shown_never_contradicts_its_grade(measured, value):
+    thresholds = (0.001, 0.15, 0.3)
+    rule = grade_hip(replace(measured, volume_ratio=value))["steinberg"].rule
+    assert _side(_percents(rule)[0], thresholds) == _side(Decimal(repr(value)), thresholds)
+
+    pillars = replace(measured, pillars=Pillars(value, 0.5, 0.5))
+    shown = _percents(grade_hip(pillars)["cjfh"].rule)[0]
+    assert _side(shown, (0.01, 0.95)) == _side(Decimal(repr(value)), (0.01, 0.95))
+
+    assume(value > 0 and value not in (1 / 3, 2 / 3))  # no decimal equals these
+    jic = grade_hip(replace(measured, weight_bearing=WeightBearing(0.0, 1.0), lateral_end_deg=value))["jic"]
+    thresholds = (1 / 3, 2 / 3, 1.0)
+    assert _side(_percents(jic.rule)[0], thresholds) == _side(Decimal(repr(value)), thresholds)
 
 
 @pytest.mark.parametrize(
