@@ -112,7 +112,7 @@ def test_a_ramp_keeps_its_values_and_outside_of_the_image_it_is_dark(name):
 
 def test_thin_dark_layers_are_averaged_and_not_skipped():
     """Alternating slices of 1.25 mm: sampling one point in 5 mm would give bright or dark."""
-    empty = grid(AXIAL, (2.5, 2.5, 1.25), (160, 160, 120))
+    empty = grid(AXIAL, (2.5, 2.5, 1.25), (160, 160, 121.25))  # coarse voxels are centred on layers of one kind
     layers = np.where(np.arange(empty.array.shape[0]) % 2, hu(0.8), hu(-0.8))
     volume = empty.like(np.broadcast_to(layers[:, None, None], empty.array.shape).astype(np.float32))
     coarse = coarse_volume(volume, "CT")

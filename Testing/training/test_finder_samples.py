@@ -66,11 +66,11 @@ def test_the_heat_peaks_on_the_heads_and_right_is_right_in_mirrored_images_too(c
 def test_a_head_outside_of_the_field_of_view_gives_no_heat(cases):
     cut = 0
     for heat, inside, added in cases:
+        assert all(inside[tuple(peak(channel))] for channel in heat if channel.any())
         for blob in added:
             place = peak(blob)
             hot = any(np.abs(peak(h) - place).max() <= 2 for h in heat if h.any())
             if hot:
-                assert inside[tuple(place)]
                 continue
             # The blob of a head without heat is gone, or what is left of it lies at the border of the view.
             box = tuple(slice(max(p - 3, 0), p + 4) for p in place)
