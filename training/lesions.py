@@ -1,6 +1,6 @@
 """Paint osteonecrosis, and things that only look like it, into the image of a hip.
 
-The truth follows ``clinical.md``: everything enclosed by the outer margin of the low-signal band, band included,
+The truth follows docs/clinical.md: everything enclosed by the outer margin of the low-signal band, band included,
 clipped to the femoral head (Uemura 2025). Shapes and tones are drawn far more widely than nature does (domain
 randomisation), so that a network cannot learn the painter instead of the disease.
 

@@ -1,6 +1,6 @@
 """The gradings of the extent of osteonecrosis: one function each, its thresholds above it with their source.
 
-They grade the extent only, not the stage (collapse, joint space). The thresholds are those of the clinical reference.
+They grade the extent only, not the stage (collapse, joint space). The thresholds are those of docs/clinical.md.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ONFHAssistLib.core.hip import Grade, SliceMeasurement
+from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM
 
 if TYPE_CHECKING:
     from ONFHAssistLib.core.measure import HipMeasurement
@@ -43,9 +44,6 @@ CJFH_WHOLE_FROM = 0.95
 """A pillar is untouched up to 1 % of its area and wholly involved from 95 %: pixels on the borders of a mask decide
 nothing (convention of this project)."""
 
-COVERED_FROM = 0.98
-"""Below this fraction of the sphere inside the image every rule says so (convention of this project)."""
-
 NOT_REACHED = "The image does not reach the centre of the head, so it has no mid-coronal and mid-sagittal plane."
 
 
@@ -60,7 +58,7 @@ def grade_hip(measurement: HipMeasurement) -> dict[str, Grade]:
     for name, rule in others.items():
         lesion = measurement.volume_ratio >= STEINBERG_NONE_BELOW
         grades[name] = rule(measurement) if lesion else Grade(None, "Without ONFH: there is no lesion to class.")
-    if measurement.head_coverage >= COVERED_FROM:
+    if measurement.head_coverage >= WHOLE_HEAD_FROM:
         return grades
     note = f" (only {100 * measurement.head_coverage:.0f} % of the head lies inside the image)"
     return {

@@ -16,11 +16,12 @@ from ONFHAssistLib.core.arcs import (
 from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, sample
+from ONFHAssistLib.core.sphere import sphere_coverage
 from ONFHAssistLib.core.volume import Volume
 
 LARGE_SLICE = 0.5
-"""Only slices with at least half of the largest head area count for "worst" and "largest": polar slices reach 100 %
-of their small area (clinical reference, section 2). Used for areas along k and for the modified index's arcs."""
+"""Only slices with at least half of the largest head area can be the worst one: polar slices reach 100 % of their
+small area (docs/clinical.md, section 2)."""
 
 REFORMATTED_STEP_MM = 2.0
 """Distance of the planes on which the largest arc is sought where the series has no slices of that orientation."""
@@ -55,7 +56,8 @@ class HipMeasurement:
         worst_slice: the largest ratio among slices with at least half of the largest head area.
         mid_slice: the slice along k nearest to the head's centre; None where the centre is outside of the image.
         coronal, sagittal: the planes through the head's centre; None where the image does not reach it.
-        largest_coronal_deg, largest_sagittal_deg: the largest arcs over all planes of each orientation.
+        largest_coronal_deg, largest_sagittal_deg: the largest arcs over all planes of each orientation that show the
+            head; near its poles, where a plane cuts the sphere in a small circle, they reach 360 degrees.
         weight_bearing: the portion on the mid-coronal slice; None where it could not be placed.
         lateral_end_deg: where the lesion ends laterally there; None without portion or necrosis.
         pillars: of the mid-coronal head; None where a pillar shows no bone.
@@ -125,16 +127,6 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     )
 
 
-def sphere_coverage(volume: Volume, sphere: Sphere) -> float:
-    """Return the fraction (0 to 1) of the sphere that lies inside the image, counted on a lattice of r / 10."""
-    axis = np.linspace(-1, 1, 21)
-    lattice = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
-    ball = lattice[(lattice**2).sum(axis=1) <= 1] * sphere.radius_mm + np.array(sphere.centre_ras_mm)
-    ijk = volume.ijk(ball)
-    size = np.array(volume.array.shape[::-1])
-    return float(((ijk >= -0.5) & (ijk <= size - 0.5)).all(axis=1).mean())
-
-
 def _slices(head: Volume, necrosis: Volume) -> tuple[SliceMeasurement, ...]:
     pixel_mm2 = head.spacing_mm[0] * head.spacing_mm[1]
     rows, columns = head.array.shape[1:]
@@ -190,12 +182,10 @@ def _lateral_end(coronal: PlaneMeasurement, portion: WeightBearing, masks: HipMa
 def _largest_arc(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> float | None:
     axis = native_axis(masks.head, orientation, masks.sphere.radius_mm)
     step = REFORMATTED_STEP_MM if axis is None else masks.head.spacing_mm[axis]
-    # Beyond r sqrt(1 - LARGE_SLICE) the section of a sphere is too small to count; the rest is for unround heads.
-    count = int(0.8 * masks.sphere.radius_mm // step)
+    count = int(masks.sphere.radius_mm // step)
     planes = [plane_at(masks.head, orientation, masks.sphere, n * step) for n in range(-count, count + 1)]
     measured = [_on_plane(masks, near, plane) for plane in planes if plane]
-    largest = max((m.head.sum() for m in measured), default=0)
-    return max((m.arc.arc_deg for m in measured if m.head.sum() >= max(1, LARGE_SLICE * largest)), default=None)
+    return max((m.arc.arc_deg for m in measured if m.head.any()), default=None)
 
 
 def _pillars(coronal: PlaneMeasurement, sphere: Sphere, side: Side) -> Pillars | None:

@@ -1,4 +1,4 @@
-"""Figures of merit of segmentations and grades (clinical reference, section 4)."""
+"""Figures of merit of segmentations and grades (docs/clinical.md, section 4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -15,13 +15,14 @@ from ONFHAssistLib.core.volume import Volume
 Orientation = Literal["coronal", "sagittal"]
 
 NORMAL_RAS = {"coronal": np.array([0.0, 1.0, 0.0]), "sagittal": np.array([1.0, 0.0, 0.0])}
-"""The planes are perpendicular to the antero-posterior and left-right axes (clinical reference, section 1)."""
+"""The planes are perpendicular to the antero-posterior and left-right axes (docs/clinical.md, section 1)."""
 
 RIGHT_OF_PICTURE_RAS = {"coronal": np.array([-1.0, 0.0, 0.0]), "sagittal": np.array([0.0, -1.0, 0.0])}
 """What a radiologist expects at the right of the picture: the patient's left, and posterior."""
 
-OBLIQUE_MAX_DEG = 30.0
-"""A series is never called coronal or sagittal beyond this angle."""
+NEAR_ISOTROPIC = 1.5
+"""Below this ratio of the largest to the smallest spacing no axis is the obvious one, and slices are stacked along k
+(convention of this project)."""
 
 
 @dataclass(frozen=True)
@@ -89,24 +90,29 @@ def lateral_ras(side: Side) -> np.ndarray:
     return np.array([1.0 if side == "right" else -1.0, 0.0, 0.0])
 
 
-def slice_axis(volume: Volume) -> int:
-    """Return the axis (0 = i, 1 = j, 2 = k) that steps from slice to slice: the coarsest one, k among equals."""
-    spacing = np.array(volume.spacing_mm)
-    return 2 if spacing[2] > 0.99 * spacing.max() else int(np.argmax(spacing))
+def stack_axis(volume: Volume) -> int:
+    """Return the axis (0 i, 1 j, 2 k) along which the slices are stacked.
+
+    It is the one with the largest spacing; k where the spacing is nearly the same (ratio below NEAR_ISOTROPIC) or where
+    k shares the largest one.
+    """
+    spacing = np.asarray(volume.spacing_mm)
+    if spacing.max() / spacing.min() < NEAR_ISOTROPIC or np.isclose(spacing[2], spacing.max(), rtol=1e-3):
+        return 2
+    return int(spacing.argmax())
 
 
 def native_axis(volume: Volume, orientation: Orientation, radius_mm: float) -> int | None:
-    """Return the slice axis if the slices have ``orientation``, otherwise None.
+    """Return the stack axis if the slices have ``orientation``, otherwise None.
 
     They have it where a slice through the centre of the head leaves the wanted plane by no more than one slice
     spacing at the head's edge (radius times the sine of the tilt): then the nearest slice is as close to the plane
-    as the series has it. Thin slices are reformatted sooner, thick ones never beyond OBLIQUE_MAX_DEG.
+    as the series has it. Thin slices are reformatted sooner than thick ones.
     """
-    axis = slice_axis(volume)
+    axis = stack_axis(volume)
     cosine = abs(float(volume.axes_ras[:, axis] @ NORMAL_RAS[orientation]))
     sine = np.sqrt(max(0.0, 1 - cosine**2))
-    tilted = radius_mm * sine > volume.spacing_mm[axis] or cosine < np.cos(np.deg2rad(OBLIQUE_MAX_DEG))
-    return None if tilted else axis
+    return axis if radius_mm * sine <= volume.spacing_mm[axis] else None
 
 
 def mid_plane(volume: Volume, orientation: Orientation, sphere: Sphere) -> Plane | None:

@@ -1,6 +1,6 @@
 """The best-fit sphere of a femoral head's articular surface, and the head that it cuts from a femur.
 
-One rule for manual masks (the truth) and for the masks of the networks (clinical reference, section 1).
+One rule for manual masks (the truth) and for the masks of the networks (docs/clinical.md, section 1).
 """
 
 import numpy as np
@@ -18,6 +18,12 @@ NECK_SHELL = (1.2, 1.8)
 NECK_CONE_DEG = 60.0
 """Half-angle of the cone about the neck that is no articular surface: a neck of 0.7 head radii subtends
 asin(0.7) = 44 degrees, and the head-neck offset and the rim of the cartilage lie just outside of it."""
+
+HEAD_PREFERENCE = 0.2
+"""By how much, for each mm medially and superiorly, a place in the femur is preferred as the head's centre."""
+
+WHOLE_HEAD_FROM = 0.98
+"""Below this fraction of the sphere inside the image the head is called cut off (convention of this project)."""
 
 SHAPE_SD_MM = 0.5
 """How far a normal articular surface strays from a sphere, in addition to the grid's rounding."""
@@ -104,11 +110,21 @@ def head_from_femur(femur: Volume, sphere: Sphere) -> np.ndarray:
     return head
 
 
+def sphere_coverage(volume: Volume, sphere: Sphere) -> float:
+    """Return the fraction (0 to 1) of the sphere that lies inside the image, counted on points r / 10 apart."""
+    steps = np.linspace(-0.95, 0.95, 20)
+    points = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    points = points[np.linalg.norm(points, axis=1) <= 1] * sphere.radius_mm + np.array(sphere.centre_ras_mm)
+    ijk = volume.ijk(points)
+    return float(((ijk >= -0.5) & (ijk <= np.array(volume.array.shape[::-1]) - 0.5)).all(axis=1).mean())
+
+
 def initial_head_sphere(femur: Volume, side: Side) -> Sphere:
     """Find the head in a femur mask: the largest inscribed sphere, preferring what is medial and superior.
 
-    The preference grows by 0.3 mm for each mm; as the inscribed radius falls by 1 mm for each mm off a head's centre,
-    it decides between head and trochanter without moving the maximum.
+    The preference grows by 0.2 mm for each mm medially and as much superiorly, so by at most 0.3 mm for each mm; as the
+    inscribed radius falls by 1 mm for each mm off a head's centre, it decides between head and trochanter without
+    moving the maximum.
 
     Args:
         femur: boolean Volume of one or of both femora.
@@ -131,7 +147,7 @@ def initial_head_sphere(femur: Volume, side: Side) -> Sphere:
     points = femur.ras(voxels[:, ::-1])
     radii = radius[tuple((voxels - low).T)]
     medial = -points[:, 0] if side == "right" else points[:, 0]
-    best = int(np.argmax(radii + 0.2 * medial + 0.2 * points[:, 2]))
+    best = int(np.argmax(radii + HEAD_PREFERENCE * (medial + points[:, 2])))
     return Sphere(tuple(float(x) for x in points[best]), float(radii[best]))
 
 

@@ -22,6 +22,7 @@ class Volume:
     ijk_to_ras: np.ndarray
 
     def __post_init__(self) -> None:
+        """Check the array and the matrix, and keep the matrix as floats."""
         if self.array.ndim != 3:
             raise ValueError(f"A volume has 3 axes (k, j, i); this array has the shape {self.array.shape}.")
         matrix = np.asarray(self.ijk_to_ras, dtype=float)

@@ -12,27 +12,14 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Point, Side
+from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 
 Plane = Literal["coronal", "axial", "sagittal"]
 
 # The stack axis of a plane runs along this RAS axis (0 left-right, 1 antero-posterior, 2 superior-inferior).
 _PLANE_OF_AXIS: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
-# Below this ratio of the largest to the smallest spacing no axis is the obvious stack axis, and k is taken.
-_NEAR_ISOTROPIC = 1.5
 CT_WINDOW_HU = (-200.0, 800.0)
-
-
-def stack_axis(volume: Volume) -> int:
-    """Return the axis (0 i, 1 j, 2 k) along which the slices are stacked.
-
-    It is the one with the largest spacing; k where the spacing is nearly the same (ratio below 1.5) or where k shares
-    the largest one.
-    """
-    spacing = np.asarray(volume.spacing_mm)
-    if spacing.max() / spacing.min() < _NEAR_ISOTROPIC or np.isclose(spacing[2], spacing.max(), rtol=1e-3):
-        return 2
-    return int(spacing.argmax())
 
 
 def plane_of(volume: Volume) -> tuple[Plane, float]:

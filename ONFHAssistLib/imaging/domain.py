@@ -7,8 +7,10 @@ from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice, Side, Sphere
+from ONFHAssistLib.core.planes import stack_axis
+from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM, sphere_coverage
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import canonical_hip, stack_axis
+from ONFHAssistLib.imaging.canonical import canonical_hip
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.sequence import OTHER_REGIONS
 
@@ -19,9 +21,9 @@ CT_PIXEL_MM, CT_MAX_SLICE_MM = (0.3, 3.0), 3.0
 LARGEST_PIXEL_MM, LARGEST_SLICE_MM = 3.0, 10.0
 # A whole adult head with its acetabulum does not fit into less.
 SMALLEST_EXTENT_MM = 40.0
-# Share of the head's sphere inside the image: below the first a warning, below the second no grade, because a ratio
-# of necrosis to head says little about a head that is partly unseen.
-WHOLE_HEAD, MOST_OF_HEAD = 0.98, 0.75
+# Share of the head's sphere inside the image: below WHOLE_HEAD_FROM a warning, below this no grade, because a ratio of
+# necrosis to head says little about a head that is partly unseen.
+MOST_OF_HEAD = 0.75
 # Slices that cross the head: below the first a warning, below the second no grade.
 ENOUGH_SLICES, FEWEST_SLICES = 6, 3
 # Cortical bone stays below about 2,000 HU, implants of titanium and steel exceed 3,000; partial volume in thick
@@ -105,12 +107,12 @@ def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tupl
     Returns:
         the notices, and the reason why this hip cannot be graded, or None.
     """
-    share = _share_inside(volume, sphere)
+    share = sphere_coverage(volume, sphere)
     if share < MOST_OF_HEAD:
         text = f"The {side} femoral head is cut off by the field of view: only {share:.0%} of it is in the image."
         return (Notice("head-cut-off", text),), text
     notices = []
-    if share < WHOLE_HEAD:
+    if share < WHOLE_HEAD_FROM:
         text = f"The {side} femoral head is slightly cut off by the field of view: {share:.0%} of it is in the image."
         notices.append(Notice("head-cut-off", text))
     crossing = _slices_across(volume, sphere)
@@ -125,15 +127,6 @@ def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tupl
     distance = np.linalg.norm(hip.grid_ras() - sphere.centre_ras_mm, axis=-1) / sphere.radius_mm
     found, refusal = _ct_metal(hip, distance, side) if modality == "CT" else _signal_void(hip, distance, side)
     return (*notices, *found), refusal
-
-
-def _share_inside(volume: Volume, sphere: Sphere) -> float:
-    """Share of the sphere's volume that lies in the image, from points 1/10 of the radius apart."""
-    steps = np.linspace(-0.95, 0.95, 20)
-    points = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
-    points = points[np.linalg.norm(points, axis=1) <= 1] * sphere.radius_mm + np.array(sphere.centre_ras_mm)
-    ijk = volume.ijk(points)
-    return float(((ijk >= -0.5) & (ijk <= np.array(volume.array.shape[::-1]) - 0.5)).all(axis=1).mean())
 
 
 def _slices_across(volume: Volume, sphere: Sphere) -> int:

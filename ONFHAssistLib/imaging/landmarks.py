@@ -17,7 +17,7 @@ def find_landmarks(hip_bone: Volume, sphere: Sphere, side: Side) -> Landmarks:
     """Find the lateral acetabular edge and the lower end of the teardrop on the mid-coronal slice.
 
     The edge is the most lateral point of the roof's inner surface; the teardrop the lowest point of the piece of bone
-    that makes the medial wall there (clinical reference, section 2).
+    that makes the medial wall there (docs/clinical.md, section 2).
 
     Args:
         hip_bone: boolean Volume of the hip bone around the head.

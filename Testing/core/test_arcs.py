@@ -13,7 +13,7 @@ from ONFHAssistLib.core.arcs import (
     weight_bearing_portion,
 )
 from ONFHAssistLib.core.hip import Landmarks, Sphere
-from ONFHAssistLib.core.planes import mid_plane, sample
+from ONFHAssistLib.core.planes import mid_plane, sample, stack_axis
 
 SPHERE = Sphere(tuple(float(x) for x in CENTRE), RADIUS_MM)
 
@@ -113,6 +113,21 @@ def test_a_native_plane_shows_the_voxels_themselves_superior_on_top_and_left_at_
     corner, right, down = plane.ras(np.array([[0, 0], [1, 0], [0, 1]]))
     assert right[0] < corner[0] and down[2] < corner[2]
     assert plane.pixels(right) == pytest.approx([1, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "axis"),
+    [
+        ((0.98, 0.98, 0.8), 2),  # nearly isotropic
+        ((1.0, 1.0, 1.0), 2),
+        ((4.0, 0.8, 0.8), 0),
+        ((0.8, 4.0, 0.8), 1),
+        ((0.9, 0.9, 5.2), 2),
+        ((4.0, 0.8, 4.0), 2),  # k shares the largest
+    ],
+)
+def test_slices_are_stacked_along_the_coarse_axis_or_k(spacing, axis):
+    assert stack_axis(grid(spacing)) == axis
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

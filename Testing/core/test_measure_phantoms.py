@@ -208,6 +208,18 @@ def test_the_largest_arc_is_found_off_the_middle():
     assert measured.largest_sagittal_deg == pytest.approx(80, abs=6)
 
 
+@pytest.mark.parametrize("axes", [CORONAL, AXIAL])
+def test_the_largest_arc_is_sought_on_all_slices_also_at_the_poles(axes):
+    """The cap in front of 0.8 r covers the whole outline of the slices there, which have little of the head."""
+    measured = measure_hip(hip(grid((1.0, 1.0, 2.0), axes), lambda offset: offset[..., 1] > 0.8 * RADIUS_MM))
+    assert measured.coronal.arc.arc_deg == 0
+    assert measured.largest_coronal_deg == 360
+    assert measured.sagittal.arc.arc_deg == measured.largest_sagittal_deg == pytest.approx(74, abs=12)
+    assert grade_hip(measured)["necrotic_index"].details["modified_index"] == pytest.approx(
+        200 * measured.largest_sagittal_deg / 180
+    )
+
+
 def test_a_head_that_the_image_cuts_off_is_reported_as_such():
     """The image ends 0.5 r above the centre: the cap beyond is (1 - 0.5)^2 (2 + 0.5) / 4 = 15.6 % of the ball."""
     whole = grid((1.0, 1.0, 1.0))

@@ -14,6 +14,7 @@ from ONFHAssistLib.core.sphere import (
     fit_sphere,
     head_from_femur,
     initial_head_sphere,
+    sphere_coverage,
 )
 from ONFHAssistLib.core.volume import Volume
 
@@ -112,6 +113,18 @@ def test_the_head_is_the_femur_inside_the_enlarged_sphere():
     expected = femur.array & (distance <= 24.0 * HEAD_ENLARGEMENT)
     assert (head_from_femur(femur, sphere) == expected).all()
     assert HEAD_ENLARGEMENT == 1.04
+
+
+@pytest.mark.parametrize("height", [-0.6, 0.0, 0.5])
+def test_the_share_of_a_sphere_inside_the_image_is_that_of_its_cap(height):
+    """An image that ends h radii above the centre leaves out the cap of (1 - h)^2 (2 + h) / 4 of the ball."""
+    whole = grid((0.5, 1.0, 2.0), CORONAL, (3, 4, 5), half_mm=40)
+    sphere = Sphere(tuple(float(x) for x in CENTRE), 24.0)
+    assert sphere_coverage(whole, sphere) == 1
+    end = float(whole.ijk(CENTRE)[2]) + height * 24.0 / 2.0
+    cut = Volume(whole.array[: round(end)], whole.ijk_to_ras)
+    h = (round(end) - 0.5 - float(whole.ijk(CENTRE)[2])) * 2.0 / 24.0
+    assert sphere_coverage(cut, sphere) == pytest.approx(1 - (1 - h) ** 2 * (2 + h) / 4, abs=0.02)
 
 
 def test_no_head_near_the_given_place_is_said():
