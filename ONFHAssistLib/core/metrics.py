@@ -31,6 +31,22 @@ class SegmentationMetrics:
     signed_bias_mm: float
 
 
+@dataclass(frozen=True)
+class ClassificationMetrics:
+    """How well classes were told apart; fractions from 0 to 1.
+
+    Attributes:
+        accuracy: correct cases of all.
+        precision, recall, f: macro means, each class counting the same, over the classes that the truth or the
+            prediction holds; a class that is never predicted has a precision of 0, one that never occurs a recall of 0.
+    """
+
+    accuracy: float
+    precision: float
+    recall: float
+    f: float
+
+
 def segmentation_metrics(predicted: Volume, truth: Volume) -> SegmentationMetrics:
     """Compare two boolean masks on one grid, distances in mm between the centres of surface voxels.
 
@@ -62,6 +78,18 @@ def confusion_matrix(truth: Sequence, predicted: Sequence, classes: Sequence) ->
     for t, p in zip(truth, predicted, strict=True):
         matrix[place[t], place[p]] += 1
     return matrix
+
+
+def classification_metrics(truth: Sequence, predicted: Sequence, classes: Sequence) -> ClassificationMetrics:
+    """Return accuracy and macro precision, recall and F (the mean of each class's F, Sokolova & Lapalme 2009)."""
+    matrix = confusion_matrix(truth, predicted, classes)
+    right, true, called = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    seen = true + called > 0
+    if not seen.any():
+        return ClassificationMetrics(*[float("nan")] * 4)
+    macro = [(right[seen] / np.maximum(1, whole[seen])).mean() for whole in (called, true)]
+    f = (2 * right[seen] / (true + called)[seen]).mean()
+    return ClassificationMetrics(float(right.sum() / matrix.sum()), float(macro[0]), float(macro[1]), float(f))
 
 
 def weighted_kappa(truth: Sequence, predicted: Sequence, classes: Sequence) -> float:
