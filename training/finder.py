@@ -82,6 +82,10 @@ def augment(image: np.ndarray, heads: np.ndarray, rng: np.random.Generator) -> t
     source = torch.from_numpy(image.astype(np.float32))[None, None] - OUTSIDE
     out = F.grid_sample(source, grid, align_corners=False)[0] + OUTSIDE
 
+    if rng.random() < 0.4:  # another contrast: a random curve, mostly rising
+        knots = rng.uniform(-1.5, 1.5, 6)
+        curve = np.sort(knots) if rng.random() < 0.6 else np.concatenate([[knots.min()], knots[1:]])
+        out = torch.from_numpy(np.interp(out.numpy(), np.linspace(-1.5, 1.5, 6), curve).astype(np.float32))
     gamma = float(np.exp(rng.normal(0, 0.3)))
     out = ((out + 1.5) / 3).clamp(0, 1) ** gamma * 3 - 1.5
     out = out * rng.uniform(0.8, 1.2) + rng.normal(0, 0.1)
@@ -98,18 +102,17 @@ def augment(image: np.ndarray, heads: np.ndarray, rng: np.random.Generator) -> t
         low = np.where(rng.random(3) < 0.7, around - rng.uniform(3, 30, 3), low)
         high = np.where(rng.random(3) < 0.7, around + rng.uniform(3, 30, 3), high)
     axes = [np.arange(n) for n in SHAPE]
-    inside = np.ones(SHAPE, bool)
-    for axis in range(3):
-        ok = (axes[axis] >= low[axis]) & (axes[axis] < high[axis])
-        inside &= ok.reshape([-1 if a == axis else 1 for a in range(3)])
-    out[0][torch.from_numpy(~inside)] = OUTSIDE
+    seen = [(a >= lo) & (a < hi) for a, lo, hi in zip(axes, low, high, strict=True)]
+    out[0][torch.from_numpy(~(seen[0][:, None, None] & seen[1][:, None] & seen[2]))] = OUTSIDE
 
-    position = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
     heat = np.zeros((2, *SHAPE), np.float32)
     for n, head in enumerate(moved):
         # A head whose centre is out of view, or nearly, is not to be found.
         if np.all(head > np.maximum(low, 0) + 1) and np.all(head < np.minimum(high, shape) - 2):
-            heat[n] = np.exp(-((position - head) ** 2).sum(-1) * COARSE_MM**2 / (2 * HEAT_SIGMA_MM**2))
+            k, j, i = (
+                np.exp(-(((a - h) * COARSE_MM) ** 2) / (2 * HEAT_SIGMA_MM**2)) for a, h in zip(axes, head, strict=True)
+            )
+            heat[n] = k[:, None, None] * j[:, None] * i
     return out, torch.from_numpy(heat)
 
 
