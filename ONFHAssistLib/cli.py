@@ -10,10 +10,10 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
     from ONFHAssistLib.core.hip import HipResult, StudyResult
 
 PROGRAM = "onfh-assist"
-GRADINGS = {
-    "steinberg": "Steinberg extent",
-    "jic": "JIC class",
-    "kerboul": "Modified Kerboul",
-    "necrotic_index": "Necrotic index",
-    "cjfh": "CJFH type",
-}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -67,7 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
     try:
-        return app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
+        code = app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
+        if code == 130:  # typer's answer to Ctrl-C
+            raise KeyboardInterrupt
+        return code
     except typer.TyperException as error:  # a wrong option
         if text := error.format_message():
             print(f"{PROGRAM}: {text} See: {PROGRAM} grade --help", file=sys.stderr)
@@ -75,8 +71,11 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    except (Cancelled, KeyboardInterrupt):
+    except Cancelled:
         print(f"{PROGRAM}: stopped; nothing was written.", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:  # before the work, or after the report was written
+        print(f"{PROGRAM}: stopped.", file=sys.stderr)
         return 130
     except Exception as error:
         if debug:
@@ -149,12 +148,13 @@ def grade(
             study,
             AnalysisOptions(sides=sides, device=device.value, heads=seeds),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
-            cancelled=stop.is_set,
+            cancelled=lambda: stop.asked,
         )
-        if stop.is_set():
+        if stop.asked:
             raise Cancelled
         progress(0.9, "Writing the report")
         page = write_study(result, out, identify=identify)
+        stop.possible = False
     if json:
         sys.stdout.buffer.write(page.with_name("report.json").read_bytes())
     else:
@@ -213,17 +213,26 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
+@dataclass
+class Stop:
+    """Whether the user has asked to stop, and whether that is still possible."""
+
+    asked: bool = False
+    possible: bool = True
+
+
 @contextlib.contextmanager
-def stoppable() -> Iterator[threading.Event]:
+def stoppable() -> Iterator[Stop]:
     """Let Ctrl-C and SIGTERM stop what runs inside.
 
-    The signal raises KeyboardInterrupt where Python is, and sets the event for the case that a library swallows it.
+    The signal raises KeyboardInterrupt where Python is, and is noted for the case that a library swallows it.
     """
-    stop = threading.Event()
+    stop = Stop()
 
     def handle(number: int, frame: object) -> None:
-        stop.set()
-        raise KeyboardInterrupt
+        if stop.possible:
+            stop.asked = True
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -252,6 +261,8 @@ def print_result(result: "StudyResult", page: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from ONFHAssistLib.exchange.words import GRADINGS
+
     console = Console(highlight=False)
     table = Table(
         "", *(f"{hip.side.capitalize()} hip" for hip in result.hips), title="For research use", show_lines=True
@@ -260,8 +271,8 @@ def print_result(result: "StudyResult", page: Path) -> None:
         table.add_row(
             "Status", *(escape(f"{hip.status}: {hip.reason}" if hip.reason else hip.status) for hip in result.hips)
         )
-    for name, title in GRADINGS.items():
-        table.add_row(title, *(grade_cell(hip, name) for hip in result.hips))
+    for name, grading in GRADINGS.items():
+        table.add_row(grading.title, *(grade_cell(hip, name) for hip in result.hips))
     table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
     console.print(table)
     for notice in result.warnings:

@@ -47,6 +47,7 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
         necrosis_color=table[MaskLabel.RIGHT_NECROSIS].color,
         polar_to=figures.POLAR_TO_DEG,
         within=BORDERLINE_WITHIN,
+        gradings=words.GRADINGS.values(),
     )
 
 

@@ -5,7 +5,9 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
@@ -28,7 +30,8 @@ def publish(folder: Path, writers: Mapping[str, Writer]) -> None:
 
     They are written to a staging folder on the same disk and flushed to it. A new ``folder`` then comes into being by
     one rename. In an existing one the earlier files are set aside, the new ones take their names, and any failure puts
-    the earlier ones back; other files in it are never touched.
+    the earlier ones back; other files in it are never touched. Ctrl-C stops the writing; once the files take their
+    names it comes too late and is let pass.
 
     Args:
         folder: made if missing, with its parents.
@@ -48,24 +51,25 @@ def publish(folder: Path, writers: Mapping[str, Writer]) -> None:
         for name, write in writers.items():
             write(staging / name)
             _flush(staging / name)
-        if existed:
-            _swap(staging, folder, list(writers))
-        else:
-            _flush(staging)
-            staging.rename(folder)
-    except BaseException as error:
-        if staging is not None:
+        with _undisturbed():
+            if existed:
+                _swap(staging, folder, list(writers))
+            else:
+                _flush(staging)
+                staging.rename(folder)
             shutil.rmtree(staging, ignore_errors=True)
-        for parent in reversed(made):
-            with contextlib.suppress(OSError):  # somebody else may have put something there
-                parent.rmdir()
+            with contextlib.suppress(OSError):  # the files are there; only the order of the disk's journal is at stake
+                _flush(folder)
+    except BaseException as error:
+        with _undisturbed():
+            kept = _discard(staging) if staging is not None else ""
+            for parent in reversed(made):
+                with contextlib.suppress(OSError):  # somebody else may have put something there
+                    parent.rmdir()
         if isinstance(error, OSError):
-            why = _REASONS.get(error.errno, error.strerror or str(error))
+            why = _REASONS.get(error.errno, error.strerror or str(error)) + kept
             raise InputError(f"The result could not be written to {folder}: {why}.") from error
         raise
-    shutil.rmtree(staging, ignore_errors=True)
-    with contextlib.suppress(OSError):  # the files are there; only the order of the disk's own journal is at stake
-        _flush(folder)
 
 
 def write_bytes(content: bytes) -> Writer:
@@ -99,15 +103,41 @@ def _flush(path: Path) -> None:
 def _swap(staging: Path, folder: Path, names: list[str]) -> None:
     earlier = staging / "earlier"
     earlier.mkdir()
-    undo: list[tuple[Path, Path]] = []
+    moves: list[tuple[Path, Path]] = []
     try:
         for name in names:
-            if (folder / name).exists():
-                os.replace(folder / name, earlier / name)
-                undo.append((earlier / name, folder / name))
-            os.replace(staging / name, folder / name)
-            undo.append((folder / name, staging / name))
+            for source, target in ((folder / name, earlier / name), (staging / name, folder / name)):
+                if source.exists():
+                    moves.append((source, target))  # before the move: it may be done although it raises
+                    os.replace(source, target)
     except BaseException:
-        for source, target in reversed(undo):
-            os.replace(source, target)
+        for source, target in reversed(moves):
+            with contextlib.suppress(OSError):  # not moved at all; or not movable, then _discard keeps it
+                os.replace(target, source)
         raise
+
+
+def _discard(staging: Path) -> str:
+    """Remove the staging folder, but never an earlier file that could not be put back: then say where it is."""
+    earlier = staging / "earlier"
+    if earlier.is_dir() and os.listdir(earlier):
+        return f"; what was there before is in {earlier}"
+    shutil.rmtree(staging, ignore_errors=True)
+    return ""
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM pass without effect for these milliseconds; only the main thread gets them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
+    for number in handlers:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

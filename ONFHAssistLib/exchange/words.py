@@ -8,13 +8,28 @@ from typing import Any
 from ONFHAssistLib.core.hip import Grade, HipResult
 from ONFHAssistLib.exchange.borderline import is_borderline
 
-TITLES = {
-    "steinberg": "Steinberg extent",
-    "jic": "JIC class",
-    "kerboul": "Modified Kerboul",
-    "necrotic_index": "Index of necrotic extent",
-    "cjfh": "CJFH type",
+
+@dataclass(frozen=True)
+class Grading:
+    """How a grading is named, and where its definition comes from."""
+
+    title: str
+    source: str
+
+
+GRADINGS = {
+    "steinberg": Grading("Steinberg extent", "Steinberg, Hayken, Steinberg, J Bone Joint Surg Br 1995;77:34"),
+    "jic": Grading(
+        "JIC class", "Sugano et al., J Orthop Sci 2002;7:601; collapse: Kuroda et al., Bone Joint Res 2019;8:451"
+    ),
+    "kerboul": Grading("Modified Kerboul", "Ha et al., J Bone Joint Surg Am 2006;88 Suppl 3:35"),
+    "necrotic_index": Grading(
+        "Index of necrotic extent",
+        "Koo, Kim, J Bone Joint Surg Br 1995; modified: Cherian et al., J Bone Joint Surg Am 2003;85:309",
+    ),
+    "cjfh": Grading("CJFH type", "Li Zirong et al., 2012"),
 }
+"""Every grading in the order in which it is shown."""
 STEINBERG_LETTERS = {"mild": "A", "moderate": "B", "severe": "C"}
 
 _MARGINS: dict[str, Callable[[float], str]] = {
@@ -48,11 +63,11 @@ class Row:
 
 def rows(hip: HipResult) -> list[Row]:
     """Return the lines of a hip's card, Steinberg first."""
-    order = sorted(hip.grades.items(), key=lambda item: list(TITLES).index(item[0]) if item[0] in TITLES else 99)
+    order = [(name, hip.grades[name]) for name in GRADINGS if name in hip.grades]
     found = []
     for reason, group in groupby(order, key=lambda item: _not_given(item[1])):
         if reason is not None:
-            titles = ", ".join(TITLES.get(name, name) for name, _ in group)
+            titles = ", ".join(GRADINGS[name].title for name, _ in group)
             found.append(Row(titles, None, reason, "", False))
         else:
             found += [_row(name, grade) for name, grade in group]
@@ -73,7 +88,7 @@ def _row(name: str, grade: Grade) -> Row:
     told = words and grade.margin is not None and grade.value != 0  # 0: nothing was found, nothing is close
     margin = f"{words(grade.margin)} from the nearest threshold" if told else ""
     return Row(
-        TITLES.get(name, name), _shown(name, grade), grade.rule, margin, is_borderline(name, grade), _notes(name, grade)
+        GRADINGS[name].title, _shown(name, grade), grade.rule, margin, is_borderline(name, grade), _notes(name, grade)
     )
 
 

@@ -26,8 +26,8 @@ _HINTS: tuple[tuple[str, Sequence], ...] = (
     (r"(^|[^a-z])t2", "T2"),
     (r"(^|[^a-z])pd|proton", "PD"),
 )
-# Words of BodyPartExamined that may leave the file (DICOM PS3.16 annex L, and what scanners write); whatever else stands
-# in the tag could name the patient.
+# Words of BodyPartExamined that may leave the file (DICOM PS3.16 annex L, and what scanners write); whatever else
+# stands in the tag could name the patient.
 _HIP_REGION = (
     "hips?|pelvi[sc]|femur|femoral|thigh|leg|lower|extremity|limb|sijoint|sacrum|coccyx|l?spine|lsspine|abdomen"
     "|prostate|uterus|bladder|rectum|wholebody|becken|h(?:ü|ue)fte|oberschenkel|left|right|bilateral"

@@ -162,6 +162,30 @@ def test_a_stop_ends_the_run_cleanly(image, tmp_path, stage, number):
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to a process of one's own")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_stop_that_comes_too_late_is_not_told_as_one(image, analysis, tmp_path, capfd, monkeypatch, number):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text("old")
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: replace(*paths) or signal.raise_signal(number))
+    assert run("grade", image, "--out", tmp_path / "out", "--json") == 0
+    captured = capfd.readouterr()
+    assert captured.out == (tmp_path / "out" / "report.json").read_text(encoding="utf-8")
+    assert captured.err == ""
+
+
+def test_a_stop_after_the_report_was_written_does_not_say_that_nothing_was(
+    image, analysis, tmp_path, capfd, monkeypatch
+):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "print_result", interrupted)
+    assert run("grade", image, "--out", tmp_path / "out") == 130
+    assert capfd.readouterr().err == "onfh-assist: stopped.\n" and (tmp_path / "out" / "report.html").exists()
+
+
 def test_a_start_is_quick_and_loads_nothing_heavy():
     code = (
         "import sys, ONFHAssistLib.cli; print(sorted({'torch', 'monai', 'matplotlib', 'openvino', 'SimpleITK', 'scipy'}"

@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import PATIENT, coronal_grid, make_study
+from made_up_study import PATIENT, coronal_grid, make_study
 
 from ONFHAssistLib.core.hip import Grade, HipResult
 from ONFHAssistLib.core.labels import MaskLabel
@@ -63,6 +63,11 @@ def test_a_hip_that_was_not_graded_is_reported_with_its_reason(study, validator)
         lambda r: r["hips"][0]["grades"]["steinberg"].pop("worst_slice"),
         lambda r: r["hips"][0]["grades"]["jic"].update(grade="D"),
         lambda r: r["hips"][1]["grades"]["jic"].update(reason=None),
+        lambda r: r["hips"][0].update(grades={}),
+        lambda r: r["hips"][0]["grades"].pop("cjfh"),
+        lambda r: r["input"].pop("contrast_agent"),
+        lambda r: r["input"].update(spacing_mm=[1, 2]),
+        lambda r: r["models"][0].pop("trained_on"),
     ],
 )
 def test_the_schema_refuses_a_report_that_is_wrong(study, validator, spoil):

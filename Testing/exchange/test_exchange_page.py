@@ -6,13 +6,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from conftest import PATIENT, RADIUS_MM, coronal_grid, graded, make_study
+from made_up_study import PATIENT, RADIUS_MM, coronal_grid, graded, make_study
 
 from ONFHAssistLib.core.hip import Grade, HipResult, Landmarks, Notice, SliceMeasurement
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange import figures
 from ONFHAssistLib.exchange.page import report_html
-from ONFHAssistLib.exchange.words import rows
+from ONFHAssistLib.exchange.words import GRADINGS, rows
 
 VOID = {"meta", "br", "img", "input", "hr", "link"}
 
@@ -86,6 +86,13 @@ def test_each_grade_stands_with_its_rule_and_its_margin(study, page):
     assert "percentage points from the nearest threshold" in words
     assert study.warnings[0].message in words
     assert study.models[0]["trained_on"] in words
+
+
+def test_every_grading_has_a_title_and_its_source_stands_in_the_footer(study, page):
+    assert list(study.hips[0].grades) == list(GRADINGS)
+    footer = Page(page[page.index("<footer>") : page.index("</body>")]).words
+    for grading in GRADINGS.values():
+        assert f"{grading.title}: {grading.source}." in footer
 
 
 def test_borderline_grades_are_marked_and_others_are_not(study):

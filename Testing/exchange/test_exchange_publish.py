@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -137,6 +138,79 @@ def test_a_folder_without_permission_is_refused_in_one_sentence(study, tmp_path,
     with pytest.raises(InputError, match="writing is not allowed there; choose another folder"):
         write_study(study, tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+FILES = {name: publishing.write_bytes(b"new") for name in ("a", "b", "c")}
+
+
+@pytest.fixture
+def earlier_result(tmp_path):
+    for name in FILES:
+        (tmp_path / name).write_text(f"old {name}")
+    return contents(tmp_path)
+
+
+class Moves:
+    """Lets ``act(number)`` happen right after each move of a file, numbered from 0."""
+
+    def __init__(self, monkeypatch, act):
+        self.done = 0
+        replace = os.replace
+
+        def moved(source, target):
+            replace(source, target)
+            self.done += 1
+            act(self.done - 1)
+
+        monkeypatch.setattr(os, "replace", moved)
+
+
+@pytest.mark.parametrize("at", range(6))
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_a_failure_right_after_any_move_puts_the_earlier_files_back(tmp_path, earlier_result, monkeypatch, at, error):
+    def act(number):
+        if number == at:
+            raise error
+
+    Moves(monkeypatch, act)
+    with pytest.raises(error):
+        publishing.publish(tmp_path, FILES)
+    assert contents(tmp_path) == earlier_result
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to a process of one's own")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_the_files_take_their_names_comes_too_late(tmp_path, earlier_result, monkeypatch, number):
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    moves = Moves(monkeypatch, lambda _: signal.raise_signal(number))
+    publishing.publish(tmp_path, FILES)
+    assert moves.done == 6
+    assert contents(tmp_path) == dict.fromkeys(FILES, b"new")
+    assert handlers == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+
+
+def test_an_earlier_file_that_cannot_be_put_back_is_kept_and_its_place_is_said(tmp_path, earlier_result, monkeypatch):
+    replace, calls = os.replace, []
+
+    def broken(source, target):
+        calls.append(source)
+        if len(calls) > 3:
+            raise OSError(errno.EROFS, "Read-only file system")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(InputError, match=r"what was there before is in .*earlier"):
+        publishing.publish(tmp_path, FILES)
+    assert set(earlier_result.values()) <= set(contents(tmp_path).values())
+
+
+def test_a_result_is_written_from_another_thread_too(tmp_path):
+    from threading import Thread
+
+    thread = Thread(target=publishing.publish, args=(tmp_path / "out", FILES))
+    thread.start()
+    thread.join()
+    assert contents(tmp_path / "out") == dict.fromkeys(FILES, b"new")
 
 
 def test_stopping_in_mid_write_leaves_nothing(tmp_path):
