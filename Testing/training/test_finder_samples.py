@@ -37,7 +37,7 @@ def cases():
     found = []
     for seed in SEEDS:
         plain, heat = augmented(seed)
-        added = [augmented(seed, head)[0] - plain for head in HEADS]
+        added = [np.abs(augmented(seed, head)[0] - plain) for head in HEADS]
         found.append((heat, plain != OUTSIDE, added))
     return found
 
@@ -50,8 +50,8 @@ def test_the_heat_peaks_on_the_heads_and_right_is_right_in_mirrored_images_too(c
     compared = mirrored = 0
     for heat, _, added in cases:
         assert heat.shape == (2, *finder.SHAPE)
-        if not (heat[0].any() and heat[1].any()):
-            continue
+        if not (heat[0].any() and heat[1].any()) or min(blob.max() for blob in added) < 0.2:
+            continue  # a head out of view, or a contrast in which the blob looks like its surroundings
         # The last axis runs to the patient's right: channel 0 has the head further along it.
         assert peak(heat[0])[2] > peak(heat[1])[2]
         places = [peak(blob) for blob in added]
