@@ -81,7 +81,10 @@ def confusion_matrix(truth: Sequence, predicted: Sequence, classes: Sequence) ->
 
 
 def classification_metrics(truth: Sequence, predicted: Sequence, classes: Sequence) -> ClassificationMetrics:
-    """Return accuracy and macro precision, recall and F (the mean of each class's F, Sokolova & Lapalme 2009)."""
+    """Return accuracy and macro precision, recall and F, the mean of each class's F.
+
+    Macro means: Sokolova & Lapalme, Inf Process Manag 2009;45:427.
+    """
     matrix = confusion_matrix(truth, predicted, classes)
     right, true, called = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
     seen = true + called > 0
