@@ -284,7 +284,7 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     """One grade with its rule; a borderline one is marked."""
     from rich.markup import escape
 
-    from ONFHAssistLib.exchange.borderline import is_borderline
+    from ONFHAssistLib.core.borderline import is_borderline
 
     given = hip.grades.get(name)
     if given is None:

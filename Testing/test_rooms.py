@@ -108,18 +108,55 @@ def test_a_file_imports_only_from_the_floors_below_it(path: Path):
     assert wrong_imports(path.read_text(encoding="utf-8"), module) == []
 
 
-def test_every_library_that_is_imported_is_pinned():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pins = [*project["dependencies"], *project["optional-dependencies"]["train"]]
-    pinned = {pin.partition("==")[0].lower() for pin in pins}
+def libraries_of(folder: str) -> set[str]:
+    """The distributions whose modules the files of a folder import."""
     names = {"skimage": "scikit-image", "PIL": "pillow", "yaml": "pyyaml"}
     used = {
         name.partition(".")[0]
-        for path in project_files()
+        for path in (ROOT / folder).rglob("*.py")
         for name in imports(ast.parse(path.read_text(encoding="utf-8")), "")
     }
     libraries = used - set(sys.stdlib_module_names) - {"ONFHAssistLib", "training", ""}
-    assert {names.get(name, name).lower() for name in libraries} - pinned == set()
+    return {names.get(name, name).lower() for name in libraries}
+
+
+def pinned_for(*extras: str) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    return {pin.partition("==")[0].lower() for pins in lists for pin in pins}
+
+
+def test_every_library_that_is_imported_is_pinned():
+    assert libraries_of("ONFHAssistLib") | libraries_of("training") <= pinned_for("train")
+
+
+def test_every_library_that_a_user_has_to_install_is_imported():
+    codecs = {"pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg"}  # pydicom looks for them by itself
+    assert pinned_for() == libraries_of("ONFHAssistLib") - {"torch", "monai"} | codecs
+
+
+def training_files_that_say(word: str) -> set[str]:
+    files = [path for kind in ("*.py", "*.yaml") for path in (ROOT / "training").rglob(kind)]
+    files = [path for path in files if not {"runs", "cache"} & set(path.relative_to(ROOT).parts)]
+    return {path.name for path in files if word in path.read_text(encoding="utf-8")}
+
+
+@pytest.mark.parametrize(
+    ("word", "files"),
+    [
+        ("second_painter", {"evaluate.py"}),  # the painter of the test's lesions
+        ("TEST_CASES", {"data.py", "evaluate.py"}),  # data.py names the held-back cases
+        ("_bones", {"evaluate.py"}),  # the manual masks, which may be measured against and not learned from
+    ],
+)
+def test_nothing_that_is_kept_for_the_test_is_known_to_the_training(word: str, files: set[str]):
+    assert training_files_that_say(word) == files
+
+
+def test_no_case_is_both_trained_on_and_tested_on():
+    from training.data import TEST_CASES, TRAINING_CASES
+
+    assert set(TEST_CASES) == {"04", "09", "13", "18", "23"} and not set(TEST_CASES) & set(TRAINING_CASES)
 
 
 def test_every_room_has_a_floor():

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
+from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.hip import Side, Sphere, StudyResult
 from ONFHAssistLib.core.metrics import confusion_matrix, segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.sphere import articular_sphere, head_from_femur, initial_head_sphere
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.exchange.borderline import is_borderline
 from ONFHAssistLib.imaging.read import Study, read_study
 from training.data import ROOT, TEST_CASES, TRAINING_CASES, data_folder, read_volume
 from training.second_painter import lesion_plan, paint_second

@@ -4,12 +4,12 @@ from typing import Any
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
+from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.exchange import figures, words
-from ONFHAssistLib.exchange.borderline import BORDERLINE_WITHIN
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.tables import RESEARCH_USE
 

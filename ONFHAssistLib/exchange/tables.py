@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib import __version__
+from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
-from ONFHAssistLib.exchange.borderline import is_borderline
 
 SCHEMA = "onfh-assist-report/1"
 RESEARCH_USE = (

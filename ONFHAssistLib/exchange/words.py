@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.hip import Grade, HipResult
-from ONFHAssistLib.exchange.borderline import is_borderline
 
 
 @dataclass(frozen=True)

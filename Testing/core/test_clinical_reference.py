@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from ONFHAssistLib.core import gradings
+from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, WHOLE_HEAD_FROM
-from ONFHAssistLib.exchange.borderline import BORDERLINE_WITHIN
 
 ROOT = Path(__file__).resolve().parents[2]
 CLINICAL = (ROOT / "docs" / "clinical.md").read_text(encoding="utf-8")

@@ -12,10 +12,10 @@ import pytest
 import SimpleITK as sitk
 from made_up_study import PATIENT, coronal_grid, make_study
 
+from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.hip import Grade, HipResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.exchange.borderline import is_borderline
 from ONFHAssistLib.exchange.masks import label_map, segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.tables import report, report_json, slices_csv
