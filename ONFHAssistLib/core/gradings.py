@@ -46,6 +46,8 @@ nothing (convention of this project)."""
 
 NOT_REACHED = "The image does not reach the centre of the head, so it has no mid-coronal and mid-sagittal plane."
 
+NO_NECROSIS = "There is no necrosis on the mid-coronal slice."
+
 
 def grade_hip(measurement: HipMeasurement) -> dict[str, Grade]:
     """Grade one hip: steinberg, jic, kerboul, necrotic_index and cjfh.
@@ -102,7 +104,7 @@ def grade_jic(measurement: HipMeasurement) -> Grade:
     if coronal is None:
         return Grade(None, NOT_REACHED)
     if not coronal.necrosis.any():
-        return Grade(None, "There is no necrosis on the mid-coronal slice.")
+        return Grade(None, NO_NECROSIS)
     missing = [
         name
         for name, point in (
@@ -197,8 +199,10 @@ def grade_cjfh(measurement: HipMeasurement) -> Grade:
     if pillars is None:
         return Grade(None, "A pillar of the mid-coronal head shows no bone.")
     fractions = {"lateral": pillars.lateral, "central": pillars.central, "medial": pillars.medial}
+    if not measurement.coronal.necrosis.any():
+        return Grade(None, NO_NECROSIS)
     if max(fractions.values()) <= CJFH_UNTOUCHED_TO:
-        return Grade(None, "There is no necrosis on the mid-coronal slice.")
+        return Grade(None, "Necrosis takes up no more than 1 % of any pillar of the mid-coronal head.")
     others = (pillars.central, pillars.medial)
     if pillars.lateral <= CJFH_UNTOUCHED_TO and pillars.central <= CJFH_UNTOUCHED_TO:
         grade, reason = "M", "only the medial pillar is involved"

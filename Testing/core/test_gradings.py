@@ -250,6 +250,13 @@ def test_cjfh_thresholds(measured, pillars, grade):
     assert grade_hip(replace(measured, pillars=Pillars(*pillars)))["cjfh"].grade == grade
 
 
+def test_cjfh_tells_no_necrosis_from_too_little(measured):
+    little = grade_hip(replace(measured, pillars=Pillars(0.01, 0.0, 0.005)))["cjfh"]
+    assert little.grade is None and "no more than 1 %" in little.rule
+    masks = hip(grid((1.0, 1.0, 3.0), CORONAL), lambda o: o[..., 1] < -8)
+    assert grade_hip(measure_hip(masks))["cjfh"].rule == "There is no necrosis on the mid-coronal slice."
+
+
 def test_a_hip_without_onfh_has_no_other_class(measured):
     grades = grade_hip(replace(measured, volume_ratio=0.0005))
     assert grades["steinberg"].grade == "without ONFH"
