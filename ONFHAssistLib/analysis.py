@@ -10,9 +10,9 @@ from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.imaging.domain import check_hip, check_image
-from ONFHAssistLib.imaging.hips import APART_MM, find_heads
+from ONFHAssistLib.imaging.hips import PAIR_MM, find_heads
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
+from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip, side_of
 from ONFHAssistLib.models.bundle import describe, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 
@@ -148,14 +148,24 @@ def grade(masks: HipMasks) -> HipResult:
 
 def _seeds(study: Study, options: AnalysisOptions, models: Models) -> dict[Side, HeadSeed]:
     """Heads to segment: those that the reader gave, and those that the finder sees."""
-    seeds = {seed.side: seed for seed in options.heads}
-    if set(options.sides) <= set(seeds):
-        return seeds
-    for head in find_heads(study.volume, study.source["modality"], models.finder.engine):
-        # A head that the reader has named is that side's, whatever the finder calls it.
-        if all(math.dist(head.centre_ras_mm, given.centre_ras_mm) > APART_MM for given in options.heads):
-            seeds.setdefault(head.side, HeadSeed(head.side, head.centre_ras_mm))
-    return seeds
+    given = {seed.side: seed for seed in options.heads}
+    if set(options.sides) <= set(given):
+        return given
+    modality = study.source["modality"]
+    found = [
+        head.centre_ras_mm
+        for head in find_heads(study.volume, modality, models.finder.engine)
+        # A head that the reader has named is that side's, whatever the finder makes of it.
+        if all(math.dist(head.centre_ras_mm, seed.centre_ras_mm) > PAIR_MM[0] for seed in options.heads)
+    ]
+    if len(found) == 2:  # the one further to the patient's right comes first
+        sides = SIDES
+    elif found and given:
+        sides = tuple(side for side in SIDES if side not in given)
+    else:
+        sides = tuple(side_of(study.volume, modality, centre, models.anatomy) for centre in found)
+    seeds = {side: HeadSeed(side, centre) for side, centre in zip(sides, found, strict=True)}
+    return seeds | given
 
 
 def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | None, list[Notice], str | None]:

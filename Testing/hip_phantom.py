@@ -113,17 +113,17 @@ def necrosis_network(level: float = 0.95) -> Network:
 
 
 def finder_network() -> Network:
-    """A smooth peak at the centre of what is as bright as a head, in each half of the image (the axes are RAS)."""
+    """A smooth peak at the centre of each piece that is as bright as a head (the axes are RAS)."""
 
     def heat(batch: np.ndarray) -> np.ndarray:
         bright = batch[0, 0] > 0.84
         half = batch.shape[-1] // 2
-        logits = np.full((1, 2, *batch.shape[2:]), -9.0)
+        logits = np.full((1, 1, *batch.shape[2:]), -9.0)
         at = np.moveaxis(np.indices(bright.shape), 0, -1)
-        for channel, part in enumerate((at[..., 2] >= half, at[..., 2] < half)):
+        for part in (at[..., 2] >= half, at[..., 2] < half):
             if (bright & part).any():
                 squared = ((at - at[bright & part].mean(axis=0)) ** 2).sum(axis=-1)
-                logits[0, channel] = 12 * np.exp(-squared / 4) - 6
+                logits[0, 0] = np.maximum(logits[0, 0], 12 * np.exp(-squared / 4) - 6)
         return logits
 
     return network(heat, "hip_finder", pixel_mm=5.0)

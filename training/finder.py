@@ -57,22 +57,19 @@ def augment(image: np.ndarray, heads: np.ndarray, rng: np.random.Generator) -> t
 
     Args:
         image: (k, j, i) normalised; any size.
-        heads: (2, 3), right and left head as (k, j, i).
+        heads: (2, 3), both heads as (k, j, i).
 
     Returns:
-        the image (1, *SHAPE) and the heat maps (2, *SHAPE) of the right and the left head.
+        the image (1, *SHAPE) and the heat map (1, *SHAPE) of both heads.
     """
     size, shape = np.array(image.shape), np.array(SHAPE)
     turn = Rotation.from_euler("xyz", rng.normal(0, [7, 7, 9]), degrees=True).as_matrix()
     scale = rng.uniform(0.85, 1.2) * rng.uniform(0.94, 1.06, 3)
     matrix = turn * scale  # output voxel offset -> input voxel offset, (k, j, i)
     target = heads.mean(0) + rng.normal(0, 6, 3) if rng.random() < 0.9 else rng.uniform(0, size)
-    mirror = rng.random() < 0.5
-    flip = np.diag([1.0, 1.0, -1.0]) if mirror else np.eye(3)
+    flip = np.diag([1.0, 1.0, -1.0]) if rng.random() < 0.5 else np.eye(3)
     matrix = matrix @ flip
     moved = (heads - target) @ np.linalg.inv(matrix).T + (shape - 1) / 2
-    if mirror:
-        moved = moved[::-1]
     # grid_sample wants (x, y, z) in -1 .. 1 of the input.
     to_unit = 2 / size
     theta = (to_unit[:, None] * matrix * (shape / 2)[None])[::-1, ::-1]
@@ -105,14 +102,14 @@ def augment(image: np.ndarray, heads: np.ndarray, rng: np.random.Generator) -> t
     seen = [(a >= lo) & (a < hi) for a, lo, hi in zip(axes, low, high, strict=True)]
     out[0][torch.from_numpy(~(seen[0][:, None, None] & seen[1][:, None] & seen[2]))] = OUTSIDE
 
-    heat = np.zeros((2, *SHAPE), np.float32)
-    for n, head in enumerate(moved):
+    heat = np.zeros((1, *SHAPE), np.float32)
+    for head in moved:
         # A head whose centre is out of view, or nearly, is not to be found.
         if np.all(head > np.maximum(low, 0) + 1) and np.all(head < np.minimum(high, shape) - 2):
-            k, j, i = (
+            bells = [
                 np.exp(-(((a - h) * COARSE_MM) ** 2) / (2 * HEAT_SIGMA_MM**2)) for a, h in zip(axes, head, strict=True)
-            )
-            heat[n] = k[:, None, None] * j[:, None] * i
+            ]
+            heat[0] = np.maximum(heat[0], bells[0][:, None, None] * bells[1][:, None] * bells[2])
     return out, torch.from_numpy(heat)
 
 

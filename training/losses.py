@@ -32,7 +32,7 @@ def heatmap_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Cross-entropy with soft targets, in which the few voxels near a head count as much as all the others.
 
     Args:
-        logits: (n, 2, d, h, w).
+        logits: (n, 1, d, h, w).
         target: the same shape, 0 to 1.
     """
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")

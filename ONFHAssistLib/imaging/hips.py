@@ -1,4 +1,4 @@
-"""Finding the femoral heads in a whole image, and telling right from left, with the hip finder network."""
+"""Finding the femoral heads in a whole image with the hip finder network."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import SIDES, Point, Side
+from ONFHAssistLib.core.hip import Point
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 
@@ -22,15 +22,16 @@ OUTSIDE = -1.0
 """Normalised intensity where there is no image, as dark as air."""
 FOUND = 0.35
 """A head is found where the heat map exceeds this; chosen on the training studies and procedural images."""
-APART_MM = 100.0
-"""The centres of a person's two femoral heads are further apart than this (adults: about 150 to 200 mm)."""
+PAIR_MM = (100.0, 280.0)
+"""How far apart across the body the centres of a person's two femoral heads may lie (adults: 150 to 200 mm)."""
+LEVEL_MM = 70.0
+"""How far apart along the body, and from front to back: a pelvis may lie askew."""
 
 
 @dataclass(frozen=True)
 class FoundHead:
-    """The finder's answer for one side: centre (RAS, mm) and the height of the heat map's peak (0 to 1)."""
+    """A femoral head somewhere in the image: centre (RAS, mm) and the height of the heat map's peak (0 to 1)."""
 
-    side: Side
     centre_ras_mm: Point
     confidence: float
 
@@ -65,33 +66,28 @@ def coarse_volume(volume: Volume, modality: str) -> Volume:
 
 
 def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHead, ...]:
-    """Find up to one head of each side.
-
-    The place of a head comes from both heat maps together. Of two heads the one further to the patient's right is the
-    right one: where geometry tells, the network is not asked. A single head's side is that of the higher heat map.
+    """Find up to two femoral heads.
 
     Args:
         volume: the whole image.
         modality: "CT", or anything else for MR.
-        engine: the hip finder; one channel in, two heat maps (right, left) as logits out.
+        engine: the hip finder; one channel in, the logits of one heat map out.
 
     Returns:
-        the heads whose heat exceeds FOUND, the right one first; a centre is the centre of gravity of its peak.
+        the heads whose heat exceeds FOUND, the one further to the patient's right first; a centre is the centre of
+        gravity of its peak. The second one lies where the other head of the same person can be.
     """
     coarse = coarse_volume(volume, modality)
-    heat = expit(engine(coarse.array[None, None])[0])
-    rest = heat.max(axis=0)
+    heat = expit(engine(coarse.array[None, None])[0, 0])
     positions = coarse.grid_ras()
-    peaks: list[tuple[Point, float, Side]] = []
-    while len(peaks) < 2 and rest.max() > FOUND:
-        top = np.unravel_index(int(rest.argmax()), rest.shape)
+    found: list[FoundHead] = []
+    while len(found) < 2 and heat.max() > FOUND:
+        top = np.unravel_index(int(heat.argmax()), heat.shape)
         box = tuple(slice(max(t - 2, 0), t + 3) for t in top)
-        weight = np.clip(rest[box] - 0.3 * rest[top], 0, None)
+        weight = np.clip(heat[box] - 0.3 * heat[top], 0, None)
         centre = np.average(positions[box].reshape(-1, 3), axis=0, weights=weight.ravel())
-        side = SIDES[int(heat[(slice(None), *box)].sum(axis=(1, 2, 3)).argmax())]
-        peaks.append((tuple(float(x) for x in centre), float(rest[top]), side))
-        rest = np.where(np.linalg.norm(positions - centre, axis=-1) < APART_MM, 0, rest)
-    if len(peaks) == 2:
-        peaks = sorted(peaks, key=lambda peak: -peak[0][0])
-        return tuple(FoundHead(side, peak[0], peak[1]) for side, peak in zip(SIDES, peaks, strict=True))
-    return tuple(FoundHead(side, centre, confidence) for centre, confidence, side in peaks)
+        found.append(FoundHead(tuple(float(x) for x in centre), float(heat[top])))
+        offset = np.abs(positions - centre)
+        pair = (offset[..., 0] > PAIR_MM[0]) & (offset[..., 0] < PAIR_MM[1]) & (offset[..., 1:].max(-1) < LEVEL_MM)
+        heat = np.where(pair, heat, 0)
+    return tuple(sorted(found, key=lambda head: -head.centre_ras_mm[0]))

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import HipMasks, Point, Side, Sphere
+from ONFHAssistLib.core.hip import SIDES, HipMasks, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
 from ONFHAssistLib.core.volume import Volume
@@ -34,6 +34,8 @@ FAR_MM = 6.0
 SMALLEST_LESION_ML = 0.05
 """Smaller pieces of necrosis are noise: a cube of 3.7 mm."""
 BATCH = 16
+NEAR_MM = 45.0
+"""Neck and acetabulum lie within this distance of the head's centre."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,33 @@ class Network:
 
 class NoHead(Exception):
     """There is no femoral head at the given place; the message says what was seen instead."""
+
+
+def side_of(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Side:
+    """Tell which hip a single head belongs to: the femur goes on laterally and the hip bone lies medially.
+
+    The anatomy network looks at the hip as a right and as a left one; that side is taken on which it sees the femur
+    further lateral of the hip bone (mean distance across, within ``NEAR_MM`` of the head).
+
+    Args:
+        volume: the whole image.
+        modality: "CT", or anything else for MR.
+        centre_ras_mm: the head's centre, within about 15 mm.
+        anatomy: as for :func:`segment_hip`.
+    """
+
+    def femur_beyond_hip_bone_mm(side: Side) -> float:
+        hip = _crop(volume, modality, side, centre_ras_mm)
+        label = _anatomy(hip, centre_ras_mm, anatomy)
+        offset = hip.volume.grid_ras() - np.array(centre_ras_mm)
+        lateral = offset[..., 0] if side == "right" else -offset[..., 0]
+        near = np.linalg.norm(offset, axis=-1) < NEAR_MM
+        femur, bone = ((label == part) & near for part in (AnatomyLabel.FEMUR, AnatomyLabel.HIP_BONE))
+        if not femur.any() or not bone.any():
+            return 0.0
+        return float(lateral[femur].mean() - lateral[bone].mean())
+
+    return max(SIDES, key=femur_beyond_hip_bone_mm)
 
 
 def segment_hip(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -46,48 +47,48 @@ def peak(array):
     return np.array(np.unravel_index(array.argmax(), array.shape))
 
 
-def test_the_heat_peaks_on_the_heads_and_right_is_right_in_mirrored_images_too(cases):
+def test_the_heat_peaks_on_the_heads_in_mirrored_images_too(cases):
     compared = mirrored = 0
     for heat, _, added in cases:
-        assert heat.shape == (2, *finder.SHAPE)
-        if not (heat[0].any() and heat[1].any()) or min(blob.max() for blob in added) < 0.2:
+        assert heat.shape == (1, *finder.SHAPE)
+        if min(blob.max() for blob in added) < 0.2:
             continue  # a head out of view, or a contrast in which the blob looks like its surroundings
-        # The last axis runs to the patient's right: channel 0 has the head further along it.
-        assert peak(heat[0])[2] > peak(heat[1])[2]
         places = [peak(blob) for blob in added]
-        swapped = places[0][2] < places[1][2]  # the right head of the image before is the left one now
-        for channel in (0, 1):
-            assert np.abs(peak(heat[channel]) - places[channel ^ swapped]).max() <= 2  # thick slices move by one
-            assert 0.5 < heat[channel].max() <= 1
-        compared, mirrored = compared + 1, mirrored + swapped
-    assert compared >= 3 and 0 < mirrored < compared
+        for place in places:
+            compared += around(heat[0], place, 2).max() > 0.9  # thick slices move by one
+        mirrored += places[0][2] < places[1][2]  # the right head of the image before is the left one now
+    assert compared >= 6 and mirrored > 0
+
+
+def around(array, place, reach):
+    return array[tuple(slice(max(p - reach, 0), p + reach + 1) for p in place)]
 
 
 def test_a_head_outside_of_the_field_of_view_gives_no_heat(cases):
     cut = 0
     for heat, inside, added in cases:
-        assert all(inside[tuple(peak(channel))] for channel in heat if channel.any())
+        assert not heat.any() or inside[tuple(peak(heat[0]))]
         for blob in added:
             place = peak(blob)
-            hot = any(np.abs(peak(h) - place).max() <= 2 for h in heat if h.any())
-            if hot:
+            if around(heat[0], place, 2).max() > 0.5:
                 continue
             # The blob of a head without heat is gone, or what is left of it lies at the border of the view.
-            box = tuple(slice(max(p - 3, 0), p + 4) for p in place)
-            at_border = inside[box].size < 7**3 or not inside[box].all()
-            assert blob.max() < 0.2 or at_border
+            box = around(inside, place, 3)
+            assert blob.max() < 0.2 or box.size < 7**3 or not box.all()
             cut += 1
     assert cut >= 3
 
 
 def test_the_heat_is_a_bell_of_eight_millimetres(cases):
+    whole = (np.sqrt(2 * np.pi) * finder.HEAT_SIGMA_MM / COARSE_MM) ** 3
+    compared = 0
     for heat, _, _ in cases:
-        for channel in heat:
-            # Away from the borders it sums up to (sqrt(2 pi) sigma)^3.
-            edge = min(peak(channel).min(), (np.array(finder.SHAPE) - 1 - peak(channel)).min())
-            if channel.any() and edge >= 6:
-                whole = (np.sqrt(2 * np.pi) * finder.HEAT_SIGMA_MM / COARSE_MM) ** 3
-                assert channel.sum() == pytest.approx(whole, rel=0.02)
+        pieces, count = ndimage.label(heat[0] > 0.5)
+        tops = [peak(np.where(pieces == n + 1, heat[0], 0)) for n in range(count)]
+        if count and all(min(top.min(), (np.array(finder.SHAPE) - 1 - top).min()) >= 6 for top in tops):
+            assert heat.sum() == pytest.approx(count * whole, rel=0.02)  # away from the borders
+            compared += 1
+    assert compared >= 3
 
 
 def test_a_procedural_pelvis_has_its_right_head_on_the_right(monkeypatch):
@@ -119,5 +120,5 @@ def test_batches_depend_on_the_step_alone(tmp_path, monkeypatch):
     for one, two in zip(second, next(later), strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=0)
     image, heat = second
-    assert image.shape == (1, 1, *finder.SHAPE) and heat.shape == (1, 2, *finder.SHAPE)
+    assert image.shape == (1, 1, *finder.SHAPE) and heat.shape == (1, 1, *finder.SHAPE)
     assert torch.isfinite(loss_of(torch.zeros_like(heat), heat))
