@@ -10,13 +10,15 @@ from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.imaging.domain import check_hip, check_image
-from ONFHAssistLib.imaging.hips import PAIR_MM, find_heads
+from ONFHAssistLib.imaging.locate import locate_hips
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip, side_of
+from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
 from ONFHAssistLib.models.bundle import describe, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 
 Progress = Callable[[float, str], None]
+SAME_HEAD_MM = 50.0
+"""Two centres closer than this, about the width of a head, mean the same head."""
 ADULT_RADIUS_MM = 24.0
 """Radius of a usual femoral head, where none could be fitted."""
 
@@ -151,20 +153,13 @@ def _seeds(study: Study, options: AnalysisOptions, models: Models) -> dict[Side,
     given = {seed.side: seed for seed in options.heads}
     if set(options.sides) <= set(given):
         return given
-    modality = study.source["modality"]
-    found = [
-        head.centre_ras_mm
-        for head in find_heads(study.volume, modality, models.finder.engine)
-        # A head that the reader has named is that side's, whatever the finder makes of it.
-        if all(math.dist(head.centre_ras_mm, seed.centre_ras_mm) > PAIR_MM[0] for seed in options.heads)
-    ]
-    if len(found) == 2:  # the one further to the patient's right comes first
-        sides = SIDES
-    elif found and given:
-        sides = tuple(side for side in SIDES if side not in given)
-    else:
-        sides = tuple(side_of(study.volume, modality, centre, models.anatomy) for centre in found)
-    seeds = {side: HeadSeed(side, centre) for side, centre in zip(sides, found, strict=True)}
+    found = locate_hips(study.volume, study.source["modality"], models.finder, models.anatomy)
+    seeds = {
+        side: HeadSeed(side, centre)
+        for side, centre in found.items()
+        # A head that the reader has named is that side's, whatever was made of it here.
+        if all(math.dist(centre, seed.centre_ras_mm) > SAME_HEAD_MM for seed in options.heads)
+    }
     return seeds | given
 
 

@@ -20,17 +20,16 @@ COARSE_MULTIPLE = 16
 """The finder halves its grid four times."""
 OUTSIDE = -1.0
 """Normalised intensity where there is no image, as dark as air."""
-FOUND = 0.35
-"""A head is found where the heat map exceeds this; chosen on the training studies and procedural images."""
-PAIR_MM = (100.0, 280.0)
-"""How far apart across the body the centres of a person's two femoral heads may lie (adults: 150 to 200 mm)."""
-LEVEL_MM = 70.0
-"""How far apart along the body, and from front to back: a pelvis may lie askew."""
+FOUND = 0.1
+"""Peaks of the heat map above this are looked at by the anatomy network, which decides."""
+CANDIDATES = 6
+APART_MM = 40.0
+"""Peaks closer than this, less than the width of a head, are one."""
 
 
 @dataclass(frozen=True)
 class FoundHead:
-    """A femoral head somewhere in the image: centre (RAS, mm) and the height of the heat map's peak (0 to 1)."""
+    """What may be a femoral head: centre (RAS, mm) and the height of the heat map's peak (0 to 1)."""
 
     centre_ras_mm: Point
     confidence: float
@@ -66,7 +65,7 @@ def coarse_volume(volume: Volume, modality: str) -> Volume:
 
 
 def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHead, ...]:
-    """Find up to two femoral heads.
+    """Find the places that look like femoral heads, the most likely one first; not all of them need be heads.
 
     Args:
         volume: the whole image.
@@ -74,20 +73,21 @@ def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHe
         engine: the hip finder; one channel in, the logits of one heat map out.
 
     Returns:
-        the heads whose heat exceeds FOUND, the one further to the patient's right first; a centre is the centre of
-        gravity of its peak. The second one lies where the other head of the same person can be.
+        up to CANDIDATES peaks of the heat map above FOUND, at least APART_MM apart; each centre is the centre of
+        gravity of its peak.
     """
     coarse = coarse_volume(volume, modality)
     heat = expit(engine(coarse.array[None, None])[0, 0])
     positions = coarse.grid_ras()
     found: list[FoundHead] = []
-    while len(found) < 2 and heat.max() > FOUND:
+    while len(found) < CANDIDATES and heat.max() > FOUND:
         top = np.unravel_index(int(heat.argmax()), heat.shape)
         box = tuple(slice(max(t - 2, 0), t + 3) for t in top)
         weight = np.clip(heat[box] - 0.3 * heat[top], 0, None)
         centre = np.average(positions[box].reshape(-1, 3), axis=0, weights=weight.ravel())
         found.append(FoundHead(tuple(float(x) for x in centre), float(heat[top])))
-        offset = np.abs(positions - centre)
-        pair = (offset[..., 0] > PAIR_MM[0]) & (offset[..., 0] < PAIR_MM[1]) & (offset[..., 1:].max(-1) < LEVEL_MM)
-        heat = np.where(pair, heat, 0)
-    return tuple(sorted(found, key=lambda head: -head.centre_ras_mm[0]))
+        apart = np.minimum(
+            np.linalg.norm(positions - centre, axis=-1), np.linalg.norm(positions - positions[top], axis=-1)
+        )
+        heat = np.where(apart < APART_MM, 0, heat)
+    return tuple(found)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import SIDES, HipMasks, Point, Side, Sphere
+from ONFHAssistLib.core.hip import HipMasks, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
 from ONFHAssistLib.core.volume import Volume
@@ -34,8 +34,6 @@ FAR_MM = 6.0
 SMALLEST_LESION_ML = 0.05
 """Smaller pieces of necrosis are noise: a cube of 3.7 mm."""
 BATCH = 16
-NEAR_MM = 45.0
-"""Neck and acetabulum lie within this distance of the head's centre."""
 
 
 @dataclass(frozen=True)
@@ -48,33 +46,6 @@ class Network:
 
 class NoHead(Exception):
     """There is no femoral head at the given place; the message says what was seen instead."""
-
-
-def side_of(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Side:
-    """Tell which hip a single head belongs to: the femur goes on laterally and the hip bone lies medially.
-
-    The anatomy network looks at the hip as a right and as a left one; that side is taken on which it sees the femur
-    further lateral of the hip bone (mean distance across, within ``NEAR_MM`` of the head).
-
-    Args:
-        volume: the whole image.
-        modality: "CT", or anything else for MR.
-        centre_ras_mm: the head's centre, within about 15 mm.
-        anatomy: as for :func:`segment_hip`.
-    """
-
-    def femur_beyond_hip_bone_mm(side: Side) -> float:
-        hip = _crop(volume, modality, side, centre_ras_mm)
-        label = _anatomy(hip, centre_ras_mm, anatomy)
-        offset = hip.volume.grid_ras() - np.array(centre_ras_mm)
-        lateral = offset[..., 0] if side == "right" else -offset[..., 0]
-        near = np.linalg.norm(offset, axis=-1) < NEAR_MM
-        femur, bone = ((label == part) & near for part in (AnatomyLabel.FEMUR, AnatomyLabel.HIP_BONE))
-        if not femur.any() or not bone.any():
-            return 0.0
-        return float(lateral[femur].mean() - lateral[bone].mean())
-
-    return max(SIDES, key=femur_beyond_hip_bone_mm)
 
 
 def segment_hip(
@@ -103,17 +74,17 @@ def segment_hip(
     """
     centre = centre_ras_mm
     for look in range(2):
-        hip = _crop(volume, modality, side, centre)
-        label = _anatomy(hip, centre, anatomy)
+        hip = crop_hip(volume, modality, side, centre)
+        label = label_anatomy(hip, centre, anatomy)
         if radius_mm is not None:
             sphere = Sphere(centre, radius_mm)
             break
-        sphere = _sphere(hip.volume.like(label), centre)
+        sphere = fit_head(hip.volume.like(label), centre)
         if look or np.linalg.norm(np.subtract(sphere.centre_ras_mm, centre)) < FAR_MM:
             break
         centre = sphere.centre_ras_mm
     femur = hip.volume.like(np.isin(label, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
-    head = _largest(head_from_femur(femur, sphere))
+    head = largest_piece(head_from_femur(femur, sphere))
     expected = 4 / 3 * np.pi * (sphere.radius_mm * HEAD_ENLARGEMENT) ** 3 / 1000
     filled = head.sum() * hip.volume.voxel_ml / expected
     if radius_mm is not None and filled < 0.5:
@@ -130,7 +101,8 @@ def segment_hip(
     return HipMasks(side, back(head), back(dead), sphere, landmarks)
 
 
-def _crop(volume: Volume, modality: str, side: Side, centre: Point) -> CanonicalHip:
+def crop_hip(volume: Volume, modality: str, side: Side, centre: Point) -> CanonicalHip:
+    """Cut a hip out in canonical pose and normalise its intensities."""
     hip = canonical_hip(volume, side, centre, CROP_MM)
     return hip.like(normalise(hip.volume.array, modality))
 
@@ -141,7 +113,7 @@ def _predict(patches: np.ndarray, network: Network) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _anatomy(hip: CanonicalHip, centre: Point, network: Network) -> np.ndarray:
+def label_anatomy(hip: CanonicalHip, centre: Point, network: Network) -> np.ndarray:
     """Anatomy labels (slice, row, column), uint8."""
     own = network.bundle.input
     logits = _predict(_patches(hip, centre, own), network)
@@ -172,15 +144,15 @@ def _patches(hip: CanonicalHip, centre: Point, own: dict) -> np.ndarray:
     return network_slices(hip, centre, own["size_px"][-1], own["pixel_mm"], own["neighbour_mm"])
 
 
-def _sphere(label: Volume, centre: Point) -> Sphere:
-    """Fit the articular sphere to the femur of an anatomy label map."""
-    head = _largest(label.array == AnatomyLabel.HEAD)
+def fit_head(label: Volume, centre: Point) -> Sphere:
+    """Fit the articular sphere to the femur of an anatomy label map; raises NoHead where it holds none."""
+    head = largest_piece(label.array == AnatomyLabel.HEAD)
     volume_ml = head.sum() * label.voxel_ml
     if volume_ml < 5:
         raise NoHead("none was seen there")
     middle = label.ras(np.argwhere(head).mean(axis=0)[::-1])
     first = Sphere(tuple(middle.tolist()), float((volume_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)))
-    femur = _largest(np.isin(label.array, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
+    femur = largest_piece(np.isin(label.array, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
     try:
         sphere = articular_sphere(label.like(femur), first)
     except ValueError as error:
@@ -191,7 +163,7 @@ def _sphere(label: Volume, centre: Point) -> Sphere:
     return sphere
 
 
-def _largest(mask: np.ndarray) -> np.ndarray:
+def largest_piece(mask: np.ndarray) -> np.ndarray:
     """Keep the largest connected piece of a mask."""
     pieces, count = ndimage.label(mask)
     if count <= 1:

@@ -1,0 +1,111 @@
+"""Which hips are in an image, and where: the finder proposes, the anatomy network looks, geometry decides the side."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ONFHAssistLib.core.hip import SIDES, Point, Side
+from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, head_from_femur
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.hips import find_heads
+from ONFHAssistLib.imaging.segment import Network, NoHead, crop_hip, fit_head, label_anatomy
+
+ROOF_MM = 12.0
+"""The acetabulum is looked for in a shell of this thickness about the head."""
+SMALLEST_COVER = 0.15
+SMALLEST_FILLING = 0.45
+"""A head has hip bone above and medially (0.63 to 0.82 of that part of the shell on the training studies) and fills its
+sphere (0.88 to 0.91 of it). What has less is a condyle, a vertebra or noise."""
+PAIR_MM = (100.0, 280.0)
+"""How far apart across the body the centres of a person's two femoral heads may lie (adults: 150 to 200 mm)."""
+LEVEL_MM = 70.0
+"""How far apart along the body, and from front to back: a pelvis may lie askew."""
+NEAR_MM = 45.0
+"""Neck and acetabulum lie within this distance of the head's centre."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the anatomy network sees around a point, looked at as a hip of one side.
+
+    Attributes:
+        side: the side it was looked at as.
+        centre_ras_mm: centre of the head's sphere.
+        cover: part (0 to 1) of the shell above and medial of the head that is hip bone.
+        femur_beyond_mm: how far the femur reaches lateral of the hip bone, on average; positive on the true side.
+    """
+
+    side: Side
+    centre_ras_mm: Point
+    cover: float
+    femur_beyond_mm: float
+
+
+def locate_hips(volume: Volume, modality: str, finder: Network, anatomy: Network) -> dict[Side, Point]:
+    """Find the hips of an image.
+
+    Of two heads the one further to the patient's right is the right one. A single head's side is the one on which
+    the anatomy makes sense: the femur goes on laterally, the hip bone lies medially.
+
+    Args:
+        volume: the whole image.
+        modality: "CT", or anything else for MR.
+        finder: heat map of the heads on a coarse grid.
+        anatomy: background, head, rest of the femur and hip bone on 2.5D patches.
+
+    Returns:
+        the centre of the head (RAS, mm) of each side that was found.
+    """
+    seen: list[Sight] = []
+    for candidate in find_heads(volume, modality, finder.engine):
+        sight = look(volume, modality, candidate.centre_ras_mm, anatomy)
+        if sight is None:
+            continue
+        seen.append(sight)
+        pairs = [pair for pair in combinations(seen, 2) if _are_a_pair(*pair)]
+        if pairs:
+            first, second = sorted(pairs[0], key=lambda s: -s.centre_ras_mm[0])
+            return {"right": first.centre_ras_mm, "left": second.centre_ras_mm}
+    if not seen:
+        return {}
+    best = max(seen, key=lambda sight: sight.cover)
+    return {best.side: best.centre_ras_mm}
+
+
+def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Sight | None:
+    """Look at a place as a right and as a left hip; returns the side that makes sense, or None for no hip."""
+    sights = [sight for side in SIDES if (sight := _look(volume, modality, side, centre_ras_mm, anatomy))]
+    return max(sights, key=lambda sight: sight.femur_beyond_mm, default=None)
+
+
+def _look(volume: Volume, modality: str, side: Side, centre_ras_mm: Point, anatomy: Network) -> Sight | None:
+    hip = crop_hip(volume, modality, side, centre_ras_mm)
+    label = hip.volume.like(label_anatomy(hip, centre_ras_mm, anatomy))
+    try:
+        sphere = fit_head(label, centre_ras_mm)
+    except NoHead:
+        return None
+    bone = label.array == AnatomyLabel.HIP_BONE
+    rest = label.array == AnatomyLabel.FEMUR
+    offset = label.grid_ras() - np.array(sphere.centre_ras_mm)
+    distance = np.linalg.norm(offset, axis=-1)
+    lateral = offset[..., 0] if side == "right" else -offset[..., 0]
+    roof = (distance > sphere.radius_mm) & (distance < sphere.radius_mm + ROOF_MM)
+    roof &= offset[..., 2] - lateral > 0.5 * distance
+    cover = float(bone[roof].mean()) if roof.any() else 0.0
+    head = head_from_femur(label.like(rest | (label.array == AnatomyLabel.HEAD)), sphere)
+    inside = distance < sphere.radius_mm * HEAD_ENLARGEMENT
+    filling = head.sum() / max(inside.sum(), 1)
+    if cover < SMALLEST_COVER or filling < SMALLEST_FILLING:
+        return None
+    near = distance < NEAR_MM
+    femur, hip_bone = lateral[rest & near], lateral[bone & near]
+    beyond = float(femur.mean() - hip_bone.mean()) if femur.size and hip_bone.size else 0.0
+    return Sight(side, sphere.centre_ras_mm, cover, beyond)
+
+
+def _are_a_pair(one: Sight, other: Sight) -> bool:
+    across, *level = np.abs(np.subtract(one.centre_ras_mm, other.centre_ras_mm))
+    return bool(PAIR_MM[0] < across < PAIR_MM[1] and max(level) < LEVEL_MM)
