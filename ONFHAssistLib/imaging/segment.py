@@ -92,7 +92,7 @@ def segment_hip(
         head = head_from_femur(hip.volume.like(np.ones(label.shape, bool)), sphere)
     elif filled < 0.35:
         raise NoHead(f"only {100 * filled:.0f} % of the sphere there is bone")
-    dead = _necrosis(hip, sphere, necrosis) & head
+    dead = _enclosed(_necrosis(hip, sphere, necrosis) & head, head)
     landmarks = find_landmarks(hip.volume.like(label == AnatomyLabel.HIP_BONE), sphere, side)
 
     def back(mask: np.ndarray) -> Volume:
@@ -138,6 +138,15 @@ def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray
         return mask
     volume_ml = np.bincount(pieces.ravel()) * hip.volume.voxel_ml
     return mask & (volume_ml >= SMALLEST_LESION_ML)[pieces]
+
+
+def _enclosed(necrosis: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """Add what the necrosis cuts off from the rest of the head, to the surface or all around.
+
+    All that the outer margin of the low-signal band encloses is necrotic, also where it looks like marrow
+    (docs/clinical.md, section 1).
+    """
+    return head & ~largest_piece(head & ~necrosis)
 
 
 def _patches(hip: CanonicalHip, centre: Point, own: dict) -> np.ndarray:
