@@ -63,7 +63,7 @@ def test_both_hips_are_found_measured_and_graded():
     assert [masks.side for masks in result.masks] == ["right", "left"]
     assert result.masks[1].necrosis.array.any() and not result.masks[0].necrosis.array.any()
     assert result.volume is seen.volume and result.patient == {"name": "Doe^Jane"}
-    assert [notice.code for notice in result.warnings] == ["from-reading"]
+    assert [notice.code for notice in result.warnings] == ["from-reading", "ct-necrosis-unreliable"]
     assert [model["name"] for model in result.models] == ["hip_finder", "anatomy", "necrosis"]
 
     fractions = [fraction for fraction, _ in steps]
