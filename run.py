@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set up ONFH Assist in .venv beside this file, once, and run it.
+"""Set up ONFHAssist in .venv beside this file, once, and run it.
 
     python3 run.py                           grade the sample study
     python3 run.py grade INPUT --out DIR     the same as: onfh-assist grade INPUT --out DIR
@@ -59,7 +59,7 @@ def check_python():
     remedy = f"start it with: {there[0]} run.py" if there else "install one from https://www.python.org/downloads/"
     found = ".".join(str(number) for number in sys.version_info[:3])
     raise SetupError(
-        f"ONFH Assist needs Python {', '.join(wanted[:-1])} or {wanted[-1]}, and this is Python {found} "
+        f"ONFHAssist needs Python {', '.join(wanted[:-1])} or {wanted[-1]}, and this is Python {found} "
         f"({sys.executable}); {remedy}"
     )
 
@@ -80,7 +80,7 @@ def prepare(extras):
         raise SetupError(f"{VENV} is in the way and was not made by run.py; rename or remove it, then start again")
     try:
         if not intact:
-            sys.stderr.write(f"Setting up ONFH Assist in {VENV} (first start only, some minutes)\n")
+            sys.stderr.write(f"Setting up ONFHAssist in {VENV} (first start only, some minutes)\n")
             check_venv_module()
             if os.path.isdir(VENV):
                 shutil.rmtree(VENV)

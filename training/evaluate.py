@@ -269,7 +269,7 @@ def _outcome(result: dict[str, Any]) -> str:
         if "steinberg" in hip:
             cells.append(f"{side}: {hip['steinberg']} ({100 * hip['ratio']:.1f} %)")
         else:
-            cells.append(f"{side} not graded: {hip['reason']}")
+            cells.append(f"{side} not graded: {hip['reason'].split(';')[0].rstrip('.')}")
     warnings = f"; warnings: {', '.join(result['warnings'])}" if result["warnings"] else ""
     return "; ".join(cells) + warnings
 
