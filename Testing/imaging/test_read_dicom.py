@@ -272,9 +272,9 @@ def test_a_dicom_file_cut_off_in_its_header_is_not_left_out_in_silence(tmp_path,
 
 
 def test_a_number_that_is_none_in_a_header_is_refused(tmp_path):
-    folder = write(tmp_path, make_series(RepetitionTime=777))
+    folder = write(tmp_path, make_series(RepetitionTime=777.125))
     file = folder / "3-0.dcm"
-    file.write_bytes(file.read_bytes().replace(b"777", b"7x7"))
+    file.write_bytes(file.read_bytes().replace(b"777.125", b"7x7.125"))
     assert "damaged" in refusal(folder)
 
 
