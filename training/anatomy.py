@@ -113,8 +113,8 @@ def random_hip(rng: np.random.Generator, femora: "Sequence[MeasuredFemur]" = ())
     )
 
 
-def _capsule(p: np.ndarray, a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float) -> np.ndarray:
-    """Distance to a tapered capsule from ``a`` to ``b``."""
+def capsule_distance(p: np.ndarray, a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float) -> np.ndarray:
+    """Signed distance in mm, at points (..., 3), to a capsule from ``a`` to ``b`` whose radius tapers."""
     ab = np.asarray(b, np.float32) - np.asarray(a, np.float32)
     ap = p - np.asarray(a, np.float32)
     t = np.clip(ap @ ab / float(ab @ ab), 0, 1)
@@ -155,11 +155,13 @@ def femur_distance(hip: Hip, points: np.ndarray) -> np.ndarray:
     neck = np.array([np.cos(down) * np.cos(turn), -np.cos(down) * np.sin(turn), -np.sin(down)])
     base = neck * hip.neck_length_mm * r
     head = np.linalg.norm(p, axis=-1) - r
-    femur = _smooth_union(head, _capsule(p, neck * 0.3 * r, base, hip.neck_width * r, 0.82 * r), 5.0)
+    femur = _smooth_union(head, capsule_distance(p, neck * 0.3 * r, base, hip.neck_width * r, 0.82 * r), 5.0)
     trochanter = base + np.array([6.0, -6.0, 8.0])
     femur = _smooth_union(femur, _ellipsoid(p, trochanter, np.array(hip.trochanter_mm)), 8.0)
     knee = base + np.array([-14.0, 4.0, -200.0])
-    femur = _smooth_union(femur, _capsule(p, base, knee, hip.shaft_radius_mm * 1.15, hip.shaft_radius_mm * 0.9), 10.0)
+    femur = _smooth_union(
+        femur, capsule_distance(p, base, knee, hip.shaft_radius_mm * 1.15, hip.shaft_radius_mm * 0.9), 10.0
+    )
     lesser = base + np.array([-13.0, -12.0, -30.0])
     return _smooth_union(femur, _ellipsoid(p, lesser, np.array([9.0, 9.0, 12.0])), 6.0)
 
@@ -187,21 +189,21 @@ def pelvis_distance(hip: Hip, points: np.ndarray) -> np.ndarray:
 
     roof = np.array([-0.25 * r, -0.1 * r, 1.35 * r + hip.cartilage_mm])
     crest = roof + np.array([8 - 60 * hip.ilium_lean, -15, 95.0])
-    column = _capsule(p, roof, roof + np.array([-12, -12, 38]), 0.55 * r, 11.0)
+    column = capsule_distance(p, roof, roof + np.array([-12, -12, 38]), 0.55 * r, 11.0)
     wing = _ellipsoid(p @ _rotation(2, 25.0), (0.5 * (roof + crest)) @ _rotation(2, 25.0), np.array([9.0, 52.0, 62.0]))
     bone = _smooth_union(bone, column, 8.0)
     bone = _smooth_union(bone, wing, 10.0)
     sacroiliac = np.array([-hip.midline_mm * 0.6, -62.0, 62.0])
-    bone = _smooth_union(bone, _capsule(p, roof + np.array([-12, -14, 30]), sacroiliac, 13.0, 16.0), 10.0)
+    bone = _smooth_union(bone, capsule_distance(p, roof + np.array([-12, -14, 30]), sacroiliac, 13.0, 16.0), 10.0)
     superior_pubis = np.array([-0.85 * r, 0.75 * r, -0.1 * r])
     symphysis = np.array([-hip.midline_mm + 7, 1.75 * r, -1.25 * r])
-    bone = _smooth_union(bone, _capsule(p, superior_pubis * 1.25, symphysis, 9.0, 9.0), 6.0)
+    bone = _smooth_union(bone, capsule_distance(p, superior_pubis * 1.25, symphysis, 9.0, 9.0), 6.0)
     ischium_top = np.array([-0.75 * r, -1.05 * r, -0.55 * r])
     tuber = np.array([-0.85 * r, -1.3 * r, -3.0 * r])
-    bone = _smooth_union(bone, _capsule(p, ischium_top * 1.15, tuber, 12.0, 14.0), 6.0)
+    bone = _smooth_union(bone, capsule_distance(p, ischium_top * 1.15, tuber, 12.0, 14.0), 6.0)
     ramus_end = symphysis + np.array([3, -6, -22])
-    bone = _smooth_union(bone, _capsule(p, tuber, ramus_end, 9.0, 7.0), 5.0)
-    bone = _smooth_union(bone, _capsule(p, symphysis, ramus_end, 8.0, 7.0), 5.0)
+    bone = _smooth_union(bone, capsule_distance(p, tuber, ramus_end, 9.0, 7.0), 5.0)
+    bone = _smooth_union(bone, capsule_distance(p, symphysis, ramus_end, 8.0, 7.0), 5.0)
     # The joint stays open whatever was joined to the cup.
     return np.maximum(bone, r + np.minimum(gap, hip.cartilage_mm + 2) - distance)
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.labels import AnatomyLabel
-from training.anatomy import Hip, Tissue, Waves, femur_distance, pelvis_distance, random_waves
+from training.anatomy import Hip, Tissue, Waves, capsule_distance, femur_distance, pelvis_distance, random_waves
 
 # Columns of the canonical axes (lateral, anterior, superior) along (slice, row, column) of a canonical image.
 PLANES = {
@@ -184,6 +184,32 @@ def acquire(image: np.ndarray, contrast: str, rng: np.random.Generator, pixel_mm
     level = rng.uniform(0.005, 0.05)
     real, imaginary = image + rng.normal(size=image.shape) * level, rng.normal(size=image.shape) * level
     return np.hypot(real, imaginary).astype(np.float32)
+
+
+def implant(
+    image: np.ndarray, points: np.ndarray, radius_mm: float, contrast: str, rng: np.random.Generator
+) -> np.ndarray:
+    """Put a screw along the femoral neck: on CT metal with streaks, on MR a signal void with a bright rim.
+
+    Args:
+        image: (slice, row, column), without noise.
+        points: (slice, row, column, 3), canonical positions in mm.
+        radius_mm: of the femoral head.
+        contrast: as in CONTRASTS.
+        rng: place, size and strength.
+    """
+    tip = rng.uniform(-0.6, 0.4, 3) * radius_mm
+    entry = np.array([2.3, -0.4, -1.6]) * radius_mm + rng.normal(0, 5, 3)
+    distance = capsule_distance(points, tip, entry, *([rng.uniform(2.5, 5.0)] * 2))
+    if contrast != "ct":
+        void_mm = rng.uniform(3, 12)
+        rim = np.exp(-(((distance - void_mm) / 2) ** 2)) * rng.uniform(0.2, 1.2)
+        return np.where(distance < void_mm, 0, image * (1 + rim)).astype(np.float32)
+    middle = points - (tip + entry) / 2
+    angle = np.arctan2(middle[..., 1], middle[..., 0])
+    fading = np.exp(-np.clip(distance, 0, None) / 30)
+    streaks = np.cos(rng.integers(3, 9) * angle + rng.uniform(0, 6)) * fading * rng.uniform(50, 400)
+    return np.where(distance < 0, rng.uniform(2500, 3500), image + streaks).astype(np.float32)
 
 
 def slice_points(

@@ -22,10 +22,12 @@ from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
 from training.data import TRAINING_CASES, data_folder, read_case, require_data_folder
 from training.label_real import IGNORE, real_heads, real_label
 from training.lesions import decoys, paint
-from training.render import PLANES, acquire, random_body, render_stack, slice_points
+from training.render import PLANES, acquire, implant, random_body, render_stack, slice_points
 
 # Margin of the stored patches beyond the network's field, for shifts and turns during training.
 PATCH_MARGIN = 1.3
+# Part of the procedural hips with a screw in the femoral neck.
+METAL = 0.04
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ def procedural_hip(seed: int, femora: list[MeasuredFemur]) -> LabelledHip:
     thickness = axes[0] * spacing * rng.uniform(0.7, 1.0)
     other = random_hip(rng, femora) if rng.random() < 0.7 else None
     image, label = render_stack(hip, body, points, thickness, contrast, seed, other)
+    metal = np.random.default_rng([seed, 1])  # a stream of its own: without metal nothing else changes
+    if metal.random() < METAL:
+        image = implant(image, points, hip.radius_mm, contrast, metal)
     image = acquire(image, contrast, rng, pixel)
     # Canonical axes are the RAS axes of a right hip: no left-handed grid is needed.
     matrix = np.eye(4)

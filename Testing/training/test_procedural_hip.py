@@ -7,7 +7,17 @@ import pytest
 
 from ONFHAssistLib.core.labels import AnatomyLabel
 from training.anatomy import MeasuredFemur, Tissue, Waves, femur_distance, pelvis_distance, random_hip, random_waves
-from training.render import CONTRASTS, PLANES, acquire, classify, intensities, random_body, render_stack, slice_points
+from training.render import (
+    CONTRASTS,
+    PLANES,
+    acquire,
+    classify,
+    implant,
+    intensities,
+    random_body,
+    render_stack,
+    slice_points,
+)
 from training.samples import patches, procedural_hip, with_lesion
 
 STILL = Waves(np.zeros((1, 3), np.float32), np.zeros(1, np.float32), np.zeros((1, 3), np.float32))
@@ -156,6 +166,21 @@ def test_a_scanner_keeps_the_level_and_adds_noise(contrast):
     assert np.diff(image, axis=2).std() > 0.005 * level
     if contrast != "ct":
         assert (image >= 0).all()  # magnitude image
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_implant_is_dense_on_ct_and_a_void_on_mr(seed):
+    points = slice_points("coronal", 20, 4.0, 60, 2.0, np.eye(3), np.zeros(3))
+    flat = np.full(points.shape[:-1], 100.0, np.float32)
+    metal = implant(flat, points, 24.0, "ct", np.random.default_rng(seed)) > 2000
+    assert metal.any() and metal.mean() < 0.02
+    reach = points[metal] @ np.array([0.82, 0.0, -0.57])  # it runs along the neck
+    assert np.ptp(reach) > 30
+    marrow = implant(flat, points, 24.0, "t1", np.random.default_rng(seed))
+    assert (marrow[metal] == 0).all()  # the void is wider than the metal
+    assert (marrow == 0).sum() > metal.sum() and marrow.max() > 110
+    far = np.linalg.norm(points, axis=-1) > 85
+    assert marrow[far] == pytest.approx(100, abs=20)
 
 
 def test_the_same_seed_gives_the_same_hip_and_a_lesion_lies_in_its_head():
