@@ -10,7 +10,7 @@ from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.imaging.domain import check_hip, check_image
-from ONFHAssistLib.imaging.locate import locate_hips
+from ONFHAssistLib.imaging.locate import locate_hips, look
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
 from ONFHAssistLib.models.bundle import describe, load_bundle
@@ -19,6 +19,8 @@ from ONFHAssistLib.models.engine import open_engine
 Progress = Callable[[float, str], None]
 SAME_HEAD_MM = 50.0
 """Two centres closer than this, about the width of a head, mean the same head."""
+GIVEN_CENTRE_MM, GIVEN_RADIUS_MM = 3.0, 2.0
+"""A sphere that a reader has placed further off than this from the fitted one is remarked on."""
 ADULT_RADIUS_MM = 24.0
 """Radius of a usual femoral head, where none could be fitted."""
 
@@ -78,7 +80,7 @@ def analyse(
         options: which hips, where, and on what device.
         progress: called with a fraction (0 to 1) and the stage in words.
         cancelled: asked between the stages.
-        models: open networks from an earlier study.
+        models: open networks from an earlier study; ``options.device`` is then not looked at.
 
     Returns:
         one HipResult for each side asked for: graded, or not graded with the reason.
@@ -115,6 +117,8 @@ def analyse(
             unseen.append(side)
             continue
         notices += hip_notices
+        if seeds[side] in options.heads:
+            notices += _check_given(study, seeds[side], models)
         if hip_masks is None:
             hips.append(HipResult(side, "not graded", refusal))
             continue
@@ -171,11 +175,33 @@ def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | N
             study.volume, modality, seed.side, seed.centre_ras_mm, models.anatomy, models.necrosis, seed.radius_mm
         )
     except NoHead:
-        # What spoils the image there, such as metal, is a better reason than what the network made of it.
+        # Metal there is a better reason than what the network made of it.
         guess = Sphere(seed.centre_ras_mm, seed.radius_mm or ADULT_RADIUS_MM)
         notices, refusal = check_hip(study.volume, modality, guess, seed.side)
-        if refusal is None:
+        if refusal is None or "metal" not in {notice.code for notice in notices}:
             raise
         return None, list(notices), refusal
     notices, refusal = check_hip(study.volume, modality, masks.sphere, seed.side)
     return (None if refusal else masks), list(notices), refusal
+
+
+def _check_given(study: Study, seed: HeadSeed, models: Models) -> list[Notice]:
+    """Say that a reader gave this head, and what speaks against it."""
+    what = "centre and radius" if seed.radius_mm else "centre"
+    given = ", ".join(f"{x:.1f}" for x in seed.centre_ras_mm)
+    notices = [Notice("head-given", f"The {what} of the {seed.side} head was given by hand: {given} mm RAS.")]
+    sight = look(study.volume, study.source["modality"], seed.centre_ras_mm, models.anatomy)
+    if sight is None:
+        text = f"No femoral head with its acetabulum is seen at the place given for the {seed.side} head."
+        return [*notices, Notice("head-not-confirmed", text)]
+    if sight.side != seed.side:
+        text = f"The head given as the {seed.side} one looks like the {sight.side} one: check the side."
+        notices.append(Notice("side-doubtful", text))
+    off_mm = math.dist(sight.sphere.centre_ras_mm, seed.centre_ras_mm)
+    if seed.radius_mm and (off_mm > GIVEN_CENTRE_MM or abs(sight.sphere.radius_mm - seed.radius_mm) > GIVEN_RADIUS_MM):
+        text = (
+            f"The sphere given for the {seed.side} head differs from the one that fits its surface: the centre by "
+            f"{off_mm:.0f} mm, the radius is {seed.radius_mm:.0f} mm instead of {sight.sphere.radius_mm:.0f} mm."
+        )
+        notices.append(Notice("sphere-differs", text))
+    return notices

@@ -176,3 +176,34 @@ def test_edited_masks_are_graded_like_the_first_ones():
     result = analyse_right(study("right"))
     (masks,), (hip,) = result.masks, result.hips
     assert grade(masks) == hip
+
+
+def notices(result):
+    return [notice.code for notice in result.warnings if notice.code in GIVEN]
+
+
+GIVEN = ("head-given", "head-not-confirmed", "side-doubtful", "sphere-differs")
+
+
+@pytest.mark.parametrize(
+    ("seed", "codes"),
+    [
+        (HeadSeed("left", CENTRES["left"]), ["head-given"]),
+        (HeadSeed("left", CENTRES["left"], RADIUS_MM), ["head-given"]),
+        (HeadSeed("left", CENTRES["left"], RADIUS_MM + 5), ["head-given", "sphere-differs"]),
+        (HeadSeed("right", CENTRES["left"], RADIUS_MM), ["head-given", "side-doubtful"]),
+    ],
+)
+def test_a_head_given_by_hand_is_told_with_what_speaks_against_it(seed, codes):
+    options = AnalysisOptions(sides=(seed.side,), heads=(seed,))
+    assert notices(analyse(study("right", "left"), options, models=models())) == codes
+
+
+def test_a_sphere_placed_where_no_hip_is_seen_is_not_confirmed():
+    place = np.add(CENTRES["left"], (60.0, 0.0, 0.0))
+    options = AnalysisOptions(sides=("left",), heads=(HeadSeed("left", tuple(place), RADIUS_MM),))
+    assert notices(analyse(study("left"), options, models=models())) == ["head-given", "head-not-confirmed"]
+
+
+def test_without_a_head_given_nothing_is_said_of_one():
+    assert notices(analyse(study("left"), models=models())) == []

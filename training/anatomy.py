@@ -33,12 +33,12 @@ class Tissue(IntEnum):
 
 @dataclass(frozen=True)
 class Hip:
-    """Shape parameters of one hip, in mm, degrees and canonical axes."""
+    """Shape parameters of one hip in canonical axes; neck_length and neck_width are in head radii."""
 
     radius_mm: float
     neck_shaft_deg: float
     anteversion_deg: float
-    neck_length_mm: float
+    neck_length: float
     neck_width: float
     shaft_radius_mm: float
     trochanter_mm: tuple[float, float, float]
@@ -92,7 +92,7 @@ def random_hip(rng: np.random.Generator, femora: "Sequence[MeasuredFemur]" = ())
         radius_mm=rng.uniform(19.5, 28.5),
         neck_shaft_deg=rng.normal(128, 6),
         anteversion_deg=rng.normal(12, 9),
-        neck_length_mm=rng.uniform(1.75, 2.3),
+        neck_length=rng.uniform(1.75, 2.3),
         neck_width=rng.uniform(0.58, 0.76),
         shaft_radius_mm=rng.uniform(12, 17),
         trochanter_mm=tuple(rng.uniform((9, 14, 18), (15, 22, 28))),
@@ -153,7 +153,7 @@ def femur_distance(hip: Hip, points: np.ndarray) -> np.ndarray:
     down = np.radians(hip.neck_shaft_deg - 90)
     turn = np.radians(hip.anteversion_deg)
     neck = np.array([np.cos(down) * np.cos(turn), -np.cos(down) * np.sin(turn), -np.sin(down)])
-    base = neck * hip.neck_length_mm * r
+    base = neck * hip.neck_length * r
     head = np.linalg.norm(p, axis=-1) - r
     femur = _smooth_union(head, capsule_distance(p, neck * 0.3 * r, base, hip.neck_width * r, 0.82 * r), 5.0)
     trochanter = base + np.array([6.0, -6.0, 8.0])

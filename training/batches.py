@@ -16,13 +16,10 @@ def make_batches(
     config: dict[str, Any], first_step: int
 ) -> tuple[Iterator[tuple[torch.Tensor, torch.Tensor]], Callable]:
     """Return the batches from ``first_step`` on, and the loss; makes the sample cache where it is missing."""
-    patch, samples, options = config["patch"], config["samples"], config["training"]
+    patch, options = config["patch"], config["training"]
     path = cache_path(config)
     if not path.is_file():
-        make_cache(
-            path, config["task"], patch["size_px"], patch["pixel_mm"],
-            samples["procedural"], samples["real"], samples["seed"],
-        )  # fmt: skip
+        make_cache(path, config["task"], patch, config["samples"])
     with np.load(path) as cache:
         images, labels, real = (torch.from_numpy(cache[name]) for name in ("images", "labels", "real"))
     groups = [torch.nonzero(real)[:, 0], torch.nonzero(~real)[:, 0]]

@@ -17,6 +17,8 @@ TRAINING_CASES = ("01", "03", "06", "07", "10", "12", "15", "16", "19", "21")
 TEST_CASES = ("04", "09", "13", "18", "23")
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "training" / "cache"
+SAMPLES_VERSION = 2
+"""Raise it with each change to the code that makes samples: older caches are then made anew."""
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -35,8 +37,8 @@ def require_data_folder() -> Path:
 
 
 def cache_path(config: dict[str, Any]) -> Path:
-    """Return where the samples of a training config are kept: another recipe has another file."""
-    recipe = json.dumps([config["task"], config["patch"], config["samples"]], sort_keys=True)
+    """Return where the samples of a config are kept: another recipe, or other code for it, has another file."""
+    recipe = json.dumps([SAMPLES_VERSION, config["task"], config["patch"], config["samples"]], sort_keys=True)
     return CACHE / f"{config['name']}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}.npz"
 
 

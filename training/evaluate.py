@@ -2,7 +2,7 @@
 
 - ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule.
 - ``lesions``: lesions painted into the 5 test studies by the second painter, through the whole way.
-- ``others``: the CT, axial T1, VIBE and localizer studies.
+- ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
 - ``speed``: one cold process on one real study, wall time and peak memory.
 
 Results are merged into ``docs/evaluation.json``; ``--table`` prints them as Markdown.
@@ -110,7 +110,10 @@ def evaluate_heads(models: Models) -> dict[str, Any]:
 
 
 def evaluate_lesions(models: Models, count: int, cases: tuple[str, ...] = TEST_CASES) -> dict[str, Any]:
-    """Paint lesions by the frozen second painter and grade each hip through the whole way."""
+    """Paint lesions by the second painter and grade each hip through the whole way.
+
+    A hip that is not graded has a Dice of 0 and a wrong class; kappa, distances and ratio errors are of the others.
+    """
     rows = []
     for n, spec in enumerate(lesion_plan(count, seed=2026, cases=len(cases))):
         case, side = cases[spec.case], spec.side
@@ -138,6 +141,7 @@ def evaluate_lesions(models: Models, count: int, cases: tuple[str, ...] = TEST_C
     right = sum(t == p for t, p in zip(truth, predicted, strict=True))
     return {
         "lesions": len(rows),
+        "graded": len(graded),
         "hips": len({(r["case"], r["side"]) for r in rows}),
         "dice": spread([r["dice"] for r in rows]),
         "dice_by_mitchell": {m: spread([r["dice"] for r in rows if r["mitchell"] == m]) for m in "ABCD"},
@@ -234,7 +238,13 @@ def table(results: dict[str, Any]) -> str:
     if heads := results.get("heads"):
         centre, dice = heads["centre_mm"], heads["test_dice"]
         studies = "15 real T1 studies"
-        add("heads", "both heads found, on the correct side", studies, "30 of 30", f"{heads['found']} of 30")
+        add(
+            "heads",
+            "both heads found, on the correct side",
+            studies,
+            "30 of 30",
+            f"{heads['found']} of {heads['heads']}",
+        )
         measured = f"{middle(centre, 2)} mm, worst {centre['max']:.2f} mm, of {centre['n']} heads"
         what = "centre, against a sphere fitted to the manual femur mask"
         add("heads", what, "the same", "median ≤ 1.5 mm, worst ≤ 4 mm", measured)

@@ -36,7 +36,7 @@ def procedural_pelvis(seed: int) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(3):  # jittered positions stand for the averaging over a coarse voxel
         at = (index + rng.uniform(-0.5, 0.5, index.shape)) * COARSE_MM - centre
         tissue, _ = classify(right, body, at, left)
-        total += intensities(tissue, at.astype(np.float32), body, contrast, np.random.default_rng(seed))
+        total += intensities(tissue, at.astype(np.float32), body, contrast, np.random.default_rng([seed, 1]))
     image = total / 3
     if contrast != "ct":
         image = np.abs(image + rng.normal(size=SHAPE) * rng.uniform(0, 0.04))
@@ -119,6 +119,8 @@ def make_batches(
     """Return the batches from ``first_step`` on, and the loss; makes the sample cache where it is missing."""
     samples, options = config["samples"], config["training"]
     path = cache_path(config)
+    # First: without the real data the cache would be made without the measured femora too.
+    real = [real_pelvis(case) for case in TRAINING_CASES] if options["real_share"] else []
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         seeds = [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
@@ -128,7 +130,6 @@ def make_batches(
         partial.replace(path)
     with np.load(path) as cache:
         procedural = list(zip(cache["images"], cache["heads"], strict=True))
-    real = [real_pelvis(case) for case in TRAINING_CASES] if options["real_share"] else []
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         step = first_step

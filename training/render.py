@@ -8,7 +8,7 @@ from scipy import ndimage
 from ONFHAssistLib.core.labels import AnatomyLabel
 from training.anatomy import Hip, Tissue, Waves, capsule_distance, femur_distance, pelvis_distance, random_waves
 
-# Columns of the canonical axes (lateral, anterior, superior) along (slice, row, column) of a canonical image.
+# Rows: the steps along slice, row and column of a canonical image, in canonical axes (lateral, anterior, superior).
 PLANES = {
     "coronal": np.array([[0, -1, 0], [0, 0, -1], [-1, 0, 0]], np.float32),
     "axial": np.array([[0, 0, -1], [0, -1, 0], [-1, 0, 0]], np.float32),
@@ -200,7 +200,8 @@ def implant(
     """
     tip = rng.uniform(-0.6, 0.4, 3) * radius_mm
     entry = np.array([2.3, -0.4, -1.6]) * radius_mm + rng.normal(0, 5, 3)
-    distance = capsule_distance(points, tip, entry, *([rng.uniform(2.5, 5.0)] * 2))
+    screw_mm = rng.uniform(2.5, 5.0)
+    distance = capsule_distance(points, tip, entry, screw_mm, screw_mm)
     if contrast != "ct":
         void_mm = rng.uniform(3, 12)
         rim = np.exp(-(((distance - void_mm) / 2) ** 2)) * rng.uniform(0.2, 1.2)
@@ -228,7 +229,13 @@ def slice_points(
 
 
 def render_stack(
-    hip: Hip, body: Body, points: np.ndarray, thickness_mm: np.ndarray, contrast: str, seed: int, other: Hip | None
+    hip: Hip,
+    body: Body,
+    points: np.ndarray,
+    thickness_mm: np.ndarray,
+    contrast: str,
+    seed: int | list[int],
+    other: Hip | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render a stack with partial volume through the slice.
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
@@ -70,7 +72,7 @@ def procedural_hip(seed: int, femora: list[MeasuredFemur]) -> LabelledHip:
     axes = PLANES[plane] @ turn.T.astype(np.float32)
     thickness = axes[0] * spacing * rng.uniform(0.7, 1.0)
     other = random_hip(rng, femora) if rng.random() < 0.7 else None
-    image, label = render_stack(hip, body, points, thickness, contrast, seed, other)
+    image, label = render_stack(hip, body, points, thickness, contrast, [seed, 3], other)
     metal = np.random.default_rng([seed, 1])  # a stream of its own: without metal nothing else changes
     if metal.random() < METAL:
         image = implant(image, points, hip.radius_mm, contrast, metal)
@@ -119,7 +121,7 @@ def _random_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
 
 
 def patches(
-    sample: LabelledHip, necrosis: np.ndarray, task: str, size_px: int, pixel_mm: float
+    sample: LabelledHip, necrosis: np.ndarray, task: str, size_px: int, pixel_mm: float, neighbour_mm: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut one hip into patches: images (n, 3, s, s) and labels (n, s, s) in uint8, s = size_px * PATCH_MARGIN.
 
@@ -127,7 +129,7 @@ def patches(
     """
     hip = sample.hip.like(normalise(sample.hip.volume.array, sample.modality))
     size = int(size_px * PATCH_MARGIN)
-    images = network_slices(hip, sample.centre_ras_mm, size, pixel_mm)
+    images = network_slices(hip, sample.centre_ras_mm, size, pixel_mm, neighbour_mm)
     truth = sample.anatomy if task == "anatomy" else necrosis.astype(np.uint8)
     labels = _nearest(sample.hip.like(truth), sample.centre_ras_mm, size, pixel_mm)
     distance = np.abs(sample.points_mm.mean(axis=(1, 2)) @ _stack_direction(sample))
@@ -154,21 +156,26 @@ def _nearest(hip: CanonicalHip, centre: tuple[float, float, float], size: int, p
     return label
 
 
-def make_cache(path: Path, task: str, size_px: int, pixel_mm: float, procedural: int, real: int, seed: int) -> None:
-    """Make the patches of ``procedural`` hips and ``real`` variants of each real head and write them to ``path``.
+def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, Any]) -> None:
+    """Make the samples of a training config and write them to ``path``, to a temporary file first.
 
-    Written to a temporary file first. Raises InputError where real images are wanted and not there.
+    Args:
+        path: an ``.npz``.
+        task: "anatomy" or "necrosis".
+        patch: ``size_px``, ``pixel_mm`` and ``neighbour_mm`` of the network's input.
+        samples: how many ``procedural`` hips, how many ``real`` variants of each real head, and the ``seed``.
+
+    Raises:
+        InputError: real images are wanted and not there.
     """
-    jobs: list[tuple] = [("procedural", seed * 1_000_003 + n) for n in range(procedural)]
-    if real:
+    seed = samples["seed"]
+    jobs: list[tuple] = [("procedural", seed * 1_000_003 + n) for n in range(samples["procedural"])]
+    if samples["real"]:
         require_data_folder()
-        jobs += [
-            (case, side, seed * 1_000_003 + 500_009 + n)
-            for case in TRAINING_CASES
-            for side in SIDES
-            for n in range(real)
-        ]
-    parts = list(run_jobs(_Job(task, size_px, pixel_mm), jobs))
+        heads = [(case, side) for case in TRAINING_CASES for side in SIDES]
+        first = seed * 1_000_003 + 500_009
+        jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples["real"])]
+    parts = list(run_jobs(_Job(task, patch["size_px"], patch["pixel_mm"], patch["neighbour_mm"]), jobs))
     images = np.concatenate([p[0] for p in parts])
     labels = np.concatenate([p[1] for p in parts])
     real_part = np.concatenate([np.full(len(p[0]), p[2]) for p in parts])
@@ -191,17 +198,23 @@ class _Job:
     task: str
     size_px: int
     pixel_mm: float
+    neighbour_mm: float
 
     def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray, bool]:
-        rng = np.random.default_rng(job[-1])
+        rng = np.random.default_rng([job[-1], 2])  # not the stream that drew the hip: decoys would follow its size
         real = job[0] != "procedural"
         sample = real_hip(job[0], job[1]) if real else procedural_hip(job[1], measured_femora())
         sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.65)
-        return *patches(sample, necrosis, self.task, self.size_px, self.pixel_mm), real
+        return *patches(sample, necrosis, self.task, self.size_px, self.pixel_mm, self.neighbour_mm), real
 
 
 @cache
 def measured_femora() -> list[MeasuredFemur]:
     """Read the measured femora, once in each process."""
     folder = data_folder()
-    return load_measured_femora(folder / "femur_surfaces") if folder else []
+    if folder is None:
+        return []
+    femora = load_measured_femora(folder / "femur_surfaces")
+    if not femora:
+        raise InputError("There are no femora in the data's folder femur_surfaces; complete the folder.")
+    return femora

@@ -23,13 +23,17 @@ RUNS = ROOT / "training" / "runs"
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a training config; raises InputError where a key is missing."""
+    """Read a training config; raises InputError where the file, a key or a known task is missing."""
     if not path.is_file():
         raise InputError(f"There is no training config at {path}.")
     config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     missing = {"name", "task", "network", "patch", "samples", "training"} - set(config)
     if missing:
         raise InputError(f"The training config {path} lacks {', '.join(sorted(missing))}.")
+    if config["task"] not in ("finder", "anatomy", "necrosis"):
+        raise InputError(
+            f"The training config {path} has the task {config['task']!r}; give finder, anatomy or necrosis."
+        )
     return config
 
 
@@ -102,27 +106,30 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
     with Progress(*columns) as progress:
         bar = progress.add_task(config["name"], total=steps, completed=done)
         running = None
-        for step in range(done, steps):
+        last = steps if stop_after is None else min(steps, stop_after)
+        for step in range(done, last):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, steps, options["learning_rate"])
             images, target = (x.to(device) for x in next(batches))
             with torch.autocast(device.type, torch.bfloat16, enabled=options.get("mixed_precision", True)):
                 logits = network(images)
             loss = loss_of(logits.float(), target)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise InputError(
+                    f"The loss is {value} at step {step + 1}; lower learning_rate. The last checkpoint is kept."
+                )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             average.update_parameters(network)
-            value = loss.item()
             running = value if running is None else 0.98 * running + 0.02 * value
             progress.update(bar, completed=step + 1, description=f"{config['name']} loss {running:.4f}")
             if (step + 1) % 50 == 0:
                 writer.add_scalar("loss", running, step + 1)
-            if (step + 1) % 500 == 0 or step + 1 in (steps, stop_after):
+            if (step + 1) % 500 == 0 or step + 1 == last:
                 save_checkpoint(checkpoint, state_now(step + 1))
-            if step + 1 == stop_after:
-                break
     writer.close()
     return checkpoint
 

@@ -66,7 +66,7 @@ class SurfaceMap:
     Attributes:
         polar_deg: angle from the superior pole; azimuth_deg: 0 lateral, 90 anterior, 180 medial, 270 posterior.
         involved: necrosis comes close to the surface there.
-        depth_mm: how much necrosis lies on the radius there.
+        depth_mm: how much necrosis lies on the outer half of the radius there.
         weight_bearing: the weight-bearing zone; all false where the landmarks are not known.
     """
 
@@ -220,4 +220,7 @@ def surface_map(
         zone = (coronal >= portion.medial_deg) & (coronal <= portion.lateral_deg)
         zone &= np.abs(anterior) <= np.sin(np.deg2rad(ZONE_HALF_WIDTH_DEG))
     near_surface = along >= sphere.radius_mm - surface_depth_mm(pixel)
-    return SurfaceMap(polar, azimuth, hit[..., near_surface].any(axis=-1), hit.sum(axis=-1) * step, zone)
+    # All rays meet at the centre: a lesion that reaches it would seem to lie in every direction.
+    outer = along >= 0.5 * sphere.radius_mm
+    depth_mm = hit[..., outer].sum(axis=-1) * step
+    return SurfaceMap(polar, azimuth, hit[..., near_surface].any(axis=-1), depth_mm, zone)

@@ -94,7 +94,7 @@ def _row(name: str, grade: Grade) -> Row:
 
 def _shown(name: str, grade: Grade) -> str:
     if grade.grade is None:
-        return f"{grade.value:.1f}" if grade.value < 10 else f"{grade.value:.0f}"
+        return f"{grade.value:.1f}"
     if name == "steinberg":
         letter = STEINBERG_LETTERS.get(str(grade.grade))
         words = str(grade.grade)[0].upper() + str(grade.grade)[1:]

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 COARSE_MM = 5.0
 """Voxel size of the finder's grid."""
 COARSE_MULTIPLE = 16
-"""The finder halves its grid four times."""
+"""Sizes of the grid are multiples of this, as the bundle's metadata says."""
 OUTSIDE = -1.0
 """Normalised intensity where there is no image, as dark as air."""
 FOUND = 0.1
 """Peaks of the heat map above this are looked at by the anatomy network, which decides."""
 CANDIDATES = 6
+"""At the most so many peaks are looked at: each costs two runs of the anatomy network."""
 APART_MM = 40.0
 """Peaks closer than this, less than the width of a head, are one."""
 

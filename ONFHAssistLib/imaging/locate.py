@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import SIDES, Point, Side
+from ONFHAssistLib.core.hip import SIDES, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, head_from_femur
 from ONFHAssistLib.core.volume import Volume
@@ -32,13 +32,13 @@ class Sight:
 
     Attributes:
         side: the side it was looked at as.
-        centre_ras_mm: centre of the head's sphere.
+        sphere: the articular sphere that fits what is seen.
         cover: part (0 to 1) of the shell above and medial of the head that is hip bone.
         femur_beyond_mm: how far the femur reaches lateral of the hip bone, on average; positive on the true side.
     """
 
     side: Side
-    centre_ras_mm: Point
+    sphere: Sphere
     cover: float
     femur_beyond_mm: float
 
@@ -66,12 +66,12 @@ def locate_hips(volume: Volume, modality: str, finder: Network, anatomy: Network
         seen.append(sight)
         pairs = [pair for pair in combinations(seen, 2) if _are_a_pair(*pair)]
         if pairs:
-            first, second = sorted(pairs[0], key=lambda s: -s.centre_ras_mm[0])
-            return {"right": first.centre_ras_mm, "left": second.centre_ras_mm}
+            right, left = sorted((sight.sphere.centre_ras_mm for sight in pairs[0]), key=lambda centre: -centre[0])
+            return {"right": right, "left": left}
     if not seen:
         return {}
     best = max(seen, key=lambda sight: sight.cover)
-    return {best.side: best.centre_ras_mm}
+    return {best.side: best.sphere.centre_ras_mm}
 
 
 def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Sight | None:
@@ -103,9 +103,9 @@ def _look(volume: Volume, modality: str, side: Side, centre_ras_mm: Point, anato
     near = distance < NEAR_MM
     femur, hip_bone = lateral[rest & near], lateral[bone & near]
     beyond = float(femur.mean() - hip_bone.mean()) if femur.size and hip_bone.size else 0.0
-    return Sight(side, sphere.centre_ras_mm, cover, beyond)
+    return Sight(side, sphere, cover, beyond)
 
 
 def _are_a_pair(one: Sight, other: Sight) -> bool:
-    across, *level = np.abs(np.subtract(one.centre_ras_mm, other.centre_ras_mm))
+    across, *level = np.abs(np.subtract(one.sphere.centre_ras_mm, other.sphere.centre_ras_mm))
     return bool(PAIR_MM[0] < across < PAIR_MM[1] and max(level) < LEVEL_MM)

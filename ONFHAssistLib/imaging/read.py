@@ -3,6 +3,7 @@
 import gzip
 import logging
 import math
+import re
 import struct
 import warnings
 import zlib
@@ -38,6 +39,8 @@ _METAIMAGE_BYTES = {
     for name, n in (("CHAR", 1), ("SHORT", 2), ("INT", 4), ("LONG", 4), ("LONG_LONG", 8))
 }
 _METAIMAGE_BYTES |= {"MET_FLOAT": 4, "MET_DOUBLE": 8}
+LABEL_VALUES = 16
+"""A file of integers with at most so many different values is a label mask: an image has hundreds."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ def read_study(path: str | Path, series: str | None = None) -> Study:
     suffix = next((s for s in _KINDS if path.name.lower().endswith(s)), None)
     with _quiet():
         if suffix is not None and path.is_file():
+            if series is not None:
+                raise InputError(f"{path} holds one image and no series; leave --series out.")
             return _read_file(path, suffix)
         try:
             return _read_dicom(path, series)
@@ -101,9 +106,10 @@ def _read_dicom(path: Path, wanted: str | None) -> Study:
     volume = load(chosen)
     _require_usable_values(volume.array, f"Series {chosen.number}")
     notices = ()
-    if len(found) > 1:
+    if len(found) > 1 and wanted is None:
         others = "; ".join(s.summary + (", not usable" if s.problem else "") for s in found if s is not chosen)
-        text = f"Series {chosen.summary} was taken; the others are {others}; --series NUMBER takes another one."
+        rest = "the other one is" if len(found) == 2 else "the others are"
+        text = f"Series {chosen.summary} was taken; {rest} {others}; --series NUMBER takes another one."
         notices = (Notice("several-series", text),)
     patient = {"name": str(chosen.header.get("PatientName", "")), "id": str(chosen.header.get("PatientID", ""))}
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
@@ -137,6 +143,8 @@ def _read_file(path: Path, suffix: str) -> Study:
     array = sitk.GetArrayFromImage(image)
     array = array.reshape(array.shape[-3:])
     _require_usable_values(array, str(path))
+    if np.issubdtype(array.dtype, np.integer) and len(np.unique(array)) <= LABEL_VALUES:
+        raise InputError(f"{path} holds few different values, as a label mask does; give the image that belongs to it.")
     matrix = np.eye(4)
     direction = np.array(image.GetDirection()).reshape(image.GetDimension(), -1)[:3, :3]
     matrix[:3, :3] = direction * spacing[:3]
@@ -264,7 +272,7 @@ def _check_metaimage(path: Path) -> None:
     for line in raw.split(b"\n"):
         header_bytes += len(line) + 1
         key, equals, value = line.decode("ascii", "replace").partition("=")
-        if not equals or not key.strip().isidentifier():
+        if not equals or not re.fullmatch(r"[\w\[\]|:. -]+", key):  # ITK also writes keys such as dim[0]
             break
         fields[key.strip()] = value.split()
         if key.strip() == "ElementDataFile":

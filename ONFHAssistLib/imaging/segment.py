@@ -144,7 +144,8 @@ def _enclosed(necrosis: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Add what the necrosis cuts off from the rest of the head, to the surface or all around.
 
     All that the outer margin of the low-signal band encloses is necrotic, also where it looks like marrow
-    (docs/clinical.md, section 1).
+    (docs/clinical.md, section 1). The largest piece that is left counts as living: a lesion of more than half the head
+    must be marked inside too.
     """
     return head & ~largest_piece(head & ~necrosis)
 

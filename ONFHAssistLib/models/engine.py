@@ -7,7 +7,7 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models.bundle import Bundle
-from ONFHAssistLib.models.networks import build_network
+from ONFHAssistLib.models.networks import INSTALL_TORCH, build_network
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -180,7 +180,7 @@ def _cuda_obstacle() -> str | None:
         import monai.networks.nets  # noqa: F401
         import torch
     except ImportError:
-        return "torch and MONAI are not installed: run pip install 'onfh-assist[train]'"
+        return f"torch and MONAI are not installed: run {INSTALL_TORCH}"
     if not torch.cuda.is_available():
         return "torch finds no NVIDIA card: install the driver of the card and a torch that is built for CUDA"
     return None

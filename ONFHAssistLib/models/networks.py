@@ -7,6 +7,9 @@ from ONFHAssistLib.core.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+#: The extra is part of the project, not of a package index.
+INSTALL_TORCH = ".venv/bin/python -m pip install -e '.[train]' in the project's folder"
+
 #: A definition is data from a file: these classes and no others are looked up, each with its own arguments.
 ALLOWED_TARGETS = ("monai.networks.nets.BasicUNet", "monai.networks.nets.DynUNet", "monai.networks.nets.UNet")
 
@@ -33,7 +36,7 @@ def build_network(definition: dict[str, Any]) -> "torch.nn.Module":
         from monai.networks import nets
     except ImportError:
         raise InputError(
-            "Building a network needs torch and MONAI, which are not installed: run pip install 'onfh-assist[train]'."
+            f"Building a network needs torch and MONAI, which are not installed: run {INSTALL_TORCH}."
         ) from None
     try:
         return getattr(nets, target.rsplit(".", 1)[1])(**arguments)

@@ -216,3 +216,30 @@ def test_nothing_is_written_to_the_terminal(tmp_path, capfd):
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
     assert sitk.ProcessObject.GetGlobalWarningDisplay()
+
+
+def test_a_metaimage_that_carries_the_header_of_a_nifti_is_read(tmp_path):
+    image = sitk.GetImageFromArray(np.random.default_rng(1).normal(300, 50, (12, 20, 24)).astype(np.float32))
+    image.SetSpacing((0.9, 0.9, 4.0))
+    sitk.WriteImage(image, str(tmp_path / "a.nii.gz"))
+    sitk.WriteImage(sitk.ReadImage(str(tmp_path / "a.nii.gz")), str(tmp_path / "b.mha"))
+    assert b"dim[0] = " in (tmp_path / "b.mha").read_bytes()[:4096]
+    np.testing.assert_array_equal(
+        read_study(tmp_path / "b.mha").volume.array, read_study(tmp_path / "a.nii.gz").volume.array
+    )
+
+
+def test_a_series_is_not_asked_of_a_single_image(tmp_path):
+    image = sitk.GetImageFromArray(np.random.default_rng(1).normal(300, 50, (12, 20, 24)).astype(np.float32))
+    sitk.WriteImage(image, str(tmp_path / "a.nii.gz"))
+    with pytest.raises(InputError, match="leave --series out"):
+        read_study(tmp_path / "a.nii.gz", series="3")
+
+
+def test_a_label_mask_is_not_taken_for_an_image(tmp_path):
+    labels = np.zeros((12, 20, 24), np.uint8)
+    labels[3:8, 5:12, 6:15] = 1
+    labels[4:9, 12:17, 6:15] = 2
+    sitk.WriteImage(sitk.GetImageFromArray(labels), str(tmp_path / "bones.nii.gz"))
+    with pytest.raises(InputError, match="label mask"):
+        read_study(tmp_path / "bones.nii.gz")

@@ -99,7 +99,7 @@ def test_an_unknown_device_is_refused(sums):
 
 def test_cuda_without_torch_says_what_to_install(sums, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InputError, match="pip install 'onfh-assist"):
+    with pytest.raises(InputError, match="pip install -e"):
         open_engine(sums[2], "cuda")
 
 

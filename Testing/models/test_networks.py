@@ -14,7 +14,7 @@ def test_a_network_off_the_list_is_never_looked_up(target):
 
 def test_without_torch_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "monai.networks", None)
-    with pytest.raises(InputError, match="pip install 'onfh-assist"):
+    with pytest.raises(InputError, match="pip install -e"):
         build_network({"_target_": "monai.networks.nets.BasicUNet"})
 
 

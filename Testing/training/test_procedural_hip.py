@@ -197,7 +197,7 @@ def test_the_same_seed_gives_the_same_hip_and_a_lesion_lies_in_its_head():
     assert (with_one.hip.volume.array != sample.hip.volume.array)[necrosis].any()
     assert not with_lesion(sample, np.random.default_rng(1), chance=0.0)[1].any()
 
-    images, labels = patches(sample, necrosis, "anatomy", 112, 1.0)
+    images, labels = patches(sample, necrosis, "anatomy", 112, 1.0, 4.0)
     size = int(112 * 1.3)
     assert images.dtype == labels.dtype == np.uint8
     assert images.shape == (len(labels), 3, size, size) and labels.shape[1:] == (size, size)
@@ -207,6 +207,6 @@ def test_the_same_seed_gives_the_same_hip_and_a_lesion_lies_in_its_head():
     rows, columns = np.nonzero((labels == AnatomyLabel.HEAD).any(axis=0))
     assert np.mean([rows.min(), rows.max()]) == pytest.approx((size - 1) / 2, abs=5)
     assert np.mean([columns.min(), columns.max()]) == pytest.approx((size - 1) / 2, abs=5)
-    own = patches(sample, necrosis, "necrosis", 96, 0.7)[1]
+    own = patches(sample, necrosis, "necrosis", 96, 0.7, 4.0)[1]
     known = own[own != 255]
     assert set(np.unique(known)) == {0, 1}
