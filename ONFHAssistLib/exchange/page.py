@@ -13,6 +13,11 @@ from ONFHAssistLib.exchange import figures, words
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.tables import RESEARCH_USE
 
+SERIOUS = frozenset(
+    {"ct-necrosis-unreliable", "sequence-outside-training", "modality-unknown", "head-not-confirmed", "side-doubtful"}
+)
+"""Codes of warnings that stand above the grades, because the grades are not to be relied on."""
+
 
 def report_html(result: StudyResult, identify: bool = False) -> str:
     """Return the page.
@@ -41,6 +46,7 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
         headline=_headline(result.source),
         facts=_facts(result.source),
         warnings=result.warnings,
+        serious=any(notice.code in SERIOUS for notice in result.warnings),
         models=[_facts(model) for model in result.models],
         hips=[_hip(hip, result, masks.get(hip.side)) for hip in sorted(result.hips, key=lambda h: SIDES.index(h.side))],
         head_color=table[MaskLabel.RIGHT_HEAD].color,

@@ -229,3 +229,10 @@ def test_the_plot_runs_along_the_slices_of_any_orientation(study, axis, ends, st
     assert [x for x, _, _ in plot.points] == pytest.approx([5.0 * n for n in range(8)])
     order = [s.index for _, s, _ in plot.points]
     assert order == sorted(order, reverse=step_mm < 0)
+
+
+@pytest.mark.parametrize(("code", "first"), [("sequence-guessed", "grades"), ("ct-necrosis-unreliable", "warning")])
+def test_grades_come_first_unless_a_warning_says_not_to_rely_on_them(study, code, first):
+    html = report_html(dataclasses.replace(study, warnings=(Notice(code, "Mind this sentence."),)))
+    assert html.count("Mind this sentence.") == 1
+    assert (html.index("Mind this sentence.") < html.index("Right hip")) == (first == "warning")
