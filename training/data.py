@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "training" / "cache"
 SAMPLES_VERSION = 2
 """Raise it with each change to the code that makes samples: older caches are then made anew."""
+NO_DATA = "The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA."
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -32,7 +33,7 @@ def require_data_folder() -> Path:
     """Return the folder of the real data, or raise InputError: a run that wants it must not go on without it."""
     folder = data_folder()
     if folder is None:
-        raise InputError("The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA.")
+        raise InputError(NO_DATA)
     return folder
 
 

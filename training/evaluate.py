@@ -30,7 +30,7 @@ from ONFHAssistLib.core.metrics import confusion_matrix, segmentation_metrics, w
 from ONFHAssistLib.core.sphere import articular_sphere, head_from_femur, initial_head_sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study, read_study
-from training.data import ROOT, TEST_CASES, TRAINING_CASES, data_folder, read_volume
+from training.data import NO_DATA, ROOT, TEST_CASES, TRAINING_CASES, data_folder, read_volume
 from training.second_painter import lesion_plan, paint_second
 
 RESULTS = ROOT / "docs" / "evaluation.json"
@@ -292,7 +292,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print the Markdown table at the end")
     options = parser.parse_args()
     if data_folder() is None:
-        sys.exit("The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA.")
+        sys.exit(NO_DATA)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     models = open_models("cpu")
     steps = {

@@ -20,7 +20,7 @@ from skimage import morphology, segmentation
 from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
-from training.data import CACHE, data_folder, read_volume, to_image, to_volume
+from training.data import CACHE, NO_DATA, data_folder, read_volume, to_image, to_volume
 
 IGNORE = 255
 LABELS_FILE = Path(__file__).with_name("real_labels.json")
@@ -258,7 +258,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REAL_LABELS)
     arguments = parser.parse_args()
     if data_folder() is None:
-        sys.exit("The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA.")
+        sys.exit(NO_DATA)
     arguments.out.mkdir(parents=True, exist_ok=True)
     hips = [hip for hip in read_marked_hips() if not arguments.cases or hip.case in arguments.cases]
     for case in sorted({hip.case for hip in hips}):
