@@ -17,8 +17,8 @@ ROOF_MM = 12.0
 SMALLEST_COVER = 0.15
 SMALLEST_FILLING = 0.45
 """A head has hip bone above and medially (0.63 to 0.82 of that part of the shell on the training studies) and fills its
-sphere (0.88 to 0.91 of it). The limits were set with the axial T1 (cover
-0.23) and the CT studies (filling 0.6 to 0.8) and a phantom of a knee (0.04) in view."""
+sphere (0.88 to 0.91 of it). The limits were set with the axial T1 (cover 0.23),
+the CT studies (filling 0.6 to 0.8) and a phantom of a knee (cover 0.04) in view."""
 PAIR_MM = (100.0, 280.0)
 """How far apart across the body the centres of a person's two femoral heads may lie (adults: 150 to 200 mm)."""
 LEVEL_MM = 70.0
