@@ -55,13 +55,21 @@ class LabelledHip:
     points_mm: np.ndarray
 
 
-def procedural_hip(seed: int, femora: list[MeasuredFemur]) -> LabelledHip:
-    """Render one procedural hip as a scanner would see it, in a random plane, contrast and spacing."""
+def procedural_hip(
+    seed: int,
+    femora: list[MeasuredFemur],
+    plane: str | None = None,
+    contrast: str | None = None,
+    metal_chance: float = METAL,
+) -> LabelledHip:
+    """Render one procedural hip as a scanner would see it: in a random plane, contrast and spacing, unless given."""
     rng = np.random.default_rng(seed)
     hip = random_hip(rng, femora)
     body = random_body(rng, hip)
-    contrast = str(rng.choice(["t1", "t2", "stir", "ct"], p=[0.58, 0.12, 0.1, 0.2]))
-    plane = str(rng.choice(list(PLANES), p=[0.62, 0.32, 0.06]))
+    drawn = str(rng.choice(["t1", "t2", "stir", "ct"], p=[0.58, 0.12, 0.1, 0.2]))
+    contrast = contrast or drawn
+    drawn = str(rng.choice(list(PLANES), p=[0.62, 0.32, 0.06]))
+    plane = plane or drawn
     spacing = float(rng.uniform(2.0, 6.5) if contrast != "ct" else rng.uniform(1.0, 4.0))
     pixel = float(rng.uniform(0.75, 1.3) if contrast != "ct" or rng.random() < 0.6 else rng.uniform(1.3, 3.0))
     turn = _random_turn(rng, 8.0)
@@ -74,7 +82,7 @@ def procedural_hip(seed: int, femora: list[MeasuredFemur]) -> LabelledHip:
     other = random_hip(rng, femora) if rng.random() < 0.7 else None
     image, label = render_stack(hip, body, points, thickness, contrast, [seed, 3], other)
     metal = np.random.default_rng([seed, 1])  # a stream of its own: without metal nothing else changes
-    if metal.random() < METAL:
+    if metal.random() < metal_chance:
         image = implant(image, points, hip.radius_mm, contrast, metal)
     image = acquire(image, contrast, rng, pixel)
     # Canonical axes are the RAS axes of a right hip: no left-handed grid is needed.
