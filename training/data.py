@@ -14,10 +14,12 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
 
 TRAINING_CASES = ("01", "03", "06", "07", "10", "12", "15", "16", "19", "21")
+VALIDATION_CASES = ("12", "21")
+"""Training patients that no network learns from: they choose checkpoints, thresholds and calibrations."""
 TEST_CASES = ("04", "09", "13", "18", "23")
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "training" / "cache"
-SAMPLES_VERSION = 2
+SAMPLES_VERSION = 3
 """Raise it with each change to the code that makes samples: older caches are then made anew."""
 NO_DATA = "The real data is not there; put it into ../shared/data or name its folder in ONFH_DATA."
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -68,7 +68,7 @@ def paint(
         contrast: decides the tones; a T2 whose marrow is dark is treated as fat-suppressed.
         slice_normal_mm: (3,) the step from one slice to the next; the lesion is averaged along it (partial volume).
         rng: the only source of chance: one seed, one lesion.
-        target_ratio: necrotic part of the head's voxels; None draws 0.5-60 %, small ones more often.
+        target_ratio: necrotic part of the head's voxels; None draws 1-60 %, small ones more often.
         muscle: intensity of muscle; None estimates it from the surroundings.
 
     Raises:
@@ -76,7 +76,7 @@ def paint(
     """
     _check(image, head, contrast)
     if target_ratio is None:
-        target_ratio = float(np.exp(rng.uniform(np.log(0.005), np.log(0.6))) if rng.random() < 0.6 else
+        target_ratio = float(np.exp(rng.uniform(np.log(0.01), np.log(0.6))) if rng.random() < 0.6 else
                              rng.uniform(0.05, 0.6))  # fmt: skip
     if not 0 < target_ratio <= 1:
         raise InputError(f"A lesion's target ratio must lie above 0 and up to 1, not {target_ratio}.")
@@ -274,9 +274,10 @@ def _appearance(points, depth, pixel, radius, tone: Tones, ratio: float, rng) ->
     cover = soft(depth, rng.uniform(1, 2.5) if bandless else pixel)
     if not bandless:
         vary = waves(points, rng, (8, 30), channels=2)
-        width = rng.uniform(0.8, 5) if rng.random() < 0.4 else rng.uniform(0.8, 2.5)
+        width = rng.uniform(1.5, 5) if rng.random() < 0.35 else rng.uniform(1.0, 3.0)
         width = width * np.clip(1 + rng.uniform(0, 0.4) * vary[:, 0], 0.5, 1.6)
-        strength = np.clip((vary[:, 1] + rng.uniform(1.2, 2.2)) * 2, 0.25, 1) if rng.random() < 0.25 else np.float32(1)
+        # A band that nobody can see would teach the network to guess: it is broken, but never gone.
+        strength = np.clip((vary[:, 1] + rng.uniform(1.2, 2.2)) * 2, 0.45, 1) if rng.random() < 0.15 else np.float32(1)
         band = strength * (1 - soft(depth - width, pixel * rng.uniform(1, 2)))
         if rng.random() < (0.1 if tone.contrast == "t1" else 0.4):  # double line: a bright line inside the dark one
             line = soft(depth - width, pixel) * soft(width + rng.uniform(0.8, 2.5) - depth, pixel)

@@ -306,6 +306,7 @@ def _input_of(config: dict[str, Any]) -> dict[str, Any]:
         "pixel_mm": patch["pixel_mm"],
         "size_px": size_px and [size_px] * config["network"]["spatial_dims"],
         "neighbour_mm": patch.get("neighbour_mm"),
+        "sphere_mm": patch.get("sphere_mm"),
     }
 
 

@@ -12,22 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.hip import SIDES, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip, network_slices, normalise
+from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip, network_slices, normalise, sphere_slices
 from ONFHAssistLib.imaging.segment import CROP_MM
 from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
-from training.data import TRAINING_CASES, data_folder, read_case, require_data_folder
+from training.data import TRAINING_CASES, VALIDATION_CASES, data_folder, read_case, require_data_folder
 from training.label_real import IGNORE, real_heads, real_label
 from training.lesions import decoys, paint
-from training.render import PLANES, acquire, implant, random_body, render_stack, slice_points
+from training.render import PLANES, acquire, implant, random_body, render_stack, slice_points, trabeculae
 
 # Margin of the stored patches beyond the network's field, for shifts and turns during training.
 PATCH_MARGIN = 1.3
+# On MR a head begins at the edge of its marrow, where most readers draw it; our own labels end in the middle of the
+# dark line around it. On the training patients 0.5 mm brings the radius to that of the manual masks (-0.04 mm).
+MARROW_EDGE_MM = 0.5
+FEMUR_LABELS = (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)
 # Part of the procedural hips with a screw in the femoral neck.
 METAL = 0.04
 
@@ -70,7 +75,7 @@ def procedural_hip(
     contrast = contrast or drawn
     drawn = str(rng.choice(list(PLANES), p=[0.62, 0.32, 0.06]))
     plane = plane or drawn
-    spacing = float(rng.uniform(2.0, 6.5) if contrast != "ct" else rng.uniform(1.0, 4.0))
+    spacing = float(rng.uniform(1.5, 6.5) if contrast != "ct" else rng.uniform(1.0, 4.0))
     pixel = float(rng.uniform(0.75, 1.3) if contrast != "ct" or rng.random() < 0.6 else rng.uniform(1.3, 3.0))
     turn = _random_turn(rng, 8.0)
     half = hip.radius_mm + 16
@@ -81,6 +86,8 @@ def procedural_hip(
     thickness = axes[0] * spacing * rng.uniform(0.7, 1.0)
     other = random_hip(rng, femora) if rng.random() < 0.7 else None
     image, label = render_stack(hip, body, points, thickness, contrast, [seed, 3], other)
+    if contrast == "ct":
+        image = trabeculae(image, points, label == AnatomyLabel.HEAD, hip.radius_mm, np.random.default_rng([seed, 4]))
     metal = np.random.default_rng([seed, 1])  # a stream of its own: without metal nothing else changes
     if metal.random() < metal_chance:
         image = implant(image, points, hip.radius_mm, contrast, metal)
@@ -115,7 +122,7 @@ def with_lesion(sample: LabelledHip, rng: np.random.Generator, chance: float) ->
     head = sample.anatomy == AnatomyLabel.HEAD
     necrosis = np.zeros(head.shape, bool)
     if head.any():
-        if rng.random() < 0.5:
+        if rng.random() < 0.65:
             image = decoys(image, sample.points_mm, head, sample.radius_mm, sample.contrast, rng)
         if rng.random() < chance:
             step = sample.points_mm[1, 0, 0] - sample.points_mm[0, 0, 0]
@@ -129,21 +136,53 @@ def _random_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
 
 
 def patches(
-    sample: LabelledHip, necrosis: np.ndarray, task: str, size_px: int, pixel_mm: float, neighbour_mm: float
+    sample: LabelledHip, necrosis: np.ndarray, task: str, patch: dict[str, Any], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut one hip into patches: images (n, 3, s, s) and labels (n, s, s) in uint8, s = size_px * PATCH_MARGIN.
+    """Cut one hip into patches of s = size_px * PATCH_MARGIN pixels.
 
-    Images are stored as 128 + 80 x, where x is the normalised intensity.
+    Args:
+        sample: the hip.
+        necrosis: bool, shape of the hip's array.
+        task: "anatomy" or "necrosis": what is the label.
+        patch: ``size_px``, ``pixel_mm``, ``neighbour_mm``, and ``sphere_mm`` if the network sees the sphere.
+        rng: shifts the sphere, as the one that is found will not be exact either.
+
+    Returns:
+        images (n, 3 or 4, s, s) in uint8, stored as 128 + 80 x, where x is what the network sees, and labels (n, s, s)
+        in uint8.
     """
     hip = sample.hip.like(normalise(sample.hip.volume.array, sample.modality))
-    size = int(size_px * PATCH_MARGIN)
-    images = network_slices(hip, sample.centre_ras_mm, size, pixel_mm, neighbour_mm)
-    truth = sample.anatomy if task == "anatomy" else necrosis.astype(np.uint8)
-    labels = _nearest(sample.hip.like(truth), sample.centre_ras_mm, size, pixel_mm)
+    size, pixel_mm = int(patch["size_px"] * PATCH_MARGIN), patch["pixel_mm"]
+    edge_mm = MARROW_EDGE_MM if sample.modality == "MR" else 0.0
+    centre = tuple((np.array(sample.centre_ras_mm) + rng.normal(0, 0.7, 3)).tolist())
+    images = network_slices(hip, centre, size, pixel_mm, patch["neighbour_mm"])
+    if patch.get("sphere_mm"):
+        found = Sphere(centre, sample.radius_mm - edge_mm + rng.normal(0, 0.6))
+        images = np.concatenate([images, sphere_slices(hip, found, size, pixel_mm, patch["sphere_mm"])], axis=1)
+    if task == "anatomy":
+        labels = _nearest(sample.hip.like(sample.anatomy), centre, size, pixel_mm)
+        if edge_mm:
+            inside_mm = network_slices(sample.hip.like(_inside_bone_mm(sample)), centre, size, pixel_mm)[:, 1]
+            labels[np.isin(labels, FEMUR_LABELS) & (inside_mm < edge_mm)] = AnatomyLabel.BACKGROUND
+    else:
+        labels = _nearest(sample.hip.like(necrosis.astype(np.uint8)), centre, size, pixel_mm)
     distance = np.abs(sample.points_mm.mean(axis=(1, 2)) @ _stack_direction(sample))
     reach = sample.radius_mm + (14 if task == "anatomy" else 3)
     keep = distance < reach
     return np.clip(images[keep] * 80 + 128, 0, 255).astype(np.uint8), labels[keep]
+
+
+def _inside_bone_mm(sample: LabelledHip) -> np.ndarray:
+    """How far inside the femur each voxel lies in its slice (mm, negative outside); unknown voxels count as inside."""
+    solid = np.isin(sample.anatomy, (*FEMUR_LABELS, IGNORE))
+    spacing = sample.hip.volume.spacing_mm[1::-1]
+    distance = np.zeros(solid.shape, np.float32)
+    for k, here in enumerate(solid):
+        inside = ndimage.distance_transform_edt(here, sampling=spacing)
+        outside = ndimage.distance_transform_edt(~here, sampling=spacing)
+        # Distances are to the middle of the nearest voxel of the other kind: the border is half a voxel nearer.
+        distance[k] = inside - outside - np.where(here, 0.5, -0.5) * spacing[0]
+    return distance
 
 
 def _stack_direction(sample: LabelledHip) -> np.ndarray:
@@ -167,10 +206,13 @@ def _nearest(hip: CanonicalHip, centre: tuple[float, float, float], size: int, p
 def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, Any]) -> None:
     """Make the samples of a training config and write them to ``path``, to a temporary file first.
 
+    The arrays are images, labels, and for each patch whether it is of a ``real`` hip and of the ``validation`` part:
+    all of VALIDATION_CASES and one procedural hip in 16.
+
     Args:
         path: an ``.npz``.
         task: "anatomy" or "necrosis".
-        patch: ``size_px``, ``pixel_mm`` and ``neighbour_mm`` of the network's input.
+        patch: what the network sees, as in ``patches``.
         samples: how many ``procedural`` hips, how many ``real`` variants of each real head, and the ``seed``.
 
     Raises:
@@ -183,13 +225,18 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         heads = [(case, side) for case in TRAINING_CASES for side in SIDES]
         first = seed * 1_000_003 + 500_009
         jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples["real"])]
-    parts = list(run_jobs(_Job(task, patch["size_px"], patch["pixel_mm"], patch["neighbour_mm"]), jobs))
-    images = np.concatenate([p[0] for p in parts])
-    labels = np.concatenate([p[1] for p in parts])
-    real_part = np.concatenate([np.full(len(p[0]), p[2]) for p in parts])
+    parts = list(run_jobs(_Job(task, patch), jobs))
+    held_out = [job[0] in VALIDATION_CASES or (job[0] == "procedural" and job[1] % 16 == 0) for job in jobs]
+    counts = [len(images) for images, _ in parts]
+    arrays = {
+        "images": np.concatenate([images for images, _ in parts]),
+        "labels": np.concatenate([labels for _, labels in parts]),
+        "real": np.repeat([job[0] != "procedural" for job in jobs], counts),
+        "validation": np.repeat(held_out, counts),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
-    np.savez(partial, images=images, labels=labels, real=real_part)
+    np.savez(partial, **arrays)
     partial.replace(path)
 
 
@@ -204,16 +251,14 @@ def run_jobs(function: Callable, jobs: list) -> Iterator:
 @dataclass(frozen=True)
 class _Job:
     task: str
-    size_px: int
-    pixel_mm: float
-    neighbour_mm: float
+    patch: dict[str, Any]
 
-    def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray, bool]:
+    def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([job[-1], 2])  # not the stream that drew the hip: decoys would follow its size
         real = job[0] != "procedural"
         sample = real_hip(job[0], job[1]) if real else procedural_hip(job[1], measured_femora())
         sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.65)
-        return *patches(sample, necrosis, self.task, self.size_px, self.pixel_mm, self.neighbour_mm), real
+        return patches(sample, necrosis, self.task, self.patch, rng)
 
 
 @cache

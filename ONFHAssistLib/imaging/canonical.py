@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Point, Side
+from ONFHAssistLib.core.hip import Point, Side, Sphere
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 
@@ -181,6 +181,29 @@ def network_slices(
     index = np.arange(len(array))
     last = len(array) - 1
     return np.stack([patches[np.clip(index + d, 0, last)] for d in (-step, 0, step)], axis=1)
+
+
+def sphere_slices(
+    canonical: CanonicalHip, sphere: Sphere, size_px: int, pixel_mm: float, reach_mm: float
+) -> np.ndarray:
+    """Return where the head's sphere lies, as one more channel of the patches of :func:`network_slices`.
+
+    Args:
+        canonical: the hip that the patches are cut from.
+        sphere: the head's; its centre is the centre of the patches.
+        size_px: rows and columns of a patch.
+        pixel_mm: pixel size.
+        reach_mm: this far inside the sphere's surface the value is 1, this far outside -1; clipped to +-1.5.
+
+    Returns:
+        shape (slice, 1, size_px, size_px), float32.
+    """
+    _, _, middle = canonical.volume.ijk(np.asarray(sphere.centre_ras_mm))
+    across_mm = (np.arange(len(canonical.volume.array)) - middle) * canonical.volume.spacing_mm[2]
+    offset_mm = (np.arange(size_px) - (size_px - 1) / 2) * pixel_mm
+    in_plane2 = offset_mm[:, None] ** 2 + offset_mm**2
+    distance_mm = np.sqrt(across_mm[:, None, None] ** 2 + in_plane2)
+    return np.clip((sphere.radius_mm - distance_mm) / reach_mm, -1.5, 1.5).astype(np.float32)[:, None]
 
 
 def from_network(

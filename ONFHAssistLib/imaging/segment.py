@@ -17,6 +17,7 @@ from ONFHAssistLib.imaging.canonical import (
     from_network,
     network_slices,
     normalise,
+    sphere_slices,
     to_input,
 )
 from ONFHAssistLib.imaging.landmarks import find_landmarks
@@ -128,6 +129,9 @@ def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray
     """Boolean mask (slice, row, column) of the necrosis; pieces below SMALLEST_LESION_ML are dropped."""
     own = network.bundle.input
     patches = _patches(hip, sphere.centre_ras_mm, own)
+    if own.get("sphere_mm"):
+        place = sphere_slices(hip, sphere, own["size_px"][-1], own["pixel_mm"], own["sphere_mm"])
+        patches = np.concatenate([patches, place], axis=1)
     normal_mm = (np.arange(len(patches)) - hip.volume.ijk(np.array(sphere.centre_ras_mm))[2]) * hip.volume.spacing_mm[2]
     seen = np.abs(normal_mm) < sphere.radius_mm * HEAD_ENLARGEMENT + hip.volume.spacing_mm[2] / 2
     probability = np.zeros((len(patches), 1, *patches.shape[2:]), np.float32)

@@ -58,7 +58,7 @@ class Bundle:
 
     @property
     def input(self) -> dict[str, Any]:
-        """What the network needs of its input: pixel_mm, size_px, neighbour_mm, modalities, trained_on."""
+        """What the network needs of its input: pixel_mm, size_px, neighbour_mm, sphere_mm, modalities, trained_on."""
         return self.metadata["onfh_assist"]
 
     @property

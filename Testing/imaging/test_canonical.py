@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import canonical_hip, from_network, network_slices, normalise, plane_of, to_input
+from ONFHAssistLib.imaging.canonical import (
+    canonical_hip,
+    from_network,
+    network_slices,
+    normalise,
+    plane_of,
+    sphere_slices,
+    to_input,
+)
 
 PERMUTATIONS = list(itertools.permutations(range(3)))
 SIGNS = list(itertools.product([1, -1], repeat=3))
@@ -169,3 +178,15 @@ def test_mr_intensities_do_not_depend_on_gain_or_the_share_of_air():
 def test_a_constant_image_is_scaled_to_zero():
     assert not normalise(np.full((3, 3), 7), "MR").any()
     assert not normalise(np.zeros((3, 3)), "MR").any()
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_the_sphere_that_a_network_sees_is_the_one_in_the_image(side):
+    empty = make_volume((2, 0, 1), (-1, 1, -1), (12, -8, 20), (0.8, 0.8, 3.0), (21, 90, 90))
+    sphere = Sphere(tuple(empty.ras(np.array([44.3, 46.1, 9.7])).tolist()), 22.0)
+    distance_mm = 22.0 - np.linalg.norm(empty.grid_ras() - np.array(sphere.centre_ras_mm), axis=-1)
+    hip = canonical_hip(empty.like(np.clip(distance_mm / 10, -1.5, 1.5)), side, sphere.centre_ras_mm)
+    drawn = network_slices(hip, sphere.centre_ras_mm, 64, 0.7)[:, 1]
+    told = sphere_slices(hip, sphere, 64, 0.7, 10.0)[:, 0]
+    np.testing.assert_allclose(told, drawn, atol=0.03)
+    assert told.max() == pytest.approx(1.5) and told.min() == pytest.approx(-1.5)

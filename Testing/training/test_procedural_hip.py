@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.canonical import CanonicalHip
 from training.anatomy import MeasuredFemur, Tissue, Waves, femur_distance, pelvis_distance, random_hip, random_waves
 from training.render import (
     CONTRASTS,
@@ -17,13 +19,17 @@ from training.render import (
     random_body,
     render_stack,
     slice_points,
+    trabeculae,
 )
-from training.samples import patches, procedural_hip, with_lesion
+from training.samples import LabelledHip, patches, procedural_hip, with_lesion
 
 STILL = Waves(np.zeros((1, 3), np.float32), np.zeros(1, np.float32), np.zeros((1, 3), np.float32))
 SEEDS = range(4)
 SMALL = 182
 """Seed of a coronal T1 with few voxels, quick to render."""
+
+ANATOMY_PATCH = {"size_px": 112, "pixel_mm": 1.0, "neighbour_mm": 4.0}
+NECROSIS_PATCH = {"size_px": 96, "pixel_mm": 0.7, "neighbour_mm": 4.0, "sphere_mm": 10.0}
 
 
 def hip_and_body(seed, warp=False):
@@ -197,7 +203,7 @@ def test_the_same_seed_gives_the_same_hip_and_a_lesion_lies_in_its_head():
     assert (with_one.hip.volume.array != sample.hip.volume.array)[necrosis].any()
     assert not with_lesion(sample, np.random.default_rng(1), chance=0.0)[1].any()
 
-    images, labels = patches(sample, necrosis, "anatomy", 112, 1.0, 4.0)
+    images, labels = patches(sample, necrosis, "anatomy", ANATOMY_PATCH, np.random.default_rng(0))
     size = int(112 * 1.3)
     assert images.dtype == labels.dtype == np.uint8
     assert images.shape == (len(labels), 3, size, size) and labels.shape[1:] == (size, size)
@@ -207,6 +213,47 @@ def test_the_same_seed_gives_the_same_hip_and_a_lesion_lies_in_its_head():
     rows, columns = np.nonzero((labels == AnatomyLabel.HEAD).any(axis=0))
     assert np.mean([rows.min(), rows.max()]) == pytest.approx((size - 1) / 2, abs=5)
     assert np.mean([columns.min(), columns.max()]) == pytest.approx((size - 1) / 2, abs=5)
-    own = patches(sample, necrosis, "necrosis", 96, 0.7, 4.0)[1]
+    seen, own = patches(sample, necrosis, "necrosis", NECROSIS_PATCH, np.random.default_rng(0))
     known = own[own != 255]
     assert set(np.unique(known)) == {0, 1}
+    # the fourth channel tells where the head is: lesions lie inside the sphere, give or take its shift
+    assert seen.shape[1] == 4
+    assert (seen[:, 3][own == 1] > 128 - 80 * 0.35).all()
+    assert (seen[:, 3] < 128).any()
+
+
+def test_heads_in_mr_images_begin_at_the_edge_of_the_marrow_and_those_in_ct_images_at_the_bone():
+    spacing, radius = 0.9, 22.3
+    axis = (np.arange(120) - 59.5) * spacing
+    points = np.zeros((3, 120, 120, 3), np.float32)
+    points[..., 1] = (np.arange(3) - 1)[:, None, None] * 4.0
+    points[..., 2], points[..., 0] = -axis[:, None], -axis
+    disc = np.hypot(axis[:, None], axis) < radius  # a rod along the slices: every slice has the same radius
+    matrix = np.diag([-spacing, 0, 0, 1.0])
+    matrix[1, 2], matrix[2, 1] = 4.0, -spacing
+    matrix[:3, 3] = points[0, 0, 0]
+    volume = Volume(np.repeat(disc[None].astype(np.float32) + 1, 3, axis=0), matrix)
+    hip = CanonicalHip(volume, "right", "coronal", (slice(None),) * 3, (0, 1, 2), (False,) * 3)
+    anatomy = np.repeat(disc[None], 3, axis=0).astype(np.uint8) * AnatomyLabel.HEAD
+    radii = {}
+    for modality, contrast in (("MR", "t1"), ("CT", "ct")):
+        rod = LabelledHip(hip, modality, contrast, anatomy, radius, (0.0, 0.0, 0.0), points)
+        labels = patches(rod, anatomy > 5, "anatomy", ANATOMY_PATCH | {"pixel_mm": 0.5}, np.random.default_rng(0))[1]
+        radii[modality] = np.sqrt((labels[1] == AnatomyLabel.HEAD).sum() * 0.25 / np.pi)
+    assert radii["CT"] == pytest.approx(radius, abs=0.15)
+    assert radii["MR"] == pytest.approx(radius - 0.5, abs=0.15)
+
+
+def test_a_sound_head_in_ct_has_a_dense_column_and_keeps_its_cortex():
+    points = cube(30.0, 1.0).astype(np.float32)
+    head = np.linalg.norm(points, axis=-1) < 24
+    image = np.where(head, 250.0, 50.0)
+    image[28:32, 28:32, 55] = 1200  # cortex
+    head[28:32, 28:32, 55] = True
+    for seed in range(5):
+        made = trabeculae(image, points, head, 24.0, np.random.default_rng(seed))
+        np.testing.assert_array_equal(made[~head], image[~head])
+        np.testing.assert_array_equal(made[28:32, 28:32, 55], 1200)
+        middle = np.abs(points[..., 0]) + np.abs(points[..., 1]) < 6
+        rim = head & (np.hypot(points[..., 0], points[..., 1]) > 20) & (np.abs(points[..., 2]) < 6)
+        assert made[head & middle].mean() > made[rim].mean() - 1
