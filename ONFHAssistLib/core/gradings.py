@@ -27,6 +27,9 @@ JIC_THIRD = 1 / 3
 JIC_TWO_THIRDS = 2 / 3
 JIC_EDGE = 1.0
 """Ends of A, B and C1 as fractions of the weight-bearing portion: Sugano et al., J Orthop Sci 2002;7:601."""
+JIC_LANDMARKS_FROM = 0.5
+"""Below this confidence of a landmark the class says so: neighbouring slices of the mask then disagree on the point by
+about half of `imaging.landmarks.NO_CONFIDENCE_MM`, or half of them do not show it (convention of this project)."""
 JIC_COLLAPSE = {"A": (0.0, 0.0), "B": (0.079, 0.079), "C1": (0.232, 0.366), "C2": (0.578, 0.848)}
 """Collapse at 2 and 5 years in 212 precollapse hips: Kuroda et al., Bone Joint Res 2019;8:451. Context, never a
 prediction for the patient."""
@@ -98,7 +101,8 @@ def grade_jic(measurement: HipMeasurement) -> Grade:
 
     The lesion ends where the surface involved ends. Necrosis that nowhere comes close to the surface is classed by the
     angle of its most lateral voxel (`arcs.deep_lateral_end_deg`; convention of this project). There is no class
-    without necrosis on that slice, without that slice, or without landmarks that enclose a portion.
+    without necrosis on that slice, without that slice, or without landmarks that enclose a portion. The rule says so
+    where a landmark has a confidence below JIC_LANDMARKS_FROM.
     """
     coronal, portion, marks = measurement.coronal, measurement.weight_bearing, measurement.landmarks
     if coronal is None:
@@ -137,6 +141,16 @@ def grade_jic(measurement: HipMeasurement) -> Grade:
         rule = f"The lesion ends {abs(end):.0f}° medial of the weight-bearing portion: it {where}: {grade}"
     if not coronal.arc.involved.any():
         rule += f" (by its most lateral voxel, as it nowhere comes within {coronal.arc.depth_mm:.1f} mm of the surface)"
+    doubtful = [
+        f"the {name} (confidence {confidence:.2f})"
+        for name, confidence in (
+            ("lateral acetabular edge", marks.acetabular_edge_confidence),
+            ("teardrop", marks.teardrop_confidence),
+        )
+        if confidence is not None and confidence < JIC_LANDMARKS_FROM
+    ]
+    if doubtful:
+        rule += f" (not to be relied on: {' and '.join(doubtful)} could not be placed well)"
     two, five = JIC_COLLAPSE[grade]
     context = f"Of 212 precollapse hips, those of class {grade}: {_percent(two)} collapsed within 2 years,"
     details = {

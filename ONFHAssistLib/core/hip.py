@@ -31,10 +31,18 @@ class Sphere:
 
 @dataclass(frozen=True)
 class Landmarks:
-    """The points of the acetabulum on the mid-coronal slice that place the weight-bearing portion."""
+    """The points of the acetabulum on the mid-coronal plane that place the weight-bearing portion.
+
+    Attributes:
+        acetabular_edge_ras_mm, teardrop_ras_mm: the lateral edge of the roof, the lower end of the medial wall.
+        acetabular_edge_confidence, teardrop_confidence: 0 to 1, how well neighbouring slices of the mask agree on the
+            point (`imaging.landmarks.find_landmarks`); None where there is none, or where a reader has placed it.
+    """
 
     acetabular_edge_ras_mm: Point | None = None
     teardrop_ras_mm: Point | None = None
+    acetabular_edge_confidence: float | None = None
+    teardrop_confidence: float | None = None
 
 
 @dataclass(frozen=True)

@@ -125,19 +125,21 @@ def mid_plane(volume: Volume, orientation: Orientation, sphere: Sphere) -> Plane
     return plane_at(volume, orientation, sphere, 0.0)
 
 
-def plane_at(volume: Volume, orientation: Orientation, sphere: Sphere, offset_mm: float) -> Plane | None:
+def plane_at(
+    volume: Volume, orientation: Orientation, sphere: Sphere, offset_mm: float, radii: float = 1.5
+) -> Plane | None:
     """Return the plane that is ``offset_mm`` anterior (coronal) or right (sagittal) of the sphere's centre.
 
-    See `mid_plane`; None where the image does not contain that point.
+    See `mid_plane`; cropped to ``radii`` radii about the centre; None where the image does not contain that point.
     """
     centre = np.array(sphere.centre_ras_mm)
     axis = native_axis(volume, orientation, sphere.radius_mm)
     if axis is None:
         centre = centre + offset_mm * NORMAL_RAS[orientation]
-        return _reformatted(volume, orientation, centre, sphere.radius_mm) if _inside(volume, centre) else None
+        return _reformatted(volume, orientation, centre, radii * sphere.radius_mm) if _inside(volume, centre) else None
     direction = volume.axes_ras[:, axis]
     centre = centre + offset_mm * direction * np.sign(direction @ NORMAL_RAS[orientation])
-    return _native(volume, orientation, centre, sphere.radius_mm, axis) if _inside(volume, centre) else None
+    return _native(volume, orientation, centre, radii * sphere.radius_mm, axis) if _inside(volume, centre) else None
 
 
 def sample(volume: Volume, plane: Plane, order: int = 1) -> np.ndarray:
@@ -160,7 +162,7 @@ def _inside(volume: Volume, point: np.ndarray) -> bool:
     return bool(((ijk >= -0.5) & (ijk <= np.array(volume.array.shape[::-1]) - 0.5)).all())
 
 
-def _native(volume: Volume, orientation: Orientation, centre: np.ndarray, radius: float, axis: int) -> Plane:
+def _native(volume: Volume, orientation: Orientation, centre: np.ndarray, reach_mm: float, axis: int) -> Plane:
     size = np.array(volume.array.shape[::-1])
     middle = volume.ijk(centre)
     index = int(np.clip(np.rint(middle[axis]), 0, size[axis] - 1))
@@ -171,7 +173,7 @@ def _native(volume: Volume, orientation: Orientation, centre: np.ndarray, radius
     start, steps, shape = np.zeros(3), [], []
     start[axis] = index
     for a, wanted in ((across, right), (down, np.array([0.0, 0.0, -1.0]))):
-        reach = 1.5 * radius / volume.spacing_mm[a]
+        reach = reach_mm / volume.spacing_mm[a]
         low, high = (int(np.clip(np.rint(middle[a] + s * reach), 0, size[a] - 1)) for s in (-1, 1))
         forward = volume.axes_ras[:, a] @ wanted > 0
         start[a] = low if forward else high
@@ -180,9 +182,9 @@ def _native(volume: Volume, orientation: Orientation, centre: np.ndarray, radius
     return Plane(orientation, _point(volume.ras(start)), steps[0], steps[1], (shape[1], shape[0]), (axis, index))
 
 
-def _reformatted(volume: Volume, orientation: Orientation, centre: np.ndarray, radius: float) -> Plane:
+def _reformatted(volume: Volume, orientation: Orientation, centre: np.ndarray, reach_mm: float) -> Plane:
     pixel = min(volume.spacing_mm)
-    half = int(np.ceil(1.5 * radius / pixel))
+    half = int(np.ceil(reach_mm / pixel))
     across, down = RIGHT_OF_PICTURE_RAS[orientation] * pixel, np.array([0.0, 0.0, -pixel])
     origin = centre - half * (across + down)
     return Plane(orientation, _point(origin), _point(across), _point(down), (2 * half + 1, 2 * half + 1))

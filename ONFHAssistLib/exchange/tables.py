@@ -83,6 +83,8 @@ def _hip(hip: HipResult) -> dict[str, Any]:
         "landmarks": {
             "acetabular_edge_ras_mm": hip.landmarks.acetabular_edge_ras_mm,
             "teardrop_ras_mm": hip.landmarks.teardrop_ras_mm,
+            "acetabular_edge_confidence": hip.landmarks.acetabular_edge_confidence,
+            "teardrop_confidence": hip.landmarks.teardrop_confidence,
         },
         "head_volume_ml": hip.head_volume_ml,
         "necrosis_volume_ml": hip.necrosis_volume_ml,

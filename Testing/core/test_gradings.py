@@ -106,6 +106,16 @@ def test_jic_without_its_landmarks_says_which_one_is_missing(measured):
     assert jic.value is None and jic.margin is None
 
 
+def test_jic_says_which_landmark_is_not_to_be_relied_on(measured):
+    def rule(edge, teardrop):
+        marks = replace(measured.landmarks, acetabular_edge_confidence=edge, teardrop_confidence=teardrop)
+        return grade_hip(replace(measured, landmarks=marks))["jic"].rule
+
+    assert rule(None, None) == rule(0.5, 0.9) and "relied" not in rule(0.5, 0.9)
+    assert "not to be relied on: the teardrop (confidence 0.31)" in rule(0.9, 0.31)
+    assert "lateral acetabular edge (confidence 0.49) and the teardrop (confidence 0.00)" in rule(0.49, 0.0)
+
+
 def test_jic_needs_necrosis_on_the_mid_coronal_slice():
     volume = grid((1.0, 1.0, 3.0), CORONAL)
     behind = grade_hip(measure_hip(hip(volume, lambda o: o[..., 1] < -8, "right", landmarks(-20, 60))))
