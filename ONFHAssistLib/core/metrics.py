@@ -18,6 +18,10 @@ class SegmentationMetrics:
         hd95_mm: the larger of both directed 95th percentiles of the distances between the surfaces.
         assd_mm: mean distance between the surfaces, over the surface voxels of both masks.
         signed_bias_mm: mean signed distance of the predicted surface from the true one; positive: predicted too large.
+            It is the difference of the volumes over the mean area of the surfaces, exact for parallel surfaces. A mean
+            over surface voxels would be too small where slices are thick, as the flat rims of the steps coincide (for
+            spheres of 22 mm that differ by 1 mm, on voxels of 0.9 x 0.9 x 5.2 mm: 0.4 mm). The other distances are
+            measured on those voxels, as is usual.
     """
 
     accuracy: float
@@ -122,8 +126,25 @@ def _surface_distances(
     to_p = ndimage.distance_transform_edt(~p_surface, sampling=spacing_kji_mm)[t_surface]
     hd95 = max(np.percentile(to_t, 95), np.percentile(to_p, 95))
     assd = (to_t.sum() + to_p.sum()) / (to_t.size + to_p.size)
-    signed = np.where(t[p_surface], -to_t, to_t).mean()
+    voxel_mm3 = np.prod(spacing_kji_mm)
+    areas = _surface_mm2(p, spacing_kji_mm) + _surface_mm2(t, spacing_kji_mm)
+    signed = 2 * voxel_mm3 * (int(p.sum()) - int(t.sum())) / areas
     return float(hd95), float(assd), float(signed)
+
+
+def _surface_mm2(mask: np.ndarray, spacing_kji_mm: tuple[float, float, float]) -> float:
+    """Area of a mask's surface without the steps of thick slices: the integral of the blurred mask's gradient.
+
+    The blur is half of the largest spacing: enough to level the steps, and little beside the size of a head (spheres
+    of 12 mm radius and more come out within 4 % on voxels of up to 1 x 1 x 6 mm).
+    """
+    spacing = np.array(spacing_kji_mm)
+    sigma = 0.5 * spacing.max() / spacing
+    blurred = ndimage.gaussian_filter(
+        np.pad(mask.astype(float), [(int(3 * s) + 2,) * 2 for s in sigma]), sigma, truncate=3
+    )
+    slope = np.gradient(blurred, *spacing)
+    return float(np.sqrt(sum(part**2 for part in slope)).sum() * spacing.prod())
 
 
 def _common_box(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
