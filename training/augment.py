@@ -1,4 +1,4 @@
-"""Random changes of whole batches during training, on the tensor's device."""
+"""Random changes of whole batches during training, on the device of the tensors and their generator."""
 
 import torch
 from torch.nn import functional as F
@@ -7,7 +7,7 @@ from training.label_real import IGNORE
 
 
 def _draw(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(shape, generator=generator) * (high - low) + low
+    return torch.rand(shape, generator=generator, device=generator.device) * (high - low) + low
 
 
 def decode(images: torch.Tensor) -> torch.Tensor:
@@ -44,13 +44,14 @@ def intensity(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     gamma = torch.exp(_draw((n, 1, 1, 1), -0.45, 0.45, generator))
     images = unit.pow(gamma) * 3 - 1.5
     images = images * _draw((n, 1, 1, 1), 0.8, 1.2, generator) + _draw((n, 1, 1, 1), -0.2, 0.2, generator)
-    bias = F.interpolate(torch.randn((n, 1, 3, 3), generator=generator) * 0.12, size=(size, size), mode="bicubic")
+    coarse = torch.randn((n, 1, 3, 3), generator=generator, device=generator.device)
+    bias = F.interpolate(coarse * 0.12, size=(size, size), mode="bicubic")
     images = images + bias * (images + 1.5)
     blurred = F.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
     images = torch.lerp(images, blurred, _draw((n, 1, 1, 1), -0.4, 1.0, generator))
     # One neighbour may be missing (end of the stack) or far away (thick slices).
-    lost = torch.rand((n,), generator=generator)
+    lost = torch.rand((n,), generator=generator, device=generator.device)
     for channel, chosen in ((0, lost < 0.06), (2, lost > 0.94)):
         images[chosen, channel] = images[chosen, 1]
-    noise = torch.randn(images.shape, generator=generator)
+    noise = torch.randn(images.shape, generator=generator, device=generator.device)
     return images + noise * _draw((n, 1, 1, 1), 0.0, 0.1, generator)

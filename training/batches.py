@@ -69,7 +69,8 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
             picked[of_real] = groups[0][draws[0][of_real]]
             x, y = decode(images[picked].to(device)), labels[picked].to(device)
             x, y = geometry(x, y, patch["size_px"], patch["shift_px"], generator)
-            yield intensity(x, generator)[part], y[part]
+            # The first three channels are slices, what follows is geometry.
+            yield torch.cat([intensity(x[:, :3], generator), x[:, 3:]], dim=1)[part], y[part]
             step += 1
 
     scored = torch.nonzero(held)[:, 0]

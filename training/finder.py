@@ -1,6 +1,6 @@
 """Samples and batches for the hip finder: whole pelves on its coarse grid."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE, coarse_volume
 from training.anatomy import random_hip
-from training.data import TRAINING_CASES, cache_path, read_case
+from training.batches import Batch, Task
+from training.data import TRAINING_CASES, VALIDATION_CASES, cache_path, read_case
 from training.label_real import real_heads
 from training.losses import heatmap_loss
 from training.render import classify, intensities, random_body
@@ -21,6 +22,8 @@ from training.samples import measured_femora, run_jobs
 SHAPE = (64, 48, 80)
 """Field of the training batches, (superior, anterior, right), in coarse voxels."""
 HEAT_SIGMA_MM = 8.0
+SCORED_CHANGES = 8
+"""As many fixed changes of each held-out pelvis are looked at after each epoch."""
 
 
 def procedural_pelvis(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -113,14 +116,24 @@ def augment(image: np.ndarray, heads: np.ndarray, rng: np.random.Generator) -> t
     return out, torch.from_numpy(heat)
 
 
-def make_batches(
-    config: dict[str, Any], first_step: int
-) -> tuple[Iterator[tuple[torch.Tensor, torch.Tensor]], Callable]:
-    """Return the batches from ``first_step`` on, and the loss; makes the sample cache where it is missing."""
+def make_task(config: dict[str, Any], first_step: int, device: torch.device, part: slice) -> Task:
+    """Return the batches from ``first_step`` on, the loss and the score; makes the sample cache where it is missing.
+
+    The score is the loss on the held-out pelves with its sign turned: the real ones of ``VALIDATION_CASES``, or every
+    tenth procedural one where no real ones are trained on, each changed in ``SCORED_CHANGES`` ways that stay the same.
+
+    Args:
+        config: see ``training/config.py``.
+        first_step: 0, or where a run goes on.
+        device: where the network runs.
+        part: of each batch, as several processes share it.
+    """
     samples, options = config["samples"], config["training"]
     path = cache_path(config)
     # First: without the real data the cache would be made without the measured femora too.
-    real = [real_pelvis(case) for case in TRAINING_CASES] if options["real_share"] else []
+    cases = TRAINING_CASES if options["real_share"] else ()
+    real = [real_pelvis(case) for case in cases if case not in VALIDATION_CASES]
+    held = [real_pelvis(case) for case in cases if case in VALIDATION_CASES]
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         seeds = [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
@@ -130,16 +143,33 @@ def make_batches(
         partial.replace(path)
     with np.load(path) as cache:
         procedural = list(zip(cache["images"], cache["heads"], strict=True))
+    if not real:
+        held, procedural = procedural[9::10], [p for n, p in enumerate(procedural) if n % 10 != 9]
 
-    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def batches() -> Iterator[Batch]:
         step = first_step
         while True:
-            rng = np.random.default_rng([options["seed"], step])
             chosen = []
-            for _ in range(options["batch"]):
+            for n in range(options["batch"])[part]:
+                rng = np.random.default_rng([options["seed"], step, n])
                 group = real if rng.random() < options["real_share"] else procedural
                 chosen.append(augment(*group[rng.integers(len(group))], rng))
-            yield torch.stack([c[0] for c in chosen]), torch.stack([c[1] for c in chosen])
+            yield _stacked(chosen, device)
             step += 1
 
-    return batches(), heatmap_loss
+    def score(network: torch.nn.Module) -> float:
+        losses = []
+        with torch.inference_mode():
+            for n, pelvis in enumerate(held):
+                changed = [augment(*pelvis, np.random.default_rng([n, m])) for m in range(SCORED_CHANGES)]
+                images, heat = _stacked(changed, device)
+                losses.append(float(heatmap_loss(network(images).float(), heat)))
+        return -float(np.mean(losses))
+
+    return Task(batches(), heatmap_loss, score if held else None)
+
+
+def _stacked(samples: list[tuple[torch.Tensor, torch.Tensor]], device: torch.device) -> Batch:
+    return torch.stack([image for image, _ in samples]).to(device), torch.stack([heat for _, heat in samples]).to(
+        device
+    )

@@ -13,6 +13,13 @@ from training.data import cache_path  # noqa: E402
 SIZE = (60, 40, 84)
 HEADS = np.array([[31.0, 20.0, 58.0], [29.0, 21.0, 25.0]])  # right, left; (k, j, i)
 SEEDS = range(12)
+CONFIG = {
+    "name": "finder",
+    "task": "finder",
+    "patch": {"pixel_mm": 5.0},
+    "samples": {"procedural": 2, "seed": 1},
+    "training": {"seed": 3, "batch": 2, "real_share": 0.0},
+}
 
 
 def pelvis(*blobs):
@@ -105,20 +112,37 @@ def test_a_procedural_pelvis_has_its_right_head_on_the_right(monkeypatch):
 
 def test_batches_depend_on_the_step_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("training.data.CACHE", tmp_path)
-    config = {
-        "name": "finder",
-        "task": "finder",
-        "patch": {"pixel_mm": 5.0},
-        "samples": {"procedural": 2, "seed": 1},
-        "training": {"seed": 3, "batch": 1, "real_share": 0.0},
-    }
-    np.savez(cache_path(config), images=[pelvis(*HEADS)] * 2, heads=[HEADS] * 2)
-    stream, loss_of = finder.make_batches(config, 0)
+    np.savez(cache_path(CONFIG), images=[pelvis(*HEADS)] * 2, heads=[HEADS] * 2)
+
+    def task(first_step, part=slice(None)):
+        return finder.make_task(CONFIG, first_step, torch.device("cpu"), part)
+
+    stream = task(0).batches
     next(stream)
-    second = next(stream)
-    later, _ = finder.make_batches(config, 1)
-    for one, two in zip(second, next(later), strict=True):
+    image, heat = next(stream)
+    assert image.shape == (2, 1, *finder.SHAPE) and heat.shape == (2, 1, *finder.SHAPE)
+    assert torch.isfinite(task(0).loss(torch.zeros_like(heat), heat))
+    for one, two in zip((image, heat), next(task(1).batches), strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=0)
-    image, heat = second
-    assert image.shape == (1, 1, *finder.SHAPE) and heat.shape == (1, 1, *finder.SHAPE)
-    assert torch.isfinite(loss_of(torch.zeros_like(heat), heat))
+    second = next(task(1, slice(1, 2)).batches)  # of two processes the second one's part
+    for one, two in zip((image[1:], heat[1:]), second, strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_every_tenth_procedural_pelvis_is_held_out_where_no_real_ones_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr(finder, "SCORED_CHANGES", 2)
+    images = [pelvis(*HEADS) * (1 if n % 10 == 9 else 0) for n in range(20)]
+    np.savez(cache_path(CONFIG), images=images, heads=[HEADS] * 20)
+    seen = []
+    task = finder.make_task(CONFIG, 0, torch.device("cpu"), slice(None))
+    monkeypatch.setattr(finder, "augment", lambda image, heads, rng: seen.append(image.any()) or nothing())
+    next(task.batches)
+    assert not any(seen)
+    seen.clear()
+    right, wrong = task.score(lambda images: images * 0 - 20), task.score(lambda images: images * 0 + 20)
+    assert seen == [True] * 8 and right > wrong  # 2 pelves, 2 changes, 2 scores; there is no heat
+
+
+def nothing():
+    return torch.zeros((1, *finder.SHAPE)), torch.zeros((1, *finder.SHAPE))

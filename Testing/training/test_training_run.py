@@ -1,5 +1,11 @@
 """Training on a task that is easy: find a bright disc."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,7 +16,7 @@ yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 from ONFHAssistLib.core.errors import InputError  # noqa: E402
 from ONFHAssistLib.models.networks import build_network  # noqa: E402
-from training import batches, train  # noqa: E402
+from training import batches, config, train  # noqa: E402
 from training.augment import decode, geometry, intensity  # noqa: E402
 from training.data import ROOT, cache_path  # noqa: E402
 from training.label_real import IGNORE  # noqa: E402
@@ -46,11 +52,21 @@ def discs(count=12, size=41):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """A sample cache of discs; a third of them count as real."""
+    """A sample cache of discs; a third of them count as real, the last three are held out."""
     images, labels = discs()
+    count = np.arange(len(images))
     monkeypatch.setattr("training.data.CACHE", tmp_path)
-    np.savez(cache_path(CONFIG), images=images, labels=labels, real=np.arange(len(images)) % 3 == 0)
+    np.savez(cache_path(CONFIG), images=images, labels=labels, real=count % 3 == 0, validation=count > 8)
     return tmp_path
+
+
+def with_training(**changes):
+    """The config with other training options."""
+    return CONFIG | {"training": CONFIG["training"] | changes}
+
+
+def task_of(config, first_step=0):
+    return batches.make_task(config, first_step, torch.device("cpu"), slice(None))
 
 
 def read(checkpoint):
@@ -93,20 +109,189 @@ def test_the_loss_falls_and_a_resumed_run_ends_with_the_very_same_weights(cache,
 
 
 def test_another_seed_gives_other_weights(cache, tmp_path):
-    weights = []
-    for seed in (5, 6):
-        config = CONFIG | {"training": CONFIG["training"] | {"seed": seed}}
-        weights.append(read(train.train(config, tmp_path / str(seed), stop_after=1))["network"])
-    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    weights = [
+        read(train.train(with_training(seed=seed), tmp_path / str(n), stop_after=1))["network"]
+        for n, seed in enumerate((5, 5, 6))
+    ]
+    assert_same(weights[0], weights[1])
+    assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
 
 
 def test_a_run_does_not_go_on_with_another_config(cache, tmp_path):
     train.train(CONFIG, tmp_path, stop_after=1)
-    other = CONFIG | {"training": CONFIG["training"] | {"learning_rate": 0.5}}
     with pytest.raises(InputError, match="made with another config"):
-        train.train(other, tmp_path)
-    longer = CONFIG | {"training": CONFIG["training"] | {"steps": 3}}
-    assert read(train.train(longer, tmp_path))["step"] == 3
+        train.train(with_training(learning_rate=0.5), tmp_path)
+    assert read(train.train(with_training(steps=3, epoch_steps=1), tmp_path))["step"] == 3
+
+
+def test_a_damaged_checkpoint_is_named_and_stays_where_it_is(cache, tmp_path):
+    checkpoint = train.train(CONFIG, tmp_path, stop_after=1)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"checkpoint\.pt cannot be read"):
+        train.train(CONFIG, tmp_path)
+    assert checkpoint.stat().st_size == 1000
+
+
+def test_a_checkpoint_of_version_0_1_0_goes_on(cache, tmp_path):
+    checkpoint = train.train(CONFIG, tmp_path, stop_after=2)
+    old = read(checkpoint)
+    del old["best"]  # all other keys are as they were
+    torch.save(old, checkpoint)
+    assert read(train.train(CONFIG, tmp_path))["step"] == 20
+
+
+# A process that trains; with KILL_AT it kills itself there as no program can prevent, at a step or in the third write
+# of a checkpoint.
+PROCESS = """
+import os, pathlib, signal, sys
+import training.data
+from training import train
+
+folder = pathlib.Path(sys.argv.pop())
+training.data.CACHE = train.RUNS = folder
+train.train.__defaults__ = (folder, None)
+kill, rate, write = os.environ.get("KILL_AT", ""), train.learning_rate, os.fsync
+written = []
+
+def learning_rate(step, *more):
+    if kill == f"step {step}":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rate(step, *more)
+
+def fsync(file):
+    written.append(file)
+    if kill == "write" and len(written) == 3:
+        os.truncate(file, 1000)
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(file)
+
+train.learning_rate, os.fsync = learning_rate, fsync
+train.main()
+"""
+
+
+def run_process(folder, config, *launcher, **environment):
+    """Train in a process of its own, or as many as the launcher starts."""
+    program, path = folder / "process.py", folder / "disc.yaml"
+    program.write_text(PROCESS, encoding="utf-8")
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [sys.executable, *launcher, str(program), str(path), str(folder)]
+    # As many threads as here: the order of additions, and with it the last digit, depends on them.
+    threads = str(torch.get_num_threads())
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads, "GLOO_SOCKET_IFNAME": "lo"} | environment
+    return subprocess.run(command, env=os.environ | environment, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("kill", ["step 8", "write"])
+def test_a_killed_run_loses_less_than_an_epoch_and_ends_with_the_same_weights(cache, tmp_path, kill):
+    config = with_training(steps=10, epoch_steps=3)
+    if kill == "write":  # without validation there is one write for each epoch: the third one dies
+        with np.load(cache_path(CONFIG)) as stored:
+            arrays = {name: stored[name] for name in ("images", "labels", "real")}
+        np.savez(cache_path(CONFIG), **arrays)
+    killed = run_process(tmp_path, config, KILL_AT=kill)
+    assert killed.returncode == -signal.SIGKILL
+    checkpoint = tmp_path / "disc" / "checkpoint.pt"
+    assert read(checkpoint)["step"] == 6
+    assert checkpoint.with_suffix(".part").is_file() == (kill == "write")
+    train.train(config, tmp_path)
+    whole = read(train.train(config, tmp_path / "whole"))
+    assert read(checkpoint)["step"] == whole["step"] == 10
+    for name in ("network", "average_network"):
+        assert_same(read(checkpoint)[name], whole[name])
+
+
+def test_two_processes_end_with_the_weights_of_one(cache, tmp_path):
+    config = with_training(steps=6, epoch_steps=4, mixed_precision=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--master_addr=127.0.0.1", f"--master_port={port}")
+    done = run_process(tmp_path, config, *launcher)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Trained:") == 1 and done.stdout.count("images/s") == 1
+    two, one = read(tmp_path / "disc" / "checkpoint.pt"), read(train.train(config, tmp_path / "one"))
+    for name, value in one["network"].items():
+        # Instance normalisation takes away what these add: their gradient is nothing but rounding.
+        if not name.endswith("conv.bias") or name == "final_conv.bias":
+            torch.testing.assert_close(two["network"][name], value, rtol=0, atol=1e-4)
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(train.dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(train.dist, "get_world_size", lambda: 3)
+    with pytest.raises(InputError, match="batch of 4 cannot be shared by 3 processes"):
+        train.train(CONFIG, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_best_epoch_is_kept_beside_the_last_and_all_is_logged(cache, tmp_path, monkeypatch):
+    scores = iter([0.2, 0.9, 0.4])
+    task = batches.make_task
+
+    def scored(*arguments):
+        made = task(*arguments)
+        assert 0 < made.score(build_network(CONFIG["network"]).eval()) < 1  # of the discs that are held out
+        return batches.Task(made.batches, made.loss, lambda network: next(scores))
+
+    monkeypatch.setattr(batches, "make_task", scored)
+    monkeypatch.setattr(train, "LOG_STEPS", 5)
+    last = train.train(with_training(steps=12, epoch_steps=5), tmp_path)
+    assert (read(last)["step"], read(last.with_name("best.pt"))["step"]) == (12, 10)
+    assert read(last)["best"] == read(last.with_name("best.pt"))["best"] == 0.9
+
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(last.parent)).Reload()
+    logged = {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
+    assert [step for step, _ in logged["loss"]] == [5, 10]
+    assert logged["learning_rate"][0] == (5, pytest.approx(train.learning_rate(4, 12, 0.03)))
+    assert logged["validation"] == [(5, pytest.approx(0.2)), (10, pytest.approx(0.9)), (12, pytest.approx(0.4))]
+
+
+def test_nothing_is_learned_from_what_is_held_out(tmp_path, monkeypatch):
+    images = np.zeros((10, 3, 41, 41), np.uint8)
+    held = np.arange(10) >= 8
+    images[held] = 200
+    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr(batches, "intensity", lambda images, generator: images)
+    arrays = {"images": images, "labels": np.zeros((10, 41, 41), np.uint8), "real": np.arange(10) % 2 == 0}
+    for more in ({"validation": held}, {"validation": np.zeros(10, bool), "group": np.where(held, 9, 3)}):
+        np.savez(cache_path(CONFIG), **arrays, **more)
+        task = task_of(with_training(batch=64))
+        assert (next(task.batches)[0][:, :, 16, 16] < 0).all()
+        seen = []
+
+        def network(images, seen=seen):
+            seen.append(images)
+            return torch.zeros_like(images[:, :1])
+
+        task.score(network)
+        assert len(seen[0]) == 2 and (seen[0] > 0).all()
+
+
+def test_the_pooled_dice_counts_what_is_marked_where_nothing_is():
+    target = torch.zeros((3, 8, 8), dtype=torch.int64)
+    target[0, :4], target[1, :4] = 1, 2  # 32 pixels each; nothing in the third image
+    answer = target.clone()
+    answer[2, :2] = 1  # 16 pixels that are wrong
+    target[0, 0], answer[0, 0] = IGNORE, 0  # 8 that nobody knows: 24 are left
+    logits = torch.nn.functional.one_hot(answer, 3).movedim(-1, 1).float()
+    dice = batches.pooled_dice(lambda images: logits, iter([(logits, target)]))
+    assert dice == pytest.approx((2 * 24 / (24 + 40) + 1) / 2)
+    single = batches.pooled_dice(lambda images: logits[:, 1:2] - 0.5, iter([(logits, target)]))
+    assert single == pytest.approx(2 * 24 / (24 + 40))
+
+
+def test_the_arithmetic_of_a_step_is_counted_and_compared_with_what_the_machine_can_do():
+    convolution = torch.nn.Conv2d(3, 8, 3, padding=1, bias=False)
+    images = torch.randn(2, 3, 16, 16)
+    task = batches.Task(iter(()), lambda logits, target: logits.sum(), None)
+    one_way = 2 * 2 * 8 * 3 * 9 * 16 * 16  # multiply and add, images, channels out and in, kernel, pixels
+    # Back: for the weights the same again; nothing for the image, which has no gradient.
+    assert train.step_flops(convolution, task, images, images) == 2 * one_way
+    assert train.peak_flops(torch.device("cpu"), torch.float32, size=64, repeats=2) > 0
 
 
 def test_the_learning_rate_warms_up_and_ends_at_a_hundredth_of_its_peak():
@@ -120,21 +305,35 @@ def test_the_configs_that_are_shipped_are_complete_and_buildable():
     paths = sorted((ROOT / "training" / "configs").glob("*.yaml"))
     assert [path.stem for path in paths] == ["anatomy", "hip_finder", "necrosis"]
     for path in paths:
-        config = train.read_config(path)
-        assert config["name"] == path.stem
-        build_network(config["network"])
+        content = config.read_config(path)
+        assert content["name"] == path.stem
+        build_network(content["network"])
 
 
-def test_a_config_that_lacks_something_is_refused_in_one_sentence(tmp_path):
+def test_a_config_that_is_wrong_somewhere_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "mine.yaml"
+
+    def refusal(content):
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+        with pytest.raises(InputError) as refused:
+            config.read_config(path)
+        assert str(refused.value).startswith(f"The training config {path} is not ")
+        return str(refused.value)
+
     with pytest.raises(InputError, match="no training config"):
-        train.read_config(path)
-    path.write_text(yaml.safe_dump({name: CONFIG[name] for name in ("name", "task", "network")}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"mine\.yaml lacks patch, samples, training\.$"):
-        train.read_config(path)
-    path.write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match="lacks"):
-        train.read_config(path)
+        config.read_config(path)
+    message = refusal({name: CONFIG[name] for name in ("name", "task", "network")})
+    assert all(f"'{name}' is a required property" in message for name in ("patch", "samples", "training"))
+    assert "top: None is not of type 'object'" in refusal("")
+    assert "not readable YAML" in refusal("name: [disc")
+    assert "training: 'steps' is a required property" in refusal(CONFIG | {"training": {"seed": 1}})
+    assert "training.steps: 'many' is not of type 'integer'" in refusal(with_training(steps="many"))
+    assert "learning_rate: '2e-3' is not of type" in refusal(with_training(learning_rate="2e-3"))
+    assert "'epochs' was unexpected" in refusal(with_training(epochs=3))
+    assert "task: 'brain' is not one of" in refusal(CONFIG | {"task": "brain"})
+    assert "name: '../disc' does not match" in refusal(CONFIG | {"name": "../disc"})
+    path.write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
+    assert config.read_config(path) == CONFIG
 
 
 def test_the_command_refuses_a_bad_config_without_a_traceback(tmp_path, monkeypatch, capsys):
@@ -147,7 +346,7 @@ def test_the_command_refuses_a_bad_config_without_a_traceback(tmp_path, monkeypa
 
 def test_batches_depend_on_the_step_alone(cache):
     def batch(first, skip):
-        stream, _ = batches.make_batches(CONFIG, first)
+        stream = task_of(CONFIG, first).batches
         for _ in range(skip):
             next(stream)
         return next(stream)
@@ -165,9 +364,7 @@ def test_the_share_of_real_samples_is_kept(tmp_path, monkeypatch, share):
     monkeypatch.setattr("training.data.CACHE", tmp_path)
     np.savez(cache_path(CONFIG), images=images, labels=np.zeros((10, 41, 41), np.uint8), real=real)
     monkeypatch.setattr(batches, "intensity", lambda images, generator: images)
-    config = CONFIG | {"training": CONFIG["training"] | {"real_share": share}}
-    stream, _ = batches.make_batches(config, 0)
-    middle = next(stream)[0][:, 1, 16, 16]
+    middle = next(task_of(with_training(real_share=share)).batches)[0][:, 1, 16, 16]
     assert ((middle > 0) == bool(share)).all()
 
 
