@@ -84,7 +84,7 @@ def network(function, name: str, **own) -> Network:
 
 
 class _Engine:
-    name, device = "reads codes", "cpu"
+    name, device, notices = "reads codes", "cpu", ()
 
     def __init__(self, function) -> None:
         self._function = function

@@ -1,25 +1,31 @@
-"""Run a bundle's network: OpenVINO on the CPU without torch, torch and MONAI on an NVIDIA card."""
+"""Run a bundle's network: OpenVINO on the CPU without torch; torch and MONAI on an NVIDIA card, or where asked for."""
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.models.bundle import Bundle
 from ONFHAssistLib.models.networks import INSTALL_TORCH, build_network
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+ENGINES = ("auto", "openvino", "torch")
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "f32", "bf16")
+BATCH = 16
+"""So many samples are given to a network at once: more gain no speed on a CPU and take memory."""
 
 
 class Engine(Protocol):
     """A network that is ready to run. Open it once and keep it; call it from one thread at a time.
 
     Attributes:
-        name: program and version that runs the network.
+        name: program and version that runs the network, and the precision where it is not f32.
         device: "cpu" or "cuda".
     """
 
@@ -39,43 +45,129 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(bundle: Bundle, device: str = "auto", threads: int | None = None) -> Engine:
+def open_engine(
+    bundle: Bundle,
+    device: str = "auto",
+    threads: int | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+) -> "BatchedEngine":
     """Load the network of ``bundle`` onto a device.
 
     Args:
         bundle: from ``load_bundle``.
         device: "cpu", "cuda", or "auto": cuda where torch, MONAI and a card are there, else cpu.
-        threads: CPU threads of the network; None for as many as there are cores.
+        threads: CPU threads of OpenVINO; None for as many as there are cores.
+        engine: "openvino" (CPU only), "torch", or "auto": torch on cuda, OpenVINO on the CPU.
+        precision: "f32"; "bf16", which is quicker where the processor has it and shifts logits; or "auto": f32 on
+            the CPU and torch's mixed precision with fp16 on cuda.
 
     Raises:
-        InputError: unknown device, cuda asked for where there is none, or a network that its files do not fit.
+        InputError: an unknown choice, choices that exclude each other, cuda asked for where there is none, torch where
+            it is not installed, bf16 where the processor has none, or a network that its files do not fit.
     """
-    if device not in DEVICES:
-        raise InputError(f"The device {device!r} is not known; use one of {', '.join(DEVICES)}.")
-    if device == "cuda" or (device == "auto" and _has_nvidia_driver()):
+    for what, given, known in (
+        ("engine", engine, ENGINES),
+        ("device", device, DEVICES),
+        ("precision", precision, PRECISIONS),
+    ):
+        if given not in known:
+            raise InputError(f"The {what} {given!r} is not known; use one of {', '.join(known)}.")
+    if engine == "openvino" and device == "cuda":
+        raise InputError("The engine openvino runs on the CPU only; use the engine torch or the device cpu.")
+    if engine != "openvino" and (device == "cuda" or (device == "auto" and _has_nvidia_driver())):
         obstacle = _cuda_obstacle()
         if obstacle is None:
-            return TorchEngine(bundle, "cuda")
+            return BatchedEngine(lambda: TorchEngine(bundle, "cuda", precision), bundle, threads)
         if device == "cuda":
             raise InputError(f"The device cuda was asked for, but {obstacle}, or use the device cpu.")
-    return OpenVinoEngine(bundle, threads)
+    if engine == "torch":
+        return BatchedEngine(lambda: TorchEngine(bundle, "cpu", precision), bundle, threads)
+    return BatchedEngine(lambda: OpenVinoEngine(bundle, threads, precision), bundle, threads)
+
+
+class OutOfMemory(Exception):
+    """The memory of the graphics card does not suffice."""
+
+
+class BatchedEngine:
+    """Runs an engine in batches; where the card's memory runs out, in smaller ones, and at last on the CPU.
+
+    What it has come to stays so while it is open, and is told by ``notices``.
+    """
+
+    def __init__(self, open_first: Callable[[], Engine], bundle: Bundle, threads: int | None = None) -> None:
+        """Open the engine, or that of the CPU if the network itself does not fit into the card's memory."""
+        self._bundle, self._threads = bundle, threads
+        self._size = BATCH
+        self._fell_back = False
+        try:
+            self._engine = open_first()
+        except OutOfMemory:
+            self._fall_back()
+
+    @property
+    def name(self) -> str:
+        """Program and version that runs the network now."""
+        return self._engine.name
+
+    @property
+    def device(self) -> str:
+        """Where it runs now."""
+        return self._engine.device
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the report has to say of the run."""
+        what = "The memory of the graphics card did not suffice"
+        if self._fell_back:
+            return (Notice("gpu-out-of-memory", f"{what} for the model {self._bundle.name}: it ran on the CPU."),)
+        if self._size < BATCH:
+            text = f"{what} for batches of {BATCH} in the model {self._bundle.name}: {self._size} went at once."
+            return (Notice("gpu-smaller-batch", text),)
+        return ()
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Return the logits; see ``Engine``. A batch of any length is fine."""
+        parts: list[np.ndarray] = []
+        done = 0
+        while done < len(batch):
+            part = batch[done : done + self._size]
+            try:
+                parts.append(self._engine(part))
+            except OutOfMemory:
+                if len(part) > 1:
+                    self._size = len(part) // 2
+                else:
+                    self._fall_back()
+            else:
+                done += len(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _fall_back(self) -> None:
+        self._engine = OpenVinoEngine(self._bundle, self._threads)
+        self._size = BATCH
+        self._fell_back = True
 
 
 class OpenVinoEngine:
-    """The exported graph on the CPU, in 32-bit floats."""
+    """The exported graph on the CPU, in 32-bit floats unless bf16 is asked for."""
 
     device = "cpu"
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, precision: str = "auto") -> None:
         """Read and compile the graph; see ``open_engine``."""
         openvino = import_openvino()
-        self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
+        precision = "f32" if precision == "auto" else precision
+        self.name = _engine_name("OpenVINO", openvino.__version__.split("-")[0], precision)
         self._bundle = bundle
         core = openvino.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise InputError("This processor does not calculate in bf16; use the precision f32.")
         # A mapped file could not be replaced on Windows while the program runs.
         core.set_property({"ENABLE_MMAP": False})
         # By itself OpenVINO calculates in bf16 where the CPU can, which shifts logits by up to 0.26.
-        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
         try:
@@ -94,32 +186,41 @@ class OpenVinoEngine:
 
 
 class TorchEngine:
-    """The MONAI network with the bundle's weights; mixed precision on cuda."""
+    """The MONAI network with the bundle's weights."""
 
-    def __init__(self, bundle: Bundle, device: str) -> None:
-        """Build the network and load its weights; see ``open_engine``."""
+    def __init__(self, bundle: Bundle, device: str, precision: str = "auto") -> None:
+        """Build the network and load its weights; see ``open_engine``. Raises OutOfMemory where they do not fit."""
+        network = build_network(bundle.network_def)
         import torch
         from safetensors.torch import load_file
 
-        self.name = f"torch {torch.__version__}"
+        precision = {"cpu": "f32", "cuda": "fp16"}[device] if precision == "auto" else precision
+        self.name = _engine_name("torch", torch.__version__, precision)
         self.device = device
+        self._mixed = {"f32": None, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
         self._bundle = bundle
-        network = build_network(bundle.network_def)
         try:
             network.load_state_dict(load_file(bundle.folder / "models" / "model.safetensors"))
         except RuntimeError as error:
             raise InputError(
                 f"The weights of the model {bundle.name} do not fit its network; install it again."
             ) from error
-        self._network = network.float().eval().to(device)
+        try:
+            self._network = network.float().eval().to(device)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory from error
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Return the logits; see ``Engine``."""
+        """Return the logits; see ``Engine``. Raises OutOfMemory where the batch is too large for the card."""
         import torch
 
         _check_batch(batch, self._bundle)
-        with torch.inference_mode(), torch.autocast(self.device, torch.float16, enabled=self.device == "cuda"):
-            return self._network(torch.from_numpy(batch).to(self.device)).float().cpu().numpy()
+        try:
+            with torch.inference_mode(), torch.autocast(self.device, self._mixed, enabled=self._mixed is not None):
+                image = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device)
+                return self._network(image).float().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory from error
 
 
 def import_openvino() -> "ModuleType":
@@ -133,6 +234,10 @@ def import_openvino() -> "ModuleType":
     import openvino
 
     return openvino
+
+
+def _engine_name(program: str, version: str, precision: str) -> str:
+    return f"{program} {version}" + ("" if precision == "f32" else f" ({precision})")
 
 
 def _graph_fits(graph: Any, bundle: Bundle) -> bool:
