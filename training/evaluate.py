@@ -1,14 +1,22 @@
-"""Measure the shipped models: ``python -m training.evaluate heads|lesions|others|speed|all``.
+"""Measure models: ``python -m training.evaluate heads|lesions|others|pair|speed|all``.
 
-- ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule.
+- ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule,
+  and the landmarks against those found by the same rule on their manual hip-bone masks.
 - ``lesions``: lesions painted into the 5 test studies by the second painter, through the whole way.
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
+- ``pair``: where the head lies on CT and on axial T1 of the same hip.
 - ``speed``: one cold process on one real study, wall time and peak memory.
 
-Results are merged into ``docs/evaluation.json``; ``--table`` prints them as Markdown.
+Results are merged into ``docs/evaluation.json``; ``--table`` prints them as Markdown. Two processes measure case by
+case; what a killed run has measured is kept in ``training/cache/evaluation`` for the next run with the same models and
+code.
+
+``--cases train`` is for development: ``heads`` of the training studies, and ``lesions`` by the first painter in the
+training patients that no network learns from. Nothing of it goes into ``docs/evaluation.json``.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -16,25 +24,51 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
+from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.gradings import steinberg_grade
-from ONFHAssistLib.core.hip import Side, Sphere, StudyResult
+from ONFHAssistLib.core.gradings import grade_hip, steinberg_grade
+from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
+from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.metrics import confusion_matrix, segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.sphere import articular_sphere, head_from_femur, initial_head_sphere
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.landmarks import find_landmarks
 from ONFHAssistLib.imaging.read import Study, read_study
-from training.data import NO_DATA, ROOT, TEST_CASES, TRAINING_CASES, data_folder, read_volume
-from training.second_painter import lesion_plan, paint_second
+from ONFHAssistLib.imaging.segment import Network
+from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.models.engine import open_engine
+from training.data import (
+    CACHE,
+    NO_DATA,
+    ROOT,
+    TEST_CASES,
+    TRAINING_CASES,
+    VALIDATION_CASES,
+    data_folder,
+    read_volume,
+)
+from training.label_real import crop, read_marked_hips
+from training.lesions import paint
+from training.second_painter import LesionSpec, lesion_plan, paint_second
 
 RESULTS = ROOT / "docs" / "evaluation.json"
+KEPT = CACHE / "evaluation"
+BUNDLES = ("hip_finder", "anatomy", "necrosis")
 CLASSES = ("without ONFH", "mild", "moderate", "severe")
+JIC = ("A", "B", "C1", "C2", "none")
+SIZES = {"3-8 %": (0.0, 0.08), "8-15 %": (0.08, 0.15), "15-30 %": (0.15, 0.30), "30-50 %": (0.30, 1.0)}
+"""Bands of the necrotic part of the head; each begins above its lower end."""
 OTHERS = {
     "ct": ("CT with metal in the left femur", "right hip found; left hip not graded, metal named"),
     "ct_mr_pair_t1": ("axial T1 of a right hip", "head found; without ONFH, or mild and borderline"),
@@ -42,8 +76,25 @@ OTHERS = {
     "axial_vibe_dicom": ("VIBE", "graded with a domain warning, or refused with a reason"),
     "mixed_localizer_dicom": ("localizer", "refused: three orientations are mixed"),
 }
-FEMUR = 1
-"""Label of both femora in the manual masks."""
+GROUPS = {"test": TEST_CASES, "training": TRAINING_CASES, "validation": VALIDATION_CASES}
+FEMUR, HIP_BONE = 1, 2
+"""Labels of both femora and both hip bones in the manual masks."""
+
+
+@cache
+def open_models() -> Models:
+    """Open the bundles on one thread of the CPU, once in each process: the processes share the cores."""
+
+    def network(name: str) -> Network:
+        bundle = load_bundle(name)
+        return Network(bundle, open_engine(bundle, "cpu", threads=1))
+
+    return Models(*(network(name) for name in BUNDLES))
+
+
+def weights() -> dict[str, str]:
+    """Return the SHA-256 of the weights that are measured, by the name of the bundle."""
+    return {name: load_bundle(name).metadata["onfh_assist"]["sha256"]["model.safetensors"] for name in BUNDLES}
 
 
 @cache
@@ -53,12 +104,25 @@ def study_of(case: str) -> Study:
 
 
 @cache
+def bones_of(case: str) -> Volume:
+    """Read the manual mask of a real T1 study."""
+    return read_volume(data_folder() / "t1_coronal" / f"case_{case}_bones.nii.gz")
+
+
+@cache
 def truth_of(case: str, side: Side) -> tuple[Sphere, Volume]:
     """Sphere and head of the manual femur mask: the truth for this hip."""
-    bones = read_volume(data_folder() / "t1_coronal" / f"case_{case}_bones.nii.gz")
+    bones = bones_of(case)
     femur = bones.like(bones.array == FEMUR)
     sphere = articular_sphere(femur, initial_head_sphere(femur, side))
     return sphere, femur.like(head_from_femur(femur, sphere))
+
+
+@cache
+def true_landmarks(case: str, side: Side) -> Landmarks:
+    """Landmarks of the manual hip-bone mask with the true sphere, by the rule that the software has."""
+    bones = bones_of(case)
+    return find_landmarks(bones.like(bones.array == HIP_BONE), truth_of(case, side)[0], side)
 
 
 def spread(values: list[float], digits: int = 3) -> dict[str, float]:
@@ -68,99 +132,267 @@ def spread(values: list[float], digits: int = 3) -> dict[str, float]:
     return {name: round(float(x), digits) for name, x in numbers.items()} | {"n": len(values)}
 
 
-def evaluate_heads(models: Models) -> dict[str, Any]:
-    """All 30 real heads: found on the correct side, centre error, Dice, and what is wrongly called necrotic."""
-    rows = []
-    for case in sorted(TRAINING_CASES + TEST_CASES):
-        result = analyse(study_of(case), models=models)
-        masks = {m.side: m for m in result.masks}
-        for hip in result.hips:
-            sphere, head = truth_of(case, hip.side)
-            row: dict[str, Any] = {"case": case, "side": hip.side, "test": case in TEST_CASES, "found": False}
-            if hip.status == "graded":
-                error = np.linalg.norm(np.subtract(hip.sphere.centre_ras_mm, sphere.centre_ras_mm))
-                metrics = segmentation_metrics(masks[hip.side].head, head)
-                row |= {
-                    "found": bool(error < sphere.radius_mm),
-                    "centre_mm": round(float(error), 2),
-                    "radius_error_mm": round(hip.sphere.radius_mm - sphere.radius_mm, 2),
-                    "dice": round(metrics.dice, 4),
-                    "assd_mm": round(metrics.assd_mm, 3),
-                    "hd95_mm": round(metrics.hd95_mm, 2),
-                    "ratio": round(hip.volume_ratio, 5),
-                    "steinberg": hip.grades["steinberg"].grade,
-                }
-            rows.append(row)
-            print(row, flush=True)
-    found = [r for r in rows if r["found"]]
-    test = [r for r in found if r["test"]]
-    normal = [r for r in found if r["steinberg"] == "without ONFH"]
-    return {
-        "found": len(found),
-        "heads": len(rows),
-        "centre_mm": spread([r["centre_mm"] for r in found]),
-        "test_dice": spread([r["dice"] for r in test]),
-        "test_assd_mm": spread([r["assd_mm"] for r in test]),
-        "test_ratio_below_1_percent": sum(r["ratio"] < 0.01 for r in test),
-        "all_ratio_below_1_percent": sum(r["ratio"] < 0.01 for r in found),
-        "test_without_onfh": sum(r["test"] for r in normal),
-        "all_without_onfh": len(normal),
-        "rows": rows,
-    }
+def measure(section: str, function: Callable[..., Any], jobs: list[tuple], processes: int) -> list[Any]:
+    """Return ``function(*job)`` for each job, in their order, measured in processes of one thread each.
 
-
-def evaluate_lesions(models: Models, count: int, cases: tuple[str, ...] = TEST_CASES) -> dict[str, Any]:
-    """Paint lesions by the second painter and grade each hip through the whole way.
-
-    A hip that is not graded has a Dice of 0 and a wrong class; kappa, distances and ratio errors are of the others.
+    Args:
+        section: names the file in which results are kept until models or code change.
+        function: of this module; what it returns is JSON-ready.
+        jobs: arguments, JSON-ready too.
+        processes: how many.
     """
+    path = KEPT / f"{section}-{_measured_with()}.jsonl"
+    names = [json.dumps(job) for job in jobs]
+    kept = _read_kept(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["OMP_NUM_THREADS"] = "1"  # what the processes inherit: they share the cores
+    with (
+        path.open("a", encoding="utf-8") as file,
+        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+    ):
+        asked = {pool.submit(function, *job): name for name, job in zip(names, jobs, strict=True) if name not in kept}
+        for future in as_completed(asked):
+            name, result = asked[future], future.result()
+            kept[name] = result
+            file.write("\n" + json.dumps([name, result]))  # begins a line of its own, whatever was cut off before
+            file.flush()
+            print(len(names) - sum(n not in kept for n in names), "of", len(names), name, result, flush=True)
+    return [kept[name] for name in names]
+
+
+def _read_kept(path: Path) -> dict[str, Any]:
+    """Read what an earlier run has measured; a line that was cut off when it was killed does not count."""
+    kept = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            name, result = json.loads(line)
+        except ValueError:
+            continue
+        kept[name] = result
+    return kept
+
+
+def _measured_with() -> str:
+    """Return a checksum of the models and of the code that measures."""
+    digest = hashlib.sha256(json.dumps(weights(), sort_keys=True).encode())
+    painters = [ROOT / "training" / f"{name}.py" for name in ("evaluate", "lesions", "second_painter", "tissue")]
+    for path in [*sorted((ROOT / "ONFHAssistLib").rglob("*.py")), *painters]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def evaluate_heads(cases: str, processes: int = 2) -> dict[str, Any]:
+    """Real heads: found on the correct side, centre, head, landmarks, and what is wrongly called necrotic.
+
+    The manual masks tell the truth; points are also compared with those marked by eye in the training studies. Heads
+    without found or true landmarks do not count for these.
+    """
+    jobs = [(case,) for case in sorted(TRAINING_CASES if cases == "train" else TRAINING_CASES + TEST_CASES)]
+    rows = [row for study in measure("heads", measure_heads, jobs, processes) for row in study]
+    found = [r for r in rows if r["found"]]
+    summary = {"found": len(found), "heads": len(rows), "centre_mm": spread([r["centre_mm"] for r in found])}
+    summary |= {
+        "all_ratio_below_1_percent": sum(r["ratio"] < 0.01 for r in found),
+        "all_without_onfh": sum(r["steinberg"] == "without ONFH" for r in found),
+    }
+    for group, of in GROUPS.items():
+        if own := [r for r in found if r["case"] in of]:
+            summary |= {f"{group}_{key}": value for key, value in _summarise_heads(own).items()}
+    return summary | {"rows": rows}
+
+
+def measure_heads(case: str) -> list[dict[str, Any]]:
+    """Return a row for each hip of a real study."""
+    study = study_of(case)
+    result = analyse(study, models=open_models())
+    masks = {m.side: m for m in result.masks}
+    by_eye = {(m.case, m.side): m for m in read_marked_hips()}
+    normal = study.volume.axes_ras[:, 2]
     rows = []
-    for n, spec in enumerate(lesion_plan(count, seed=2026, cases=len(cases))):
-        case, side = cases[spec.case], spec.side
-        sphere, head = truth_of(case, side)
-        study = study_of(case)
-        rng = np.random.default_rng(spec.seed)
-        painted = paint_second(study.volume, head.array, sphere, side, spec.target_ratio, spec.mitchell, rng)
-        volume = study.volume.like(painted.image)
-        result = analyse(Study(volume, study.source), AnalysisOptions(sides=(side,)), models=models)
-        hip = result.hips[0]
-        row = {"case": case, "side": side, "mitchell": spec.mitchell, "ratio": round(painted.ratio, 4)}
-        row |= {"truth": steinberg_grade(painted.ratio), "graded": hip.status == "graded", "dice": 0.0}
+    for hip in result.hips:
+        sphere, head = truth_of(case, hip.side)
+        row: dict[str, Any] = {"case": case, "side": hip.side, "test": case in TEST_CASES, "found": False}
         if hip.status == "graded":
-            metrics = segmentation_metrics(result.masks[0].necrosis, volume.like(painted.necrosis))
+            metrics = segmentation_metrics(masks[hip.side].head, head)
+            error = np.linalg.norm(np.subtract(hip.sphere.centre_ras_mm, sphere.centre_ras_mm))
             row |= {
+                "found": bool(error < sphere.radius_mm),
+                "centre_mm": round(float(error), 2),
+                "radius_error_mm": round(hip.sphere.radius_mm - sphere.radius_mm, 2),
                 "dice": round(metrics.dice, 4),
-                "assd_mm": round(metrics.assd_mm, 3) if np.isfinite(metrics.assd_mm) else None,
-                "predicted_ratio": round(hip.volume_ratio, 4),
-                "predicted": hip.grades["steinberg"].grade,
+                "assd_mm": round(metrics.assd_mm, 3),
+                "hd95_mm": round(metrics.hd95_mm, 2),
+                "signed_bias_mm": round(metrics.signed_bias_mm, 3),
+                "ratio": round(hip.volume_ratio, 5),
+                "steinberg": hip.grades["steinberg"].grade,
             }
+            truth, marked = true_landmarks(case, hip.side), by_eye.get((case, hip.side))
+            for point in ("acetabular_edge", "teardrop"):
+                at = getattr(hip.landmarks, f"{point}_ras_mm")
+                row[f"{point}_confidence"] = getattr(hip.landmarks, f"{point}_confidence")
+                row[f"{point}_mm"] = _apart(at, getattr(truth, f"{point}_ras_mm"))
+                if marked:
+                    # The eye's points lie on the slice, the software's on the plane through the centre.
+                    row[f"{point}_by_eye_mm"] = _apart(at, getattr(marked, f"{point}_ras_mm"), normal)
         rows.append(row)
-        print(n, row, flush=True)
+    return rows
+
+
+def _summarise_heads(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "heads": len(rows),
+        "patients": len({r["case"] for r in rows}),
+        "ratio_below_1_percent": sum(r["ratio"] < 0.01 for r in rows),
+        "without_onfh": sum(r["steinberg"] == "without ONFH" for r in rows),
+    }
+    points = [f"{point}{by}_mm" for point in ("acetabular_edge", "teardrop") for by in ("", "_by_eye")]
+    for name in ("dice", "assd_mm", "hd95_mm", "signed_bias_mm", "radius_error_mm", *points):
+        if known := [r[name] for r in rows if r.get(name) is not None]:
+            summary[name] = spread(known)
+    return summary
+
+
+def _apart(a: tuple | None, b: tuple | None, normal: np.ndarray | None = None) -> float | None:
+    """Distance of two points in mm, within the plane of ``normal`` if it is given; None where one is missing."""
+    if a is None or b is None:
+        return None
+    offset = np.subtract(a, b)
+    return round(float(np.linalg.norm(offset if normal is None else offset - (offset @ normal) * normal)), 2)
+
+
+def evaluate_lesions(cases: str, count: int, processes: int = 2) -> dict[str, Any]:
+    """Paint lesions and grade each hip through the whole way.
+
+    A hip that is not graded has a Dice of 0 and a wrong class; kappa, distances and ratio errors are of the others. A
+    JIC class is right or wrong where the truth has one: masks, sphere and landmarks of the manual masks and the painted
+    lesion, by the same rules.
+    """
+    of = VALIDATION_CASES if cases == "train" else TEST_CASES
+    plan = lesion_plan(count, seed=2026, cases=len(of))
+    rows = measure("lesions", measure_lesion, [(of[spec.case], *asdict(spec).values()) for spec in plan], processes)
     graded = [r for r in rows if r["graded"]]
     truth, predicted = [r["truth"] for r in graded], [r["predicted"] for r in graded]
-    right = sum(t == p for t, p in zip(truth, predicted, strict=True))
-    return {
+    wrong = [r for r in rows if r.get("predicted") != r["truth"]]
+    groups = {
+        "mitchell": {m: [r for r in rows if r["mitchell"] == m] for m in "ABCD"},
+        "class": {c: [r for r in rows if r["truth"] == c] for c in CLASSES},
+        "size": {name: [r for r in rows if low < r["ratio"] <= high] for name, (low, high) in SIZES.items()},
+    }
+    summary: dict[str, Any] = {
         "lesions": len(rows),
         "graded": len(graded),
         "hips": len({(r["case"], r["side"]) for r in rows}),
+        "patients": len({r["case"] for r in rows}),
+        "painter": "first" if cases == "train" else "second",
         "dice": spread([r["dice"] for r in rows]),
-        "dice_by_mitchell": {m: spread([r["dice"] for r in rows if r["mitchell"] == m]) for m in "ABCD"},
-        "dice_by_class": {
-            c: spread([r["dice"] for r in rows if r["truth"] == c]) for c in CLASSES if c in {r["truth"] for r in rows}
-        },
-        "assd_mm": spread([r["assd_mm"] for r in graded if r["assd_mm"] is not None]),
+        "assd_mm": spread(_known(rows, "assd_mm")),
+    }
+    for group, parts in groups.items():
+        parts = {name: part for name, part in parts.items() if part}
+        summary[f"dice_by_{group}"] = {name: spread([r["dice"] for r in part]) for name, part in parts.items()}
+        summary[f"assd_by_{group}"] = {
+            name: spread(known) for name, part in parts.items() if (known := _known(part, "assd_mm"))
+        }
+    return summary | {
         "ratio_error_points": spread([100 * abs(r["predicted_ratio"] - r["ratio"]) for r in graded]),
-        "steinberg_right": round(right / len(rows), 4),
+        "ratio_bias_points": spread([100 * (r["predicted_ratio"] - r["ratio"]) for r in graded]),
+        "steinberg_right": round(1 - len(wrong) / len(rows), 4),
+        "wrong_but_called_borderline": sum(r.get("borderline", False) for r in wrong),
+        "borderline": sum(r["borderline"] for r in graded),
         "kappa": round(weighted_kappa(truth, predicted, CLASSES), 4),
         "confusion": confusion_matrix(truth, predicted, CLASSES).tolist(),
+        "interval": _interval(graded),
+        "jic": _jic(rows),
         "rows": rows,
     }
 
 
-def evaluate_others(models: Models) -> dict[str, Any]:
-    """What the software says of images outside of the coronal T1 that it knows best."""
+def measure_lesion(case: str, *spec: Any) -> dict[str, Any]:
+    """Paint one lesion, grade the hip, and return a row; ``spec`` are the fields of a LesionSpec."""
+    plan = LesionSpec(*spec)
+    side = plan.side
+    sphere, head = truth_of(case, side)
+    image, necrosis, mitchell = _painted(case, plan)
+    ratio = float(necrosis.sum() / head.array.sum())
+    dead = head.like(necrosis)
+    truth = grade_hip(measure_hip(HipMasks(side, head, dead, sphere, true_landmarks(case, side))))
+    row = {"case": case, "side": side, "mitchell": mitchell, "ratio": round(ratio, 4)}
+    row |= {"truth": steinberg_grade(ratio), "jic_truth": truth["jic"].grade, "graded": False, "dice": 0.0}
+    study = Study(head.like(image), study_of(case).source)
+    try:
+        result = analyse(study, AnalysisOptions(sides=(side,)), models=open_models())
+    except InputError:
+        return row
+    hip = result.hips[0]
+    return row | _compare(hip, result.masks[0].necrosis, dead) if hip.status == "graded" else row
+
+
+def _painted(case: str, plan: LesionSpec) -> tuple[np.ndarray, np.ndarray, str]:
+    """Paint a lesion: image, necrosis (bool) and Mitchell class; by the second painter into a test patient only."""
+    sphere, head = truth_of(case, plan.side)
+    volume, rng = study_of(case).volume, np.random.default_rng(plan.seed)
+    if case in TEST_CASES:
+        lesion = paint_second(volume, head.array, sphere, plan.side, plan.target_ratio, plan.mitchell, rng)
+        return lesion.image, lesion.necrosis, plan.mitchell
+    centre = np.array(sphere.centre_ras_mm)
+    near, near_head = crop(volume, centre), crop(head, centre)
+    points = (near.grid_ras() - centre) * [1.0 if plan.side == "right" else -1.0, 1.0, 1.0]
+    step = points[1, 0, 0] - points[0, 0, 0]
+    lesion = paint(
+        near.array.astype(np.float32), points.astype(np.float32), near_head.array, sphere.radius_mm, "t1", step, rng,
+        plan.target_ratio,
+    )  # fmt: skip
+    start = np.round(volume.ijk(near.ijk_to_ras[:3, 3])).astype(int)[::-1]
+    box = tuple(slice(a, a + n) for a, n in zip(start, near.array.shape, strict=True))
+    image, necrosis = volume.array.astype(np.float32), np.zeros(volume.array.shape, bool)
+    image[box], necrosis[box] = lesion.image, lesion.necrosis
+    return image, necrosis, lesion.mitchell
+
+
+def _compare(hip: HipResult, necrosis: Volume, truth: Volume) -> dict[str, Any]:
+    metrics = segmentation_metrics(necrosis, truth)
+    interval = getattr(hip, "ratio_interval", None)
+    return {
+        "graded": True,
+        "dice": round(metrics.dice, 4),
+        "assd_mm": round(metrics.assd_mm, 3) if np.isfinite(metrics.assd_mm) else None,
+        "predicted_ratio": round(hip.volume_ratio, 4),
+        "interval": None if interval is None else [round(float(x), 4) for x in interval],
+        "predicted": hip.grades["steinberg"].grade,
+        "borderline": is_borderline("steinberg", hip.grades["steinberg"]),
+        "jic": hip.grades["jic"].grade,
+    }
+
+
+def _known(rows: list[dict[str, Any]], name: str) -> list[float]:
+    return [r[name] for r in rows if r.get(name) is not None]
+
+
+def _interval(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """How many true ratios lie within their interval, and how wide that is in percentage points."""
+    told = [r for r in rows if r["interval"] is not None]
+    if not told:
+        return None
+    inside = sum(r["interval"][0] <= r["ratio"] <= r["interval"][1] for r in told)
+    width = spread([100 * (r["interval"][1] - r["interval"][0]) for r in told])
+    return {"coverage": round(inside / len(told), 4), "n": len(told), "width_points": width}
+
+
+def _jic(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Accuracy where the truth has a class, and the confusion of all; "none" where no class is given."""
+    truth, predicted = ([r.get(name) or "none" for r in rows] for name in ("jic_truth", "jic"))
+    classed = [(t, p) for t, p in zip(truth, predicted, strict=True) if t != "none"]
+    return {
+        "right": round(sum(t == p for t, p in classed) / len(classed), 4) if classed else None,
+        "n": len(classed),
+        "classes": list(JIC),
+        "confusion": confusion_matrix(truth, predicted, JIC).tolist(),
+    }
+
+
+def _inputs() -> dict[str, Path]:
     folder = data_folder()
-    inputs = {
+    return {
         "ct": folder / "ct" / "pelvis_ct.nii.gz",
         "ct_mr_pair_t1": folder / "ct_mr_pair" / "hip_t1.nii.gz",
         "ct_mr_pair_ct": folder / "ct_mr_pair" / "hip_ct.nii.gz",
@@ -168,14 +400,21 @@ def evaluate_others(models: Models) -> dict[str, Any]:
         "mixed_localizer_dicom": folder / "mixed_localizer_dicom",
         "t1_coronal_dicom": folder / "t1_coronal_dicom",
     }
-    outcome = {}
-    for name, path in inputs.items():
-        try:
-            outcome[name] = _summary(analyse(read_study(path), models=models))
-        except InputError as error:
-            outcome[name] = {"refused": str(error).replace(str(path), path.name)}
-        print(name, json.dumps(outcome[name], indent=1), flush=True)
-    return outcome
+
+
+def evaluate_others(processes: int = 2) -> dict[str, Any]:
+    """What the software says of images outside of the coronal T1 that it knows best."""
+    names = list(_inputs())
+    return dict(zip(names, measure("others", measure_other, [(name,) for name in names], processes), strict=True))
+
+
+def measure_other(name: str) -> dict[str, Any]:
+    """Return what the software says of one of the other images."""
+    path = _inputs()[name]
+    try:
+        return _summary(analyse(read_study(path), models=open_models()))
+    except InputError as error:
+        return {"refused": str(error).replace(str(path), path.name)}
 
 
 def _summary(result: StudyResult) -> dict[str, Any]:
@@ -191,6 +430,24 @@ def _summary(result: StudyResult) -> dict[str, Any]:
                 "steinberg": steinberg.grade + (", borderline" if is_borderline("steinberg", steinberg) else ""),
             }
     return {"source": result.source, "hips": hips, "warnings": [w.code for w in result.warnings]}
+
+
+def evaluate_pair(processes: int = 2) -> dict[str, Any]:
+    """How far the sphere on CT lies from that on axial T1 of the same hip; None where one was not found."""
+    names = ("ct_mr_pair_t1", "ct_mr_pair_ct")
+    t1, ct = measure("pair", measure_sphere, [(name, "right") for name in names], processes)
+    if None in (t1, ct):
+        return {"centre_mm": None, "radius_mm": None}
+    return {"centre_mm": _apart(t1[:3], ct[:3]), "radius_mm": round(ct[3] - t1[3], 2)}
+
+
+def measure_sphere(name: str, side: Side) -> list[float] | None:
+    """Return centre (RAS, mm) and radius of a head, None where it was not found."""
+    try:
+        (hip,) = analyse(read_study(_inputs()[name]), AnalysisOptions(sides=(side,)), models=open_models()).hips
+    except InputError:
+        return None
+    return None if hip.sphere is None else [*hip.sphere.centre_ras_mm, hip.sphere.radius_mm]
 
 
 def evaluate_speed(runs: int = 3) -> dict[str, Any]:
@@ -232,42 +489,73 @@ def table(results: dict[str, Any]) -> str:
     def add(command: str, *cells: str) -> None:
         lines.append("| " + " | ".join([*cells, f"`{command}`"]) + " |")
 
-    def middle(numbers: dict[str, float], digits: int) -> str:
-        return "median {median:.{d}f} ({q1:.{d}f}–{q3:.{d}f})".format(**numbers, d=digits)
-
     if heads := results.get("heads"):
-        centre, dice = heads["centre_mm"], heads["test_dice"]
-        studies = "15 real T1 studies"
-        add(
-            "heads",
-            "both heads found, on the correct side",
-            studies,
-            "30 of 30",
-            f"{heads['found']} of {heads['heads']}",
-        )
-        measured = f"{middle(centre, 2)} mm, worst {centre['max']:.2f} mm, of {centre['n']} heads"
+        centre = heads["centre_mm"]
+        found = f"{heads['found']} of {heads['heads']}"
+        add("heads", "both heads found, on the correct side", "15 real T1 studies", "30 of 30", found)
+        measured = f"{_middle(centre, 2)} mm, worst {centre['max']:.2f} mm, of {centre['n']} heads"
         what = "centre, against a sphere fitted to the manual femur mask"
         add("heads", what, "the same", "median ≤ 1.5 mm, worst ≤ 4 mm", measured)
-        measured = f"{middle(dice, 3)}, worst {dice['min']:.3f}"
-        add("heads", "head Dice, by the same rule", f"5 test studies, {dice['n']} heads", "median ≥ 0.90", measured)
-        below = f"{heads['test_ratio_below_1_percent']}; {heads['all_ratio_below_1_percent']}"
-        add("heads", "heads without visible necrosis: ratio below 1 %", "10 test heads; all 30", "9; 27", below)
+        on = f"{heads['test_heads']} heads of the {heads['test_patients']} real test studies"
+        dice, hd95, bias = (heads[f"test_{name}"] for name in ("dice", "hd95_mm", "signed_bias_mm"))
+        add("heads", "head Dice, by the same rule", on, "≥ 0.945", f"{_middle(dice, 3)}, worst {dice['min']:.3f}")
+        add("heads", "ASD", "the same", "≤ 0.8 mm", f"{_middle(heads['test_assd_mm'], 2)} mm")
+        add("heads", "HD95", "the same", "≤ 4.5 mm", f"{_middle(hd95, 2)} mm")
+        add("heads", "signed surface bias", "the same", "within ± 0.4 mm", f"{_middle(bias, 2, sign='+')} mm")
         without = f"{heads['test_without_onfh']}; {heads['all_without_onfh']}"
-        add("heads", "the same: called “without ONFH”", "10 test heads; all 30", "counted", without)
+        what = "heads without visible necrosis, called “without ONFH”"
+        add("heads", what, "10 test heads; all 30", "10; 29", without)
+        below = f"{heads['test_ratio_below_1_percent']}; {heads['all_ratio_below_1_percent']}"
+        add("heads", "the same: ratio below 1 %", "the same", "9; 27", below)
+        for point, name in (("acetabular_edge", "lateral acetabular edge"), ("teardrop", "teardrop")):
+            if apart := heads.get(f"test_{point}_mm"):
+                what = f"{name}, against the manual hip-bone mask by the same rule"
+                on = f"{apart['n']} hips of the {heads['test_patients']} test studies"
+                add("heads", what, on, "≤ 3 mm", f"{_middle(apart, 1)} mm")
     if lesions := results.get("lesions"):
         on = f"{lesions['lesions']} lesions painted into the {lesions['hips']} test hips by the second painter"
-        add("lesions", "necrosis Dice", on, "median ≥ 0.80", middle(lesions["dice"], 3))
-        right = f"{100 * lesions['steinberg_right']:.0f} % right, kappa {lesions['kappa']:.2f}"
-        add("lesions", "Steinberg class of the hip; quadratic-weighted kappa", "the same", "≥ 80 % right", right)
-        add("lesions", "error of the ratio", "the same", "–", middle(lesions["ratio_error_points"], 1) + " points")
+        add("lesions", "necrosis Dice", on, "≥ 0.90", _middle(lesions["dice"], 3))
+        add("lesions", "necrosis ASD", "the same", "≤ 0.76 mm", f"{_middle(lesions['assd_mm'], 2)} mm")
+        groups = {"mitchell": "by Mitchell class", "size": "by necrotic part of the head"}
+        for group, what in groups.items():
+            parts = lesions[f"dice_by_{group}"], lesions[f"assd_by_{group}"]
+            add("lesions", f"Dice; ASD (mm), {what}", "the same", "–", _parts(*parts))
+        right = f"{100 * lesions['steinberg_right']:.1f} %; {lesions['kappa']:.3f}"
+        what = "Steinberg class of the hip right; quadratic-weighted kappa"
+        add("lesions", what, "the same", "≥ 95 %; ≥ 0.95", right)
+        add("lesions", "error of the ratio", "the same", "–", f"{_middle(lesions['ratio_error_points'], 1)} points")
+        if interval := lesions["interval"]:
+            inside = f"{100 * interval['coverage']:.1f} %, width {_middle(interval['width_points'], 1)} points"
+            add("lesions", "true ratio within its 90 % interval", "the same", "85–95 %", inside)
+        if jic := lesions["jic"]:
+            what = "JIC class from predicted masks and landmarks, against true ones"
+            on = f"the {jic['n']} of them with a true class"
+            add("lesions", what, on, "≥ 90 %", f"{100 * jic['right']:.1f} %")
     for name, (what, wanted) in OTHERS.items():
         if name in results.get("others", {}):
             add("others", what, f"`{name}`", wanted, _outcome(results["others"][name]))
+    if pair := results.get("pair"):
+        apart = "not found on both" if pair["centre_mm"] is None else f"{pair['centre_mm']:.1f} mm"
+        add("pair", "CT and axial T1 of the same hip: sphere centres", "`ct_mr_pair`", "≤ 2.5 mm", apart)
     if speed := results.get("speed"):
         measured = f"{max(speed['wall_s']):.1f} s, {max(speed['peak_mib']) / 1024:.2f} GiB (worst of 3)"
         what = "one real study of two hips, cold process, with the report"
         add("speed", what, f"`t1_coronal/case_03`, {speed['cores']} cores", "≤ 15 s, ≤ 2 GiB", measured)
     return "\n".join(lines)
+
+
+def _middle(numbers: dict[str, float], digits: int, sign: str = "") -> str:
+    """Write median and quartiles."""
+    median, low, high = (f"{numbers[name]:{sign}.{digits}f}" for name in ("median", "q1", "q3"))
+    return f"median {median} ({low}–{high})" if not sign else f"median {median} ({low} to {high})"
+
+
+def _parts(dice: dict[str, Any], assd: dict[str, Any]) -> str:
+    """Write the medians of both figures for each part, such as a class."""
+    return ", ".join(
+        f"{name}: {own['median']:.2f}; " + (f"{assd[name]['median']:.2f}" if name in assd else "–")
+        for name, own in dice.items()
+    )
 
 
 def _outcome(result: dict[str, Any]) -> str:
@@ -287,27 +575,54 @@ def _outcome(result: dict[str, Any]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["heads", "lesions", "others", "speed", "all"])
-    parser.add_argument("--count", type=int, default=120, help="how many lesions to paint")
+    parser.add_argument("what", choices=["heads", "lesions", "others", "pair", "speed", "all"])
+    parser.add_argument("--cases", choices=["test", "train"], default="test", help="patients: see above")
+    parser.add_argument("--count", type=int, default=200, help="how many lesions to paint")
+    parser.add_argument("--bundles", type=Path, help="measure the models in this folder; results go there too")
+    parser.add_argument("--processes", type=int, default=2, help="how many measure at a time, each on one thread")
     parser.add_argument("--table", action="store_true", help="print the Markdown table at the end")
     options = parser.parse_args()
+    if options.table and options.cases == "train":
+        parser.error("--table shows figures of the test patients; leave --cases out.")
     if data_folder() is None:
         sys.exit(NO_DATA)
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    models = open_models("cpu")
+    path = RESULTS
+    if options.bundles:
+        os.environ["ONFH_BUNDLES"] = str(options.bundles.resolve())
+        path = options.bundles / RESULTS.name
+    if options.cases == "train":
+        path = (options.bundles or CACHE) / "evaluation-train.json"
+    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     steps = {
-        "heads": lambda: evaluate_heads(models),
-        "lesions": lambda: evaluate_lesions(models, options.count),
-        "others": lambda: evaluate_others(models),
-        "speed": evaluate_speed,
+        "heads": lambda: evaluate_heads(options.cases, options.processes),
+        "lesions": lambda: evaluate_lesions(options.cases, options.count, options.processes),
     }
-    for name in steps if options.what == "all" else [options.what]:
-        results[name] = steps[name]()
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(json.dumps({k: v for k, v in results[name].items() if k != "rows"}, indent=1))
+    if options.cases == "test":
+        steps |= {
+            "others": lambda: evaluate_others(options.processes),
+            "pair": lambda: evaluate_pair(options.processes),
+            "speed": evaluate_speed,
+        }
+    wanted = list(steps) if options.what == "all" else [options.what]
+    if not set(wanted) <= set(steps):
+        sys.exit(f"{options.what} has no training patients; leave --cases out.")
+    try:
+        models = weights()
+        for name in wanted:
+            results[name] = steps[name]() | {"models": models}
+            _write(path, results)
+            print(json.dumps({k: v for k, v in results[name].items() if k != "rows"}, indent=1))
+    except InputError as error:
+        sys.exit(str(error))
     if options.table:
         print(table(results))
+
+
+def _write(path: Path, results: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 if __name__ == "__main__":
