@@ -1,26 +1,48 @@
-"""Turn a trained checkpoint into a bundle: python -m training.make_bundle NAME --checkpoint PATH --card-data JSON.
+"""Make the bundle of a trained network, measure it, and only then put it in the place of the older one::
 
-The network and the pixel size come from the config that it was trained with. The card data is one JSON file::
+    python -m training.make_bundle NAME --checkpoint training/runs/NAME/best.pt   # into training/candidates
+    python -m training.evaluate all --bundles training/candidates                 # with the installed others
+    python -m training.make_bundle NAME --install                                 # into Resources/Bundles
+
+A new bundle is a candidate: its card says that it has not been evaluated. ``--install`` writes card and figures from
+``training/candidates/evaluation.json``, if that was measured with these very weights (and with the other bundles as
+they will be installed: give several names to install candidates together), refuses a bundle that has no figures or
+falls below the one it would replace unless ``--allow-worse`` is given, and adds the evaluation to
+``docs/evaluation.json``.
+
+    python -m training.make_bundle NAME --card      # card and figures of an installed bundle, from docs/evaluation.json
+    python -m training.make_bundle NAME --export    # its graph again, from its weights
+
+Each of these changes a bundle in one step; whatever interrupts it, the older one stays usable
+(``ONFHAssistLib.models.bundle``).
+
+The network and what it sees come from the config that it was trained with. The card data is one JSON file
+(``training/cards/NAME.json``)::
 
     {"version": "0.1.0", "changelog": {"0.1.0": "First version."},
      "task": "...", "description": "...", "authors": "...", "copyright": "...",
      "inputs": ["slice before", "slice", "slice after"], "outputs": ["background", "femoral head", ...],
      "input_format": "magnitude", "output_format": "segmentation",
      "onfh_assist": {"modalities": ["T1"], "trained_on": "One sentence.", "licence": "Apache-2.0"},
-     "card": {"title": "...", "use": "...", "data": ["..."], "figures": [["Dice", "5 studies", "0.93"]],
-              "limits": ["..."]}}
+     "card": {"title": "...", "use": "...", "data": ["..."], "limits": ["..."],
+              "figures": [which of the evaluation: see training/card.py]}}
 """
 
 import argparse
 import json
-import tempfile
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.models.bundle import SCHEMA, load_bundle, sha256
+from ONFHAssistLib.models.bundle import PREVIOUS, SCHEMA, WEIGHTS, in_place, load_bundle, sha256
 from ONFHAssistLib.models.engine import OpenVinoEngine, import_openvino
 from ONFHAssistLib.models.networks import build_network
+from training.card import figures_of, model_card, read_evaluation, worse
+from training.config import read_config
+from training.data import ROOT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,37 +67,10 @@ applicable law or agreed to in writing, they are distributed on an "AS IS" basis
 any kind, either express or implied. For research use; not a medical device.
 """
 
-CARD = """# {title}
-
-{use} For research use; not a medical device.
-
-Version {version}, {copyright}, {licence}.
-
-## Data
-
-{data}
-
-## Figures
-
-| what | on | value |
-|---|---|---|
-{figures}
-
-## Limits
-
-{limits}
-
-## Files
-
-`models/model.safetensors` holds the weights in 16-bit floats, in place of the pickled `model.pt` of MONAI's bundle
-specification: a safetensors file cannot run code when it is opened. `models/model.xml` and `model.bin` are the same
-network as an OpenVINO graph, for the CPU without torch. `configs/inference.json` names the MONAI network. To check
-the metadata offline, with `pip install 'monai[fire,jsonschema]'`:
-
-    python -m monai.bundle verify_metadata --meta_file configs/metadata.json --filepath bundle-metadata.schema.json
-
-where the schema is `Resources/Schemas/bundle-metadata.schema.json` of ONFHAssist.
-"""
+BUNDLES = ROOT / "Resources" / "Bundles"
+CANDIDATES = ROOT / "training" / "candidates"
+CARDS = ROOT / "training" / "cards"
+EVALUATION = ROOT / "docs" / "evaluation.json"
 
 
 def make_bundle(
@@ -84,6 +79,7 @@ def make_bundle(
     network_def: dict[str, Any],
     metadata: dict[str, Any],
     card_markdown: str,
+    allow_worse: bool = False,
 ) -> None:
     """Write a bundle, check it, and put it in place in one step; an older one of that name is replaced.
 
@@ -94,10 +90,12 @@ def make_bundle(
         metadata: ``configs/metadata.json`` without what is filled in here: the versions of the libraries and, under
             ``onfh_assist``, ``schema`` and ``sha256``.
         card_markdown: text of ``docs/README.md``.
+        allow_worse: see ``replacing``.
 
     Raises:
-        InputError: weights do not fit the network or 16-bit floats, the metadata is not valid, or the exported graph
-            does not give what torch gives (``MAX_DIFFERENCE``, ``MIN_DICE``). Nothing is written then.
+        InputError: weights do not fit the network or 16-bit floats, the metadata is not valid, the exported graph
+            does not give what torch gives (``MAX_DIFFERENCE``, ``MIN_DICE``), or see ``replacing``. Nothing is written
+            then.
     """
     import monai
     import numpy
@@ -114,33 +112,190 @@ def make_bundle(
         raise InputError(f"The checkpoint does not hold the weights of network_def ({error}).") from error
     network = network.float().eval()
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
-        new = Path(scratch) / folder.name
+    with replacing(folder, allow_worse) as new:
         for part in ("configs", "models", "docs"):
             (new / part).mkdir(parents=True)
         # Contiguous clones: safetensors refuses tensors that share memory.
-        save_file({name: value.cpu().contiguous() for name, value in half.items()}, new / "models/model.safetensors")
-        _export_graph(network, network_def, new / "models/model.xml")
-        own = metadata["onfh_assist"] | {
-            "schema": SCHEMA,
-            "sha256": {path.name: sha256(path) for path in sorted((new / "models").iterdir())},
-        }
+        save_file({name: value.cpu().contiguous() for name, value in half.items()}, new / WEIGHTS)
         versions = {
             "schema": MONAI_SCHEMA,
             "monai_version": monai.__version__,
             "pytorch_version": torch.__version__.split("+")[0],
             "numpy_version": numpy.__version__,
         }
+        own = metadata["onfh_assist"] | {"schema": SCHEMA}
         _write_json(new / "configs/metadata.json", versions | metadata | {"onfh_assist": own})
         _write_json(new / "configs/inference.json", {"bundle_root": ".", "network_def": network_def})
         licence = LICENCE.format(copyright=metadata["copyright"], licence=own["licence"])
         (new / "LICENSE").write_text(licence, encoding="utf-8")
         (new / "docs/README.md").write_text(card_markdown, encoding="utf-8")
-        check_graph(network, new)
+        _add_graph(network, network_def, new)
+
+
+def export(folder: Path) -> None:
+    """Make the graph of a bundle again from its weights; the older graph may be missing or damaged.
+
+    Raises:
+        InputError: the bundle is not whole apart from its graph, or the new graph does not give what torch gives;
+            nothing is changed then.
+    """
+    from safetensors.torch import load_file
+
+    bundle = load_bundle(folder, graph=False)
+    network = build_network(bundle.network_def)
+    try:
+        network.load_state_dict(load_file(bundle.folder / WEIGHTS))
+    except RuntimeError as error:
+        raise InputError(f"The weights of the model {bundle.name} do not fit its network; install it again.") from error
+    with replacing(folder, allow_worse=True) as new:
+        shutil.copytree(folder, new, dirs_exist_ok=True)
+        _add_graph(network.float().eval(), bundle.network_def, new)
+
+
+def write_card(folder: Path, card: dict[str, Any], evaluation: dict[str, Any], weights: dict[str, str]) -> None:
+    """Write figures and card of a bundle from an evaluation of its weights; the rest of the bundle stays as it is.
+
+    Args:
+        folder: the bundle's folder.
+        card: ``card`` of the card data.
+        evaluation: content of ``evaluation.json``.
+        weights: see ``card.figures_of``.
+
+    Raises:
+        InputError: nothing in the evaluation was measured with these weights; nothing is changed then.
+    """
+    figures = figures_of(card["figures"], evaluation, weights)
+    if not figures:
+        raise InputError(
+            f"The evaluation has no figures of the weights of {folder.name} (or not together with these other models); "
+            "run python -m training.evaluate all."
+        )
+    with replacing(folder, allow_worse=True) as new:
+        load_bundle(folder)
+        shutil.copytree(folder, new, dirs_exist_ok=True)
+        _add_figures(new, card, figures)
+
+
+def install(
+    names: list[str],
+    cards: dict[str, dict[str, Any]],
+    candidates: Path = CANDIDATES,
+    bundles: Path = BUNDLES,
+    evaluation: Path = EVALUATION,
+    allow_worse: bool = False,
+) -> None:
+    """Put candidates in the place of the bundles of their names, with the figures that were measured of them.
+
+    Args:
+        names: of the bundles.
+        cards: ``card`` of each one's card data.
+        candidates: folder with the candidates and their ``evaluation.json``.
+        bundles: folder of the installed bundles.
+        evaluation: where the installed bundles' evaluation lies; the candidates' sections go there.
+        allow_worse: install without figures too, and with worse ones.
+
+    Raises:
+        InputError: a candidate is damaged, has no figures, or falls below the bundle that it would replace; nothing is
+            changed then.
+    """
+    new_bundles = {name: load_bundle(candidates / name) for name in names}
+    weights = weights_in(bundles) | weights_in(candidates, names)
+    measured = read_evaluation(candidates / EVALUATION.name)
+    figures = {name: figures_of(cards[name]["figures"], measured, weights) for name in names}
+    if not allow_worse:
+        for name in names:
+            if not figures[name]:
+                raise InputError(
+                    f"The candidate {name} has not been evaluated with the weights that would be installed; run "
+                    f"python -m training.evaluate all --bundles {candidates}, or give --allow-worse."
+                )
+            _refuse_worse(bundles / name, figures[name])
+    for name in names:
+        with replacing(bundles / name, allow_worse=True) as new:
+            shutil.copytree(new_bundles[name].folder, new, dirs_exist_ok=True)
+            _add_figures(new, cards[name], figures[name])
+    of_these = {
+        name: section
+        for name, section in measured.items()
+        if section.get("models") and section["models"].items() <= weights.items()
+    }
+    if of_these:
+        evaluation.parent.mkdir(parents=True, exist_ok=True)
+        partial = evaluation.with_suffix(".part")
+        text = json.dumps(read_evaluation(evaluation) | of_these, indent=1, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(evaluation)
+
+
+def weights_in(bundles: Path, names: list[str] | None = None) -> dict[str, str]:
+    """Return the SHA-256 of the weights of bundles, by their names; of these, or of all in the folder."""
+    if names is None:
+        folders = bundles.iterdir() if bundles.is_dir() else ()
+        names = sorted({path.name.removesuffix(PREVIOUS) for path in folders if (path / WEIGHTS).is_file()})
+    return {name: sha256(in_place(bundles / name) / WEIGHTS) for name in names}
+
+
+@contextmanager
+def replacing(folder: Path, allow_worse: bool = False) -> Iterator[Path]:
+    """Give an empty folder to write a bundle into; at the end it takes the place of ``folder`` in one step.
+
+    Until the new bundle is whole the old one stays in its place. Between the two renames of the replacement it lies
+    beside it as ``NAME.previous``, where ``load_bundle`` finds it, and the next replacement puts it back; so it is
+    usable whatever interrupts this, and whenever.
+
+    Raises:
+        InputError: what was written is not a whole bundle, or falls below the one in place unless ``allow_worse``.
+    """
+    scratch = folder.with_name(f".{folder.name}.new")
+    _recover(folder)
+    shutil.rmtree(scratch, ignore_errors=True)
+    new = scratch / folder.name
+    new.mkdir(parents=True)
+    try:
+        yield new
+        figures = load_bundle(new).metadata["onfh_assist"].get("figures", {})
+        if not allow_worse:
+            _refuse_worse(folder, figures)
         if folder.exists():
-            folder.rename(Path(scratch) / "old")
+            folder.rename(folder.with_name(folder.name + PREVIOUS))
         new.rename(folder)
+    finally:
+        _recover(folder)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Clear up after a replacement: the older bundle goes, or back to its place where the newer one is not there."""
+    previous = folder.with_name(folder.name + PREVIOUS)
+    if previous.is_dir() and not folder.exists():
+        previous.rename(folder)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _refuse_worse(folder: Path, figures: dict[str, dict[str, Any]]) -> None:
+    """Raise InputError where the bundle in place has better figures; one that cannot be read has none."""
+    try:
+        before = load_bundle(folder, graph=False).metadata["onfh_assist"].get("figures", {})
+    except InputError:
+        return
+    if found := worse(before, figures):
+        raise InputError(f"The new {folder.name} falls below the one in place: {'; '.join(found)}. Give --allow-worse.")
+
+
+def _add_graph(network: "torch.nn.Module", network_def: dict[str, Any], new: Path) -> None:
+    """Export the graph into a bundle, write the checksums, and check that it gives what torch gives."""
+    _export_graph(network, network_def, new / "models/model.xml")
+    metadata = json.loads((new / "configs/metadata.json").read_text(encoding="utf-8"))
+    metadata["onfh_assist"]["sha256"] = {path.name: sha256(path) for path in sorted((new / "models").iterdir())}
+    _write_json(new / "configs/metadata.json", metadata)
+    check_graph(network, new)
+
+
+def _add_figures(new: Path, card: dict[str, Any], figures: dict[str, dict[str, Any]]) -> None:
+    metadata = json.loads((new / "configs/metadata.json").read_text(encoding="utf-8"))
+    metadata["onfh_assist"]["figures"] = figures
+    _write_json(new / "configs/metadata.json", metadata)
+    (new / "docs/README.md").write_text(model_card(metadata, card), encoding="utf-8")
 
 
 def check_graph(network: "torch.nn.Module", folder: Path) -> tuple[float, float]:
@@ -215,25 +370,6 @@ def network_data_format(
     return {"inputs": {"image": tensor(inputs, input_format)}, "outputs": {"pred": tensor(outputs, output_format)}}
 
 
-def model_card(metadata: dict[str, Any], card: dict[str, Any]) -> str:
-    """Return the model card as Markdown.
-
-    Args:
-        metadata: version, copyright and licence are taken from it.
-        card: title; use (a sentence); data and limits (sentences); figures (rows of what, on, value).
-    """
-    return CARD.format(
-        title=card["title"],
-        use=card["use"],
-        version=metadata["version"],
-        copyright=metadata["copyright"],
-        licence=metadata["onfh_assist"]["licence"],
-        data="\n".join(f"- {line}" for line in card["data"]),
-        figures="\n".join(f"| {' | '.join(map(str, row))} |" for row in card["figures"]),
-        limits="\n".join(f"- {line}" for line in card["limits"]),
-    )
-
-
 def read_checkpoint(path: Path, key: str | None = None) -> "dict[str, torch.Tensor]":
     """Read the weights of a checkpoint without running code from it.
 
@@ -244,14 +380,11 @@ def read_checkpoint(path: Path, key: str | None = None) -> "dict[str, torch.Tens
     Raises:
         InputError: not a checkpoint, it holds other objects than tensors and plain values, or nothing under ``key``.
     """
-    import pickle
-
     import torch
 
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"The checkpoint {path.name} cannot be read as plain weights; save a state dict.") from error
+    from training.train import load_checkpoint
+
+    content = load_checkpoint(path)
     weights = content.get(key) if key else content
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         found = ", ".join(map(str, list(content)[:6]))
@@ -261,41 +394,74 @@ def read_checkpoint(path: Path, key: str | None = None) -> "dict[str, torch.Tens
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.make_bundle", description=__doc__.splitlines()[0])
-    parser.add_argument("name", help="name of the bundle's folder")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="written by training.train")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.make_bundle",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="+", metavar="NAME", help="name of the bundle's folder")
+    parser.add_argument("--checkpoint", type=Path, help="make a candidate of this; written by training.train")
     parser.add_argument(
         "--key", default="average_network", help="where in the checkpoint the weights are; '' for itself"
     )
     parser.add_argument("--config", type=Path, help="training config (default: config.yaml beside the checkpoint)")
-    parser.add_argument("--card-data", type=Path, required=True, help="JSON, see the top of this file")
-    parser.add_argument("--out", type=Path, default=Path("Resources/Bundles"), help="folder of the bundles")
+    parser.add_argument("--card-data", type=Path, help="JSON, see above (default: training/cards/NAME.json)")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--install", action="store_true", help="put the candidates in place")
+    action.add_argument("--card", action="store_true", help="write card and figures of installed bundles")
+    action.add_argument("--export", action="store_true", help="make the graph of installed bundles again")
+    parser.add_argument("--allow-worse", action="store_true", help="install without figures too, or with worse ones")
+    parser.add_argument("--candidates", type=Path, default=CANDIDATES, help="folder of the candidates")
+    parser.add_argument("--bundles", type=Path, default=BUNDLES, help="folder of the installed bundles")
+    parser.add_argument("--evaluation", type=Path, default=EVALUATION, help="that of the installed bundles")
     options = parser.parse_args()
-    folder = options.out / options.name
+    if not (options.checkpoint or options.install or options.card or options.export):
+        parser.error("say what to do: --checkpoint, --install, --card or --export")
+    if len(options.names) > 1 and (options.checkpoint or options.card_data):
+        parser.error("a checkpoint and card data are of one network; give one NAME")
     try:
-        config = _read_config(options.config or options.checkpoint.with_name("config.yaml"))
-        data = json.loads(options.card_data.read_text(encoding="utf-8"))
-        card = model_card(data, data.pop("card"))
-        data["network_data_format"] = network_data_format(
-            config["network"]["spatial_dims"],
-            data.pop("inputs"),
-            data.pop("outputs"),
-            data.pop("input_format", "magnitude"),
-            data.pop("output_format", "segmentation"),
-        )
-        data["onfh_assist"] |= _input_of(config)
-        make_bundle(folder, read_checkpoint(options.checkpoint, options.key), config["network"], data, card)
+        folders = _run(options)
     except KeyError as error:
-        parser.exit(2, f"The card data or the training config lacks {error}; see the top of make_bundle.py.\n")
+        parser.exit(2, f"The card data lacks {error}; see the top of make_bundle.py.\n")
     except (InputError, OSError, json.JSONDecodeError) as error:
         parser.exit(2, f"{error}\n")
-    print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.2f} MB")
+    for folder in folders:
+        print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.2f} MB")
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+def _run(options: argparse.Namespace) -> list[Path]:
+    """Do what the command line says and return the folders that were written."""
+    names, place = options.names, options.bundles
+    if options.export:
+        for name in names:
+            export(place / name)
+        return [place / name for name in names]
+    data = {
+        name: json.loads((options.card_data or CARDS / f"{name}.json").read_text(encoding="utf-8")) for name in names
+    }
+    cards = {name: data[name].pop("card") for name in names}
+    if options.checkpoint:
+        (name,), place = names, options.candidates
+        config = read_config(options.config or options.checkpoint.with_name("config.yaml"))
+        metadata = data[name]
+        metadata["network_data_format"] = network_data_format(
+            config["network"]["spatial_dims"],
+            metadata.pop("inputs"),
+            metadata.pop("outputs"),
+            metadata.pop("input_format", "magnitude"),
+            metadata.pop("output_format", "segmentation"),
+        )
+        metadata["onfh_assist"] |= _input_of(config)
+        weights = read_checkpoint(options.checkpoint, options.key)
+        make_bundle(place / name, weights, config["network"], metadata, model_card(metadata, cards[name]))
+    if options.install:
+        place = options.bundles
+        install(names, cards, options.candidates, place, options.evaluation, options.allow_worse)
+    if options.card:
+        evaluation, weights = read_evaluation(options.evaluation), weights_in(place)
+        for name in names:
+            write_card(place / name, cards[name], evaluation, weights)
+    return [place / name for name in names]
 
 
 def _input_of(config: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@
 import contextlib
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,15 +28,22 @@ if TYPE_CHECKING:
 #: Number of the bundle format: raised when older software could misread a newer bundle.
 SCHEMA = 1
 
+WEIGHTS = "models/model.safetensors"
 FILES = (
     "LICENSE",
     "configs/metadata.json",
     "configs/inference.json",
-    "models/model.safetensors",
+    WEIGHTS,
     "models/model.xml",
     "models/model.bin",
     "docs/README.md",
 )
+
+#: Names a folder of bundles that go before those of the same name in ``Resources/Bundles``, to try or measure them.
+BUNDLES_VARIABLE = "ONFH_BUNDLES"
+
+#: For a moment, while a bundle is replaced, the older one lies beside its place under its name with this added.
+PREVIOUS = ".previous"
 
 
 @dataclass(frozen=True)
@@ -78,11 +86,13 @@ class Bundle:
         return tuple(int(axis.split("*")[0]) for axis in shape)
 
 
-def load_bundle(name_or_path: str | Path) -> Bundle:
+def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:
     """Read a bundle and check that it is whole, unchanged, and made for this software.
 
     Args:
-        name_or_path: name of a folder in ``Resources/Bundles``, or the path of a bundle's folder.
+        name_or_path: name of a folder in ``Resources/Bundles`` (or in the folder that ``ONFH_BUNDLES`` names), or the
+            path of a bundle's folder. Where the replacement of a bundle was interrupted, the older one is read.
+        graph: whether the exported graph is wanted; without it only what it is made from is looked at.
 
     Raises:
         InputError: no such folder, a missing or unreadable file, a checksum that differs, a folder of another origin,
@@ -91,8 +101,9 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     folder = _find(name_or_path)
     if not folder.is_dir():
         raise InputError(f"There is no model folder {str(name_or_path)!r}; give the name or the path of a model.")
-    name = folder.resolve().name
-    missing = [file for file in FILES if not (folder / file).is_file()]
+    name = folder.resolve().name.removesuffix(PREVIOUS)
+    files = [file for file in FILES if graph or Path(file).stem != "model" or file == WEIGHTS]
+    missing = [file for file in files if not (folder / file).is_file()]
     if missing:
         raise InputError(f"The model {name} lacks {', '.join(missing)}; install it again.")
     metadata = _read_json(folder, "configs/metadata.json", name)
@@ -100,7 +111,8 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     _check_origin(metadata, name)
     _check_schema(metadata, name)
     _check_network(network_def, metadata, name)
-    _check_files(folder, metadata["onfh_assist"]["sha256"], name)
+    checksums = metadata["onfh_assist"]["sha256"].items()
+    _check_files(folder, {file: expected for file, expected in checksums if f"models/{file}" in files}, name)
     return Bundle(name, metadata["version"], folder, metadata, network_def)
 
 
@@ -114,6 +126,7 @@ def describe(bundle: Bundle, engine: "Engine | None" = None) -> dict[str, Any]:
         "engine": engine.name if engine else None,
         "device": engine.device if engine else None,
         "trained_on": own["trained_on"],
+        **({"interval_measured_on": own["calibration"]["measured_on"]} if "calibration" in own else {}),
         "licence": own["licence"],
     }
 
@@ -124,11 +137,24 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def in_place(folder: Path) -> Path:
+    """Return where a bundle lies: its folder, or the older one's where its replacement was interrupted."""
+    previous = Path(f"{folder}{PREVIOUS}")
+    return previous if previous.is_dir() and not folder.exists() else folder
+
+
 def _find(name_or_path: str | Path) -> Path:
-    if isinstance(name_or_path, str) and Path(name_or_path).name == name_or_path:
-        with contextlib.suppress(FileNotFoundError):
-            return resource_path("Bundles", name_or_path)
-    return Path(name_or_path)
+    given = Path(name_or_path)
+    if isinstance(name_or_path, str) and given.name == name_or_path:
+        if own := os.environ.get(BUNDLES_VARIABLE):
+            if not Path(own).is_dir():
+                raise InputError(f"{BUNDLES_VARIABLE} names {own!r}, which is no folder; correct or unset it.")
+            if (found := in_place(Path(own) / given)).is_dir():
+                return found
+        for name in (name_or_path, name_or_path + PREVIOUS):
+            with contextlib.suppress(FileNotFoundError):
+                return resource_path("Bundles", name)
+    return in_place(given)
 
 
 def _read_json(folder: Path, file: str, name: str) -> dict[str, Any]:

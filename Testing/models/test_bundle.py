@@ -45,6 +45,32 @@ def resources_at(folder):
     return lambda *parts: folder if parts == ("Bundles", folder.name) else original(*parts)
 
 
+def test_a_folder_of_bundles_goes_before_the_shipped_ones(write_bundle, bundle_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundles, "resource_path", resources_at(bundle_folder))
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("ONFH_BUNDLES", str(tmp_path / "mine"))
+    assert load_bundle("sums").folder == bundle_folder  # what is not there is taken from the shipped ones
+    own = write_bundle(tmp_path / "mine/sums")
+    assert load_bundle("sums").folder == own
+    monkeypatch.setenv("ONFH_BUNDLES", str(tmp_path / "nowhere"))
+    assert "ONFH_BUNDLES names" in refusal("sums")
+
+
+def test_the_older_bundle_is_read_where_its_replacement_was_interrupted(write_bundle, tmp_path, monkeypatch):
+    previous = write_bundle(tmp_path / "sums.previous")
+    assert (load_bundle(tmp_path / "sums").folder, load_bundle(tmp_path / "sums").name) == (previous, "sums")
+    monkeypatch.setattr(bundles, "resource_path", resources_at(previous))
+    assert load_bundle("sums").folder == previous
+    assert load_bundle(write_bundle(tmp_path / "sums")).folder == tmp_path / "sums"
+
+
+def test_a_bundle_without_its_graph_is_still_one_to_make_the_graph_from(bundle_folder):
+    (bundle_folder / "models/model.xml").write_text("damaged")
+    (bundle_folder / "models/model.bin").unlink()
+    assert load_bundle(bundle_folder, graph=False).version == "0.1.0"
+    assert "lacks models/model.bin" in refusal(bundle_folder)
+
+
 @pytest.mark.parametrize("name", ["no_such_model", "", "..", "/nowhere/model", "a\\b"])
 def test_a_model_that_does_not_exist_is_named(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

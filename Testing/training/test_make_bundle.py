@@ -21,7 +21,14 @@ NETWORK = {
     "out_channels": 3,
     "features": [4, 4, 8, 8, 8, 4],
 }
-CONFIG = {"network": NETWORK, "patch": {"size_px": 112, "pixel_mm": 0.9, "neighbour_mm": 4.0, "shift_px": 14}}
+CONFIG = {
+    "name": "random",
+    "task": "anatomy",
+    "network": NETWORK,
+    "patch": {"size_px": 112, "pixel_mm": 0.9, "neighbour_mm": 4.0, "shift_px": 14},
+    "samples": {"procedural": 1, "seed": 1},
+    "training": {"steps": 1, "batch": 1, "learning_rate": 0.1, "seed": 1, "real_share": 0.0},
+}
 INPUT = {"pixel_mm": [0.9, 0.9], "size_px": [112, 112], "neighbour_mm": None}
 CARD_DATA = {
     "version": "0.2.0",
@@ -37,7 +44,9 @@ CARD_DATA = {
         "title": "Random hips",
         "use": "None.",
         "data": ["Nothing at all."],
-        "figures": [["Dice", "nothing", 0.0]],
+        "figures": [
+            {"at": "heads.dice", "what": "Dice", "on": "{n} heads", "shown": "{median:.2f}", "better": "higher"}
+        ],
         "limits": ["Knows nothing."],
     },
 }
@@ -65,7 +74,7 @@ def command(monkeypatch, tmp_path):
         path = tmp_path / "card.json"
         path.write_text(json.dumps(card_data))
         arguments = ["make_bundle", "random", "--checkpoint", str(checkpoint), "--card-data", str(path)]
-        monkeypatch.setattr(sys, "argv", [*arguments, "--out", str(tmp_path / "Bundles"), *more])
+        monkeypatch.setattr(sys, "argv", [*arguments, "--candidates", str(tmp_path / "Bundles"), *more])
         maker.main()
 
     return run
@@ -105,7 +114,7 @@ def test_the_card_says_data_figures_limits_and_licence(command, weights, tmp_pat
     torch.save(weights, tmp_path / "weights.pt")
     command(tmp_path / "weights.pt", "--key", "")
     card = (tmp_path / "Bundles/random/docs/README.md").read_text()
-    for text in ("# Random hips", "- Nothing at all.", "| Dice | nothing | 0.0 |", "- Knows nothing.", "Apache-2.0"):
+    for text in ("# Random hips", "- Nothing at all.", "Not evaluated yet.", "- Knows nothing.", "Apache-2.0"):
         assert text in card
     assert "research use" in card and "safetensors" in card
 
@@ -159,7 +168,7 @@ def test_a_network_of_one_channel_on_whole_images_is_checked_too(command, tmp_pa
     network = NETWORK | {"out_channels": 1}
     torch.save(build_network(network).state_dict(), tmp_path / "weights.pt")
     card_data = CARD_DATA | {"outputs": ["necrosis"]}
-    config = {"network": network, "patch": {"pixel_mm": 5.0}}
+    config = CONFIG | {"network": network, "patch": {"pixel_mm": 5.0}}
     command(tmp_path / "weights.pt", "--key", "", card_data=card_data, config=config)
     assert load_bundle(tmp_path / "Bundles/random").input["size_px"] is None
 
