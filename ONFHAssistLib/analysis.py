@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.necrosis import look_first
 from ONFHAssistLib.imaging.domain import check_hip, check_image
 from ONFHAssistLib.imaging.locate import locate_hips, look
 from ONFHAssistLib.imaging.read import Study
@@ -36,11 +37,13 @@ class HeadSeed:
 
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """What to analyse: sides, heads that a reader has given, and the device ("auto", "cpu" or "cuda")."""
+    """What to analyse: sides, heads that a reader has given; and where and how the networks run (``open_engine``)."""
 
     sides: tuple[Side, ...] = SIDES
     device: str = "auto"
     heads: tuple[HeadSeed, ...] = ()
+    engine: str = "auto"
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,17 @@ class Models:
         """Return the "models" entry of the report."""
         return tuple(describe(n.bundle, n.engine) for n in (self.finder, self.anatomy, self.necrosis))
 
+    def notices(self) -> list[Notice]:
+        """What the report has to say of how they ran: where the memory of a graphics card did not suffice."""
+        return [notice for n in (self.finder, self.anatomy, self.necrosis) for notice in n.engine.notices]
 
-def open_models(device: str = "auto") -> Models:
-    """Open the bundles that come with the software on a device; raises InputError where one is damaged."""
+
+def open_models(device: str = "auto", engine: str = "auto", precision: str = "auto") -> Models:
+    """Open the bundles that come with the software, see ``open_engine``; raises InputError where one is damaged."""
 
     def network(name: str) -> Network:
         bundle = load_bundle(name)
-        return Network(bundle, open_engine(bundle, device))
+        return Network(bundle, open_engine(bundle, device, engine=engine, precision=precision))
 
     return Models(network("hip_finder"), network("anatomy"), network("necrosis"))
 
@@ -77,10 +84,10 @@ def analyse(
 
     Args:
         study: what was read.
-        options: which hips, where, and on what device.
+        options: which hips, where, and how the networks run.
         progress: called with a fraction (0 to 1) and the stage in words.
         cancelled: asked between the stages.
-        models: open networks from an earlier study; ``options.device`` is then not looked at.
+        models: open networks from an earlier study; how the options want them to run is then not looked at.
 
     Returns:
         one HipResult for each side asked for: graded, or not graded with the reason.
@@ -98,7 +105,7 @@ def analyse(
     stage(0.0, "Checking the image")
     notices = [*study.notices, *check_image(study)]
     stage(0.05, "Loading the models")
-    models = models or open_models(options.device)
+    models = models or open_models(options.device, options.engine, options.precision)
     stage(0.25, "Finding the hips")
     seeds = _seeds(study, options, models)
     hips: list[HipResult] = []
@@ -130,6 +137,7 @@ def analyse(
         raise InputError(
             f"No {wanted} was found in this image; give an image of the hip, or the head's centre with --head."
         )
+    notices += models.notices()
     progress(1.0, "Done")
     return StudyResult(
         study.volume, study.source, tuple(hips), tuple(masks), tuple(notices), models.describe(), study.patient
@@ -147,6 +155,8 @@ def grade(masks: HipMasks) -> HipResult:
         head_volume_ml=measured.head_volume_ml,
         necrosis_volume_ml=measured.necrosis_volume_ml,
         volume_ratio=measured.volume_ratio,
+        ratio_interval=measured.ratio_interval,
+        look_first=look_first(measured.slices),
         slices=measured.slices,
         grades=grade_hip(measured),
     )
@@ -181,6 +191,8 @@ def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | N
         if refusal is None or "metal" not in {notice.code for notice in notices}:
             raise
         return None, list(notices), refusal
+    if masks.calibration and study.source["sequence"] not in masks.calibration.sequences:
+        masks = replace(masks, calibration=None)  # what the probability is worth there is not known
     notices, refusal = check_hip(study.volume, modality, masks.sphere, seed.side)
     return (None if refusal else masks), list(notices), refusal
 

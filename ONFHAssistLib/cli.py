@@ -50,6 +50,22 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Engine(StrEnum):
+    """What runs the networks; ``auto`` takes OpenVINO on the CPU and torch on the GPU."""
+
+    auto = "auto"
+    openvino = "openvino"
+    torch = "torch"
+
+
+class Precision(StrEnum):
+    """How the networks calculate; ``auto`` takes f32 on the CPU and mixed precision on the GPU."""
+
+    auto = "auto"
+    f32 = "f32"
+    bf16 = "bf16"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` default to those of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -117,6 +133,10 @@ def grade(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("onfh-report"),
     side: Annotated[SideChoice, typer.Option(help="Hips to grade.")] = SideChoice.both,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
+    engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.auto,
+    precision: Annotated[
+        Precision, typer.Option(help="How they calculate; bf16 is quicker on newer processors and shifts the masks.")
+    ] = Precision.auto,
     series: Annotated[
         str | None, typer.Option(help="The DICOM series to grade, instead of the one that suits best.")
     ] = None,
@@ -146,7 +166,9 @@ def grade(
         study = read_study(path, series=series)
         result = analyse(
             study,
-            AnalysisOptions(sides=sides, device=device.value, heads=seeds),
+            AnalysisOptions(
+                sides=sides, device=device.value, heads=seeds, engine=engine.value, precision=precision.value
+            ),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
             cancelled=lambda: stop.asked,
         )
@@ -277,6 +299,8 @@ def print_result(result: "StudyResult", page: Path) -> None:
     console.print(table)
     for notice in result.warnings:
         console.print(f"Warning: {notice.message}", markup=False)
+    for engine in sorted({f"{model['engine']} on {model['device']}" for model in result.models}):
+        console.print(f"Run by: {engine}", markup=False)
     console.print(f"Report: {page}", markup=False, soft_wrap=True)
 
 
@@ -285,6 +309,7 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     from rich.markup import escape
 
     from ONFHAssistLib.core.borderline import is_borderline
+    from ONFHAssistLib.exchange.words import interval
 
     given = hip.grades.get(name)
     if given is None:
@@ -293,7 +318,8 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     if shown is None:
         shown = "-" if given.value is None else f"{given.value:.1f}"
     mark = " [yellow](borderline)[/yellow]" if is_borderline(name, given) else ""
-    return f"[bold]{escape(str(shown))}[/bold]{mark}\n[dim]{escape(given.rule)}[/dim]"
+    lines = [f"[bold]{escape(str(shown))}[/bold]{mark}", f"[dim]{escape(given.rule)}[/dim]"]
+    return "\n".join([*lines, interval(name, given, hip)]).rstrip()
 
 
 def volume_cell(hip: "HipResult") -> str:

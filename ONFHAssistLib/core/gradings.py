@@ -22,6 +22,7 @@ STEINBERG_MODERATE_FROM = 0.15
 STEINBERG_MODERATE_TO = 0.30
 """Mild (A) below 15 %, severe (C) above 30 %, both ends belong to moderate (B): Steinberg, Hayken, Steinberg, JBJS Br
 1995;77:34."""
+STEINBERG_THRESHOLDS = (STEINBERG_NONE_BELOW, STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO)
 
 JIC_THIRD = 1 / 3
 JIC_TWO_THIRDS = 2 / 3
@@ -90,10 +91,11 @@ def grade_steinberg(measurement: HipMeasurement) -> Grade:
         "moderate": "within 15 to 30 %",
         "severe": "> 30 %",
     }[grade]
-    thresholds = (STEINBERG_NONE_BELOW, STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO)
+    thresholds = STEINBERG_THRESHOLDS
     rule = f"{_percent(ratio, thresholds)} of head volume {reason}: {grade}"
     details = {"worst_slice": _slice(measurement.worst_slice), "mid_slice": _slice(measurement.mid_slice)}
-    return Grade(grade, rule, ratio, _margin(ratio, thresholds), "fraction of head volume", details)
+    margin, interval = _margin(ratio, thresholds), measurement.ratio_interval
+    return Grade(grade, rule, ratio, margin, "fraction of head volume", details, interval)
 
 
 def grade_jic(measurement: HipMeasurement) -> Grade:

@@ -3,7 +3,7 @@
 Points are RAS in mm. Ratios are fractions from 0 to 1.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ONFHAssistLib.core.volume import Volume
@@ -47,7 +47,11 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class SliceMeasurement:
-    """Areas of one slice of the input's own grid; ``index`` counts from 0 along k."""
+    """Areas of one slice of the input's own grid; ``index`` counts from 0 along k.
+
+    ``uncertain_mm2`` is the area between the outlines of what is certainly and what is possibly necrotic
+    (`necrosis.outlines`); None where they are not known.
+    """
 
     index: int
     position_ras_mm: Point
@@ -55,6 +59,7 @@ class SliceMeasurement:
     necrosis_mm2: float
     ratio: float
     steinberg: str
+    uncertain_mm2: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Grade:
         rule: the rule that fired, in plain words with its numbers; or why there is no grade.
         value: the number that the rule looked at, in ``unit``; None where there is none.
         margin: distance from ``value`` to the nearest threshold, in the same unit; None where there is none.
+        interval: holds the true value in 90 % of hips (see `Calibration`); None where it is not known.
         details: further JSON-ready values of this grading (for example ``worst_slice`` and ``mid_slice``).
     """
 
@@ -75,11 +81,18 @@ class Grade:
     margin: float | None = None
     unit: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class HipResult:
-    """Everything that is reported about one hip. ``grades`` maps steinberg, jic, kerboul, ... to a Grade."""
+    """Everything that is reported about one hip.
+
+    Attributes:
+        ratio_interval: holds the true volume ratio in 90 % of hips (see `Calibration`); None where it is not known.
+        look_first: indices of the slices that decide how wide it is, the most uncertain one first; at most three.
+        grades: steinberg, jic, kerboul, ... as `Grade`.
+    """
 
     side: Side
     status: Literal["graded", "not graded"]
@@ -89,8 +102,28 @@ class HipResult:
     head_volume_ml: float | None = None
     necrosis_volume_ml: float | None = None
     volume_ratio: float | None = None
+    ratio_interval: tuple[float, float] | None = None
+    look_first: tuple[int, ...] = ()
     slices: tuple[SliceMeasurement, ...] = ()
     grades: dict[str, Grade] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far a network's probabilities are to be trusted, measured on hips of patients that it never saw.
+
+    The true ratio of necrosis to head lies between the ratio of what is more probable than ``certain`` and that of
+    what is more probable than ``possible`` in 90 % of hips (``training/calibrate.py``).
+
+    Attributes:
+        certain: probability, at least 0.5.
+        possible: probability, at most 0.5.
+        sequences: sequences that this was measured on, such as "T1"; for others nothing is known.
+    """
+
+    certain: float
+    possible: float
+    sequences: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -103,6 +136,9 @@ class HipMasks:
         necrosis: boolean Volume; inside ``head``.
         sphere: the sphere that the head was cut with.
         landmarks: points on the acetabulum, as far as found.
+        probability: float32 Volume, 0 to 1: how sure the network is that a voxel is necrotic; 0 outside ``head``. None
+            where no network has said so.
+        calibration: what ``probability`` is worth; None where that is not known.
     """
 
     side: Side
@@ -110,6 +146,13 @@ class HipMasks:
     necrosis: Volume
     sphere: Sphere
     landmarks: Landmarks = Landmarks()
+    probability: Volume | None = None
+    calibration: Calibration | None = None
+
+    def cropped(self, box: tuple[slice, slice, slice]) -> "HipMasks":
+        """Return the part in a box of array slices (k, j, i)."""
+        volumes = {name: getattr(self, name) for name in ("head", "necrosis", "probability")}
+        return replace(self, **{name: volume and volume.cropped(box) for name, volume in volumes.items()})
 
 
 @dataclass(frozen=True)

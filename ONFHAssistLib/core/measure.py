@@ -1,6 +1,6 @@
 """From the masks of a hip to the numbers that the gradings look at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ONFHAssistLib.core.arcs import (
 )
 from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
+from ONFHAssistLib.core.necrosis import bounding_box, outlines
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, sample
 from ONFHAssistLib.core.sphere import sphere_coverage
 from ONFHAssistLib.core.volume import Volume
@@ -51,6 +52,7 @@ class HipMeasurement:
     """Everything that was measured on one hip; `gradings.grade_hip` turns it into grades.
 
     Attributes:
+        ratio_interval: holds the true volume ratio in 90 % of hips; None where it is not known (`necrosis.outlines`).
         head_coverage: fraction of the articular sphere inside the image; below 1 the head is cut off.
         slices: the slices of the input along k that show the head.
         worst_slice: the largest ratio among slices with at least half of the largest head area.
@@ -69,6 +71,7 @@ class HipMeasurement:
     head_volume_ml: float
     necrosis_volume_ml: float
     volume_ratio: float
+    ratio_interval: tuple[float, float] | None
     head_coverage: float
     slices: tuple[SliceMeasurement, ...]
     worst_slice: SliceMeasurement
@@ -98,12 +101,15 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     if not head.array.any():
         raise ValueError("The head mask is empty.")
     necrosis = head.like(masks.necrosis.array.astype(bool) & head.array)
-    slices = _slices(head, necrosis)
+    box = bounding_box(head.array)
+    near = replace(masks, head=head, necrosis=necrosis).cropped(box)  # the planes are sampled from little data
+    bounds = outlines(near)
+    slices = _slices(head, necrosis, bounds, box[0].start)
     large = LARGE_SLICE * max(s.head_mm2 for s in slices)
     middle = int(np.rint(head.ijk(np.array(masks.sphere.centre_ras_mm))[2]))
     head_count, necrosis_count = int(head.array.sum()), int(necrosis.array.sum())
+    interval = bounds and tuple(int(mask.sum()) / head_count for mask in bounds)
 
-    near = _near(head, necrosis)
     coronal, sagittal = (_mid(masks, near, name) for name in ("coronal", "sagittal"))
     portion = weight_bearing_portion(coronal.plane, masks.sphere, masks.landmarks, masks.side) if coronal else None
     return HipMeasurement(
@@ -113,6 +119,7 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
         head_volume_ml=head_count * head.voxel_ml,
         necrosis_volume_ml=necrosis_count * head.voxel_ml,
         volume_ratio=necrosis_count / head_count,
+        ratio_interval=interval,
         head_coverage=sphere_coverage(head, masks.sphere),
         slices=slices,
         worst_slice=max((s for s in slices if s.head_mm2 >= large), key=lambda s: s.ratio),
@@ -127,7 +134,10 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     )
 
 
-def _slices(head: Volume, necrosis: Volume) -> tuple[SliceMeasurement, ...]:
+def _slices(
+    head: Volume, necrosis: Volume, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
+) -> tuple[SliceMeasurement, ...]:
+    """Measure each slice; ``bounds`` are cropped, their slice 0 is ``first``."""
     pixel_mm2 = head.spacing_mm[0] * head.spacing_mm[1]
     rows, columns = head.array.shape[1:]
     head_counts, necrosis_counts = head.array.sum(axis=(1, 2)), necrosis.array.sum(axis=(1, 2))
@@ -144,30 +154,18 @@ def _slices(head: Volume, necrosis: Volume) -> tuple[SliceMeasurement, ...]:
                 necrosis_mm2=float(necrosis_counts[k] * pixel_mm2),
                 ratio=ratio,
                 steinberg=steinberg_grade(ratio),
+                uncertain_mm2=bounds and float((bounds[1] & ~bounds[0])[k - first].sum() * pixel_mm2),
             )
         )
     return tuple(found)
 
 
-def _near(head: Volume, necrosis: Volume) -> tuple[Volume, Volume]:
-    """Crop both masks to the head's bounding box, so that the planes are sampled from little data."""
-    box, start = [], []
-    for axis in range(3):
-        other = tuple(a for a in range(3) if a != axis)
-        filled = np.flatnonzero(head.array.any(axis=other))
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-        start.append(int(filled[0]))
-    matrix = head.ijk_to_ras.copy()
-    matrix[:3, 3] = head.ras(np.array(start[::-1]))
-    return Volume(head.array[tuple(box)], matrix), Volume(necrosis.array[tuple(box)], matrix)
-
-
-def _on_plane(masks: HipMasks, near: tuple[Volume, Volume], plane: Plane) -> PlaneMeasurement:
-    head, necrosis = (sample(mask, plane) for mask in near)
+def _on_plane(masks: HipMasks, near: HipMasks, plane: Plane) -> PlaneMeasurement:
+    head, necrosis = (sample(mask, plane) for mask in (near.head, near.necrosis))
     return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, masks.sphere, masks.side))
 
 
-def _mid(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> PlaneMeasurement | None:
+def _mid(masks: HipMasks, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
     plane = mid_plane(masks.head, orientation, masks.sphere)
     return _on_plane(masks, near, plane) if plane else None
 
@@ -179,7 +177,7 @@ def _lateral_end(coronal: PlaneMeasurement, portion: WeightBearing, masks: HipMa
     return end
 
 
-def _largest_arc(masks: HipMasks, near: tuple[Volume, Volume], orientation: Orientation) -> float | None:
+def _largest_arc(masks: HipMasks, near: HipMasks, orientation: Orientation) -> float | None:
     axis = native_axis(masks.head, orientation, masks.sphere.radius_mm)
     step = REFORMATTED_STEP_MM if axis is None else masks.head.spacing_mm[axis]
     count = int(masks.sphere.radius_mm // step)

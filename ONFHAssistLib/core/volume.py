@@ -70,3 +70,9 @@ class Volume:
         if array.shape != self.array.shape:
             raise ValueError(f"The array has the shape {array.shape}, the grid {self.array.shape}.")
         return Volume(array, self.ijk_to_ras)
+
+    def cropped(self, box: tuple[slice, slice, slice]) -> "Volume":
+        """Return the part in a box of array slices (k, j, i), which all have a start; it stays in its place."""
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, 3] = self.ras(np.array([part.start for part in box[::-1]]))
+        return Volume(self.array[box], matrix)

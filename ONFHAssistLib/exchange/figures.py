@@ -7,7 +7,7 @@ top; sagittal slices have anterior at the left. Lengths are mm from the picture'
 import base64
 import io
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy import ndimage
 from ONFHAssistLib.core.arcs import WeightBearing, section_radius_mm, surface_map, weight_bearing_portion
 from ONFHAssistLib.core.hip import HipMasks, HipResult, SliceMeasurement
 from ONFHAssistLib.core.measure import LARGE_SLICE
+from ONFHAssistLib.core.necrosis import outlines
 from ONFHAssistLib.core.planes import mid_plane, sample
 from ONFHAssistLib.core.volume import Volume
 
@@ -32,13 +33,17 @@ Spot = tuple[float, float]
 
 @dataclass(frozen=True)
 class Picture:
-    """A grey image of ``width`` × ``height`` mm as a data URI, with the outlines of head and necrosis as paths."""
+    """A grey image of ``width`` × ``height`` mm as a data URI, with the outlines of head and necrosis as paths.
+
+    ``uncertain`` goes around what is possibly and what is certainly necrotic; "" where that is not known.
+    """
 
     image: str
     width: float
     height: float
     head: str
     necrosis: str
+    uncertain: str
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,7 @@ def crop(volume: Volume, masks: HipMasks, radii: float = 2.2) -> tuple[Volume, H
     low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, low + 1, size).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
-    matrix = volume.ijk_to_ras.copy()
-    matrix[:3, 3] = volume.ras(low)
-    image, head, necrosis = (
-        Volume(array[box], matrix) for array in (volume.array, masks.head.array, masks.necrosis.array)
-    )
-    return image, HipMasks(masks.side, head, necrosis, masks.sphere, masks.landmarks)
+    return volume.cropped(box), masks.cropped(box)
 
 
 def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal | None:
@@ -114,7 +114,8 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
     pixel = np.array(plane.pixel_mm)
     image = sample(volume, plane)
     head, necrosis = (sample(mask, plane) for mask in (masks.head, masks.necrosis))
-    picture = _picture(image, window(image), head, necrosis & head, pixel, enlarge=3)
+    bounds = [sample(masks.head.like(mask), plane) & head for mask in outlines(masks) or ()]
+    picture = _picture(image, window(image), head, necrosis & head, bounds, pixel, enlarge=3)
 
     def spot(ras_mm: np.ndarray | tuple) -> Spot:
         x, y = (plane.pixels(np.array(ras_mm)) + 0.5) * pixel
@@ -146,7 +147,7 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
 
 
 def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: int) -> list[Tile]:
-    """Show the head's slices along k, at most MAX_TILES of them: evenly chosen, always with the worst and the mid one.
+    """Show the head's slices along k, at most MAX_TILES of them, see `chosen_slices`.
 
     Args:
         volume, masks: cropped, see `crop`.
@@ -170,11 +171,13 @@ def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: 
         return part[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
 
     levels = window(volume.array[:, low[1] : high[1], low[0] : high[0]])
+    bounds = outlines(masks) or ()
     tiles = []
     for measured in chosen_slices(hip):
         k = measured.index - first_index
         image, head, necrosis = (turned(v.array[k]) for v in (volume, masks.head, masks.necrosis))
-        tiles.append(Tile(measured, _picture(image, levels, head, necrosis & head, pixel)))
+        near = [turned(mask[k]) for mask in bounds]
+        tiles.append(Tile(measured, _picture(image, levels, head, necrosis & head, near, pixel)))
     return tiles
 
 
@@ -243,13 +246,13 @@ def outline(mask: np.ndarray, pixel_mm: np.ndarray, offset: float = 0.0) -> str:
 
 
 def chosen_slices(hip: HipResult) -> list[SliceMeasurement]:
-    """Return at most MAX_TILES slices: evenly chosen, always with the first, last, worst and mid one."""
+    """Return at most MAX_TILES slices: evenly chosen, always with the first, last, worst, mid and doubtful ones."""
     slices = hip.slices
     if len(slices) <= MAX_TILES:
         return list(slices)
     steinberg = hip.grades.get("steinberg")
     details = steinberg.details if steinberg else {}
-    wanted = {s["index"] for s in (details.get("worst_slice"), details.get("mid_slice")) if s}
+    wanted = {s["index"] for s in (details.get("worst_slice"), details.get("mid_slice")) if s} | {*hip.look_first}
     even = np.rint(np.linspace(0, len(slices) - 1, MAX_TILES - len(wanted))).astype(int)
     wanted |= {slices[n].index for n in even}
     return [s for s in slices if s.index in wanted]
@@ -260,6 +263,7 @@ def _picture(
     levels: tuple[float, float],
     head: np.ndarray,
     necrosis: np.ndarray,
+    bounds: Sequence[np.ndarray],
     pixel_mm: np.ndarray,
     enlarge: int = 1,
 ) -> Picture:
@@ -268,7 +272,9 @@ def _picture(
     grey = np.clip((image - low) / (high - low), 0, 1) * 255
     grey = ndimage.zoom(grey, enlarge, order=1, mode="nearest", grid_mode=True).astype(np.uint8)
     height, width = image.shape * pixel_mm[::-1]
-    return Picture(_data_uri(grey), float(width), float(height), outline(head, pixel_mm), outline(necrosis, pixel_mm))
+    uncertain = " ".join(filter(None, (outline(mask, pixel_mm) for mask in bounds)))
+    outer, inner = outline(head, pixel_mm), outline(necrosis, pixel_mm)
+    return Picture(_data_uri(grey), float(width), float(height), outer, inner, uncertain)
 
 
 def _path(points: Iterable, closed: bool) -> str:

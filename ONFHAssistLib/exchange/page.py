@@ -4,7 +4,7 @@ from typing import Any
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
-from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN
+from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN, is_borderline
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
@@ -71,7 +71,9 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[st
             "plot": figures.ratio_plot(hip, result.volume),
             "tiles": figures.contact_sheet(image, near, hip, first),
         }
-    return {"result": hip, "rows": words.rows(hip), **drawn}
+    steinberg = hip.grades.get("steinberg")
+    look_first = hip.look_first if steinberg and is_borderline("steinberg", steinberg) else ()
+    return {"result": hip, "rows": words.rows(hip), "look_first": look_first, **drawn}
 
 
 def _headline(source: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ SLICE_COLUMNS = (
     "necrosis_mm2",
     "ratio",
     "steinberg",
+    "uncertain_mm2",
 )
 
 
@@ -61,7 +62,10 @@ def report(result: StudyResult, identify: bool = False) -> dict[str, Any]:
 
 
 def slices_csv(result: StudyResult) -> str:
-    """Return ``slices.csv``: one row for each slice and side, positions RAS in mm, ratio as a fraction."""
+    """Return ``slices.csv``: one row for each slice and side, positions RAS in mm, ratio as a fraction.
+
+    ``uncertain_mm2`` is empty where the uncertainty of the necrosis mask is not known.
+    """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(SLICE_COLUMNS)
@@ -69,7 +73,8 @@ def slices_csv(result: StudyResult) -> str:
         for s in hip.slices:
             position = [f"{x:.3f}" for x in s.position_ras_mm]
             areas = [f"{s.head_mm2:.2f}", f"{s.necrosis_mm2:.2f}", f"{s.ratio:.6f}"]
-            rows.writerow([hip.side, s.index, *position, *areas, s.steinberg])
+            uncertain = "" if s.uncertain_mm2 is None else f"{s.uncertain_mm2:.2f}"
+            rows.writerow([hip.side, s.index, *position, *areas, s.steinberg, uncertain])
     return text.getvalue()
 
 
@@ -89,6 +94,8 @@ def _hip(hip: HipResult) -> dict[str, Any]:
         "head_volume_ml": hip.head_volume_ml,
         "necrosis_volume_ml": hip.necrosis_volume_ml,
         "volume_ratio": hip.volume_ratio,
+        "ratio_interval": hip.ratio_interval,
+        "look_first": hip.look_first,
         "slices": [
             {
                 "index": s.index,
@@ -97,6 +104,7 @@ def _hip(hip: HipResult) -> dict[str, Any]:
                 "necrosis_mm2": s.necrosis_mm2,
                 "ratio": s.ratio,
                 "steinberg": s.steinberg,
+                "uncertain_mm2": s.uncertain_mm2,
             }
             for s in hip.slices
         ],
@@ -111,6 +119,7 @@ def _grade(name: str, grade: Grade) -> dict[str, Any]:
         "value": grade.value,
         "unit": grade.unit,
         "margin": grade.margin,
+        "interval": grade.interval,
         "borderline": is_borderline(name, grade),
         "reason": grade.rule if grade.grade is None else None,
         **grade.details,

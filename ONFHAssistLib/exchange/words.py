@@ -1,12 +1,13 @@
 """What a person reads about the grades: names of the gradings, margins and notes in plain words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from ONFHAssistLib.core.borderline import is_borderline
+from ONFHAssistLib.core.borderline import is_borderline, thresholds_within
 from ONFHAssistLib.core.hip import Grade, HipResult
+from ONFHAssistLib.core.necrosis import COVERAGE
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Row:
         title: name of the grading or gradings.
         grade: the class as shown, or None.
         rule: the rule that fired, or why there is no grade.
-        margin: distance to the nearest threshold in words, or "".
+        margin: interval, or distance to the nearest threshold, in words; or "".
         borderline: whether that is small.
         notes: further sentences.
     """
@@ -70,7 +71,7 @@ def rows(hip: HipResult) -> list[Row]:
             titles = ", ".join(GRADINGS[name].title for name, _ in group)
             found.append(Row(titles, None, reason, "", False))
         else:
-            found += [_row(name, grade) for name, grade in group]
+            found += [_row(name, grade, hip) for name, grade in group]
     return found
 
 
@@ -83,10 +84,31 @@ def _not_given(grade: Grade) -> str | None:
     return grade.rule if grade.grade is None and grade.value is None else None
 
 
-def _row(name: str, grade: Grade) -> Row:
+def interval(name: str, grade: Grade, hip: HipResult) -> str:
+    """Return the interval of a grade in words, with the thresholds in it and where to look first; or ""."""
+    if grade.interval is None:
+        return ""
+    low, high = grade.interval
+    text = f"{100 * COVERAGE:.0f} % interval {percent(low)} to {percent(high)}"
+    across = _listed([f"{100 * threshold:g} %" for threshold in thresholds_within(name, grade)])
+    if across and hip.look_first:
+        slices = "slice" if len(hip.look_first) == 1 else "slices"
+        return f"{text}, across {across}: look first at {slices} {_listed(map(str, hip.look_first))}"
+    return f"{text}, across {across}" if across else text
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Join "a", "b", "c" to "a, b and c"."""
+    *most, last = [*words] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _row(name: str, grade: Grade, hip: HipResult) -> Row:
     words = _MARGINS.get(name)
     told = words and grade.margin is not None and grade.value != 0  # 0: nothing was found, nothing is close
     margin = f"{words(grade.margin)} from the nearest threshold" if told else ""
+    if grade.interval:
+        margin = interval(name, grade, hip)
     return Row(
         GRADINGS[name].title, _shown(name, grade), grade.rule, margin, is_borderline(name, grade), _notes(name, grade)
     )

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import HipMasks, Point, Side, Sphere
+from ONFHAssistLib.core.hip import Calibration, HipMasks, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.necrosis import largest_piece, necrosis_above
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import (
@@ -24,7 +24,7 @@ from ONFHAssistLib.imaging.landmarks import find_landmarks
 
 if TYPE_CHECKING:
     from ONFHAssistLib.models.bundle import Bundle
-    from ONFHAssistLib.models.engine import Engine
+    from ONFHAssistLib.models.engine import BatchedEngine
 
 CROP_MM = (96.0, 160.0, 160.0)
 """Crop around a head: slices, rows, columns. Intensities are normalised over it, and over about as much in training."""
@@ -32,9 +32,6 @@ RADIUS_MM = (15.0, 36.0)
 """Radii of adult femoral heads, with room to spare."""
 FAR_MM = 6.0
 """A centre that the sphere moves farther than this is the centre of a second look."""
-SMALLEST_LESION_ML = 0.05
-"""Smaller pieces of necrosis are noise: a cube of 3.7 mm."""
-BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Network:
     """A bundle with its open engine."""
 
     bundle: "Bundle"
-    engine: "Engine"
+    engine: "BatchedEngine"
 
 
 class NoHead(Exception):
@@ -93,13 +90,16 @@ def segment_hip(
         head = head_from_femur(hip.volume.like(np.ones(label.shape, bool)), sphere)
     elif filled < 0.35:
         raise NoHead(f"only {100 * filled:.0f} % of the sphere there is bone")
-    dead = _enclosed(_necrosis(hip, sphere, necrosis) & head, head)
+    probability = _necrosis(hip, sphere, necrosis) * head
+    dead = necrosis_above(hip.volume.like(probability), head)
     landmarks = find_landmarks(hip.volume.like(label == AnatomyLabel.HIP_BONE), sphere, side)
 
-    def back(mask: np.ndarray) -> Volume:
-        return volume.like(to_input(mask, hip, volume))
+    def back(array: np.ndarray) -> Volume:
+        return volume.like(to_input(array, hip, volume))
 
-    return HipMasks(side, back(head), back(dead), sphere, landmarks)
+    known = necrosis.bundle.input.get("calibration")
+    calibration = known and Calibration(known["certain"], known["possible"], tuple(known["sequences"]))
+    return HipMasks(side, back(head), back(dead), sphere, landmarks, back(probability), calibration)
 
 
 def crop_hip(volume: Volume, modality: str, side: Side, centre: Point) -> CanonicalHip:
@@ -108,16 +108,10 @@ def crop_hip(volume: Volume, modality: str, side: Side, centre: Point) -> Canoni
     return hip.like(normalise(hip.volume.array, modality))
 
 
-def _predict(patches: np.ndarray, network: Network) -> np.ndarray:
-    """Run a network over (n, c, s, s) patches in batches; logits."""
-    parts = [network.engine(patches[n : n + BATCH]) for n in range(0, len(patches), BATCH)]
-    return np.concatenate(parts)
-
-
 def label_anatomy(hip: CanonicalHip, centre: Point, network: Network) -> np.ndarray:
     """Anatomy labels (slice, row, column), uint8."""
     own = network.bundle.input
-    logits = _predict(_patches(hip, centre, own), network)
+    logits = network.engine(_patches(hip, centre, own))
     logits -= logits.max(axis=1, keepdims=True)
     probability = np.exp(logits)
     probability /= probability.sum(axis=1, keepdims=True)
@@ -126,7 +120,7 @@ def label_anatomy(hip: CanonicalHip, centre: Point, network: Network) -> np.ndar
 
 
 def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray:
-    """Boolean mask (slice, row, column) of the necrosis; pieces below SMALLEST_LESION_ML are dropped."""
+    """Probability (slice, row, column) of necrosis, float32; 0 on slices that do not cross the head."""
     own = network.bundle.input
     patches = _patches(hip, sphere.centre_ras_mm, own)
     if own.get("sphere_mm"):
@@ -135,23 +129,8 @@ def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray
     normal_mm = (np.arange(len(patches)) - hip.volume.ijk(np.array(sphere.centre_ras_mm))[2]) * hip.volume.spacing_mm[2]
     seen = np.abs(normal_mm) < sphere.radius_mm * HEAD_ENLARGEMENT + hip.volume.spacing_mm[2] / 2
     probability = np.zeros((len(patches), 1, *patches.shape[2:]), np.float32)
-    probability[seen] = expit(_predict(patches[seen], network))
-    mask = from_network(probability, hip, sphere.centre_ras_mm, own["pixel_mm"])[0] > 0.5
-    pieces, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    volume_ml = np.bincount(pieces.ravel()) * hip.volume.voxel_ml
-    return mask & (volume_ml >= SMALLEST_LESION_ML)[pieces]
-
-
-def _enclosed(necrosis: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """Add what the necrosis cuts off from the rest of the head, to the surface or all around.
-
-    All that the outer margin of the low-signal band encloses is necrotic, also where it looks like marrow
-    (docs/clinical.md, section 1). The largest piece that is left counts as living: a lesion of more than half the head
-    must be marked inside too.
-    """
-    return head & ~largest_piece(head & ~necrosis)
+    probability[seen] = expit(network.engine(patches[seen]))
+    return from_network(probability, hip, sphere.centre_ras_mm, own["pixel_mm"])[0]
 
 
 def _patches(hip: CanonicalHip, centre: Point, own: dict) -> np.ndarray:
@@ -175,13 +154,3 @@ def fit_head(label: Volume, centre: Point) -> Sphere:
     if not RADIUS_MM[0] <= sphere.radius_mm <= RADIUS_MM[1] or moved > 0.6 * first.radius_mm:
         raise NoHead(f"the bone there is none: its best sphere has a radius of {sphere.radius_mm:.0f} mm")
     return sphere
-
-
-def largest_piece(mask: np.ndarray) -> np.ndarray:
-    """Keep the largest connected piece of a mask."""
-    pieces, count = ndimage.label(mask)
-    if count <= 1:
-        return mask
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return pieces == sizes.argmax()

@@ -12,6 +12,7 @@ from ONFHAssistLib.core.hip import (
     StudyResult,
 )
 from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.necrosis import look_first
 from ONFHAssistLib.core.volume import Volume
 
 RADIUS_MM = 24.0
@@ -100,6 +101,8 @@ def graded(mask: HipMasks) -> HipResult:
         head_volume_ml=measured.head_volume_ml,
         necrosis_volume_ml=measured.necrosis_volume_ml,
         volume_ratio=measured.volume_ratio,
+        ratio_interval=measured.ratio_interval,
+        look_first=look_first(measured.slices),
         slices=measured.slices,
         grades=grade_hip(measured),
     )

@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.imaging.segment import SMALLEST_LESION_ML, NoHead, segment_hip
+from ONFHAssistLib.core.necrosis import SMALLEST_LESION_ML
+from ONFHAssistLib.imaging.segment import NoHead, segment_hip
 from Testing.hip_phantom import (
     AXIAL,
     CODES,

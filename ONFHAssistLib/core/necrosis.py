@@ -1,0 +1,100 @@
+"""From a network's probability to the necrosis mask, and how far off it may be.
+
+The outline of the mask runs where the probability is one half. Beside it stand two more: of what is certainly
+necrotic, and of what is possibly so. All three follow one rule and differ in their probability only, so the area
+between the outer two is what a reader has to look at, and the ratios of the outer two are the interval of the ratio:
+a conformal prediction from nested sets (Gupta et al., Pattern Recognition 2022;127:108496), calibrated on whole hips,
+since the errors of neighbouring voxels go together.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from ONFHAssistLib.core.hip import HipMasks, SliceMeasurement
+from ONFHAssistLib.core.volume import Volume
+
+SMALLEST_LESION_ML = 0.05
+"""Smaller pieces of necrosis are noise: a cube of 3.7 mm."""
+OUTLINE = 0.5
+"""Probability at the outline of the necrosis mask."""
+COVERAGE = 0.9
+"""Part of the hips whose true ratio the interval holds."""
+LOOK_FIRST = 3
+"""At most so many slices are named to be looked at first,"""
+LOOK_FIRST_FROM = 0.5
+"""each of them at least this much as uncertain as the most uncertain one."""
+
+
+def necrosis_above(probability: Volume, head: np.ndarray, above: float = OUTLINE) -> np.ndarray:
+    """Return the necrosis mask at a probability: what lies above it, without specks, with what it encloses.
+
+    Pieces below SMALLEST_LESION_ML are dropped. What the rest cuts off from the head, to the surface or all around,
+    is added: all that the outer margin of the low-signal band encloses is necrotic, also where it looks like marrow
+    (docs/clinical.md, section 1). The largest piece that is left counts as living: a lesion of more than half the head
+    must be marked inside too.
+
+    Args:
+        probability: 0 to 1; what lies outside of the head does not count.
+        head: bool, the shape of ``probability``.
+        above: 0 to 1.
+
+    Returns:
+        bool, the same shape, inside the head.
+    """
+    mask = (probability.array > above) & head
+    pieces, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    volume_ml = np.bincount(pieces.ravel()) * probability.voxel_ml
+    mask &= (volume_ml >= SMALLEST_LESION_ML)[pieces]
+    return head & ~largest_piece(head & ~mask)
+
+
+def outlines(masks: HipMasks) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return what is certainly and what is possibly necrotic, the first inside the second.
+
+    Returns:
+        two masks of the shape of ``masks.head``; None without probability or calibration, and where the necrosis is
+        not the network's any more because a reader has edited it.
+    """
+    probability, calibration = masks.probability, masks.calibration
+    if probability is None or calibration is None:
+        return None
+    box = bounding_box(masks.head.array)
+    head, necrosis, near = masks.head.array[box], masks.necrosis.array[box], probability.cropped(box)
+    if masks.necrosis.array.sum() != necrosis.sum() or not np.array_equal(necrosis_above(near, head), necrosis):
+        return None
+    found = np.zeros((2, *masks.head.array.shape), bool)
+    # Where a mask grows the largest piece left may be another one, and with it what is enclosed.
+    found[(0, *box)] = necrosis_above(near, head, calibration.certain) & necrosis
+    found[(1, *box)] = necrosis_above(near, head, calibration.possible) | necrosis
+    return found[0], found[1]
+
+
+def look_first(slices: Sequence[SliceMeasurement]) -> tuple[int, ...]:
+    """Return the indices of the slices that decide how wide the interval is, the most uncertain one first."""
+    area = {s.index: s.uncertain_mm2 or 0.0 for s in slices}
+    largest = max(area.values(), default=0.0)
+    found = [index for index in sorted(area, key=area.__getitem__, reverse=True) if area[index] > 0]
+    return tuple(index for index in found[:LOOK_FIRST] if area[index] >= LOOK_FIRST_FROM * largest)
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Return the slices of the smallest box that holds all of a mask, which must not be empty."""
+    box = []
+    for axis in range(mask.ndim):
+        filled = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
+    return tuple(box)
+
+
+def largest_piece(mask: np.ndarray) -> np.ndarray:
+    """Keep the largest connected piece of a mask."""
+    pieces, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return pieces == sizes.argmax()
