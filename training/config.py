@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from ONFHAssistLib.core.errors import InputError
 
@@ -55,6 +54,8 @@ SCHEMA = _keys(
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read a training config; raises InputError where the file is missing, no YAML, or a key is not as in SCHEMA."""
+    import yaml  # comes with the train extra
+
     if not path.is_file():
         raise InputError(f"There is no training config at {path}.")
     try:

@@ -423,7 +423,7 @@ def main() -> None:
         folders = _run(options)
     except KeyError as error:
         parser.exit(2, f"The card data lacks {error}; see the top of make_bundle.py.\n")
-    except (InputError, OSError, json.JSONDecodeError) as error:
+    except (InputError, OSError) as error:
         parser.exit(2, f"{error}\n")
     for folder in folders:
         print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.2f} MB")
@@ -436,9 +436,7 @@ def _run(options: argparse.Namespace) -> list[Path]:
         for name in names:
             export(place / name)
         return [place / name for name in names]
-    data = {
-        name: json.loads((options.card_data or CARDS / f"{name}.json").read_text(encoding="utf-8")) for name in names
-    }
+    data = {name: _read_card_data(options.card_data or CARDS / f"{name}.json") for name in names}
     cards = {name: data[name].pop("card") for name in names}
     if options.checkpoint:
         (name,), place = names, options.candidates
@@ -462,6 +460,17 @@ def _run(options: argparse.Namespace) -> list[Path]:
         for name in names:
             write_card(place / name, cards[name], evaluation, weights)
     return [place / name for name in names]
+
+
+def _read_card_data(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(
+            f"There is no card data at {path}; write it (see the top of make_bundle.py) or give --card-data."
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"The card data {path} is not readable JSON ({error}).") from None
 
 
 def _input_of(config: dict[str, Any]) -> dict[str, Any]:
