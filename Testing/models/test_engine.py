@@ -65,6 +65,17 @@ def test_the_graph_is_calculated_in_32_bit_floats(sums):
     assert OpenVinoEngine(sums[2])._compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
 
 
+def test_bf16_is_used_where_asked_for_and_named_or_refused_where_the_processor_has_none(sums):
+    can = "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if not can:
+        with pytest.raises(InputError, match="does not calculate in bf16"):
+            open_engine(sums[2], "cpu", precision="bf16")
+        return
+    engine = OpenVinoEngine(sums[2], precision="bf16")
+    assert engine.name.endswith("(bf16)")
+    assert engine._compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "bf16"
+
+
 def test_the_number_of_threads_is_kept(sums):
     assert OpenVinoEngine(sums[2], threads=1)._compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
@@ -92,15 +103,30 @@ def test_a_graph_of_another_network_is_refused(bundle_folder, sums):
         open_engine(load_bundle(bundle_folder), "cpu")
 
 
-def test_an_unknown_device_is_refused(sums):
-    with pytest.raises(InputError, match="use one of auto, cpu, cuda"):
-        open_engine(sums[2], "gpu")
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"device": "gpu"}, "use one of auto, cpu, cuda"),
+        ({"engine": "tensorrt"}, "use one of auto, openvino, torch"),
+        ({"precision": "int8"}, "use one of auto, f32, bf16"),
+        ({"engine": "openvino", "device": "cuda"}, "runs on the CPU only"),
+    ],
+)
+def test_a_choice_that_is_unknown_or_impossible_is_refused(sums, choice, message):
+    with pytest.raises(InputError, match=message):
+        open_engine(sums[2], **choice)
 
 
 def test_cuda_without_torch_says_what_to_install(sums, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InputError, match="pip install -e"):
         open_engine(sums[2], "cuda")
+
+
+def test_torch_that_is_asked_for_and_missing_says_what_to_install(sums, monkeypatch):
+    monkeypatch.setitem(sys.modules, "monai.networks", None)
+    with pytest.raises(InputError, match="pip install -e"):
+        open_engine(sums[2], "cpu", engine="torch")
 
 
 def test_cuda_without_a_card_says_what_to_install(sums, monkeypatch):
@@ -162,6 +188,18 @@ def test_the_torch_engine_gives_what_the_graph_gives(trained, dims):
     result = engine(batch)
     assert result.dtype == np.float32 and engine.name.startswith("torch ")
     np.testing.assert_allclose(result, open_engine(bundle, "cpu")(batch), atol=1e-3)
+
+
+def test_torch_runs_on_the_cpu_where_it_is_asked_for(trained, dims):
+    bundle = load_bundle(trained[dims][0])
+    batch = random_batch(bundle, 2, *[32, 48, 32][:dims])
+    exact = open_engine(bundle, "cpu", engine="torch")
+    coarse = open_engine(bundle, "cpu", engine="torch", precision="bf16")
+    assert (exact.name.split()[0], exact.device) == ("torch", "cpu")
+    assert "bf16" not in exact.name and coarse.name.endswith("(bf16)")
+    expected = exact(batch)
+    difference = np.abs(coarse(batch) - expected).max()
+    assert 0 < difference < 0.05 * np.abs(expected).max()
 
 
 def test_weights_of_another_network_are_refused(bundle_folder):
