@@ -1,13 +1,12 @@
-"""Measure models: ``python -m training.evaluate heads|lesions|others|pair|speed|all``.
+"""Measure models: ``python -m training.evaluate heads|lesions|others|pair|all``.
 
 - ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule,
   and the landmarks against those found by the same rule on their manual hip-bone masks.
 - ``lesions``: lesions painted into the 5 test studies by the second painter, through the whole way.
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
 - ``pair``: where the head lies on CT and on axial T1 of the same hip.
-- ``speed``: one cold process on one real study, wall time and peak memory.
 
-Results are merged into ``docs/evaluation.json``; ``--table`` prints them as Markdown. Two processes measure case by
+Results go into ``docs/evaluation.json`` beside those of the same models; ``--table`` prints them as Markdown. Two processes measure case by
 case; what a killed run has measured is kept in ``training/cache/evaluation`` for the next run with the same models and
 code.
 
@@ -19,11 +18,7 @@ import argparse
 import hashlib
 import json
 import os
-import platform
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
@@ -351,7 +346,7 @@ def _painted(case: str, plan: LesionSpec) -> tuple[np.ndarray, np.ndarray, str]:
 
 def _compare(hip: HipResult, necrosis: Volume, truth: Volume) -> dict[str, Any]:
     metrics = segmentation_metrics(necrosis, truth)
-    interval = getattr(hip, "ratio_interval", None)
+    interval = hip.ratio_interval
     return {
         "graded": True,
         "dice": round(metrics.dice, 4),
@@ -450,38 +445,6 @@ def measure_sphere(name: str, side: Side) -> list[float] | None:
     return None if hip.sphere is None else [*hip.sphere.centre_ras_mm, hip.sphere.radius_mm]
 
 
-def evaluate_speed(runs: int = 3) -> dict[str, Any]:
-    """Grade ``case_03`` in a cold process, with the report; wall seconds and peak memory."""
-    path = data_folder() / "t1_coronal" / "case_03_t1.nii.gz"
-    seconds, memory = [], []
-    for _ in range(runs):
-        with tempfile.TemporaryDirectory() as out:
-            start = time.perf_counter()
-            command = [
-                sys.executable,
-                "-m",
-                "ONFHAssistLib.cli",
-                "grade",
-                str(path),
-                "--out",
-                f"{out}/report",
-                "--device",
-                "cpu",
-            ]
-            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds.append(time.perf_counter() - start)
-            memory.append(usage.ru_maxrss / 1024)
-            if status:
-                raise RuntimeError(f"The command failed: {' '.join(command)}")
-    return {
-        "wall_s": [round(s, 2) for s in seconds],
-        "peak_mib": [round(m) for m in memory],
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-
-
 def table(results: dict[str, Any]) -> str:
     """Write the results as the README's Markdown table."""
     lines = ["| what | on | wanted | measured | `python -m training.evaluate` |", "|---|---|---|---|---|"]
@@ -537,10 +500,6 @@ def table(results: dict[str, Any]) -> str:
     if pair := results.get("pair"):
         apart = "not found on both" if pair["centre_mm"] is None else f"{pair['centre_mm']:.1f} mm"
         add("pair", "CT and axial T1 of the same hip: sphere centres", "`ct_mr_pair`", "≤ 2.5 mm", apart)
-    if speed := results.get("speed"):
-        measured = f"{max(speed['wall_s']):.1f} s, {max(speed['peak_mib']) / 1024:.2f} GiB (worst of 3)"
-        what = "one real study of two hips, cold process, with the report"
-        add("speed", what, f"`t1_coronal/case_03`, {speed['cores']} cores", "≤ 15 s, ≤ 2 GiB", measured)
     return "\n".join(lines)
 
 
@@ -575,7 +534,7 @@ def _outcome(result: dict[str, Any]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["heads", "lesions", "others", "pair", "speed", "all"])
+    parser.add_argument("what", choices=["heads", "lesions", "others", "pair", "all"])
     parser.add_argument("--cases", choices=["test", "train"], default="test", help="patients: see above")
     parser.add_argument("--count", type=int, default=200, help="how many lesions to paint")
     parser.add_argument("--bundles", type=Path, help="measure the models in this folder; results go there too")
@@ -592,7 +551,6 @@ def main() -> None:
         path = options.bundles / RESULTS.name
     if options.cases == "train":
         path = (options.bundles or CACHE) / "evaluation-train.json"
-    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     steps = {
         "heads": lambda: evaluate_heads(options.cases, options.processes),
         "lesions": lambda: evaluate_lesions(options.cases, options.count, options.processes),
@@ -601,13 +559,15 @@ def main() -> None:
         steps |= {
             "others": lambda: evaluate_others(options.processes),
             "pair": lambda: evaluate_pair(options.processes),
-            "speed": evaluate_speed,
         }
     wanted = list(steps) if options.what == "all" else [options.what]
     if not set(wanted) <= set(steps):
         sys.exit(f"{options.what} has no training patients; leave --cases out.")
     try:
         models = weights()
+        results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        # Figures of other models do not stand beside these.
+        results = {name: part for name, part in results.items() if name in steps and part.get("models") == models}
         for name in wanted:
             results[name] = steps[name]() | {"models": models}
             _write(path, results)

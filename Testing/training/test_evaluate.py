@@ -61,7 +61,6 @@ RESULTS = {
         "mixed_localizer_dicom": {"refused": "three orientations are mixed"},
     },
     "pair": {"centre_mm": 1.62, "radius_mm": 0.3},
-    "speed": {"wall_s": [9.0, 11.26, 10.0], "peak_mib": [900, 1024, 1000], "cores": 2},
 }
 
 
@@ -101,7 +100,6 @@ def test_the_table_shows_what_was_measured_and_the_worst_case():
         "the 172 of them with a true class",
         "91.3 %",
         "1.6 mm",
-        "11.3 s, 1.00 GiB",
     ):
         assert shown in text
     assert "right: mild, borderline (1.2 %); left not graded: metal lies in it; warnings: metal" in text
@@ -198,7 +196,9 @@ def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_oth
     assert evaluate.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 2.0]
 
 
-def test_the_results_name_the_models_and_those_of_training_patients_stay_out_of_the_readme(monkeypatch, tmp_path):
+def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_out_of_the_readme(
+    monkeypatch, tmp_path
+):
     monkeypatch.setattr(evaluate, "data_folder", lambda: tmp_path)
     monkeypatch.setattr(evaluate, "RESULTS", tmp_path / "docs" / "evaluation.json")
     monkeypatch.setattr(evaluate, "CACHE", tmp_path / "cache")
@@ -209,6 +209,13 @@ def test_the_results_name_the_models_and_those_of_training_patients_stay_out_of_
         evaluate.main()
         written = json.loads((tmp_path / path).read_text(encoding="utf-8"))
         assert written == {"heads": {"cases": cases, "models": {"anatomy": "abc"}}}
+    monkeypatch.setattr(evaluate, "evaluate_pair", lambda processes: {"centre_mm": 1.0})
+    monkeypatch.setattr("sys.argv", ["evaluate", "pair"])
+    evaluate.main()
+    assert set(json.loads((tmp_path / "docs/evaluation.json").read_text(encoding="utf-8"))) == {"heads", "pair"}
+    monkeypatch.setattr(evaluate, "weights", lambda: {"anatomy": "another"})
+    evaluate.main()
+    assert set(json.loads((tmp_path / "docs/evaluation.json").read_text(encoding="utf-8"))) == {"pair"}
     monkeypatch.setattr("sys.argv", ["evaluate", "others", "--cases", "train"])
     with pytest.raises(SystemExit, match="no training patients"):
         evaluate.main()
