@@ -162,7 +162,7 @@ def patches(
     if task == "anatomy":
         labels = _nearest(sample.hip.like(sample.anatomy), centre, size, pixel_mm)
         if edge_mm:
-            inside_mm = network_slices(sample.hip.like(_inside_bone_mm(sample)), centre, size, pixel_mm)[:, 1]
+            inside_mm = network_slices(sample.hip.like(inside_bone_mm(sample)), centre, size, pixel_mm)[:, 1]
             labels[np.isin(labels, FEMUR_LABELS) & (inside_mm < edge_mm)] = AnatomyLabel.BACKGROUND
     else:
         labels = _nearest(sample.hip.like(necrosis.astype(np.uint8)), centre, size, pixel_mm)
@@ -172,7 +172,7 @@ def patches(
     return np.clip(images[keep] * 80 + 128, 0, 255).astype(np.uint8), labels[keep]
 
 
-def _inside_bone_mm(sample: LabelledHip) -> np.ndarray:
+def inside_bone_mm(sample: LabelledHip) -> np.ndarray:
     """How far inside the femur each voxel lies in its slice (mm, negative outside); unknown voxels count as inside."""
     solid = np.isin(sample.anatomy, (*FEMUR_LABELS, IGNORE))
     spacing = sample.hip.volume.spacing_mm[1::-1]
