@@ -6,9 +6,9 @@
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
 - ``pair``: where the head lies on CT and on axial T1 of the same hip.
 
-Results go into ``docs/evaluation.json`` beside those of the same models; ``--table`` prints them as Markdown. Two processes measure case by
-case; what a killed run has measured is kept in ``training/cache/evaluation`` for the next run with the same models and
-code.
+Results go into ``docs/evaluation.json``, beside those of the same models; ``--table`` prints them as Markdown. Two
+processes measure case by case; what a killed run has measured is kept in ``training/cache/evaluation`` for the next run
+with the same models and code.
 
 ``--cases train`` is for development: ``heads`` of the training studies, and ``lesions`` by the first painter in the
 training patients that no network learns from. Nothing of it goes into ``docs/evaluation.json``.
