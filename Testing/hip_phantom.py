@@ -105,10 +105,10 @@ def anatomy_network() -> Network:
     )  # fmt: skip
 
 
-def necrosis_network(level: float = 0.95) -> Network:
-    """Necrosis is what is brighter than ``level``."""
+def necrosis_network(level: float = 0.95, **own) -> Network:
+    """Necrosis is what is brighter than ``level``; ``own`` are further entries of the bundle's metadata."""
     return network(
-        lambda batch: 40 * (batch[:, 1:2] - level), "necrosis", size_px=[96, 96], pixel_mm=0.7, neighbour_mm=4.0
+        lambda batch: 40 * (batch[:, 1:2] - level), "necrosis", size_px=[96, 96], pixel_mm=0.7, neighbour_mm=4.0, **own
     )
 
 

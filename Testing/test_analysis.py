@@ -1,5 +1,7 @@
 """A study on its whole way through the analysis; networks and hips are the solids of hip_phantom."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -176,6 +178,30 @@ def test_edited_masks_are_graded_like_the_first_ones():
     result = analyse_right(study("right"))
     (masks,), (hip,) = result.masks, result.hips
     assert grade(masks) == hip
+
+
+def calibrated(*sequences):
+    known = {"certain": 0.8, "possible": 0.2, "sequences": list(sequences), "measured_on": "solids"}
+    return Models(finder_network(), anatomy_network(), necrosis_network(calibration=known))
+
+
+def test_a_calibrated_network_gives_the_ratio_with_its_interval_until_a_reader_edits_the_mask():
+    result = analyse(study("right"), AnalysisOptions(sides=("right",)), models=calibrated("CT"))
+    (masks,), (hip,) = result.masks, result.hips
+    low, high = hip.ratio_interval
+    assert 0 < low < hip.volume_ratio < high < 2 * hip.volume_ratio
+    assert hip.grades["steinberg"].interval == hip.ratio_interval
+    assert 1 <= len(hip.look_first) <= 3 and set(hip.look_first) <= {s.index for s in hip.slices}
+    assert not masks.probability.array[~masks.head.array].any()
+
+    edited = masks.necrosis.array & (np.arange(masks.necrosis.array.shape[0])[:, None, None] % 2 == 0)
+    assert grade(replace(masks, necrosis=masks.necrosis.like(edited))).ratio_interval is None
+
+
+def test_for_images_that_the_calibration_has_not_seen_no_interval_is_given():
+    (hip,) = analyse(study("right"), AnalysisOptions(sides=("right",)), models=calibrated("T1")).hips
+    assert hip.ratio_interval is None and hip.look_first == ()
+    assert hip.grades["steinberg"].interval is None and hip.volume_ratio == pytest.approx(RATIO, abs=0.01)
 
 
 def notices(result):

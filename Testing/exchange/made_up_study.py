@@ -1,9 +1,11 @@
 """A made-up study whose numbers are known: two sphere heads, the right one with a cap of necrosis, any grid."""
 
 import numpy as np
+from scipy.special import expit
 
 from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import (
+    Calibration,
     HipMasks,
     HipResult,
     Landmarks,
@@ -34,8 +36,13 @@ def coronal_grid(shape=(20, 70, 130), spacing=(2.0, 2.0, 5.0), turn_deg=0.0, mir
     return matrix
 
 
-def make_study(matrix: np.ndarray | None = None, shape=(20, 70, 130)) -> StudyResult:
-    """Right: a cap of necrosis (about 30 %), antero-superior and lateral. Left: none, so no class but Steinberg's."""
+def make_study(
+    matrix: np.ndarray | None = None, shape=(20, 70, 130), calibration: Calibration | None = None
+) -> StudyResult:
+    """Right: a cap of necrosis (about 30 %), antero-superior and lateral. Left: none, so no class but Steinberg's.
+
+    The log odds of necrosis fall by one with each mm that a voxel lies outside of the cap.
+    """
     rng = np.random.default_rng(7)
     empty = Volume(np.zeros(shape), coronal_grid(shape) if matrix is None else matrix)
     grid = empty.grid_ras()
@@ -47,7 +54,9 @@ def make_study(matrix: np.ndarray | None = None, shape=(20, 70, 130)) -> StudyRe
         head = distance <= RADIUS_MM
         lateral = np.array([1.0 if side == "right" else -1.0, 0, 0])
         direction = (0.5 * lateral + np.array([0, 0.35, 1.0])) / np.linalg.norm([0.5, 0.35, 1.0])
-        necrosis = head & (offset @ direction > 6.0) if side == "right" else np.zeros(shape, bool)
+        depth_mm = offset @ direction - 6.0 if side == "right" else np.full(shape, -99.0)
+        necrosis = head & (depth_mm > 0)
+        probability = empty.like((head * expit(depth_mm)).astype(np.float32))
         image[distance <= 1.25 * RADIUS_MM] = 30
         image[head] = rng.normal(200, 8, head.sum())
         image[necrosis] = rng.normal(110, 8, necrosis.sum())
@@ -55,7 +64,8 @@ def make_study(matrix: np.ndarray | None = None, shape=(20, 70, 130)) -> StudyRe
         edge = np.array(centre) + 1.15 * RADIUS_MM * (np.sin(0.7) * lateral + [0, 0, np.cos(0.7)])
         drop = np.array(centre) - 1.2 * RADIUS_MM * (0.8 * lateral + [0, 0, 0.6])
         landmarks = Landmarks(tuple(map(float, edge)), tuple(map(float, drop)))
-        masks.append(HipMasks(side, empty.like(head), empty.like(necrosis), sphere, landmarks))
+        mask = HipMasks(side, empty.like(head), empty.like(necrosis), sphere, landmarks, probability, calibration)
+        masks.append(mask)
         hips.append(graded(masks[-1]))
     return StudyResult(
         volume=empty.like(image.astype(np.float32)),

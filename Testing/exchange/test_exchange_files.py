@@ -40,6 +40,22 @@ def test_a_report_follows_its_schema(study, validator):
     validator.validate(json.loads(report_json(study, identify=True)))
 
 
+def test_what_is_uncertain_is_in_the_report_where_it_is_known_and_null_where_not(study, doubtful, validator):
+    right, left = json.loads(report_json(study))["hips"]
+    assert [hip["ratio_interval"] for hip in (right, left)] == [None, None]
+    assert right["look_first"] == [] and right["grades"]["steinberg"]["interval"] is None
+    assert {s["uncertain_mm2"] for s in right["slices"]} == {None}
+    content = json.loads(report_json(doubtful))
+    validator.validate(content)
+    right, left = content["hips"]
+    low, high = right["ratio_interval"]
+    assert low < right["volume_ratio"] < high
+    assert right["grades"]["steinberg"]["interval"] == [low, high] and right["grades"]["jic"]["interval"] is None
+    area = {s["index"]: s["uncertain_mm2"] for s in right["slices"]}
+    assert [area[index] for index in right["look_first"]] == sorted(area.values(), reverse=True)[:3]
+    assert left["ratio_interval"] == [0, 0] and left["look_first"] == []
+
+
 def test_a_hip_that_was_not_graded_is_reported_with_its_reason(study, validator):
     hips = (study.hips[0], HipResult("left", "not graded", "A metal implant lies in the left head."))
     content = json.loads(report_json(dataclasses.replace(study, hips=hips, masks=study.masks[:1])))
@@ -57,6 +73,8 @@ def test_a_hip_that_was_not_graded_is_reported_with_its_reason(study, validator)
         lambda r: r["hips"][0].update(side="both"),
         lambda r: r["hips"][0].update(status="not graded"),
         lambda r: r["hips"][0].update(volume_ratio=31.4),
+        lambda r: r["hips"][0].update(ratio_interval=[0.1, 31.4]),
+        lambda r: r["hips"][0].update(look_first=[1, 2, 3, 4]),
         lambda r: r["hips"][0]["slices"][0].update(ratio=None),
         lambda r: r["hips"][0]["sphere"].update(centre_ras_mm=[1, 2]),
         lambda r: r["hips"][0]["grades"]["steinberg"].update(grade="bad"),
@@ -111,6 +129,12 @@ def test_slices_csv_holds_every_slice_with_its_numbers(study):
         assert float(row["head_mm2"]) == pytest.approx(s.head_mm2, abs=0.01)
         assert float(row["necrosis_mm2"]) == pytest.approx(s.necrosis_mm2, abs=0.01)
         assert float(row["ratio"]) == pytest.approx(s.necrosis_mm2 / s.head_mm2, abs=1e-5)
+
+
+def test_slices_csv_says_how_much_of_a_slice_is_uncertain_where_it_is_known(study, doubtful):
+    assert {row["uncertain_mm2"] for row in csv.DictReader(io.StringIO(slices_csv(study)))} == {""}
+    found = [float(row["uncertain_mm2"]) for row in csv.DictReader(io.StringIO(slices_csv(doubtful)))]
+    assert found == pytest.approx([s.uncertain_mm2 for hip in doubtful.hips for s in hip.slices], abs=0.01)
 
 
 @pytest.mark.parametrize("matrix", GRIDS.values(), ids=GRIDS.keys())

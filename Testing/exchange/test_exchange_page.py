@@ -88,6 +88,39 @@ def test_each_grade_stands_with_its_rule_and_its_margin(study, page):
     assert study.models[0]["trained_on"] in words
 
 
+def test_the_interval_of_the_ratio_stands_beside_it_with_the_slices_to_look_at_first(doubtful):
+    html = report_html(doubtful)
+    words, hip = Page(html).words, doubtful.hips[0]
+    low, high = (f"{100 * end:.1f} %" for end in hip.ratio_interval)
+    first, second, third = hip.look_first
+    sentence = f"90 % interval {low} to {high}, across 30 %: look first at slices {first}, {second} and {third}"
+    assert sentence in words and words.count("look first at") == 1
+    assert "from the nearest threshold" in words  # the other gradings have none
+    marked = re.findall(r"<span>(\d+) <em", html)
+    assert sorted(map(int, marked)) == sorted(hip.look_first)
+    drawn = [a for tag, a in Page(html).tags if tag == "path" and a.get("class") == "uncertain"]
+    uncertain = [s for s in hip.slices if s.uncertain_mm2]
+    assert len(drawn) == 1 + len(uncertain)  # the mid-coronal slice and the contact sheet
+    assert 'class="interval"' in html and "uncertain: may or may not be necrosis" in words
+
+
+def test_the_uncertain_band_is_drawn_as_large_as_it_was_measured(doubtful):
+    image, masks = figures.crop(doubtful.volume, doubtful.masks[0])
+    first = round(float(doubtful.volume.ijk(image.ijk_to_ras[:3, 3])[2]))
+    for tile in figures.contact_sheet(image, masks, doubtful.hips[0], first):
+        areas = []
+        for path in filter(None, tile.picture.uncertain.split("Z")):
+            x, y = numbers(path).T
+            areas.append(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+        possible, *certain = areas or [0.0]
+        assert possible - sum(certain) == pytest.approx(tile.measured.uncertain_mm2, rel=0.1, abs=25)
+
+
+def test_where_no_interval_is_known_the_page_says_nothing_of_one(page):
+    assert "interval" not in Page(page).words.lower() and "uncertain" not in Page(page).words
+    assert 'class="interval"' not in page and 'class="uncertain"' not in page
+
+
 def test_every_grading_has_a_title_and_its_source_stands_in_the_footer(study, page):
     assert list(study.hips[0].grades) == list(GRADINGS)
     footer = Page(page[page.index("<footer>") : page.index("</body>")]).words

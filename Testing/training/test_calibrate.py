@@ -1,0 +1,112 @@
+"""The interval of the ratio: calibrated on hips whose errors are known."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.models.bundle import load_bundle
+from training import calibrate
+from training.calibrate import LOGITS, Case, Fit, fit
+from training.data import NO_DATA, VALIDATION_CASES, data_folder
+
+STEP = 0.004
+
+
+def case(patient, too_small_by=0, too_large_by=0):
+    """A hip whose ratio of 0.2 is held once the outer outline has moved so many steps out, the inner one so many in."""
+    n = np.arange(len(LOGITS))
+    return Case(patient, 0.2 + STEP * (too_small_by - too_large_by), 0.2 - STEP * n, 0.2 + STEP * n)
+
+
+def test_the_interval_holds_nine_of_ten_hips_and_is_no_wider_than_that():
+    """Three hips for each of 33 steps: of 99 hips 90 are held from step 29 on (ceil(100 * 0.9) = 90)."""
+    found = fit([case("a", too_small_by=n // 3) for n in range(99)])
+    assert found.possible == pytest.approx(expit(-LOGITS[29]))
+    assert found.certain == 0.5
+    assert found.held == {"a": pytest.approx(90 / 99)}
+    assert found.width == pytest.approx(29 * STEP)
+
+
+def test_ratios_that_are_too_large_move_the_inner_outline():
+    found = fit([case("a", too_large_by=n // 3) for n in range(99)])
+    assert (found.certain, found.possible) == (pytest.approx(expit(LOGITS[29])), 0.5)
+
+
+def test_of_two_ways_to_hold_enough_the_narrower_one_is_taken():
+    """Few hips are far too small: it is cheaper to hold the many that are a little too large."""
+    hips = [case("a", too_large_by=2) for _ in range(20)] + [case("a") for _ in range(74)]
+    found = fit(hips + [case("a", too_small_by=20) for _ in range(5)])
+    assert (found.certain, found.possible) == (pytest.approx(expit(LOGITS[2])), 0.5)
+    assert found.held["a"] == pytest.approx(94 / 99)
+
+
+def test_the_hips_of_a_hard_patient_do_not_hide_behind_those_of_an_easy_one():
+    easy, hard = [case("easy") for _ in range(200)], [case("hard", too_small_by=n) for n in range(20)]
+    found = fit(easy + hard)
+    assert found.possible == pytest.approx(expit(-LOGITS[18]))  # ceil(21 * 0.9) = 19 of 20
+    assert found.held == {"easy": 1.0, "hard": pytest.approx(0.95)}
+
+
+def test_a_normal_head_is_held_only_where_its_interval_starts_at_nothing():
+    n = np.arange(len(LOGITS))
+    speck = Case("a", 0.0, np.where(n < 7, 0.01, 0.0), np.full(len(n), 0.02))
+    assert fit([speck] * 20).certain == pytest.approx(expit(LOGITS[7]))
+
+
+@pytest.mark.parametrize(
+    ("cases", "words"),
+    [
+        ([], "nothing to calibrate"),
+        ([case("a", too_small_by=99) for _ in range(30)], "hold the true ratio of 0 %"),
+        ([case("a") for _ in range(5)], "too few"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused_with_its_reason(cases, words):
+    with pytest.raises(InputError, match=words):
+        fit(cases)
+
+
+def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
+    folder = tmp_path / "necrosis"
+    shutil.copytree(resource_path("Bundles", "necrosis"), folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    bundle = load_bundle(folder)
+    calibrate.write(bundle, Fit(0.9, 0.05, {"12": 0.92}, 0.07), "3 lesions of made-up patients")
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert {path.name for path in after if after[path] != before.get(path)} == {"metadata.json"}
+    again = load_bundle(folder)
+    assert again.input["calibration"] == {
+        "certain": 0.9,
+        "possible": 0.05,
+        "coverage": 0.9,
+        "sequences": ["T1"],
+        "measured_on": "3 lesions of made-up patients",
+    }
+    rest = json.loads(json.dumps(again.metadata))
+    rest["onfh_assist"]["calibration"] = bundle.input.get("calibration")
+    expected = json.loads(json.dumps(bundle.metadata))
+    expected["onfh_assist"].setdefault("calibration", None)
+    assert rest == expected
+
+
+def test_without_the_real_data_nothing_is_calibrated(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ONFH_DATA", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["calibrate"])
+    with pytest.raises(SystemExit) as stopped:
+        calibrate.main()
+    assert stopped.value.code == 2 and NO_DATA in capsys.readouterr().err
+
+
+@pytest.mark.skipif(data_folder() is None, reason=NO_DATA)
+def test_a_painted_hip_gives_nested_ratios_about_its_own():
+    found = calibrate.run_case((VALIDATION_CASES[0], "left", 3))
+    assert 0.03 <= found.truth <= 0.5
+    assert (np.diff(found.certain) <= 0).all() and found.certain[-1] < found.truth
+    assert (found.possible[1:] >= found.possible[0]).all() and found.possible[-1] > found.truth
+    assert found.certain[0] == found.possible[0]
