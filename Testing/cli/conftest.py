@@ -44,6 +44,17 @@ def made_up_result() -> StudyResult:
         hips=(right, left),
         masks=(HipMasks("right", volume.like(head), volume.like(necrosis), sphere),),
         warnings=(Notice("metal", "Metal was found in the image."),),
+        models=(
+            {
+                "name": "anatomy",
+                "version": "0.1.0",
+                "sha256": 12 * "0",
+                "engine": "OpenVINO 2026.4.1",
+                "device": "cpu",
+                "trained_on": "nothing",
+                "licence": "Apache-2.0",
+            },
+        ),
         patient=PATIENT,
     )
 

@@ -37,6 +37,7 @@ def test_the_table_shows_both_hips_with_their_reasons(image, analysis, tmp_path,
         "15.7 / 50.0 ml = 31.4 %",
         "not graded: There is metal in the left hip.",
         "Warning: Metal was found in the image.",
+        "Engine: OpenVINO 2026.4.1, device cpu",
         str(tmp_path / "out" / "report.html"),
     ):
         assert part in text
@@ -83,7 +84,10 @@ def test_the_choices_reach_the_analysis(image, analysis, tmp_path, capfd):
         ("right", (85.0, -10.5, 20.0), None),
         ("left", (-85.0, 10.0, 20.0), 23.5),
     ]
+    run("grade", image, "--out", tmp_path / "out", "--engine", "torch", "--precision", "bf16")
+    assert (analysis["options"].engine, analysis["options"].precision) == ("torch", "bf16")
     run("grade", image, "--out", tmp_path / "out", "--side", "left")
+    assert (analysis["options"].engine, analysis["options"].precision) == ("auto", "auto")
     assert (analysis["options"].sides, analysis["options"].device) == (("left",), "auto")
 
 
@@ -102,6 +106,8 @@ def test_the_choices_reach_the_analysis(image, analysis, tmp_path, capfd):
         (["--head", "right:1,2,3", "--side", "left"], "--side leaves it out"),
         (["--side", "middle"], "'middle' is not one of"),
         (["--device", "tpu"], "'tpu' is not one of"),
+        (["--engine", "onnx"], "'onnx' is not one of"),
+        (["--precision", "int8"], "'int8' is not one of"),
         (["--colour"], "--colour"),
     ],
 )

@@ -1,8 +1,11 @@
-"""Compare the CPU engines on networks like those of the bundles: python -m training.benchmarks.engines (Linux).
+"""Compare the CPU engines: python -m training.benchmarks.engines [networks|studies] (Linux).
 
-Each engine runs a random BasicUNet in fresh processes: import and load, first batch, steady state, and the memory
-that all of it added. All in one run, so that the figures share one machine and one load. Needs
-``pip install onnxruntime==1.31.1 onnx==1.23.2`` besides the ``train`` extra.
+``networks``: each engine runs a random BasicUNet like those of the bundles in fresh processes: import and load, first
+batch, steady state, and the memory that all of it added. All in one run, so that the figures share one machine and
+one load. Needs ``pip install onnxruntime==1.31.1 onnx==1.23.2`` besides the ``train`` extra.
+
+``studies``: the shipped bundles analyse the sample study and, where the real data is there, one training study, by
+each engine and precision that can be asked for: seconds, and Dice of the masks against those of OpenVINO in f32.
 
 OpenVINO was chosen (2026-11, 2 cores): it is the fastest and takes the least memory, and its telemetry is a Python
 package of its own that can be kept out entirely (``models.engine.import_openvino``). ONNX Runtime 1.31.1 has a wheel
@@ -13,9 +16,11 @@ after ``disable_telemetry_events()``: not for a hospital.
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 NETWORKS = {
@@ -74,12 +79,57 @@ print(json.dumps({"start_s": ready - start, "first_s": first - ready, "steady_s"
 
 
 def main() -> None:
-    """Print one row for each network and engine."""
+    """Read the command line and run one of the two comparisons."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=["networks", "studies"], default="networks")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of each engine")
     parser.add_argument("--repeat", type=int, default=3, help="processes for each engine; the fastest counts")
     options = parser.parse_args()
+    if options.what == "studies":
+        compare_studies()
+    else:
+        compare_networks(options)
 
+
+def compare_studies(runs: int = 3) -> None:
+    """Print one Markdown row for each study, engine and precision."""
+    from ONFHAssistLib.analysis import analyse, open_models
+    from ONFHAssistLib.core.resources import resource_path
+    from ONFHAssistLib.imaging.read import read_study
+    from training.data import data_folder
+
+    paths = [resource_path("SampleData", "procedural_t1.nii.gz")]
+    if folder := data_folder():
+        paths.append(folder / "t1_coronal" / "case_03_t1.nii.gz")
+    choices = [(engine, precision) for engine in ("openvino", "torch") for precision in ("f32", "bf16")]
+    print("| study | engine | seconds (median of 3) | Dice of the heads | Dice of the necrosis | ratio, points |")
+    print("|---|---|---|---|---|---|")
+    expected = {}
+    for engine, precision in choices:
+        models = open_models("cpu", engine, precision)
+        for path in paths:
+            study = read_study(path)
+            seconds = []
+            for _ in range(1 + runs):
+                start = time.perf_counter()
+                result = analyse(study, models=models)
+                seconds.append(time.perf_counter() - start)
+            exact = expected.setdefault(path, result)
+            pairs = list(zip(result.masks, exact.masks, strict=True))
+            heads = [_dice(m.head.array, e.head.array) for m, e in pairs]
+            necroses = [_dice(m.necrosis.array, e.necrosis.array) for m, e in pairs if e.necrosis.array.any()]
+            points = [100 * abs(h.volume_ratio - e.volume_ratio) for h, e in zip(result.hips, exact.hips, strict=True)]
+            cells = [path.name, f"{engine} {precision}", f"{statistics.median(seconds[1:]):.2f}"]
+            cells += [", ".join(f"{d:.5f}" for d in values) or "none" for values in (heads, necroses)]
+            print(f"| {' | '.join([*cells, f'{max(points):.2f}'])} |", flush=True)
+
+
+def _dice(ours, theirs) -> float:
+    return float(2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()))
+
+
+def compare_networks(options: argparse.Namespace) -> None:
+    """Print one row for each network and engine."""
     import numpy as np
     import torch
 
