@@ -7,21 +7,35 @@ from typing import Any
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.gradings import grade_hip
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Notice, Point, Side, Sphere, StudyResult
+from ONFHAssistLib.core.hip import (
+    SIDES,
+    HipMasks,
+    HipResult,
+    Notice,
+    Point,
+    Side,
+    Sphere,
+    StudyResult,
+    ThresholdResult,
+)
 from ONFHAssistLib.core.measure import measure_hip
-from ONFHAssistLib.core.necrosis import look_first
+from ONFHAssistLib.core.necrosis import largest_piece, look_first
+from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.domain import check_hip, check_image
 from ONFHAssistLib.imaging.locate import locate_hips, look
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
+from ONFHAssistLib.imaging.segment import Network, NoHead, crop_hip, head_probability, segment_hip
 from ONFHAssistLib.models.bundle import describe, load_bundle
 from ONFHAssistLib.models.engine import open_engine
+from ONFHAssistLib.systems import steinberg_t1
 
 Progress = Callable[[float, str], None]
 SAME_HEAD_MM = 50.0
 """Two centres closer than this, about the width of a head, mean the same head."""
 GIVEN_CENTRE_MM, GIVEN_RADIUS_MM = 3.0, 2.0
 """A sphere that a reader has placed further off than this from the fitted one is remarked on."""
+SYSTEMS = ("networks", "steinberg-t1")
+"""The project's own networks always grade; another system's result stands beside theirs."""
 ADULT_RADIUS_MM = 24.0
 """Radius of a usual femoral head, where none could be fitted."""
 
@@ -37,40 +51,55 @@ class HeadSeed:
 
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """What to analyse: sides, heads that a reader has given; and where and how the networks run (``open_engine``)."""
+    """What to analyse: sides, heads that a reader has given; and where and how the networks run (``open_engine``).
+
+    ``system``, one of SYSTEMS, is what else the hips are graded with.
+    """
 
     sides: tuple[Side, ...] = SIDES
     device: str = "auto"
     heads: tuple[HeadSeed, ...] = ()
     engine: str = "auto"
     precision: str = "auto"
+    system: str = "networks"
 
 
 @dataclass(frozen=True)
 class Models:
-    """The open networks; keep them between studies."""
+    """The open networks; keep them between studies. ``steinberg_t1`` is None where that system is not wanted."""
 
     finder: Network
     anatomy: Network
     necrosis: Network
+    steinberg_t1: Network | None = None
+
+    def all(self) -> tuple[Network, ...]:
+        """Return those that are open."""
+        return tuple(n for n in (self.finder, self.anatomy, self.necrosis, self.steinberg_t1) if n)
 
     def describe(self) -> tuple[dict[str, Any], ...]:
         """Return the "models" entry of the report."""
-        return tuple(describe(n.bundle, n.engine) for n in (self.finder, self.anatomy, self.necrosis))
+        return tuple(describe(n.bundle, n.engine) for n in self.all())
 
     def notices(self) -> list[Notice]:
         """What the report has to say of how they ran: where the memory of a graphics card did not suffice."""
-        return [notice for n in (self.finder, self.anatomy, self.necrosis) for notice in n.engine.notices]
+        return [notice for n in self.all() for notice in n.engine.notices]
 
 
-def open_models(device: str = "auto", engine: str = "auto", precision: str = "auto") -> Models:
-    """Open the bundles that come with the software, see ``open_engine``; raises InputError where one is damaged."""
+def open_models(
+    device: str = "auto", engine: str = "auto", precision: str = "auto", system: str = "networks"
+) -> Models:
+    """Open the bundles that come with the software, see ``open_engine``; raises InputError where one is damaged.
+
+    ``system``, one of SYSTEMS, is what else is wanted.
+    """
 
     def network(name: str) -> Network:
         bundle = load_bundle(name)
         return Network(bundle, open_engine(bundle, device, engine=engine, precision=precision))
 
-    return Models(network("hip_finder"), network("anatomy"), network("necrosis"))
+    own = Models(network("hip_finder"), network("anatomy"), network("necrosis"))
+    return replace(own, steinberg_t1=network("steinberg_t1")) if system == "steinberg-t1" else own
 
 
 def analyse(
@@ -84,16 +113,17 @@ def analyse(
 
     Args:
         study: what was read.
-        options: which hips, where, and how the networks run.
+        options: which hips, where, with what, and how the networks run.
         progress: called with a fraction (0 to 1) and the stage in words.
         cancelled: asked between the stages.
-        models: open networks from an earlier study; how the options want them to run is then not looked at.
+        models: open networks from an earlier study, for the same system; how the options want them to run is then
+            not looked at.
 
     Returns:
         one HipResult for each side asked for: graded, or not graded with the reason.
 
     Raises:
-        InputError: the image cannot be graded at all, or no femoral head was found in it.
+        InputError: the image cannot be graded at all or not by the system, or no femoral head was found in it.
         Cancelled: ``cancelled`` said so.
     """
 
@@ -104,12 +134,15 @@ def analyse(
 
     stage(0.0, "Checking the image")
     notices = [*study.notices, *check_image(study)]
+    if options.system == "steinberg-t1":
+        steinberg_t1.check_source(study.source)
     stage(0.05, "Loading the models")
-    models = models or open_models(options.device, options.engine, options.precision)
+    models = models or open_models(options.device, options.engine, options.precision, options.system)
     stage(0.25, "Finding the hips")
     seeds = _seeds(study, options, models)
     hips: list[HipResult] = []
     masks: list[HipMasks] = []
+    threshold_masks: list[HipMasks] = []
     unseen: list[Side] = []
     for n, side in enumerate(options.sides):
         start = 0.4 + 0.6 * n / len(options.sides)
@@ -132,6 +165,14 @@ def analyse(
         stage(start + 0.45 / len(options.sides), f"Grading the {side} hip")
         hips.append(grade(hip_masks))
         masks.append(hip_masks)
+        if models.steinberg_t1:
+            by_threshold = _by_threshold(study, hip_masks, models.steinberg_t1)
+            if by_threshold is None:
+                text = f"The system steinberg-t1 found no femoral head on the {side} side."
+                notices.append(Notice("steinberg-t1-no-head", text))
+                continue
+            hips[-1] = replace(hips[-1], threshold=by_threshold[0])
+            threshold_masks.append(by_threshold[1])
     if len(unseen) == len(options.sides):
         wanted = "femoral head" if len(unseen) == 2 else f"{unseen[0]} femoral head"
         raise InputError(
@@ -140,7 +181,14 @@ def analyse(
     notices += models.notices()
     progress(1.0, "Done")
     return StudyResult(
-        study.volume, study.source, tuple(hips), tuple(masks), tuple(notices), models.describe(), study.patient
+        study.volume,
+        study.source,
+        tuple(hips),
+        tuple(masks),
+        tuple(notices),
+        models.describe(),
+        study.patient,
+        tuple(threshold_masks),
     )
 
 
@@ -195,6 +243,18 @@ def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | N
         masks = replace(masks, calibration=None)  # what the probability is worth there is not known
     notices, refusal = check_hip(study.volume, modality, masks.sphere, seed.side)
     return (None if refusal else masks), list(notices), refusal
+
+
+def _by_threshold(study: Study, masks: HipMasks, network: Network) -> tuple[ThresholdResult, HipMasks] | None:
+    """Let S-T1 grade a hip that the networks have found; None where it finds no head there."""
+    hip = crop_hip(study.volume, study.source["modality"], masks.side, masks.sphere.centre_ras_mm)
+    head = largest_piece(head_probability(hip, masks.sphere, network) > 0.5)
+    if not head.any():
+        return None
+    found = steinberg_t1.extract_necrosis(hip.volume, head)
+    back = [study.volume.like(to_input(mask, hip, study.volume)) for mask in (head, found.necrosis)]
+    own = HipMasks(masks.side, *back, masks.sphere)
+    return steinberg_t1.threshold_result(found, own, masks), own
 
 
 def _check_given(study: Study, seed: HeadSeed, models: Models) -> list[Notice]:

@@ -50,6 +50,13 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class System(StrEnum):
+    """What grades: the project's networks alone, or with a published system beside them."""
+
+    networks = "networks"
+    steinberg_t1 = "steinberg-t1"
+
+
 class Engine(StrEnum):
     """What runs the networks; ``auto`` takes OpenVINO on the CPU and torch on the GPU."""
 
@@ -132,6 +139,9 @@ def grade(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("onfh-report"),
     side: Annotated[SideChoice, typer.Option(help="Hips to grade.")] = SideChoice.both,
+    system: Annotated[
+        System, typer.Option(help="What grades; steinberg-t1 adds a threshold's result, on axial T1 only.")
+    ] = System.networks,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
     engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.auto,
     precision: Annotated[
@@ -167,7 +177,12 @@ def grade(
         result = analyse(
             study,
             AnalysisOptions(
-                sides=sides, device=device.value, heads=seeds, engine=engine.value, precision=precision.value
+                sides=sides,
+                device=device.value,
+                heads=seeds,
+                engine=engine.value,
+                precision=precision.value,
+                system=system.value,
             ),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
             cancelled=lambda: stop.asked,
@@ -296,11 +311,13 @@ def print_result(result: "StudyResult", page: Path) -> None:
     for name, grading in GRADINGS.items():
         table.add_row(grading.title, *(grade_cell(hip, name) for hip in result.hips))
     table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
+    if any(hip.threshold for hip in result.hips):
+        table.add_row("S-T1, by threshold", *(threshold_cell(hip) for hip in result.hips))
     console.print(table)
     for notice in result.warnings:
         console.print(f"Warning: {notice.message}", markup=False)
-    for engine in sorted({f"{model['engine']} on {model['device']}" for model in result.models}):
-        console.print(f"Run by: {engine}", markup=False)
+    for engine in sorted({f"{model['engine']}, device {model['device']}" for model in result.models}):
+        console.print(f"Engine: {engine}", markup=False)
     console.print(f"Report: {page}", markup=False, soft_wrap=True)
 
 
@@ -320,6 +337,18 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     mark = " [yellow](borderline)[/yellow]" if is_borderline(name, given) else ""
     lines = [f"[bold]{escape(str(shown))}[/bold]{mark}", f"[dim]{escape(given.rule)}[/dim]"]
     return "\n".join([*lines, interval(name, given, hip)]).rstrip()
+
+
+def threshold_cell(hip: "HipResult") -> str:
+    """What S-T1 makes of the hip, in the words of the report."""
+    from rich.markup import escape
+
+    from ONFHAssistLib.exchange.words import threshold_notes
+
+    if hip.threshold is None:
+        return "-"
+    grade, notes = hip.threshold.grade, " ".join(threshold_notes(hip.threshold))
+    return f"[bold]{escape(str(grade.grade))}[/bold]\n{escape(grade.rule)}\n[dim]{escape(notes)}[/dim]"
 
 
 def volume_cell(hip: "HipResult") -> str:

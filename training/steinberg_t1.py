@@ -90,7 +90,9 @@ def batch(slices: Slices, config: dict[str, Any], seed: int, step: int) -> tuple
     images, labels = torch.from_numpy(slices.images[drawn]), torch.from_numpy(slices.labels[drawn])
     images, labels = geometry(decode(images)[:, None], labels, patch["size_px"], patch["shift_px"], generator)
     # The other networks see three slices; here all three are the same.
-    return intensity(images.expand(-1, 3, -1, -1), generator)[:, 1:2], torch.where(labels == IGNORE, IGNORE, labels.clamp(max=1))
+    return intensity(images.expand(-1, 3, -1, -1), generator)[:, 1:2], torch.where(
+        labels == IGNORE, IGNORE, labels.clamp(max=1)
+    )
 
 
 def plain(slices: Slices, size_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -99,17 +99,13 @@ class SupervisedUNet(nn.Module):
         self.distance = nn.Sequential(
             nn.Conv2d(2 * half, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 1, 3, padding=1), nn.Tanh()
         )
-        self.circle = nn.Sequential(
-            nn.Conv2d(deepest, 8, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * deepest_px**2, 3)
-        )
+        self.circle = nn.Sequential(nn.Conv2d(deepest, 8, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * deepest_px**2, 3))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits only: what is used after training."""
         return self.network(images)
 
-    def with_paths(
-        self, images: torch.Tensor
-    ) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor, torch.Tensor]:
+    def with_paths(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor, torch.Tensor]:
         """Return the logits, those of the pixel-level path, the distance map and the circle (row, column, radius)."""
         features, levels, layer = images, [], self.network.model
         while isinstance(layer, nn.Sequential):  # down, what lies below, up; the lowest layer is one unit
@@ -139,7 +135,8 @@ class LinkNet(nn.Module):
         self.stem = nn.Sequential(*_normed(nn.Conv2d(1, first, 7, 2, 3, bias=False)), nn.MaxPool2d(3, 2, 1))
         before = (first, *widths[:-1])
         self.encoder = nn.ModuleList(
-            _stage(narrow, wide, 1 if n == 0 else 2) for n, (narrow, wide) in enumerate(zip(before, widths, strict=True))
+            _stage(narrow, wide, 1 if n == 0 else 2)
+            for n, (narrow, wide) in enumerate(zip(before, widths, strict=True))
         )
         self.decoder = nn.ModuleList(
             _decoder(wide, narrow, 1 if n == 0 else 2)

@@ -85,6 +85,34 @@ class Grade:
 
 
 @dataclass(frozen=True)
+class ThresholdResult:
+    """What the system S-T1 makes of one hip with a threshold, to be compared with the necrosis network.
+
+    Attributes:
+        threshold: normalised intensity (about -1 to 1) below which marrow counts as necrotic.
+        contrast: how much darker that marrow is than the rest of the head, as a part (0 to 1) of the rest's signal.
+        contrast_from: the least contrast of a lesion.
+        passed: whether the contrast is enough; where it is not, nothing counts as necrotic.
+        head_volume_ml, necrosis_volume_ml, volume_ratio: of the system's own masks.
+        slices: of the system's own masks.
+        grade: Steinberg extent by the volume ratio.
+        head_dice, necrosis_dice: overlap with the masks of the networks; None where both are empty.
+    """
+
+    threshold: float
+    contrast: float
+    contrast_from: float
+    passed: bool
+    head_volume_ml: float
+    necrosis_volume_ml: float
+    volume_ratio: float
+    slices: tuple[SliceMeasurement, ...]
+    grade: Grade
+    head_dice: float | None
+    necrosis_dice: float | None
+
+
+@dataclass(frozen=True)
 class HipResult:
     """Everything that is reported about one hip.
 
@@ -92,6 +120,7 @@ class HipResult:
         ratio_interval: holds the true volume ratio in 90 % of hips (see `Calibration`); None where it is not known.
         look_first: indices of the slices that decide how wide it is, the most uncertain one first; at most three.
         grades: steinberg, jic, kerboul, ... as `Grade`.
+        threshold: what the system S-T1 makes of this hip; None where it was not asked for or found no head.
     """
 
     side: Side
@@ -106,6 +135,7 @@ class HipResult:
     look_first: tuple[int, ...] = ()
     slices: tuple[SliceMeasurement, ...] = ()
     grades: dict[str, Grade] = field(default_factory=dict)
+    threshold: ThresholdResult | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +195,7 @@ class StudyResult:
             here identifies the patient.
         patient: name and ID; written only when asked for.
         masks: one entry for each graded hip.
+        threshold_masks: those of the system S-T1, as far as it was asked for and found a head.
     """
 
     volume: Volume
@@ -174,3 +205,4 @@ class StudyResult:
     warnings: tuple[Notice, ...] = ()
     models: tuple[dict[str, Any], ...] = ()
     patient: dict[str, str] = field(default_factory=dict)
+    threshold_masks: tuple[HipMasks, ...] = ()

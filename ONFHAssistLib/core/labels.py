@@ -4,23 +4,30 @@ from enum import IntEnum
 
 
 class MaskLabel(IntEnum):
-    """Values of ``masks.nii.gz``: necrosis is written over head."""
+    """Values of ``masks.nii.gz``, where necrosis is written over head, and of the segments of ``masks.seg.nrrd``.
+
+    Those by threshold are of the system S-T1, in ``masks.seg.nrrd`` only: they overlap the others.
+    """
 
     BACKGROUND = 0
     RIGHT_HEAD = 1
     RIGHT_NECROSIS = 2
     LEFT_HEAD = 3
     LEFT_NECROSIS = 4
+    RIGHT_HEAD_BY_THRESHOLD = 5
+    RIGHT_NECROSIS_BY_THRESHOLD = 6
+    LEFT_HEAD_BY_THRESHOLD = 7
+    LEFT_NECROSIS_BY_THRESHOLD = 8
 
     @staticmethod
-    def head(side: str) -> "MaskLabel":
+    def head(side: str, by_threshold: bool = False) -> "MaskLabel":
         """Return the head label of ``side`` ("right" or "left")."""
-        return MaskLabel.RIGHT_HEAD if side == "right" else MaskLabel.LEFT_HEAD
+        return MaskLabel[f"{side.upper()}_HEAD{'_BY_THRESHOLD' * by_threshold}"]
 
     @staticmethod
-    def necrosis(side: str) -> "MaskLabel":
+    def necrosis(side: str, by_threshold: bool = False) -> "MaskLabel":
         """Return the necrosis label of ``side`` ("right" or "left")."""
-        return MaskLabel.RIGHT_NECROSIS if side == "right" else MaskLabel.LEFT_NECROSIS
+        return MaskLabel[f"{side.upper()}_NECROSIS{'_BY_THRESHOLD' * by_threshold}"]
 
 
 class AnatomyLabel(IntEnum):

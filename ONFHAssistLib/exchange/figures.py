@@ -8,7 +8,7 @@ import base64
 import io
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -35,7 +35,8 @@ Spot = tuple[float, float]
 class Picture:
     """A grey image of ``width`` × ``height`` mm as a data URI, with the outlines of head and necrosis as paths.
 
-    ``uncertain`` goes around what is possibly and what is certainly necrotic; "" where that is not known.
+    ``uncertain`` goes around what is possibly and what is certainly necrotic; "" where that is not known. ``other`` is
+    the outline of another mask of the necrosis, to compare with.
     """
 
     image: str
@@ -44,6 +45,7 @@ class Picture:
     head: str
     necrosis: str
     uncertain: str
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,13 +148,16 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
     return Coronal(picture, spot(centre), radius, tuple(thirds), lesion_end, edge, teardrop)
 
 
-def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: int) -> list[Tile]:
+def contact_sheet(
+    volume: Volume, masks: HipMasks, hip: HipResult, first_index: int, other: Volume | None = None
+) -> list[Tile]:
     """Show the head's slices along k, at most MAX_TILES of them, see `chosen_slices`.
 
     Args:
         volume, masks: cropped, see `crop`.
         hip: its slices have indices of the whole image.
         first_index: the crop's first slice there.
+        other: another necrosis mask on the crop's grid, to compare with.
     """
     normal = int(np.argmax(np.abs(volume.axes_ras[:, 2])))
     right, top = _RIGHT_OF_PICTURE[normal], _TOP_OF_PICTURE[normal]
@@ -177,7 +182,10 @@ def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: 
         k = measured.index - first_index
         image, head, necrosis = (turned(v.array[k]) for v in (volume, masks.head, masks.necrosis))
         near = [turned(mask[k]) for mask in bounds]
-        tiles.append(Tile(measured, _picture(image, levels, head, necrosis & head, near, pixel)))
+        picture = _picture(image, levels, head, necrosis & head, near, pixel)
+        if other is not None:
+            picture = replace(picture, other=outline(turned(other.array[k]), pixel))
+        tiles.append(Tile(measured, picture))
     return tiles
 
 

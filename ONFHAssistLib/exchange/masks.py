@@ -50,20 +50,25 @@ def write_nifti(path: Path, volume: Volume, masks: Sequence[HipMasks]) -> None:
         raise _not_written(path, labels)
 
 
-def segmentation_nrrd(volume: Volume, masks: Sequence[HipMasks]) -> bytes:
+def segmentation_nrrd(volume: Volume, masks: Sequence[HipMasks], threshold_masks: Sequence[HipMasks] = ()) -> bytes:
     """Return ``masks.seg.nrrd``: named, coloured, coded segments that 3D Slicer opens as a segmentation.
 
     Heads include necrosis, so the two lie in different layers of a 4D NRRD (axis order: layer, i, j, k). A hip that
     has no masks has no segments; necrosis that is empty is still listed, so that it can be drawn in.
+    Those of the system S-T1 follow in layers of their own.
     Format: https://slicer.readthedocs.io/en/latest/developer_guide/modules/segmentations.html
     """
     table = segments()
     listed = [
         (table[label], mask.array)
-        for hip in masks
-        for label, mask in ((MaskLabel.head(hip.side), hip.head), (MaskLabel.necrosis(hip.side), hip.necrosis))
+        for by_threshold, hips in ((False, masks), (True, threshold_masks))
+        for hip in hips
+        for label, mask in (
+            (MaskLabel.head(hip.side, by_threshold), hip.head),
+            (MaskLabel.necrosis(hip.side, by_threshold), hip.necrosis),
+        )
     ]
-    layers = np.zeros((*volume.array.shape, 1 + max(s.layer for s in table.values())), np.uint8)
+    layers = np.zeros((*volume.array.shape, 4 if threshold_masks else 2), np.uint8)
     for segment, mask in listed:
         layers[..., segment.layer][mask] = segment.label
 

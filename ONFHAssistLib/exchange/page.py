@@ -1,5 +1,6 @@
 """The report page: one self-contained HTML file, without scripts and without requests."""
 
+from dataclasses import replace
 from typing import Any
 
 from ONFHAssistLib import __version__
@@ -38,6 +39,7 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
     )
     environment.filters["percent"] = words.percent
     masks = {hip.side: hip for hip in result.masks}
+    by_threshold = {hip.side: hip for hip in result.threshold_masks}
     table = segments()
     return environment.get_template("report.html.j2").render(
         version=__version__,
@@ -48,18 +50,24 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
         warnings=result.warnings,
         serious=any(notice.code in SERIOUS for notice in result.warnings),
         models=[_facts(model) for model in result.models],
-        hips=[_hip(hip, result, masks.get(hip.side)) for hip in sorted(result.hips, key=lambda h: SIDES.index(h.side))],
+        hips=[
+            _hip(hip, result, masks.get(hip.side), by_threshold.get(hip.side))
+            for hip in sorted(result.hips, key=lambda h: SIDES.index(h.side))
+        ],
         head_color=table[MaskLabel.RIGHT_HEAD].color,
         necrosis_color=table[MaskLabel.RIGHT_NECROSIS].color,
+        threshold_colors=[
+            table[label].color for label in (MaskLabel.RIGHT_HEAD_BY_THRESHOLD, MaskLabel.RIGHT_NECROSIS_BY_THRESHOLD)
+        ],
         polar_to=figures.POLAR_TO_DEG,
         within=BORDERLINE_WITHIN,
         gradings=words.GRADINGS.values(),
     )
 
 
-def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[str, Any]:
+def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_threshold: HipMasks | None) -> dict[str, Any]:
     """Return what the template draws of one hip; pictures are None where there are none."""
-    drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": []}
+    drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": [], "threshold": None}
     if masks is not None:
         image, near = figures.crop(result.volume, masks)
         first = round(float(result.volume.ijk(image.ijk_to_ras[:3, 3])[2]))
@@ -70,6 +78,16 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[st
             "polar": figures.polar_figure(near, portion),
             "plot": figures.ratio_plot(hip, result.volume),
             "tiles": figures.contact_sheet(image, near, hip, first),
+            "threshold": None,
+        }
+    if masks is not None and by_threshold is not None and hip.threshold is not None:
+        # The tiles are those of the threshold, cropped as the others are; the networks' outline stands beside it.
+        image, own = figures.crop(result.volume, by_threshold)
+        sliced = replace(hip, slices=hip.threshold.slices, grades={"steinberg": hip.threshold.grade}, look_first=())
+        drawn["threshold"] = {
+            "notes": words.threshold_notes(hip.threshold),
+            "letter": words.STEINBERG_LETTERS.get(str(hip.threshold.grade.grade)),
+            "tiles": figures.contact_sheet(image, own, sliced, first, near.necrosis),
         }
     steinberg = hip.grades.get("steinberg")
     look_first = hip.look_first if steinberg and is_borderline("steinberg", steinberg) else ()

@@ -13,7 +13,7 @@ import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.borderline import is_borderline
-from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
+from ONFHAssistLib.core.hip import Grade, HipResult, SliceMeasurement, StudyResult, ThresholdResult
 
 SCHEMA = "onfh-assist-report/1"
 RESEARCH_USE = (
@@ -96,19 +96,41 @@ def _hip(hip: HipResult) -> dict[str, Any]:
         "volume_ratio": hip.volume_ratio,
         "ratio_interval": hip.ratio_interval,
         "look_first": hip.look_first,
-        "slices": [
-            {
-                "index": s.index,
-                "position_ras_mm": s.position_ras_mm,
-                "head_mm2": s.head_mm2,
-                "necrosis_mm2": s.necrosis_mm2,
-                "ratio": s.ratio,
-                "steinberg": s.steinberg,
-                "uncertain_mm2": s.uncertain_mm2,
-            }
-            for s in hip.slices
-        ],
+        "slices": _slices(hip.slices),
         "grades": {name: _grade(name, grade) for name, grade in hip.grades.items()},
+        "threshold": hip.threshold and _threshold(hip.threshold),
+    }
+
+
+def _slices(slices: tuple[SliceMeasurement, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": s.index,
+            "position_ras_mm": s.position_ras_mm,
+            "head_mm2": s.head_mm2,
+            "necrosis_mm2": s.necrosis_mm2,
+            "ratio": s.ratio,
+            "steinberg": s.steinberg,
+            "uncertain_mm2": s.uncertain_mm2,
+        }
+        for s in slices
+    ]
+
+
+def _threshold(found: ThresholdResult) -> dict[str, Any]:
+    return {
+        "system": "steinberg-t1",
+        "threshold": found.threshold,
+        "contrast": found.contrast,
+        "contrast_from": found.contrast_from,
+        "passed": found.passed,
+        "head_volume_ml": found.head_volume_ml,
+        "necrosis_volume_ml": found.necrosis_volume_ml,
+        "volume_ratio": found.volume_ratio,
+        "slices": _slices(found.slices),
+        "steinberg": _grade("steinberg", found.grade),
+        "head_dice": found.head_dice,
+        "necrosis_dice": found.necrosis_dice,
     }
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from ONFHAssistLib.core.borderline import is_borderline, thresholds_within
-from ONFHAssistLib.core.hip import Grade, HipResult
+from ONFHAssistLib.core.hip import Grade, HipResult, ThresholdResult
 from ONFHAssistLib.core.necrosis import COVERAGE
 
 
@@ -73,6 +73,17 @@ def rows(hip: HipResult) -> list[Row]:
         else:
             found += [_row(name, grade, hip) for name, grade in group]
     return found
+
+
+def threshold_notes(found: ThresholdResult) -> tuple[str, ...]:
+    """Say what the system S-T1 did in one hip, and how far it agrees with the networks."""
+    test = f"contrast {percent(found.contrast, 0)}, at least {percent(found.contrast_from, 0)} wanted"
+    verdict = "passed" if found.passed else "not passed, so nothing counts as necrotic"
+    dice = "none is marked by either" if found.necrosis_dice is None else f"Dice {found.necrosis_dice:.2f}"
+    return (
+        f"Threshold {found.threshold:.2f} of the normalised intensity (-1 to 1); {test}: {verdict}.",
+        f"Against the networks: head Dice {found.head_dice or 0:.2f}; necrosis: {dice}.",
+    )
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:

@@ -31,7 +31,7 @@ def write_study(result: StudyResult, folder: Path, identify: bool = False) -> Pa
         folder,
         {
             "masks.nii.gz": partial(write_nifti, volume=result.volume, masks=masks),
-            "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks)),
+            "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks, result.threshold_masks)),
             "slices.csv": write_bytes(slices_csv(result).encode()),
             "report.json": write_bytes(report_json(result, identify).encode()),
             "report.html": write_bytes(report_html(result, identify).encode()),

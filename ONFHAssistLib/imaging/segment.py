@@ -90,7 +90,7 @@ def segment_hip(
         head = head_from_femur(hip.volume.like(np.ones(label.shape, bool)), sphere)
     elif filled < 0.35:
         raise NoHead(f"only {100 * filled:.0f} % of the sphere there is bone")
-    probability = _necrosis(hip, sphere, necrosis) * head
+    probability = head_probability(hip, sphere, necrosis) * head
     dead = necrosis_above(hip.volume.like(probability), head)
     landmarks = find_landmarks(hip.volume.like(label == AnatomyLabel.HIP_BONE), sphere, side)
 
@@ -119,8 +119,11 @@ def label_anatomy(hip: CanonicalHip, centre: Point, network: Network) -> np.ndar
     return at_voxels.argmax(axis=0).astype(np.uint8)  # all zero outside of the patch: background
 
 
-def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray:
-    """Probability (slice, row, column) of necrosis, float32; 0 on slices that do not cross the head."""
+def head_probability(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray:
+    """What a network with one logit says of the head: probability (slice, row, column), float32.
+
+    It is 0 on slices that do not cross the sphere, and outside of the network's patches.
+    """
     own = network.bundle.input
     patches = _patches(hip, sphere.centre_ras_mm, own)
     if own.get("sphere_mm"):
@@ -134,7 +137,10 @@ def _necrosis(hip: CanonicalHip, sphere: Sphere, network: Network) -> np.ndarray
 
 
 def _patches(hip: CanonicalHip, centre: Point, own: dict) -> np.ndarray:
-    return network_slices(hip, centre, own["size_px"][-1], own["pixel_mm"], own["neighbour_mm"])
+    neighbour_mm = own["neighbour_mm"]
+    if neighbour_mm is None:  # a network that sees one slice
+        return network_slices(hip, centre, own["size_px"][-1], own["pixel_mm"])[:, 1:2]
+    return network_slices(hip, centre, own["size_px"][-1], own["pixel_mm"], neighbour_mm)
 
 
 def fit_head(label: Volume, centre: Point) -> Sphere:

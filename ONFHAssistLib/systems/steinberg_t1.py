@@ -1,0 +1,124 @@
+"""S-T1: on axial T1 slices, a U-Net finds the head, a threshold inside it the necrosis, their ratio gives the grade.
+
+After the study of 261 axial T1 slices (PMC11680720; docs/clinical.md). The network's
+bundle is ``steinberg_t1``; what is in this file needs no network. Necrosis is whatever is darker than the rest of the
+head: a lesion that is as bright as marrow is seen only where its dark band encloses it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.gradings import grade_steinberg
+from ONFHAssistLib.core.hip import HipMasks, ThresholdResult
+from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.necrosis import necrosis_above
+from ONFHAssistLib.core.volume import Volume
+
+RIM_MM = 2.0
+"""Cortex and cartilage at the head's border are dark by themselves: they do not count for the threshold, and share the
+fate of the marrow next to them."""
+CONTRAST_FROM = 0.3
+"""Smallest contrast of a lesion, see `Extraction`; chosen on the training patients by
+``python -m training.steinberg_t1_threshold``."""
+BLACK = -1.5
+"""Normalised intensity of no signal at all: the lower end of ``imaging.canonical.normalise``."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What the threshold finds in a head.
+
+    Attributes:
+        necrosis: bool (k, j, i), inside the head; empty where the contrast is not enough.
+        threshold: normalised intensity; what is darker counts as necrotic.
+        contrast: 1 - signal of what is darker / signal of the rest, medians, where black is 0.
+        passed: whether the contrast reaches CONTRAST_FROM.
+    """
+
+    necrosis: np.ndarray
+    threshold: float
+    contrast: float
+    passed: bool
+
+
+def check_source(source: dict[str, Any]) -> None:
+    """Refuse what the system was not made for: it reads axial T1 without fat suppression, and nothing else.
+
+    Args:
+        source: facts about the input, as in ``StudyResult.source``.
+
+    Raises:
+        InputError: another plane, another sequence, or suppressed fat.
+    """
+    sequence = "fat-suppressed T1" if source["fat_suppressed"] else source["sequence"]
+    if source["plane"] != "axial" or sequence != "T1":
+        known = "of unknown sequence" if sequence == "unknown" else sequence
+        raise InputError(
+            f"The system steinberg-t1 reads axial T1 images, and this one is {source['plane']}, {known}; "
+            "give an axial T1 series, or leave --system out."
+        )
+
+
+def extract_necrosis(image: Volume, head: np.ndarray, contrast_from: float = CONTRAST_FROM) -> Extraction:
+    """Find necrosis in a head by Otsu's threshold (IEEE Trans Syst Man Cybern 1979;9:62) on its own marrow.
+
+    The threshold is followed by what holds for every necrosis mask here (``core.necrosis``): small pieces are dropped,
+    and what the rest encloses is added.
+
+    Args:
+        image: normalised intensities, slices along k.
+        head: bool, the shape of the image; not empty.
+        contrast_from: the contrast test.
+    """
+    depth_mm = np.stack([ndimage.distance_transform_edt(s, sampling=image.spacing_mm[1::-1]) for s in head])
+    marrow = depth_mm > RIM_MM
+    values = image.array[marrow]
+    nothing = np.zeros(head.shape, bool)
+    if values.size == 0 or values.min() == values.max():
+        return Extraction(nothing, float(values[0]) if values.size else BLACK, 0.0, False)
+    threshold = float(threshold_otsu(values))
+    dark, rest = np.median(values[values <= threshold]), np.median(values[values > threshold])
+    contrast = float((rest - dark) / (rest - BLACK))
+    if contrast < contrast_from:
+        return Extraction(nothing, threshold, contrast, False)
+    nearest = ndimage.distance_transform_edt(
+        ~marrow, sampling=image.spacing_mm[::-1], return_distances=False, return_indices=True
+    )
+    below = marrow & (image.array <= threshold)
+    necrosis = necrosis_above(image.like(below[tuple(nearest)].astype(np.float32)), head)
+    return Extraction(necrosis, threshold, contrast, True)
+
+
+def threshold_result(found: Extraction, own: HipMasks, others: HipMasks) -> ThresholdResult:
+    """Measure and grade what was found, and compare it.
+
+    Args:
+        found: from `extract_necrosis`.
+        own: the system's head and necrosis on the grid of the input.
+        others: the masks of the networks on the same grid.
+    """
+    measured = measure_hip(own)
+    return ThresholdResult(
+        threshold=found.threshold,
+        contrast=found.contrast,
+        contrast_from=CONTRAST_FROM,
+        passed=found.passed,
+        head_volume_ml=measured.head_volume_ml,
+        necrosis_volume_ml=measured.necrosis_volume_ml,
+        volume_ratio=measured.volume_ratio,
+        slices=measured.slices,
+        grade=grade_steinberg(measured),
+        head_dice=dice(own.head.array, others.head.array),
+        necrosis_dice=dice(own.necrosis.array, others.necrosis.array),
+    )
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float | None:
+    """Return twice the overlap of two boolean masks by the sum of their sizes; None where both are empty."""
+    size = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / size if size else None
