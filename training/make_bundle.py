@@ -1,6 +1,7 @@
 """Make the bundle of a trained network, measure it, and only then put it in the place of the older one::
 
     python -m training.make_bundle NAME --checkpoint training/runs/NAME/best.pt   # into training/candidates
+    python -m training.calibrate --bundles training/candidates                    # of a necrosis network: its interval
     python -m training.evaluate all --bundles training/candidates                 # with the installed others
     python -m training.make_bundle NAME --install                                 # into Resources/Bundles
 

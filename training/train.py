@@ -250,7 +250,10 @@ def _whole(part: torch.Tensor) -> torch.Tensor:
 def _device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    number, cards = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if number >= cards:
+        raise InputError(f"There is no GPU for each process; give --nproc_per_node={cards}.")
+    device = torch.device("cuda", number)
     torch.cuda.set_device(device)
     # The same seed gives the same weights: what has no deterministic kernel on CUDA warns once.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

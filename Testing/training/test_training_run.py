@@ -141,9 +141,10 @@ def test_a_checkpoint_of_version_0_1_0_goes_on(cache, tmp_path):
 
 
 # A process that trains; with KILL_AT it kills itself there as no program can prevent, at a step or in the third write
-# of a checkpoint.
+# of a checkpoint; with UNCLIPPED gradients keep their size.
 PROCESS = """
 import os, pathlib, signal, sys
+import torch
 import training.data
 from training import train
 
@@ -165,6 +166,8 @@ def fsync(file):
         os.kill(os.getpid(), signal.SIGKILL)
     write(file)
 
+if os.environ.get("UNCLIPPED"):
+    torch.nn.utils.clip_grad_norm_ = lambda *arguments: None
 train.learning_rate, os.fsync = learning_rate, fsync
 train.main()
 """
@@ -201,20 +204,25 @@ def test_a_killed_run_loses_less_than_an_epoch_and_ends_with_the_same_weights(ca
         assert_same(read(checkpoint)[name], whole[name])
 
 
-def test_two_processes_end_with_the_weights_of_one(cache, tmp_path):
+def test_two_processes_end_with_the_weights_of_one(cache, tmp_path, monkeypatch):
     config = with_training(steps=6, epoch_steps=4, mixed_precision=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--master_addr=127.0.0.1", f"--master_port={port}")
-    done = run_process(tmp_path, config, *launcher)
+    done = run_process(tmp_path, config, *launcher, UNCLIPPED="yes")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained:") == 1 and done.stdout.count("images/s") == 1
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *arguments: None)
     two, one = read(tmp_path / "disc" / "checkpoint.pt"), read(train.train(config, tmp_path / "one"))
     for name, value in one["network"].items():
         # Instance normalisation takes away what these add: their gradient is nothing but rounding.
         if not name.endswith("conv.bias") or name == "final_conv.bias":
             torch.testing.assert_close(two["network"][name], value, rtol=0, atol=1e-4)
+    # AdamW does not feel the size of the gradients, so they are compared too.
+    for number, state in one["optimiser"]["state"].items():
+        mean = two["optimiser"]["state"][number]["exp_avg"]
+        torch.testing.assert_close(mean, state["exp_avg"], rtol=1e-3, atol=1e-6)
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(cache, tmp_path, monkeypatch):
@@ -224,6 +232,14 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(cache, tmp_path, mon
     with pytest.raises(InputError, match="batch of 4 cannot be shared by 3 processes"):
         train.train(CONFIG, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_more_processes_than_cards_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(InputError, match=r"no GPU for each process; give --nproc_per_node=2\."):
+        train._device()
 
 
 def test_the_best_epoch_is_kept_beside_the_last_and_all_is_logged(cache, tmp_path, monkeypatch):
