@@ -127,7 +127,7 @@ def pinned_for(*extras: str) -> set[str]:
 
 
 def test_every_library_that_is_imported_is_pinned():
-    assert libraries_of("ONFHAssistLib") | libraries_of("training") <= pinned_for("train")
+    assert libraries_of("ONFHAssistLib") | libraries_of("training") <= pinned_for("train", "benchmark")
 
 
 def test_every_library_that_a_user_has_to_install_is_imported():

@@ -1,7 +1,8 @@
 """The report page: one self-contained HTML file, without scripts and without requests."""
 
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
@@ -13,6 +14,9 @@ from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.exchange import figures, words
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.tables import RESEARCH_USE
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 SERIOUS = frozenset(
     {"ct-necrosis-unreliable", "sequence-outside-training", "modality-unknown", "head-not-confirmed", "side-doubtful"}
@@ -27,21 +31,10 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
         result: the study.
         identify: show the patient's name and ID.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = resource_path("Report", "report.html.j2").parent
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = words.percent
     masks = {hip.side: hip for hip in result.masks}
     by_threshold = {hip.side: hip for hip in result.threshold_masks}
     table = segments()
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         version=__version__,
         research_use=RESEARCH_USE,
         patient=result.patient if identify else {},
@@ -63,6 +56,22 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
         within=BORDERLINE_WITHIN,
         gradings=words.GRADINGS.values(),
     )
+
+
+@cache
+def _template() -> "Template":
+    """The page's template; kept for the next study, because reading it takes as long as filling it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(resource_path("Report", "report.html.j2").parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = words.percent
+    return environment.get_template("report.html.j2")
 
 
 def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_threshold: HipMasks | None) -> dict[str, Any]:
