@@ -288,4 +288,8 @@ def _cuda_obstacle() -> str | None:
         return f"torch and MONAI are not installed: run {INSTALL_TORCH}"
     if not torch.cuda.is_available():
         return "torch finds no NVIDIA card: install the driver of the card and a torch that is built for CUDA"
+    try:
+        torch.zeros(1, device="cuda").add(1).cpu()
+    except (RuntimeError, AssertionError):  # too old a card or driver for this torch, or one that others have filled
+        return "torch cannot calculate on the card: close what else uses it, or update its driver and torch"
     return None

@@ -137,6 +137,22 @@ def test_cuda_without_a_card_says_what_to_install(sums, monkeypatch):
         open_engine(sums[2], "cuda")
 
 
+def test_a_card_that_torch_cannot_use_is_refused_where_asked_for_and_left_alone_otherwise(sums, monkeypatch):
+    """As with a card that is too old for this torch: it is there, and the first calculation fails."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    pytest.importorskip("monai", reason="MONAI is not installed")
+
+    def fail(*_, **__):
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", fail)
+    monkeypatch.setattr(engines, "_has_nvidia_driver", lambda: True)
+    with pytest.raises(InputError, match="cannot calculate on the card"):
+        open_engine(sums[2], "cuda")
+    assert open_engine(sums[2]).device == "cpu"
+
+
 @pytest.mark.parametrize("driver", [False, True])
 def test_auto_falls_back_to_the_cpu(sums, monkeypatch, driver):
     monkeypatch.setitem(sys.modules, "torch", None)
