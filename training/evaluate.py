@@ -71,6 +71,9 @@ OTHERS = {
     "axial_vibe_dicom": ("VIBE", "graded with a domain warning, or refused with a reason"),
     "mixed_localizer_dicom": ("localizer", "refused: three orientations are mixed"),
 }
+BONE_ISLAND_RAS_MM = {"ct_mr_pair_t1": (97.5, -32.3, -751.9), "ct_mr_pair_ct": (92.5, -27.8, -745.9)}
+"""A bone island in the head of the patient who has CT and T1, dark on T1 and bright on CT: the centre of mass of the
+spot, marked on each image. It lies 8.9 mm apart on the two: the patient was placed differently in the two scanners."""
 GROUPS = {"test": TEST_CASES, "training": TRAINING_CASES, "validation": VALIDATION_CASES}
 FEMUR, HIP_BONE = 1, 2
 """Labels of both femora and both hip bones in the manual masks."""
@@ -428,12 +431,21 @@ def _summary(result: StudyResult) -> dict[str, Any]:
 
 
 def evaluate_pair(processes: int = 2) -> dict[str, Any]:
-    """How far the sphere on CT lies from that on axial T1 of the same hip; None where one was not found."""
+    """How far the sphere on CT lies from that on axial T1 of the same hip; None where one was not found.
+
+    ``centre_mm`` is measured from the bone island in the head, and so without the different position of the patient in
+    the two scanners; ``scanner_mm`` is the distance in the scanners' coordinates, that position included.
+    """
     names = ("ct_mr_pair_t1", "ct_mr_pair_ct")
     t1, ct = measure("pair", measure_sphere, [(name, "right") for name in names], processes)
     if None in (t1, ct):
-        return {"centre_mm": None, "radius_mm": None}
-    return {"centre_mm": _apart(t1[:3], ct[:3]), "radius_mm": round(ct[3] - t1[3], 2)}
+        return {"centre_mm": None, "scanner_mm": None, "radius_mm": None}
+    from_island = [np.subtract(s[:3], BONE_ISLAND_RAS_MM[name]) for s, name in zip((t1, ct), names, strict=True)]
+    return {
+        "centre_mm": _apart(*from_island),
+        "scanner_mm": _apart(t1[:3], ct[:3]),
+        "radius_mm": round(ct[3] - t1[3], 2),
+    }
 
 
 def measure_sphere(name: str, side: Side) -> list[float] | None:
@@ -498,8 +510,11 @@ def table(results: dict[str, Any]) -> str:
         if name in results.get("others", {}):
             add("others", what, f"`{name}`", wanted, _outcome(results["others"][name]))
     if pair := results.get("pair"):
-        apart = "not found on both" if pair["centre_mm"] is None else f"{pair['centre_mm']:.1f} mm"
-        add("pair", "CT and axial T1 of the same hip: sphere centres", "`ct_mr_pair`", "≤ 2.5 mm", apart)
+        apart = "not found on both"
+        if pair["centre_mm"] is not None:
+            apart = f"{pair['centre_mm']:.1f} mm ({pair['scanner_mm']:.1f} mm in the scanners' coordinates)"
+        what = "CT and axial T1 of the same hip: sphere centres, from a bone island in the head"
+        add("pair", what, "`ct_mr_pair`", "≤ 2.5 mm", apart)
     return "\n".join(lines)
 
 

@@ -60,7 +60,7 @@ RESULTS = {
         },
         "mixed_localizer_dicom": {"refused": "three orientations are mixed"},
     },
-    "pair": {"centre_mm": 1.62, "radius_mm": 0.3},
+    "pair": {"centre_mm": 1.62, "scanner_mm": 9.75, "radius_mm": 0.3},
 }
 
 
@@ -239,3 +239,17 @@ def test_only_the_first_painter_paints_training_patients_and_only_near_the_head(
     assert len(changed) > 500
     # A little marrow of the neck may be painted with it, never the other hip.
     assert np.linalg.norm(changed - sphere.centre_ras_mm, axis=1).max() < 60
+
+
+def test_heads_on_two_scanners_are_compared_by_what_lies_in_them_not_by_where_the_patient_lay(monkeypatch):
+    islands = {name: np.array(at) for name, at in evaluate.BONE_ISLAND_RAS_MM.items()}
+    spheres = {
+        "ct_mr_pair_t1": [*(islands["ct_mr_pair_t1"] - (9, -8, -9)), 24.8],
+        "ct_mr_pair_ct": [*(islands["ct_mr_pair_ct"] - (9, -8, -7)), 24.5],
+    }
+    monkeypatch.setattr(evaluate, "measure", lambda section, function, jobs, processes: [spheres[n] for n, _ in jobs])
+    pair = evaluate.evaluate_pair()
+    apart = np.linalg.norm(islands["ct_mr_pair_t1"] - islands["ct_mr_pair_ct"] + (0, 0, 2))
+    assert pair == {"centre_mm": 2.0, "scanner_mm": pytest.approx(apart, abs=0.01), "radius_mm": -0.3}
+    spheres["ct_mr_pair_ct"] = None
+    assert evaluate.evaluate_pair()["centre_mm"] is None
