@@ -5,6 +5,7 @@ bundle is ``steinberg_t1``; what is in this file needs no network. Necrosis is w
 head: a lesion that is as bright as marrow is seen only where its dark band encloses it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,11 @@ from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.volume import Volume
 
-RIM_MM = 2.0
+RIM_MM = 3.0
 """Cortex and cartilage at the head's border are dark by themselves: they do not count for the threshold, and share the
 fate of the marrow next to them."""
-CONTRAST_FROM = 0.3
-"""Smallest contrast of a lesion, see `Extraction`; chosen on the training patients by
+CONTRAST_FROM = 0.22
+"""Smallest contrast of a lesion, see `Extraction`. Both were chosen on the training patients of the synthetic slices by
 ``python -m training.steinberg_t1_threshold``."""
 BLACK = -1.5
 """Normalised intensity of no signal at all: the lower end of ``imaging.canonical.normalise``."""
@@ -64,7 +65,9 @@ def check_source(source: dict[str, Any]) -> None:
         )
 
 
-def extract_necrosis(image: Volume, head: np.ndarray, contrast_from: float = CONTRAST_FROM) -> Extraction:
+def extract_necrosis(
+    image: Volume, head: np.ndarray, rim_mm: float = RIM_MM, contrast_from: float = CONTRAST_FROM
+) -> Extraction:
     """Find necrosis in a head by Otsu's threshold (IEEE Trans Syst Man Cybern 1979;9:62) on its own marrow.
 
     The threshold is followed by what holds for every necrosis mask here (``core.necrosis``): small pieces are dropped,
@@ -73,10 +76,12 @@ def extract_necrosis(image: Volume, head: np.ndarray, contrast_from: float = CON
     Args:
         image: normalised intensities, slices along k.
         head: bool, the shape of the image; not empty.
+        rim_mm: what is nearer to the head's border, in its slice or in the next ones, does not count.
         contrast_from: the contrast test.
     """
     depth_mm = np.stack([ndimage.distance_transform_edt(s, sampling=image.spacing_mm[1::-1]) for s in head])
-    marrow = depth_mm > RIM_MM
+    across = 2 * math.ceil(rim_mm / image.spacing_mm[2]) + 1  # near the poles the rim lies flat in a slice
+    marrow = (depth_mm > rim_mm) & ndimage.binary_erosion(head, np.ones((across, 1, 1)), border_value=1)
     values = image.array[marrow]
     nothing = np.zeros(head.shape, bool)
     if values.size == 0 or values.min() == values.max():
