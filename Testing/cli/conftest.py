@@ -29,8 +29,12 @@ def made_up_result() -> StudyResult:
         head_volume_ml=50.0,
         necrosis_volume_ml=15.7,
         volume_ratio=0.314,
+        ratio_interval=(0.282, 0.351),
+        look_first=(4, 3),
         grades={
-            "steinberg": Grade("severe", "31.4 % of head volume > 30 %: severe", 0.314, 0.014, "fraction"),
+            "steinberg": Grade(
+                "severe", "31.4 % of head volume > 30 %: severe", 0.314, 0.014, "fraction", interval=(0.282, 0.351)
+            ),
             "jic": Grade("C1", "passes two thirds [66.7 %]", 0.8, 0.13, "fraction"),
             "kerboul": Grade(3, "118° + 142° = 260°: grade 3", 260.0, 10.0, "degrees"),
             "necrotic_index": Grade(None, "a value without classes", 51.7),

@@ -24,13 +24,14 @@ def command(*arguments: object) -> list[str]:
 
 
 def test_the_table_shows_both_hips_with_their_reasons(image, analysis, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "200")
     assert run("grade", image, "--out", tmp_path / "out") == 0
     text = capsys.readouterr().out
     for part in (
         "For research use",
         "severe (borderline)",
         "31.4 % of head volume > 30 %: severe",
+        "90 % interval 28.2 % to 35.1 %, across 30 %: look first at slices 4 and 3",
         "C1",
         "passes two thirds [66.7 %]",
         "51.7",
