@@ -99,7 +99,7 @@ def test_the_table_shows_what_was_measured_and_the_worst_case():
         "90.5 %, width median 4.2 (3.1–5.9) points",
         "the 172 of them with a true class",
         "91.3 %",
-        "1.6 mm",
+        "1.6 mm (9.8 mm in the scanners",
     ):
         assert shown in text
     assert "right: mild, borderline (1.2 %); left not graded: metal lies in it; warnings: metal" in text
