@@ -10,7 +10,7 @@ from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.canonical import network_slices
 from ONFHAssistLib.imaging.hips import coarse_volume
 from ONFHAssistLib.imaging.read import read_study
-from ONFHAssistLib.imaging.segment import Network, crop_hip
+from ONFHAssistLib.imaging.segment import crop_hip
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
 
@@ -87,27 +87,3 @@ def test_a_bundle_is_opened_once_for_two_studies(monkeypatch):
         assert result.hips == first.hips
         for masks, expected in zip(result.masks, first.masks, strict=True):
             np.testing.assert_array_equal(masks.head.array, expected.head.array)
-
-
-class Counted:
-    """An engine that counts its calls."""
-
-    notices = ()
-
-    def __init__(self, engine) -> None:
-        self.name, self.device, self._engine, self.calls = engine.name, engine.device, engine, 0
-
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        self.calls += 1
-        return self._engine(batch)
-
-
-def test_a_study_of_two_hips_runs_no_network_more_often_than_it_must():
-    """The finder once; the anatomy twice for each hip, to find its centre and then around it; the necrosis once."""
-    study, first = sample()
-    opened = (models().finder, models().anatomy, models().necrosis)
-    counted = analysis.Models(*(Network(network.bundle, Counted(network.engine)) for network in opened))
-    result = analysis.analyse(study, models=counted)
-    assert result.hips == first.hips
-    calls = [network.engine.calls for network in (counted.finder, counted.anatomy, counted.necrosis)]
-    assert calls == [1, 4, 2]
