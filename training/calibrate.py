@@ -62,15 +62,29 @@ class Fit:
     """The probabilities sought, and what they come to on the cases that they were sought with.
 
     Attributes:
-        certain, possible: see `Calibration`.
+        inner, outer: which of LOGITS.
         held: part of each patient's hips whose true ratio is held.
         width: mean width of the interval, as a fraction of the head.
     """
 
-    certain: float
-    possible: float
+    inner: int
+    outer: int
     held: dict[str, float]
     width: float
+
+    @property
+    def certain(self) -> float:
+        """The higher probability, see `Calibration`."""
+        return float(expit(LOGITS[self.inner]))
+
+    @property
+    def possible(self) -> float:
+        """The lower one."""
+        return float(expit(-LOGITS[self.outer]))
+
+    def holds(self, case: Case) -> bool:
+        """Whether a hip's interval holds its true ratio."""
+        return bool(case.certain[self.inner] <= case.truth <= case.possible[self.outer])
 
 
 def fit(cases: list[Case], coverage: float = COVERAGE) -> Fit:
@@ -103,9 +117,18 @@ def fit(cases: list[Case], coverage: float = COVERAGE) -> Fit:
         )
     certain, possible = (np.mean([getattr(case, name) for case in cases], axis=0) for name in ("certain", "possible"))
     width = np.where(enough, possible[None, :] - certain[:, None], np.inf)
-    c, p = np.unravel_index(int(width.argmin()), width.shape)
-    shares = {patient: float(count[c, p] / n) for patient, (count, n) in held.items()}
-    return Fit(float(expit(LOGITS[c])), float(expit(-LOGITS[p])), shares, float(width[c, p]))
+    inner, outer = (int(n) for n in np.unravel_index(int(width.argmin()), width.shape))
+    shares = {patient: float(count[inner, outer] / n) for patient, (count, n) in held.items()}
+    return Fit(inner, outer, shares, float(width[inner, outer]))
+
+
+def held_out(cases: list[Case]) -> dict[str, float]:
+    """Return the part of each patient's hips that a calibration on the other patients holds."""
+    shares = {}
+    for patient in sorted({case.patient for case in cases}):
+        found = fit([case for case in cases if case.patient != patient])
+        shares[patient] = float(np.mean([found.holds(case) for case in cases if case.patient == patient]))
+    return shares
 
 
 def ratios(masks: HipMasks) -> tuple[np.ndarray, np.ndarray]:
@@ -175,14 +198,14 @@ def _models() -> Models:
 def summary(cases: list[Case], found: Fit) -> dict[str, Any]:
     """What the calibration comes to on its own cases."""
     normal = [case for case in cases if case.truth == 0]
-    at = int(np.argmin(np.abs(expit(LOGITS) - found.certain)))
     return {
         "certain": found.certain,
         "possible": found.possible,
         "hips_with_lesion": len(cases) - len(normal),
         "held": {patient: round(share, 4) for patient, share in found.held.items()},
+        "held_if_calibrated_on_the_others": {patient: round(share, 4) for patient, share in held_out(cases).items()},
         "mean_width_points": round(100 * found.width, 2),
-        "normal_heads_whose_interval_starts_at_0": f"{sum(case.certain[at] == 0 for case in normal)} of {len(normal)}",
+        "normal_heads_whose_interval_starts_at_0": f"{sum(map(found.holds, normal))} of {len(normal)}",
     }
 
 

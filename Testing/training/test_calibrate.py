@@ -59,6 +59,11 @@ def test_a_normal_head_is_held_only_where_its_interval_starts_at_nothing():
     assert fit([speck] * 20).certain == pytest.approx(expit(LOGITS[7]))
 
 
+def test_how_well_it_holds_for_a_patient_it_was_not_calibrated_on_is_told():
+    easy, hard = [case("easy") for _ in range(20)], [case("hard", too_small_by=n) for n in range(20)]
+    assert calibrate.held_out(easy + hard) == {"easy": 1.0, "hard": pytest.approx(1 / 20)}
+
+
 @pytest.mark.parametrize(
     ("cases", "words"),
     [
@@ -77,13 +82,13 @@ def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
     shutil.copytree(resource_path("Bundles", "necrosis"), folder)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     bundle = load_bundle(folder)
-    calibrate.write(bundle, Fit(0.9, 0.05, {"12": 0.92}, 0.07), "3 lesions of made-up patients")
+    calibrate.write(bundle, Fit(8, 10, {"12": 0.92}, 0.07), "3 lesions of made-up patients")
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert {path.name for path in after if after[path] != before.get(path)} == {"metadata.json"}
     again = load_bundle(folder)
     assert again.input["calibration"] == {
-        "certain": 0.9,
-        "possible": 0.05,
+        "certain": expit(LOGITS[8]),
+        "possible": expit(-LOGITS[10]),
         "coverage": 0.9,
         "sequences": ["T1"],
         "measured_on": "3 lesions of made-up patients",
