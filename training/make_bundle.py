@@ -2,7 +2,6 @@
 
     python -m training.make_bundle NAME --checkpoint training/runs/NAME/best.pt   # into training/candidates
     python -m training.calibrate --bundles training/candidates                    # of a necrosis network: its interval
-    python -m training.calibrate --bundles training/candidates                    # the necrosis network only
     python -m training.evaluate all --bundles training/candidates                 # with the installed others
     python -m training.make_bundle NAME --install                                 # into Resources/Bundles
 
