@@ -28,6 +28,9 @@ from training.samples import (
     with_lesion,
 )
 
+SLICES = 3
+"""Slices of each patient."""
+TRAIN_PART = 0.8
 LESIONS = 0.75
 """Part of the patients with a lesion: the others keep the threshold honest."""
 LARGE_SLICE = 0.35
@@ -58,7 +61,7 @@ class Slices:
 
 
 def read_slices(config: dict[str, Any]) -> Slices:
-    """Return the slices of ``training/benchmarks/steinberg_t1.yaml``, from the cache or made anew (minutes).
+    """Return the slices of ``training/configs/steinberg_t1.yaml``, from the cache or made anew (minutes).
 
     Without the measured femora (``../shared/data``) all femora are parametric, so the slices are others.
     """
@@ -73,8 +76,8 @@ def read_slices(config: dict[str, Any]) -> Slices:
 def split(config: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return the patients to train on (80 %) and those to test on; the same for every network and seed."""
     samples = config["samples"]
-    order = np.random.default_rng([samples["seed"], 5]).permutation(samples["patients"])
-    first = round(samples["train_part"] * samples["patients"])
+    order = np.random.default_rng([samples["seed"], 5]).permutation(samples["procedural"])
+    first = round(TRAIN_PART * samples["procedural"])
     return np.sort(order[:first]), np.sort(order[first:])
 
 
@@ -110,8 +113,8 @@ def plain(slices: Slices, size_px: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def _make(path: Path, config: dict[str, Any]) -> None:
     samples, patch = config["samples"], config["patch"]
-    jobs = [samples["seed"] * 1_000_003 + n for n in range(samples["patients"])]
-    parts = list(run_jobs(_Patient(patch["size_px"], patch["pixel_mm"], samples["slices"]), jobs))
+    jobs = [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
+    parts = list(run_jobs(_Patient(patch["size_px"], patch["pixel_mm"]), jobs))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
     np.savez(
@@ -129,7 +132,6 @@ class _Patient:
 
     size_px: int
     pixel_mm: float
-    slices: int
 
     def __call__(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, 2])  # not the stream that drew the hip
@@ -144,6 +146,6 @@ class _Patient:
         head = (cut(sample.anatomy == AnatomyLabel.HEAD) > 0.5) & (cut(inside_bone_mm(sample)) > MARROW_EDGE_MM)
         labels = np.where(head, np.where(cut(necrosis) > 0.5, NECROSIS, LIVING), 0).astype(np.uint8)
         area = head.sum(axis=(1, 2))
-        drawn = np.sort(rng.choice(np.flatnonzero(area >= LARGE_SLICE * area.max()), self.slices, replace=False))
+        drawn = np.sort(rng.choice(np.flatnonzero(area >= LARGE_SLICE * area.max()), SLICES, replace=False))
         images = cut(normalise(sample.hip.volume.array, "MR"))[drawn]
         return np.clip(images * 80 + 128, 0, 255).astype(np.uint8), labels[drawn]

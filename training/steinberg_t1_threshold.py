@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +17,7 @@ from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.systems.steinberg_t1 import extract_necrosis
 from training.benchmarks.steinberg_t1 import CONFIG, slice_volume
+from training.config import read_config
 from training.steinberg_t1 import plain, read_slices, split
 
 RIMS_MM = (1.0, 1.5, 2.0, 2.5, 3.0)
@@ -67,7 +67,7 @@ def best(found: Iterable[Trial]) -> Trial:
 
 def main() -> None:
     """Print the ten best pairs that spare the normal slices."""
-    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    config = read_config(CONFIG)
     learn, _ = split(config)
     images, heads, necrosis = plain(read_slices(config).of(learn), config["patch"]["size_px"])
     found = trials((slice_volume(image, config) for image in images), heads, necrosis)

@@ -81,6 +81,8 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
     """
     from torch.utils.tensorboard import SummaryWriter
 
+    if config["task"] == "steinberg_t1":
+        raise InputError("The networks of steinberg_t1 are trained by python -m training.benchmarks.steinberg_t1.")
     options = config["training"]
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if options["batch"] % world:

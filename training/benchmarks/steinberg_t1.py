@@ -2,12 +2,16 @@
 
 S-T1, U-Net and LinkNet learn the same slices with the same seeds, steps, augmentation and cost. Each training lies in
 ``training/runs/steinberg_t1`` and goes on where it stopped; what is finished is not done again. The table goes to
-``docs/steinberg_t1.md`` and ``docs/steinberg_t1.json``. All lesions and all hips are synthetic: the published figures
+``docs/steinberg_t1.md`` and ``docs/steinberg_t1.json``, and the S-T1 that did best on the training slices to
+``best.pt``, for ``training.make_bundle``. All lesions and all hips are synthetic: the published figures
 are of other data and are no yardstick.
 """
 
 import argparse
 import json
+import math
+import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +26,22 @@ from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import largest_piece
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.systems.steinberg_t1 import extract_necrosis
+from training.card import read_evaluation
+from training.config import read_config
 from training.data import ROOT, SAMPLES_VERSION
+from training.make_bundle import EVALUATION, weights_in
 from training.samples import measured_femora
 from training.steinberg_t1 import Slices, batch, plain, read_slices, split
 from training.steinberg_t1_networks import KINDS, gflop, loss_of, make_network, shipped
 from training.train import RUNS, learning_rate, load_checkpoint, save_checkpoint
 
-CONFIG = Path(__file__).with_suffix(".yaml")
+CONFIG = ROOT / "training" / "configs" / "steinberg_t1.yaml"
+Predict = Callable[[np.ndarray], np.ndarray]
+SEEDS = 3
+"""As many trainings of each network, with the config's seed and the next ones."""
 CHECKPOINT_STEPS = 100
 AVERAGE = 0.99
 """Decay of the moving average of the weights, which is what is measured and shipped."""
@@ -73,7 +85,7 @@ def train(kind: str, seed: int, config: dict[str, Any], slices: Slices, folder: 
     Args:
         kind: one of KINDS.
         seed: of the weights and of the batches.
-        config: ``steinberg_t1.yaml``.
+        config: ``training/configs/steinberg_t1.yaml``.
         slices: of the training patients.
         folder: of the runs.
 
@@ -123,8 +135,24 @@ def train(kind: str, seed: int, config: dict[str, Any], slices: Slices, folder: 
     return path
 
 
-def measure(network: torch.nn.Module, slices: Slices, config: dict[str, Any]) -> dict[str, float]:
+def in_torch(network: torch.nn.Module) -> Predict:
+    """Let a network be called as the engines are: float32 (n, 1, s, s) in, logits of the same shape out."""
+    network.eval()
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return torch.cat([network(part) for part in torch.from_numpy(images).split(8)]).numpy()
+
+    return predict
+
+
+def measure(predict: Predict, slices: Slices, config: dict[str, Any]) -> dict[str, float]:
     """Measure one network on slices: the means of each slice's figures over its whole 256 × 256 pixels (fractions).
+
+    Args:
+        predict: an engine, or `in_torch`.
+        slices: of patients that were not trained on.
+        config: ``training/configs/steinberg_t1.yaml``.
 
     Returns:
         accuracy, sensitivity, specificity, ppv and dice of the head, and grading_accuracy: the part of the slices whose
@@ -132,16 +160,19 @@ def measure(network: torch.nn.Module, slices: Slices, config: dict[str, Any]) ->
         not have (ppv without a single pixel called head) is left out of its mean.
     """
     images, heads, necrosis = plain(slices, config["patch"]["size_px"])
-    network.eval()
-    with torch.inference_mode():
-        called = torch.cat([network(part[:, None]) for part in torch.from_numpy(images).split(8)])[:, 0].numpy() > 0
+    called = predict(images[:, None])[:, 0] > 0
     figures = [
         segmentation_metrics(slice_volume(one, config), slice_volume(truth, config))
         for one, truth in zip(called, heads, strict=True)
     ]
-    found = {name: float(np.nanmean([getattr(figure, name) for figure in figures])) for name in HEAD_FIGURES}
+    found = {name: _mean(getattr(figure, name) for figure in figures) for name in HEAD_FIGURES}
     found["grading_accuracy"] = grading_accuracy(images, called, heads, necrosis, config)
     return found
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
 
 
 def grading_accuracy(
@@ -238,20 +269,29 @@ def main() -> None:
     """Train what is not trained yet, then measure, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of steinberg_t1.md and .json")
+    parser.add_argument("--bundles", type=Path, help="measure the bundle in this folder instead, for its model card")
     options = parser.parse_args()
-    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    config = read_config(CONFIG)
     folder = RUNS / config["name"]
     slices = read_slices(config)
     learn, test = (slices.of(patients) for patients in split(config))
+    if options.bundles:
+        try:
+            measure_bundle(options.bundles, test, config)
+        except InputError as error:
+            parser.exit(2, f"{error}\n")
+        return
+    first = config["training"]["seed"]
+    seeds = list(range(first, first + SEEDS))
     runs, cost = [], {}
     try:
-        for seed in config["training"]["seeds"]:
+        for seed in seeds:
             for kind in KINDS:
                 path = train(kind, seed, config, learn, folder)
                 network = shipped(make_network(kind, config))
                 network.load_state_dict(load_checkpoint(path)["average_network"])
-                run = {"kind": kind, "seed": seed, **measure(network, test, config)}
-                run["training_dice"] = measure(network, learn, config)["dice"]
+                run = {"kind": kind, "seed": seed, **measure(in_torch(network), test, config)}
+                run["training_dice"] = measure(in_torch(network), learn, config)["dice"]
                 runs.append(run)
                 parameters = sum(p.numel() for p in network.parameters())
                 cost[kind] = {"gflop": gflop(network, config["patch"]["size_px"]), "parameters": parameters}
@@ -274,7 +314,7 @@ def main() -> None:
         },
         "steps": config["training"]["steps"],
         "batch": config["training"]["batch"],
-        "seeds": config["training"]["seeds"],
+        "seeds": seeds,
         "cost": cost,
         "summary": table,
         "order_by_dice": sorted(table, key=lambda kind: -table[kind]["dice"][0]),
@@ -288,9 +328,31 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     documents = {"steinberg_t1.json": json.dumps(content, indent=1, ensure_ascii=False) + "\n", "steinberg_t1.md": text}
     for name, document in documents.items():
-        partial = options.out / f"{name}.part"
-        partial.write_text(document, encoding="utf-8")
-        partial.replace(options.out / name)
+        _write(options.out / name, document)
+    # The one to ship, as training.make_bundle wants it.
+    seed = content["shipped_seed"]
+    _write(folder / "config.yaml", yaml.safe_dump(config | {"training": config["training"] | {"seed": seed}}))
+    shutil.copyfile(folder / f"s-t1-{seed}.pt", folder / "best.pt")
+
+
+def measure_bundle(bundles: Path, test: Slices, config: dict[str, Any]) -> None:
+    """Measure ``bundles/steinberg_t1`` and add its figures to ``bundles/evaluation.json``, for ``make_bundle``."""
+    bundle = load_bundle(bundles / config["name"])
+    section = {
+        "models": weights_in(bundles, [bundle.name]),
+        "slices": len(test.patient),
+        "patients": len(set(test.patient.tolist())),
+        **measure(open_engine(bundle, "cpu"), test, config),
+    }
+    path = bundles / EVALUATION.name
+    _write(path, json.dumps(read_evaluation(path) | {config["name"]: section}, indent=1, ensure_ascii=False) + "\n")
+    print(json.dumps(section, indent=1))
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _counts(heads: np.ndarray, necrosis: np.ndarray) -> dict[str, int]:
