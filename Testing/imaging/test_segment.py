@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import SMALLEST_LESION_ML
-from ONFHAssistLib.imaging.segment import NoHead, segment_hip
+from ONFHAssistLib.imaging.segment import NoHead, crop_hip, label_anatomy, segment_hip
 from Testing.hip_phantom import (
     AXIAL,
     CODES,
@@ -153,3 +154,21 @@ def test_the_acetabulum_gives_landmarks_on_its_inner_surface():
         offset = (np.array(edge) - CENTRE[side]) * [1 if side == "right" else -1, 1, 1]
         assert np.degrees(np.arctan2(offset[0], offset[2])) == pytest.approx(53.1, abs=4)
         assert np.hypot(offset[0], offset[2]) == pytest.approx(RADIUS_MM + 4, abs=2)
+
+
+def test_bone_that_the_network_is_not_sure_of_is_left_out_and_the_border_of_head_and_neck_leaves_no_gap():
+    probabilities = [[0.4, 0.6, 0, 0], [0.25, 0.4, 0.35, 0], [0.25, 0.35, 0.4, 0], [0.4, 0, 0, 0.6]]
+
+    def stripes(batch):
+        logits = np.zeros((len(batch), 4, *batch.shape[2:]))
+        for quarter, values in zip(np.split(logits, 4, axis=3), probabilities, strict=True):
+            quarter[:] = np.log(np.maximum(values, 1e-9))[:, None, None]
+        return logits
+
+    centre = tuple(CENTRE["right"])
+    hip = crop_hip(image(), "CT", "right", centre)
+    own = {"size_px": [112, 112], "pixel_mm": 1.0, "neighbour_mm": 4.0}
+    label = label_anatomy(hip, centre, network(stripes, "anatomy", **own))
+    middle = label[len(label) // 2, label.shape[1] // 2]
+    runs = middle[np.flatnonzero(np.diff(middle, prepend=-1))]
+    assert [int(x) for x in runs if x] == [AnatomyLabel.HEAD, AnatomyLabel.FEMUR, AnatomyLabel.HIP_BONE]
