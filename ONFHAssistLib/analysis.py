@@ -20,6 +20,7 @@ from ONFHAssistLib.core.hip import (
 )
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.necrosis import largest_piece, look_first
+from ONFHAssistLib.core.sphere import head_from_femur
 from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.domain import check_hip, check_image
 from ONFHAssistLib.imaging.locate import locate_hips, look
@@ -248,13 +249,15 @@ def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | N
 def _by_threshold(study: Study, masks: HipMasks, network: Network) -> tuple[ThresholdResult, HipMasks] | None:
     """Let S-T1 grade a hip that the networks have found; None where it finds no head there."""
     hip = crop_hip(study.volume, study.source["modality"], masks.side, masks.sphere.centre_ras_mm)
-    head = largest_piece(head_probability(hip, masks.sphere, network) > 0.5)
+    found = hip.volume.like(head_probability(hip, masks.sphere, network) > 0.5)
+    # A network that sees one slice cannot know where the neck begins: the head ends at its sphere, as everywhere.
+    head = largest_piece(head_from_femur(found, masks.sphere))
     if not head.any():
         return None
-    found = steinberg_t1.extract_necrosis(hip.volume, head)
-    back = [study.volume.like(to_input(mask, hip, study.volume)) for mask in (head, found.necrosis)]
+    extraction = steinberg_t1.extract_necrosis(hip.volume, head)
+    back = [study.volume.like(to_input(mask, hip, study.volume)) for mask in (head, extraction.necrosis)]
     own = HipMasks(masks.side, *back, masks.sphere)
-    return steinberg_t1.threshold_result(found, own, masks), own
+    return steinberg_t1.threshold_result(extraction, own, masks), own
 
 
 def _check_given(study: Study, seed: HeadSeed, models: Models) -> list[Notice]:

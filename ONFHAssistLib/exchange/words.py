@@ -81,7 +81,7 @@ def threshold_notes(found: ThresholdResult) -> tuple[str, ...]:
     verdict = "passed" if found.passed else "not passed, so nothing counts as necrotic"
     dice = "none is marked by either" if found.necrosis_dice is None else f"Dice {found.necrosis_dice:.2f}"
     return (
-        f"Threshold {found.threshold:.2f} of the normalised intensity (-1 to 1); {test}: {verdict}.",
+        f"Threshold {found.threshold:.2f} of the normalised intensity (-1 to 1); {test}: {verdict}.".replace("-", "−"),
         f"Against the networks: head Dice {found.head_dice or 0:.2f}; necrosis: {dice}.",
     )
 
