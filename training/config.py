@@ -36,8 +36,8 @@ SCHEMA = _keys(
             {"pixel_mm": _MM},
             {"size_px": _COUNT, "neighbour_mm": _MM, "sphere_mm": _MM, "shift_px": _NUMBER_OF},
         ),
-        # How many hips or pelves are made, and how many variants of each real head.
-        "samples": _keys({"procedural": _NUMBER_OF, "seed": _NUMBER_OF}, {"real": _NUMBER_OF}),
+        # How many hips or pelves are made, how many hips more on CT, and how many variants of each real head.
+        "samples": _keys({"procedural": _NUMBER_OF, "seed": _NUMBER_OF}, {"real": _NUMBER_OF, "ct": _NUMBER_OF}),
         "training": _keys(
             {
                 "steps": _COUNT,

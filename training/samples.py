@@ -33,6 +33,8 @@ PATCH_MARGIN = 1.3
 # dark line around it. On the training patients 0.5 mm brings the radius to that of the manual masks (-0.04 mm).
 MARROW_EDGE_MM = 0.5
 FEMUR_LABELS = (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)
+# Kinds of procedural hips, and so of jobs; another job is a real head, by its case.
+RENDERED = ("procedural", "ct")
 # Part of the procedural hips with a screw in the femoral neck.
 METAL = 0.04
 
@@ -213,7 +215,8 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         path: an ``.npz``.
         task: "anatomy" or "necrosis".
         patch: what the network sees, as in ``patches``.
-        samples: how many ``procedural`` hips, how many ``real`` variants of each real head, and the ``seed``.
+        samples: how many ``procedural`` hips, how many more on CT (``ct``, may be left out), how many ``real`` variants
+            of each real head, and the ``seed``.
 
     Raises:
         InputError: real images are wanted and not there.
@@ -225,13 +228,14 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         heads = [(case, side) for case in TRAINING_CASES for side in SIDES]
         first = seed * 1_000_003 + 500_009
         jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples["real"])]
+    jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.get("ct", 0))]
     parts = list(run_jobs(_Job(task, patch), jobs))
-    held_out = [job[0] in VALIDATION_CASES or (job[0] == "procedural" and job[1] % 16 == 0) for job in jobs]
+    held_out = [job[0] in VALIDATION_CASES or (job[0] in RENDERED and job[1] % 16 == 0) for job in jobs]
     counts = [len(images) for images, _ in parts]
     arrays = {
         "images": np.concatenate([images for images, _ in parts]),
         "labels": np.concatenate([labels for _, labels in parts]),
-        "real": np.repeat([job[0] != "procedural" for job in jobs], counts),
+        "real": np.repeat([job[0] not in RENDERED for job in jobs], counts),
         "validation": np.repeat(held_out, counts),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -255,8 +259,10 @@ class _Job:
 
     def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([job[-1], 2])  # not the stream that drew the hip: decoys would follow its size
-        real = job[0] != "procedural"
-        sample = real_hip(job[0], job[1]) if real else procedural_hip(job[1], measured_femora())
+        if job[0] in RENDERED:
+            sample = procedural_hip(job[1], measured_femora(), contrast="ct" if job[0] == "ct" else None)
+        else:
+            sample = real_hip(job[0], job[1])
         sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.65)
         return patches(sample, necrosis, self.task, self.patch, rng)
 
