@@ -64,6 +64,30 @@ def test_how_well_it_holds_for_a_patient_it_was_not_calibrated_on_is_told():
     assert calibrate.held_out(easy + hard) == {"easy": 1.0, "hard": pytest.approx(1 / 20)}
 
 
+def test_the_interval_is_wide_enough_for_the_next_patient_too():
+    """Each hip of b is two steps harder than that of a: what holds 91 of a's 100 hips holds 85 of b's."""
+    cases = [case(patient, too_small_by=(n + late) // 5) for patient, late in (("a", 0), ("b", 10)) for n in range(100)]
+    assert min(calibrate.held_out(cases).values()) < 0.9
+    found, level = calibrate.calibrate(cases)
+    assert level > 0.9 and min(calibrate.held_out(cases, level).values()) >= 0.9
+    assert min(calibrate.held_out(cases, round(level - 0.01, 2)).values()) < 0.9
+    assert found == fit(cases, level)
+
+
+def test_one_patient_and_patients_alike_need_no_more_than_nine_of_ten():
+    alone = [case("a", too_small_by=n // 5) for n in range(100)]
+    alike = [case(patient, too_small_by=n // 5) for patient in "ab" for n in range(100)]
+    assert [calibrate.calibrate(cases)[1] for cases in (alone, alike)] == [0.9, 0.9]
+
+
+def test_where_no_outline_is_wide_enough_for_the_next_patient_the_widest_is_taken():
+    """Four of 100 hips of each patient are missed, other ones at other steps: 95 % cannot be held."""
+    cases = [case("a", too_small_by=99 if n < 4 else 1) for n in range(100)]
+    cases += [case("b", too_small_by=99 if n < 4 else 30) for n in range(100)]
+    found, level = calibrate.calibrate(cases)
+    assert level == 0.95 and found == fit(cases, level)
+
+
 @pytest.mark.parametrize(
     ("cases", "words"),
     [
