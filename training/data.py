@@ -15,8 +15,8 @@ from ONFHAssistLib.core.volume import Volume
 
 TRAINING_CASES = ("01", "03", "06", "07", "10", "12", "15", "16", "19", "21")
 VALIDATION_CASES = ("12", "21")
-"""Training patients that the anatomy and the necrosis network do not learn from: they choose checkpoints, thresholds and
-calibrations. The hip finder has learned from them."""
+"""Training patients that the anatomy and the necrosis network do not learn from: they choose checkpoints, thresholds
+and calibrations. The hip finder has learned from them."""
 TEST_CASES = ("04", "09", "13", "18", "23")
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "training" / "cache"
