@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 from skimage import morphology, segmentation
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
@@ -243,8 +244,15 @@ def real_heads() -> dict[tuple[str, Side], Sphere]:
 
 
 def real_label(case: str, side: Side, like: Volume) -> Volume:
-    """Read the label map that this module made for a hip, on the grid of ``like``; IGNORE beyond its crop."""
-    label = read_volume(REAL_LABELS / f"case_{case}_{side}.nii.gz")
+    """Read the label map that this module made for a hip, on the grid of ``like``; IGNORE beyond its crop.
+
+    Raises:
+        InputError: it has not been made yet.
+    """
+    path = REAL_LABELS / f"case_{case}_{side}.nii.gz"
+    if not path.is_file():
+        raise InputError(f"There is no label map of case {case} {side}; make them with python -m training.label_real.")
+    label = read_volume(path)
     first = np.round(like.ijk(label.ijk_to_ras[:3, 3])).astype(int)[::-1]
     array = np.full(like.array.shape, IGNORE, np.uint8)
     array[tuple(slice(f, f + n) for f, n in zip(first, label.array.shape, strict=True))] = label.array

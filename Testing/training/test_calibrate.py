@@ -11,7 +11,7 @@ from scipy.special import expit
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models.bundle import load_bundle
-from training import calibrate
+from training import calibrate, label_real
 from training.calibrate import LOGITS, Case, Fit, fit
 from training.data import NO_DATA, VALIDATION_CASES, data_folder
 
@@ -133,6 +133,14 @@ def test_without_the_real_data_nothing_is_calibrated(monkeypatch, tmp_path, caps
 
 
 @pytest.mark.skipif(data_folder() is None, reason=NO_DATA)
+def test_without_label_maps_it_is_said_how_to_make_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(label_real, "REAL_LABELS", tmp_path)
+    with pytest.raises(InputError, match="python -m training.label_real"):
+        calibrate.run_case((VALIDATION_CASES[0], "left", 3))
+
+
+@pytest.mark.skipif(data_folder() is None, reason=NO_DATA)
+@pytest.mark.skipif(not label_real.REAL_LABELS.is_dir(), reason="python -m training.label_real was not run here")
 def test_a_painted_hip_gives_nested_ratios_about_its_own():
     found = calibrate.run_case((VALIDATION_CASES[0], "left", 3))
     assert 0.03 <= found.truth <= 0.5

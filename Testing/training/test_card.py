@@ -111,6 +111,7 @@ def test_a_damaged_evaluation_is_named_and_a_missing_one_is_empty(tmp_path):
 
 
 COUNTS = {"heads": 30, "test_heads": 10, "test_patients": 5, "lesions": 200, "hips": 10, "models": MODELS}
+COUNTS |= {"slices": 51, "patients": 17}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "training" / "cards").glob("*.json")), ids=lambda path: path.stem)
