@@ -135,7 +135,7 @@ def test_without_the_real_data_nothing_is_calibrated(monkeypatch, tmp_path, caps
 @pytest.mark.skipif(data_folder() is None, reason=NO_DATA)
 def test_without_label_maps_it_is_said_how_to_make_them(monkeypatch, tmp_path):
     monkeypatch.setattr(label_real, "REAL_LABELS", tmp_path)
-    with pytest.raises(InputError, match="python -m training.label_real"):
+    with pytest.raises(InputError, match=r"with python -m training\.label_real"):
         calibrate.run_case((VALIDATION_CASES[0], "left", 3))
 
 
