@@ -88,7 +88,11 @@ class Models:
 
 
 def open_models(
-    device: str = "auto", engine: str = "auto", precision: str = "auto", system: str = "networks"
+    device: str = "auto",
+    engine: str = "auto",
+    precision: str = "auto",
+    system: str = "networks",
+    threads: int | None = None,
 ) -> Models:
     """Open the bundles that come with the software, see ``open_engine``; raises InputError where one is damaged.
 
@@ -97,7 +101,7 @@ def open_models(
 
     def network(name: str) -> Network:
         bundle = load_bundle(name)
-        return Network(bundle, open_engine(bundle, device, engine=engine, precision=precision))
+        return Network(bundle, open_engine(bundle, device, threads, engine, precision))
 
     own = Models(network("hip_finder"), network("anatomy"), network("necrosis"))
     return replace(own, steinberg_t1=network("steinberg_t1")) if system == "steinberg-t1" else own

@@ -20,15 +20,13 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse
+from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import COVERAGE, outlines
 from ONFHAssistLib.imaging.read import Study, read_study
-from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import BUNDLES_VARIABLE, Bundle, load_bundle
-from ONFHAssistLib.models.engine import open_engine
 from training.data import VALIDATION_CASES, require_data_folder
 from training.lesions import paint
 from training.samples import MARROW_EDGE_MM, inside_bone_mm, real_hip, run_jobs
@@ -212,12 +210,7 @@ def _study(case: str) -> Study:
 @cache
 def _models() -> Models:
     """Open the networks on one thread, once in each process: the processes share the cores."""
-
-    def network(name: str) -> Network:
-        bundle = load_bundle(name)
-        return Network(bundle, open_engine(bundle, "cpu", threads=1))
-
-    return Models(*(network(name) for name in ("hip_finder", "anatomy", "necrosis")))
+    return open_models("cpu", threads=1)
 
 
 def summary(cases: list[Case], found: Fit, level: float) -> dict[str, Any]:

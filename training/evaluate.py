@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from ONFHAssistLib import analysis
 from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
@@ -40,9 +41,7 @@ from ONFHAssistLib.core.sphere import articular_sphere, head_from_femur, initial
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.landmarks import find_landmarks
 from ONFHAssistLib.imaging.read import Study, read_study
-from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import load_bundle
-from ONFHAssistLib.models.engine import open_engine
 from training.data import (
     CACHE,
     NO_DATA,
@@ -82,12 +81,7 @@ FEMUR, HIP_BONE = 1, 2
 @cache
 def open_models() -> Models:
     """Open the bundles on one thread of the CPU, once in each process: the processes share the cores."""
-
-    def network(name: str) -> Network:
-        bundle = load_bundle(name)
-        return Network(bundle, open_engine(bundle, "cpu", threads=1))
-
-    return Models(*(network(name) for name in BUNDLES))
+    return analysis.open_models("cpu", threads=1)
 
 
 def weights() -> dict[str, str]:
