@@ -165,8 +165,9 @@ def _read_kept(path: Path) -> dict[str, Any]:
 
 
 def _measured_with() -> str:
-    """Return a checksum of the models and of the code that measures."""
-    digest = hashlib.sha256(json.dumps(weights(), sort_keys=True).encode())
+    """Return a checksum of the models, their calibration, and the code that measures."""
+    calibrations = [load_bundle(name).metadata["onfh_assist"].get("calibration") for name in BUNDLES]
+    digest = hashlib.sha256(json.dumps([weights(), calibrations], sort_keys=True).encode())
     painters = [ROOT / "training" / f"{name}.py" for name in ("evaluate", "lesions", "second_painter", "tissue")]
     for path in [*sorted((ROOT / "ONFHAssistLib").rglob("*.py")), *painters]:
         digest.update(path.read_bytes())

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -253,3 +254,14 @@ def test_heads_on_two_scanners_are_compared_by_what_lies_in_them_not_by_where_th
     assert pair == {"centre_mm": 2.0, "scanner_mm": pytest.approx(apart, abs=0.01), "radius_mm": -0.3}
     spheres["ct_mr_pair_ct"] = None
     assert evaluate.evaluate_pair()["centre_mm"] is None
+
+
+def test_intervals_of_an_older_calibration_are_not_taken_for_those_of_a_new_one(monkeypatch):
+    def measured_with(calibration):
+        own = {"sha256": {"model.safetensors": 64 * "0"}, **calibration}
+        monkeypatch.setattr(evaluate, "load_bundle", lambda name: SimpleNamespace(metadata={"onfh_assist": own}))
+        return evaluate._measured_with()
+
+    none, first, second = ({}, {"calibration": {"certain": 0.9}}, {"calibration": {"certain": 0.99}})
+    assert len({measured_with(calibration) for calibration in (none, first, second)}) == 3
+    assert measured_with(first) == measured_with(first)
