@@ -66,8 +66,8 @@ def check_image(study: Study) -> tuple[Notice, ...]:
         notices.append(Notice("modality-unknown", text))
     elif modality == "CT":
         text = (
-            "The models learned necrosis on CT from procedural images only, and mark some in sound heads: on two "
-            "sound hips 13 and 26 % of the head. Do not rely on the ratio and the grades of a CT."
+            "The models learned necrosis on CT from procedural images only, and mark up to a third of a sound head and "
+            "more as necrotic. Do not rely on the ratio and the grades of a CT."
         )
         notices.append(Notice("ct-necrosis-unreliable", text))
     elif modality == "MR" and sequence != "T1":

@@ -16,16 +16,16 @@ ROOF_MM = 12.0
 """The acetabulum is looked for in a shell of this thickness about the head."""
 SMALLEST_COVER = 0.15
 SMALLEST_FILLING = 0.45
-"""A head has hip bone above and medially (0.63 to 0.82 of that part of the shell on the training studies) and fills its
-sphere (0.88 to 0.91 of it). The limits were set with the axial T1 (cover 0.23),
-the CT studies (filling 0.6 to 0.8) and a phantom of a knee (cover 0.04) in view."""
+"""A head has hip bone above and medially (0.60 to 0.80 of that part of the shell on the training studies) and fills its
+sphere (0.88 to 0.91 of it). The limits were set with the first networks, and with the axial T1 (cover 0.23), the CT
+studies (filling 0.6 to 0.8) and a phantom of a knee (cover 0.04) in view."""
 PAIR_MM = (100.0, 280.0)
 """How far apart across the body the centres of a person's two femoral heads may lie (adults: 150 to 200 mm)."""
 LEVEL_MM = 70.0
 """How far apart along the body, and from front to back: a pelvis may lie askew."""
 CLEARLY_MM = 25.0
-"""Where the femur reaches this far beyond the hip bone, the side is certain: 26 to 41 mm on the heads of the training
-studies, and -9 to -24 mm when the same place is looked at as a hip of the other side."""
+"""Where the femur reaches this far beyond the hip bone, the side is certain: 30 to 41 mm on the heads of the training
+studies, and -16 to -27 mm when the same place is looked at as a hip of the other side."""
 NEAR_MM = 45.0
 """Neck and acetabulum lie within this distance of the head's centre."""
 
