@@ -3,7 +3,8 @@
 
     python3 run.py                           grade the sample study
     python3 run.py grade INPUT --out DIR     the same as: onfh-assist grade INPUT --out DIR
-    python3 run.py test [pytest options]     run all tests
+    python3 run.py test [pytest options]     run all tests but those of the Slicer module
+    python3 run.py test-slicer [options]     run those of the Slicer module and of the scene, in .venv-slicer
 
 Only the standard library is used, and the syntax of Python 3.6, so that an old Python can say which one is wanted.
 """
@@ -19,11 +20,20 @@ import sys
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # the same range as requires-python in pyproject.toml
 ROOT = os.path.dirname(os.path.abspath(__file__))
-VENV = os.path.join(ROOT, ".venv")
-MARK = os.path.join(VENV, "onfh-assist.json")
-LOG = os.path.join(VENV, "setup.log")
+SLICER_TESTS = ("Testing/scene", "Testing/desktop")
 SAMPLE = os.path.join(ROOT, "Resources", "SampleData", "procedural_t1.nii.gz")
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+def use_environment(name):
+    """Let everything below work on the virtual environment of this name."""
+    global VENV, MARK, LOG
+    VENV = os.path.join(ROOT, name)
+    MARK = os.path.join(VENV, "onfh-assist.json")
+    LOG = os.path.join(VENV, "setup.log")
+
+
+use_environment(".venv")
 
 
 class SetupError(Exception):
@@ -35,8 +45,13 @@ def main(arguments):
     try:
         check_python()
         if arguments[:1] == ["test"]:
-            python = prepare(["test", "train"])
+            python = prepare(["review", "test", "train"])
             return run([python, "-m", "pytest", *arguments[1:]], folder=ROOT)
+        if arguments[:1] == ["test-slicer"]:
+            use_environment(".venv-slicer")  # the browser's extra pins an older slicer-core than desktop Slicer's
+            python = prepare(["slicer", "test"])
+            places = [] if any(os.path.exists(a.split("::")[0]) for a in arguments[1:]) else SLICER_TESTS
+            return run([python, "-m", "pytest", *places, *arguments[1:]], folder=ROOT)
         python = prepare([])
         if not arguments:
             sys.stderr.write("Grading the sample study; for your own: python3 run.py grade INPUT --out DIR\n")

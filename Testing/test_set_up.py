@@ -252,6 +252,14 @@ def test_the_tests_extra_is_added_to_an_environment_without_it(project: Path):
     assert start(project, "--version").returncode == 7
 
 
+def test_the_tests_of_the_slicer_module_have_an_environment_of_their_own(project: Path):
+    set_up_without_network(project)
+    result = start(project, "test-slicer", **NO_NETWORK)
+    assert_one_message(result, "installing the dependencies failed")
+    assert (project / ".venv-slicer").is_dir()
+    assert start(project, "x").stdout == "['x']\n"
+
+
 def test_a_python_path_of_another_program_does_not_leak_in(project: Path, tmp_path: Path):
     set_up_without_network(project)
     path = fake(tmp_path / "fakes", "ONFHAssistLib", "raise SystemExit('leaked')\n")
@@ -328,4 +336,4 @@ def test_every_dependency_is_pinned_to_one_version():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
-    assert [pin for pins in lists for pin in pins if not re.fullmatch(r"[\w.-]+==[\d.]+", pin)] == []
+    assert [pin for pins in lists for pin in pins if not re.fullmatch(r"[\w.-]+(\[\w+\])?==[\d.]+", pin)] == []
