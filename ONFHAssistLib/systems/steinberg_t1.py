@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings import grade_steinberg
@@ -79,6 +78,8 @@ def extract_necrosis(
         rim_mm: what is nearer to the head's border, in its slice or in the next ones, does not count.
         contrast_from: the contrast test.
     """
+    from skimage.filters import threshold_otsu  # not in Slicer's Python until the user has agreed to install it
+
     depth_mm = np.stack([ndimage.distance_transform_edt(s, sampling=image.spacing_mm[1::-1]) for s in head])
     across = 2 * math.ceil(rim_mm / image.spacing_mm[2]) + 1  # near the poles the rim lies flat in a slice
     marrow = (depth_mm > rim_mm) & ndimage.binary_erosion(head, np.ones((across, 1, 1)), border_value=1)
