@@ -88,6 +88,17 @@ def section_radius_mm(plane: Plane, sphere: Sphere) -> float:
     return float(np.sqrt(max(0.0, sphere.radius_mm**2 - offset**2)))
 
 
+def circle_ras_mm(
+    plane: Plane, sphere: Sphere, side: Side, angle_deg: float | np.ndarray, radii: float = 1.0
+) -> np.ndarray:
+    """Return the points (..., 3) of the plane at these angles about the head's centre, ``radii`` section radii away."""
+    across, superior = plane.directions(side)
+    centre = np.array(sphere.centre_ras_mm)
+    centre = centre - ((centre - plane.origin_ras_mm) @ plane.normal_ras) * plane.normal_ras
+    angle = np.deg2rad(angle_deg)[..., None]
+    return centre + radii * section_radius_mm(plane, sphere) * (np.sin(angle) * across + np.cos(angle) * superior)
+
+
 def angle_deg(plane: Plane, sphere: Sphere, side: Side, ras_mm: np.ndarray) -> np.ndarray:
     """Return the angle of points (..., 3) about the head's centre, in the plane, from -180 to 180."""
     across, superior = plane.directions(side)

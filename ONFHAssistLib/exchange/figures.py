@@ -13,11 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.arcs import WeightBearing, section_radius_mm, surface_map, weight_bearing_portion
+from ONFHAssistLib.core.arcs import (
+    WeightBearing,
+    circle_ras_mm,
+    section_radius_mm,
+    surface_map,
+    weight_bearing_portion,
+)
 from ONFHAssistLib.core.hip import HipMasks, HipResult, SliceMeasurement
 from ONFHAssistLib.core.measure import LARGE_SLICE
 from ONFHAssistLib.core.necrosis import outlines
-from ONFHAssistLib.core.planes import mid_plane, sample
+from ONFHAssistLib.core.planes import Plane, mid_plane, sample
 from ONFHAssistLib.core.volume import Volume
 
 MAX_TILES = 20
@@ -69,6 +75,21 @@ class Coronal:
 
 
 @dataclass(frozen=True)
+class PortionLines:
+    """The weight-bearing portion as lines on the mid-coronal plane; points (..., 3) are RAS in mm.
+
+    Attributes:
+        thirds: points (13, 3) along each third, medial first; empty where the portion is not known.
+        letters: the place (3,) of each third's class.
+        lesion_end: line (2, 3) across the outline where the lesion ends laterally; None if unknown.
+    """
+
+    thirds: tuple[np.ndarray, ...]
+    letters: tuple[np.ndarray, ...]
+    lesion_end: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Tile:
     """One slice of the contact sheet."""
 
@@ -94,6 +115,22 @@ class Polar:
     involved: str
     zone: str
     lateral: str
+    deepest_mm: float
+
+
+@dataclass(frozen=True)
+class PolarDisc:
+    """What `Polar` is drawn from, on square pixels of the disc and its surroundings; anterior in row 0.
+
+    Attributes:
+        tint: uint8, shape (n, n, 4): the darker, the more necrosis lies below.
+        involved, zone: 0 to 1, shape (n, n); one half at the outline.
+        deepest_mm: the most necrosis below one place.
+    """
+
+    tint: np.ndarray
+    involved: np.ndarray
+    zone: np.ndarray
     deepest_mm: float
 
 
@@ -123,29 +160,35 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
         x, y = (plane.pixels(np.array(ras_mm)) + 0.5) * pixel
         return float(x), float(y)
 
-    radius = section_radius_mm(plane, masks.sphere)
-    across, superior = plane.directions(masks.side)
-    centre = np.array(masks.sphere.centre_ras_mm)
-
-    def on_circle(angle_deg: float, radii: float) -> Spot:
-        angle = np.deg2rad(angle_deg)
-        return spot(centre + radii * radius * (np.sin(angle) * across + np.cos(angle) * superior))
-
-    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side)
-    thirds = []
-    if portion:
-        ends = np.linspace(portion.medial_deg, portion.lateral_deg, 4)
-        for start, stop in itertools.pairwise(ends):
-            steps = np.linspace(start, stop, 13)
-            path = _path([on_circle(angle, 1.05) for angle in steps], closed=False)
-            thirds.append((path, on_circle((start + stop) / 2, 1.16)))
+    lines = portion_lines(plane, masks, hip)
+    thirds = tuple(
+        (_path(map(spot, third), closed=False), spot(letter))
+        for third, letter in zip(lines.thirds, lines.letters, strict=True)
+    )
     edge, teardrop = (
         spot(point) if point else None
         for point in (masks.landmarks.acetabular_edge_ras_mm, masks.landmarks.teardrop_ras_mm)
     )
+    lesion_end = "" if lines.lesion_end is None else _path(map(spot, lines.lesion_end), closed=False)
+    centre, radius = spot(masks.sphere.centre_ras_mm), section_radius_mm(plane, masks.sphere)
+    return Coronal(picture, centre, radius, thirds, lesion_end, edge, teardrop)
+
+
+def portion_lines(plane: Plane, masks: HipMasks, hip: HipResult) -> PortionLines:
+    """Place the weight-bearing portion and the lesion's lateral end on the mid-coronal plane, just off the head."""
+
+    def on_circle(angle_deg: float | np.ndarray, radii: float) -> np.ndarray:
+        return circle_ras_mm(plane, masks.sphere, masks.side, angle_deg, radii)
+
+    thirds, letters = [], []
+    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side)
+    if portion:
+        for start, stop in itertools.pairwise(np.linspace(portion.medial_deg, portion.lateral_deg, 4)):
+            thirds.append(on_circle(np.linspace(start, stop, 13), 1.05))
+            letters.append(on_circle((start + stop) / 2, 1.16))
     end = hip.grades["jic"].details.get("lateral_end_deg") if "jic" in hip.grades else None
-    lesion_end = "" if end is None else _path([on_circle(end, 0.9), on_circle(end, 1.12)], closed=False)
-    return Coronal(picture, spot(centre), radius, tuple(thirds), lesion_end, edge, teardrop)
+    lesion_end = None if end is None else np.stack([on_circle(end, 0.9), on_circle(end, 1.12)])
+    return PortionLines(tuple(thirds), tuple(letters), lesion_end)
 
 
 def contact_sheet(
@@ -193,9 +236,7 @@ def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
     """Place each slice along the axis k, from left, posterior or inferior to the other end."""
     if not hip.slices:
         return None
-    direction = volume.axes_ras[:, 2]
-    axis = int(np.argmax(np.abs(direction)))
-    direction = direction * np.sign(direction[axis])
+    direction, ends = slice_axis(volume)
     places = np.array([np.array(s.position_ras_mm) @ direction for s in hip.slices])
     large = LARGE_SLICE * max(s.head_mm2 for s in hip.slices)
     points = sorted(
@@ -205,7 +246,14 @@ def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
     highest = max(s.ratio for s in hip.slices)
     top = min(1.0, max(0.5, np.ceil(10 * highest + 0.3) / 10))
     length = max(float(np.ptp(places)), volume.spacing_mm[2])
-    return RatioPlot(tuple(points), length, float(top), AXIS_ENDS[axis])
+    return RatioPlot(tuple(points), length, float(top), ends)
+
+
+def slice_axis(volume: Volume) -> tuple[np.ndarray, tuple[str, str]]:
+    """Return the RAS unit vector along k towards right, anterior or superior, and the names of both its ends."""
+    direction = volume.axes_ras[:, 2]
+    axis = int(np.argmax(np.abs(direction)))
+    return direction * np.sign(direction[axis]), AXIS_ENDS[axis]
 
 
 def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
@@ -214,8 +262,17 @@ def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
     Azimuthal equidistant about the superior pole, laid out as an axial slice: anterior at the top, the patient's
     right at the left.
     """
+    disc = polar_disc(masks, portion)
+    half = len(disc.tint) // 2
+    scale = np.array([POLAR_TO_DEG / half] * 2)
+    involved, zone = (outline(values, scale, offset=-POLAR_TO_DEG) for values in (disc.involved, disc.zone))
+    lateral = "left" if masks.side == "right" else "right"
+    return Polar(_data_uri(disc.tint), involved, zone, lateral, disc.deepest_mm)
+
+
+def polar_disc(masks: HipMasks, portion: WeightBearing | None, half: int = 100) -> PolarDisc:
+    """Spread the surface map over a disc of ``half`` pixels radius, as `polar_figure` shows it."""
     mapped = surface_map(masks.necrosis, masks.sphere, masks.side, portion, step_deg=2.0)
-    half = 100
     y, x = (np.mgrid[0 : 2 * half, 0 : 2 * half] + 0.5) / half - 1
     lateral = -x if masks.side == "right" else x
     polar, azimuth = np.hypot(x, y) * POLAR_TO_DEG, np.rad2deg(np.arctan2(-y, lateral)) % 360
@@ -226,17 +283,11 @@ def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
         padded = np.pad(np.pad(values.astype(float), ((0, 0), (1, 1)), mode="wrap"), ((1, 1), (0, 0)), mode="edge")
         return np.where(polar <= POLAR_TO_DEG, ndimage.map_coordinates(padded, index, order=1, mode="nearest"), 0)
 
-    depth = spread(mapped.depth_mm)
-    strength = np.clip(depth / masks.sphere.radius_mm, 0, 1)
+    strength = np.clip(spread(mapped.depth_mm) / masks.sphere.radius_mm, 0, 1)
     tint = np.zeros((2 * half, 2 * half, 4), np.uint8)
     tint[..., :3] = (213, 94, 0)  # Okabe and Ito's vermillion
     tint[..., 3] = np.where(strength > 0.02, 255 * (0.15 + 0.75 * strength), 0)
-    scale = np.array([POLAR_TO_DEG / half] * 2)
-    involved, zone = (
-        outline(spread(values), scale, offset=-POLAR_TO_DEG) for values in (mapped.involved, mapped.weight_bearing)
-    )
-    deepest = float(mapped.depth_mm.max())
-    return Polar(_data_uri(tint), involved, zone, "left" if masks.side == "right" else "right", deepest)
+    return PolarDisc(tint, spread(mapped.involved), spread(mapped.weight_bearing), float(mapped.depth_mm.max()))
 
 
 def window(values: np.ndarray) -> tuple[float, float]:
