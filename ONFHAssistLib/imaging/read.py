@@ -104,7 +104,7 @@ def _read_dicom(path: Path, wanted: str | None) -> Study:
     found = find_series(path)
     chosen = choose(found, wanted)
     volume = load(chosen)
-    _require_usable_values(volume.array, f"Series {chosen.number}")
+    require_usable_values(volume.array, f"Series {chosen.number}")
     notices = ()
     if len(found) > 1 and wanted is None:
         others = "; ".join(s.summary + (", not usable" if s.problem else "") for s in found if s is not chosen)
@@ -113,7 +113,7 @@ def _read_dicom(path: Path, wanted: str | None) -> Study:
         notices = (Notice("several-series", text),)
     patient = {"name": str(chosen.header.get("PatientName", "")), "id": str(chosen.header.get("PatientID", ""))}
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
-    source = _source("DICOM", volume, kind, body_part(chosen.header))
+    source = source_facts("DICOM", volume, kind, body_part(chosen.header))
     return Study(volume, source, {key: value for key, value in patient.items() if value}, notices)
 
 
@@ -142,7 +142,7 @@ def _read_file(path: Path, suffix: str) -> Study:
         raise InputError(damaged) from error
     array = sitk.GetArrayFromImage(image)
     array = array.reshape(array.shape[-3:])
-    _require_usable_values(array, str(path))
+    require_usable_values(array, str(path))
     if np.issubdtype(array.dtype, np.integer) and len(np.unique(array)) <= LABEL_VALUES:
         raise InputError(f"{path} holds few different values, as a label mask does; give the image that belongs to it.")
     matrix = np.eye(4)
@@ -154,10 +154,11 @@ def _read_file(path: Path, suffix: str) -> Study:
         volume = Volume(array, matrix)
     except ValueError as error:
         raise InputError(f"{path} has an unusable position in space ({error}); export it again.") from error
-    return Study(volume, _source(_KINDS[suffix], volume, kind_from_image(array)), notices=notices)
+    return Study(volume, source_facts(_KINDS[suffix], volume, kind_from_image(array)), notices=notices)
 
 
-def _source(file_kind: str, volume: Volume, kind: ImageKind, shown: str = "") -> dict[str, Any]:
+def source_facts(file_kind: str, volume: Volume, kind: ImageKind, shown: str = "") -> dict[str, Any]:
+    """Return ``Study.source``: what is known of an image; ``shown`` are the known words of its body part."""
     plane, obliquity_deg = plane_of(volume)
     return {
         "kind": file_kind,
@@ -204,7 +205,8 @@ def _require_finite(array: np.ndarray, name: str) -> None:
         raise InputError(f"{name} has voxels that are not a number (NaN or infinite); replace them and try again.")
 
 
-def _require_usable_values(array: np.ndarray, name: str) -> None:
+def require_usable_values(array: np.ndarray, name: str) -> None:
+    """Raise InputError where voxels are not numbers, or all the same; the sentence begins with ``name``."""
     _require_finite(array, name)
     if array.min() == array.max():
         raise InputError(f"{name} has the same value in every voxel; give an image with content.")

@@ -1,0 +1,176 @@
+"""Head centres and landmarks of a review as control points that a reader can drag, in one node "Landmarks".
+
+All points are in world RAS mm. A point that is not known is there without a position, so that it can be placed. A
+point is known by its label, or by its description where a reader has changed the label.
+"""
+
+import json
+import math
+from typing import Literal
+
+from ONFHAssistLib.core.hip import SIDES, Landmarks, Point, Side, Sphere
+from ONFHAssistLib.scene.nodes import Node, review_node
+
+What = Literal["head centre", "acetabular edge", "teardrop"]
+POINTS: dict[What, str] = {
+    "head centre": "centre of the sphere that fits the joint surface of the femoral head",
+    "acetabular edge": "lateral end of the acetabular roof on the mid-coronal slice",
+    "teardrop": "lower end of the teardrop, the medial acetabular wall, on the mid-coronal slice",
+}
+"""The points of each side, with what a reader should look for."""
+
+SAME_WITHIN_MM = 0.01
+"""A point that lies where it was written, as exactly as files keep it, has not been dragged."""
+
+MARK_RGB = (1.0, 0.6, 0.82)
+"""As in the report's pictures."""
+
+
+def landmarks_node(volume_node: Node) -> Node:
+    """Return the review's vtkMRMLMarkupsFiducialNode, made if missing: three points for each side, none placed yet."""
+    node = review_node(volume_node, "landmarks", "vtkMRMLMarkupsFiducialNode", "Landmarks")
+    if node.GetNumberOfControlPoints() > 0:
+        return node
+    with _Bulk(node):
+        for side in SIDES:
+            for what, meaning in POINTS.items():
+                index = node.AddControlPoint(0.0, 0.0, 0.0)
+                node.SetNthControlPointLabel(index, label(side, what))
+                node.SetNthControlPointDescription(index, f"{label(side, what)}: {meaning}")
+                node.UnsetNthControlPointPosition(index)
+        # Deleting a point then takes its position only, and no click adds a seventh.
+        node.SetFixedNumberOfControlPoints(True)
+    display = node.GetDisplayNode()
+    if display is not None:
+        with _Bulk(display):
+            display.SetGlyphTypeFromString("Cross2D")
+            display.SetSelectedColor(MARK_RGB)
+            display.SetColor(MARK_RGB)
+            display.SetActiveColor(1.0, 1.0, 1.0)
+            display.SetGlyphScale(2.5)
+            display.SetTextScale(2.5)
+            display.SetOccludedVisibility(True)  # the centre lies inside the head
+            display.SetPropertiesLabelVisibility(False)
+    return node
+
+
+def label(side: Side, what: What) -> str:
+    """Return for example "Right head centre"."""
+    return f"{side.capitalize()} {what}"
+
+
+def write_landmarks(node: Node, side: Side, landmarks: Landmarks, sphere: Sphere | None) -> None:
+    """Place the points of one side; what is None loses its position. Points already in place fire no event."""
+    points = {
+        "head centre": (sphere.centre_ras_mm if sphere else None, None),
+        "acetabular edge": (landmarks.acetabular_edge_ras_mm, landmarks.acetabular_edge_confidence),
+        "teardrop": (landmarks.teardrop_ras_mm, landmarks.teardrop_confidence),
+    }
+    with _Bulk(node):
+        set_radius(node, side, sphere.radius_mm if sphere else None)
+        for what, (point, confidence) in points.items():
+            index = control_point(node, side, what)
+            if index is None:
+                continue
+            _attribute(node, _written(side, what), None if point is None else [*point, confidence])
+            placed = _position(node, index)
+            if point is None and placed is not None:
+                node.UnsetNthControlPointPosition(index)
+            elif point is not None and (placed is None or math.dist(placed, point) > SAME_WITHIN_MM):
+                node.SetNthControlPointPositionWorld(index, *point)
+
+
+def read_landmarks(node: Node, side: Side) -> tuple[Landmarks, Point | None]:
+    """Return the landmarks of one side and the head's centre, as they are placed now.
+
+    A point that lies where `write_landmarks` put it comes back as it was given, with its confidence; one that a reader
+    has placed has the confidence None. A point without a position is None.
+    """
+    edge, edge_confidence = _read(node, side, "acetabular edge")
+    teardrop, teardrop_confidence = _read(node, side, "teardrop")
+    centre, _ = _read(node, side, "head centre")
+    return Landmarks(edge, teardrop, edge_confidence, teardrop_confidence), centre
+
+
+def read_sphere(node: Node, side: Side) -> Sphere | None:
+    """Return the sphere of one side, at the place of its centre now; None without centre or radius."""
+    centre, _ = _read(node, side, "head centre")
+    radius = node.GetAttribute(_radius(side))
+    return Sphere(centre, float(radius)) if centre and radius else None
+
+
+def set_radius(node: Node, side: Side, radius_mm: float | None) -> None:
+    """Keep the radius of a side's sphere on the node; the node is modified where that is another one."""
+    _attribute(node, _radius(side), radius_mm)
+
+
+def control_point(node: Node, side: Side, what: What) -> int | None:
+    """Return the index of a control point; None where the reader has removed it."""
+    wanted = label(side, what)
+    indices = range(node.GetNumberOfControlPoints())
+    by_label = (index for index in indices if node.GetNthControlPointLabel(index) == wanted)
+    by_text = (index for index in indices if node.GetNthControlPointDescription(index).startswith(f"{wanted}: "))
+    return next(by_label, next(by_text, None))
+
+
+def place_landmark(node: Node, side: Side, what: What) -> bool:
+    """Let the next click in a view place this point, which loses its position until then.
+
+    Returns:
+        whether there is such a point, and a selection and interaction node in the scene.
+    """
+    scene, index = node.GetScene(), control_point(node, side, what)
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    if index is None or selection is None or interaction is None:
+        return False
+    node.UnsetNthControlPointPosition(index)
+    node.SetControlPointPlacementStartIndex(index)
+    selection.SetReferenceActivePlaceNodeClassName(node.GetClassName())
+    selection.SetReferenceActivePlaceNodeID(node.GetID())
+    interaction.SwitchToSinglePlaceMode()
+    return True
+
+
+class _Bulk:
+    """One Modified event for what happens inside."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __enter__(self) -> None:
+        self._before = self._node.StartModify()
+
+    def __exit__(self, *_: object) -> None:
+        self._node.EndModify(self._before)
+
+
+def _read(node: Node, side: Side, what: What) -> tuple[Point | None, float | None]:
+    index = control_point(node, side, what)
+    placed = None if index is None else _position(node, index)
+    if placed is None:
+        return None, None
+    written = json.loads(node.GetAttribute(_written(side, what)) or "null")
+    if written is not None and math.dist(placed, written[:3]) <= SAME_WITHIN_MM:
+        return tuple(written[:3]), written[3]
+    return placed, None
+
+
+def _position(node: Node, index: int) -> Point | None:
+    if node.GetNthControlPointPositionStatus(index) != node.PositionDefined:
+        return None
+    return tuple(node.GetNthControlPointPositionWorld(index))
+
+
+def _attribute(node: Node, name: str, value: object) -> None:
+    text = None if value is None else json.dumps(value)
+    if node.GetAttribute(name) != text:
+        node.SetAttribute(name, text)
+
+
+def _radius(side: Side) -> str:
+    return f"ONFHAssist.{side.capitalize()}RadiusMm"
+
+
+def _written(side: Side, what: What) -> str:
+    return f"ONFHAssist.{label(side, what).title().replace(' ', '')}"

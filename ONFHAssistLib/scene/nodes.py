@@ -1,0 +1,81 @@
+"""The nodes that a review adds to a scene: found again by their role, named without the patient, filed in the study."""
+
+from typing import Any
+
+import numpy as np
+
+Scene = Any
+Node = Any
+"""vtkMRMLScene and vtkMRMLNode; their classes are only there inside of Slicer or with slicer-core."""
+
+ROLE = "ONFHAssist.Role"
+"""Attribute that says what a node is for; with the volume that it refers to, it finds the node again."""
+VOLUME = "ONFHAssistVolume"
+"""Node reference to the volume under review."""
+
+
+def find_node(volume_node: Node, role: str, class_name: str) -> Node | None:
+    """Return the node of a review that has this role; None where there is none (any more)."""
+    scene = volume_node.GetScene()
+    for n in range(scene.GetNumberOfNodesByClass(class_name)):
+        node = scene.GetNthNodeByClass(n, class_name)
+        if node.GetAttribute(ROLE) == role and node.GetNodeReferenceID(VOLUME) == volume_node.GetID():
+            return node
+    return None
+
+
+def review_node(volume_node: Node, role: str, class_name: str, name: str, hidden: bool = False) -> Node:
+    """Return the node of a review that has this role, made if missing.
+
+    Args:
+        volume_node: the volume under review, in a scene.
+        role: what the node is for, such as "right sphere".
+        class_name: MRML class.
+        name: for people; never the patient's.
+        hidden: keep it out of lists and of the subject hierarchy.
+    """
+    found = find_node(volume_node, role, class_name)
+    if found is not None:
+        return found
+    import slicer
+
+    node = getattr(slicer, class_name)()
+    node.SetName(name)
+    node.SetHideFromEditors(hidden)
+    node.SetAttribute(ROLE, role)
+    volume_node.GetScene().AddNode(node)
+    node.SetNodeReferenceID(VOLUME, volume_node.GetID())
+    if hasattr(node, "CreateDefaultDisplayNodes"):
+        node.CreateDefaultDisplayNodes()
+    if not hidden:
+        file_in_study(volume_node, node)
+    return node
+
+
+def file_in_study(volume_node: Node, node: Node) -> None:
+    """Put a node beside the volume in the subject hierarchy, under the same study if there is one."""
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volume_node.GetScene())
+    if hierarchy is None:
+        return
+    beside = hierarchy.GetItemByDataNode(volume_node)
+    parent = hierarchy.GetItemParent(beside) if beside else hierarchy.GetSceneItemID()
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.SetItemParent(item, parent)
+    else:
+        hierarchy.CreateItem(parent, node)
+
+
+def ijk_to_world(volume_node: Node) -> np.ndarray:
+    """Return the matrix (4, 4) from voxels (i, j, k) to world RAS in mm, with the volume's linear transform applied."""
+    import vtk
+
+    own, parent = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(own)
+    transform = volume_node.GetParentTransformNode()
+    if transform is not None:
+        transform.GetMatrixTransformToWorld(parent)
+    vtk.vtkMatrix4x4.Multiply4x4(parent, own, own)
+    return np.array([[own.GetElement(row, column) for column in range(4)] for row in range(4)])

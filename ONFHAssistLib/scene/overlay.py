@@ -1,0 +1,131 @@
+"""What is drawn over the slices of each hip: the best-fit sphere, the weight-bearing portion, the lesion's lateral end.
+
+The portion and the end are ribbons as wide as a slice is thick, so that the mid-coronal slice, and no other coronal
+one, shows them as lines; in 3D they lie around the head.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ONFHAssistLib.core.hip import HipMasks, HipResult, Side
+from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.planes import Plane, mid_plane
+from ONFHAssistLib.exchange.figures import portion_lines
+from ONFHAssistLib.exchange.segments import segments
+from ONFHAssistLib.scene.nodes import Node, review_node
+
+THIRDS_RGB = ((53, 201, 155), (215, 245, 234), (53, 201, 155))
+"""Medial, middle and lateral third, as in the report's pictures."""
+SPHERE_RGB = (1.0, 1.0, 1.0)
+REFORMATTED_WIDTH_MM = 2.0
+"""Width of the ribbons where the mid-coronal plane is not a slice of the series."""
+SPHERE_RESOLUTION = 72
+"""Its facets then stay within 0.1 % of the radius, 0.03 mm."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The two models of one hip, drawn and never picked."""
+
+    side: Side
+    sphere: Node
+    portion: Node
+
+
+def overlay_nodes(volume_node: Node, side: Side) -> Overlay:
+    """Return the overlay of one hip, made if missing: empty until `update_overlay`."""
+    name = side.capitalize()
+    sphere = review_node(volume_node, f"{side} sphere", "vtkMRMLModelNode", f"{name} best-fit sphere")
+    portion = review_node(volume_node, f"{side} portion", "vtkMRMLModelNode", f"{name} weight-bearing portion")
+    for node in (sphere, portion):
+        display = node.GetDisplayNode()
+        if not node.GetSelectable() or display is None:  # made before
+            continue
+        node.SetSelectable(False)
+        display.SetVisibility2D(True)
+        display.SetLighting(False)
+        display.SetBackfaceCulling(False)
+        if node is sphere:
+            display.SetColor(SPHERE_RGB)
+            display.SetOpacity(0.12)
+            display.SetSliceIntersectionOpacity(0.7)
+            display.SetSliceIntersectionThickness(1)
+        else:
+            display.SetSliceIntersectionThickness(4)
+            display.SetActiveScalar("Colour", 1)  # vtkAssignAttribute::CELL_DATA
+            display.SetScalarRangeFlag(display.UseDirectMapping)
+            display.SetScalarVisibility(True)
+    return Overlay(side, sphere, portion)
+
+
+def update_overlay(overlay: Overlay, hip: HipResult, masks: HipMasks | None) -> None:
+    """Draw sphere, portion and lesion end of a hip as it is now; a hip without masks has none of them."""
+    if masks is None:
+        for node in (overlay.sphere, overlay.portion):
+            _show(node, None, "")
+        return
+    key = repr(masks.sphere)
+    if overlay.sphere.GetAttribute("ONFHAssist.Drawn") != key:
+        _show(overlay.sphere, _ball(masks), key)
+    plane = mid_plane(masks.head, "coronal", masks.sphere)
+    end = hip.grades["jic"].details.get("lateral_end_deg") if "jic" in hip.grades else None
+    key = repr((masks.sphere, masks.landmarks, end))
+    if overlay.portion.GetAttribute("ONFHAssist.Drawn") != key:
+        _show(overlay.portion, None if plane is None else _ribbons(plane, masks, hip), key)
+
+
+def _show(node: Node, surface: object | None, key: str) -> None:
+    """Put a surface on a model; the key says what is drawn, so that nothing is drawn twice."""
+    import vtk
+
+    before = node.StartModify()
+    node.SetAttribute("ONFHAssist.Drawn", key)
+    node.SetAndObservePolyData(surface or vtk.vtkPolyData())
+    node.EndModify(before)
+
+
+def _ball(masks: HipMasks) -> object:
+    import vtk
+
+    source = vtk.vtkSphereSource()
+    source.SetCenter(masks.sphere.centre_ras_mm)
+    source.SetRadius(masks.sphere.radius_mm)
+    source.SetThetaResolution(SPHERE_RESOLUTION)
+    source.SetPhiResolution(SPHERE_RESOLUTION)
+    source.Update()
+    return source.GetOutput()
+
+
+def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> object | None:
+    """Sweep the lines of the portion along the plane's normal; each cell has its colour."""
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    lines = portion_lines(plane, masks, hip)
+    drawn = list(zip(lines.thirds, THIRDS_RGB, strict=False))
+    if lines.lesion_end is not None:
+        necrosis = segments()[MaskLabel.necrosis(masks.side)]
+        drawn.append((lines.lesion_end, tuple(round(255 * part) for part in necrosis.rgb)))
+    if not drawn:
+        return None
+    width = REFORMATTED_WIDTH_MM
+    if plane.voxel_index is not None:  # a little less than a slice: the next one does not touch it
+        width = 0.98 * masks.head.spacing_mm[plane.voxel_index[0]]
+    points, cells, colours = vtk.vtkPoints(), vtk.vtkCellArray(), []
+    for line, colour in drawn:
+        first = points.GetNumberOfPoints()
+        for point in line:
+            for sign in (-0.5, 0.5):
+                points.InsertNextPoint(point + sign * width * plane.normal_ras)
+        for n in range(len(line) - 1):
+            corner = first + 2 * n
+            cells.InsertNextCell(4, (corner, corner + 1, corner + 3, corner + 2))
+            colours.append(colour)
+    surface = vtk.vtkPolyData()
+    surface.SetPoints(points)
+    surface.SetPolys(cells)
+    array = numpy_to_vtk(np.array(colours, np.uint8), deep=True)
+    array.SetName("Colour")
+    surface.GetCellData().SetScalars(array)
+    return surface

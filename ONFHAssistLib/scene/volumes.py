@@ -1,0 +1,141 @@
+"""From a volume node to a study."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.planes import stack_axis
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.read import LABEL_VALUES, Study, require_usable_values, source_facts
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, kind_from_tags
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Node = Any
+"""A node of MRML: its classes come from Slicer in the desktop and from slicer-core elsewhere."""
+
+
+def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
+    """Read a scalar volume node; a linear parent transform is applied to its place, never to its voxels.
+
+    Args:
+        node: vtkMRMLScalarVolumeNode.
+        header: the DICOM header of the series that it came from, where there is one; without it modality and
+            sequence are guessed from the intensities.
+
+    Returns:
+        the study with a copy of the voxels; ``source["kind"]`` is "Slicer".
+
+    Raises:
+        InputError: there is no volume, or it cannot be graded: a label map, a colour image, a sequence, a single slice,
+            voxels that are no numbers or all the same, a transform that is not linear or shears.
+    """
+    array = _voxels(node)
+    name = "The volume"
+    require_usable_values(array, name)
+    if array.dtype.kind in "iu" and _few_values(array):
+        raise InputError("The volume holds few different values, as a label map does; choose the image it belongs to.")
+    volume = place(node, array.copy())
+    kind = ImageKind("unknown", "unknown") if header is None else kind_from_tags(header)
+    if kind.modality == "unknown":
+        kind = kind_from_image(array)
+    tags = {"name": "PatientName", "id": "PatientID"}
+    patient = {} if header is None else {key: str(header.get(tag) or "") for key, tag in tags.items()}
+    source = source_facts("Slicer", volume, kind, "" if header is None else body_part(header))
+    return Study(volume, source, {key: value for key, value in patient.items() if value})
+
+
+def place(node: Node, array: np.ndarray) -> Volume:
+    """Put an array (k, j, i) on the grid of a volume node, in the world's RAS; raises InputError as `study_from_node`.
+
+    An array without voxels of its own (`numpy.broadcast_to`) will do where only the grid is wanted.
+    """
+    try:
+        return Volume(array, world_matrix(node) @ local_matrix(node))
+    except ValueError as error:
+        raise InputError(f"The volume has an unusable place in space ({error}); export it again.") from error
+
+
+def grid_of(node: Node) -> Volume:
+    """Return the grid of a volume node in the world's RAS; its array holds no voxels and takes no memory."""
+    if node is None or node.GetImageData() is None:
+        raise InputError("The volume holds no image; load one, and choose it.")
+    shape = node.GetImageData().GetDimensions()[::-1]
+    return place(node, np.broadcast_to(np.False_, shape))
+
+
+def local_matrix(node: Node) -> np.ndarray:
+    """Return IJK to RAS (4, 4) in mm, without the parent transform."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return _array(matrix)
+
+
+def world_matrix(node: Node) -> np.ndarray:
+    """Return what the parent transforms of a node do, RAS to RAS (4, 4); raises InputError where it is not linear."""
+    parent = node.GetParentTransformNode()
+    if parent is None:
+        return np.eye(4)
+    matrix = vtk.vtkMatrix4x4()
+    if not parent.IsTransformToWorldLinear() or not parent.GetMatrixTransformToWorld(matrix):
+        raise InputError("The volume is under a transform that is not linear; harden it, or take the volume out of it.")
+    return _array(matrix)
+
+
+def describe(study: Study) -> str:
+    """Return a few words for the reader, such as "coronal T1, 39 slices, 0.9 × 0.9 × 5.2 mm"."""
+    source = study.source
+    sequence, modality = source["sequence"], source["modality"]
+    kind = sequence if sequence != "unknown" else {"MR": "MR", "CT": "CT"}.get(modality, "image")
+    spacing = np.array(study.volume.spacing_mm)
+    axis = stack_axis(study.volume)
+    slices = study.volume.array.shape[2 - axis]
+    size = " × ".join(f"{x:.1f}" for x in (*np.delete(spacing, axis), spacing[axis]))
+    suppressed = ", fat suppressed" if source["fat_suppressed"] else ""
+    return f"{source['plane']} {kind}{suppressed}, {slices} slices, {size} mm"
+
+
+def _voxels(node: Node) -> np.ndarray:
+    """Return the voxels of a node, not copied; raises InputError where it is no scalar image of several slices."""
+    if node is None:
+        raise InputError("No volume is chosen; load a hip MRI or CT, and choose it.")
+    if node.IsA("vtkMRMLSequenceNode") or _in_sequence(node):
+        raise InputError("The volume is a sequence of several images; export one of them as a volume, and choose that.")
+    if node.IsA("vtkMRMLLabelMapVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
+        raise InputError("A label map is chosen, not an image; choose the image it belongs to.")
+    if not node.IsA("vtkMRMLScalarVolumeNode"):
+        raise InputError("What is chosen is not a volume; load a hip MRI or CT, and choose it.")
+    image = node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
+        raise InputError("The volume holds no image; load it again.")
+    if image.GetNumberOfScalarComponents() != 1 or node.IsA("vtkMRMLTensorVolumeNode"):
+        raise InputError("The volume is a colour or vector image; choose a greyscale one.")
+    if min(image.GetDimensions()) < 2:
+        raise InputError("The volume has one slice only; load the whole series, and choose that.")
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+
+
+def _in_sequence(node: Node) -> bool:
+    """Whether a sequence browser shows its items in this node, and has more than one of them."""
+    scene = node.GetScene()
+    if scene is None:
+        return False
+    browsers = (
+        scene.GetNthNodeByClass(n, "vtkMRMLSequenceBrowserNode")
+        for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSequenceBrowserNode"))
+    )
+    return any(browser.IsProxyNode(node.GetID()) and browser.GetNumberOfItems() > 1 for browser in browsers)
+
+
+def _few_values(array: np.ndarray) -> bool:
+    """Whether an array has no more values than a label map; a sample tells nearly always."""
+    sample = array[:: max(1, array.shape[0] // 8), ::8, ::8]
+    return len(np.unique(sample)) <= LABEL_VALUES and len(np.unique(array)) <= LABEL_VALUES
+
+
+def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
