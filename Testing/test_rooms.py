@@ -1,6 +1,7 @@
 """The rooms of the house: each imports only from the floors below it. CONTRIBUTING.md tells what lives where."""
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ ROOMS = {
     "scene": {"core", "imaging", "curation", "exchange", "analysis"},
     "training": {"core", "models", "imaging", "systems", "curation", "analysis", "scene"},
     "desktop": {"core", "models", "imaging", "curation", "exchange", "analysis", "worker", "scene"},
-    "cli": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis"},
+    "web": {"core", "models", "imaging", "curation", "exchange", "analysis", "worker", "scene"},
+    "cli": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis", "web"},
 }
 # Which libraries a room may import, besides the standard library and those of core; training is free.
 LIBRARIES = {
@@ -37,10 +39,13 @@ LIBRARIES = {
     "worker": set(),
     "scene": {"SimpleITK", "pydicom", "vtk", "slicer"},
     "desktop": {"vtk", "slicer", "qt", "ctk"},
+    "web": {"aiohttp", "trame", "trame_server", "trame_client", "trame_slicer", "undo_stack", "vtk", "slicer"},
     "cli": {"typer", "rich"},
 }
 SLICERS_OWN = {"ctk", "qt", "slicer", "vtk"}
 """What comes with 3D Slicer."""
+TRAMES_OWN = {"aiohttp", "trame", "trame_client", "trame_server", "undo_stack"}
+"""What comes with trame-slicer, which is pinned in the extra ``review``."""
 # Slow or optional: a start without them is quick, and works without those of an extra.
 NEVER_AT_FILE_SCOPE = {"torch", "monai", "matplotlib", "openvino"}
 
@@ -120,7 +125,13 @@ def test_a_file_imports_only_from_the_floors_below_it(path: Path):
 
 def libraries_of(folder: str) -> set[str]:
     """The distributions whose modules the files of a folder import."""
-    names = {"skimage": "scikit-image", "PIL": "pillow", "yaml": "pyyaml"}
+    names = {
+        "skimage": "scikit-image",
+        "PIL": "pillow",
+        "yaml": "pyyaml",
+        "fpdf": "fpdf2",
+        "trame_slicer": "trame-slicer",
+    }
     used = {
         name.partition(".")[0]
         for path in (ROOT / folder).rglob("*.py")
@@ -133,17 +144,18 @@ def libraries_of(folder: str) -> set[str]:
 def pinned_for(*extras: str) -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
-    return {pin.partition("==")[0].lower() for pins in lists for pin in pins}
+    return {re.split(r"==|\[", pin)[0].lower() for pins in lists for pin in pins}
 
 
 def test_every_library_that_is_imported_is_pinned():
     used = libraries_of("ONFHAssistLib") | libraries_of("training")
-    assert used - SLICERS_OWN <= pinned_for("train", "benchmark")
+    assert used - SLICERS_OWN - TRAMES_OWN <= pinned_for("train", "benchmark", "review")
 
 
 def test_every_library_that_a_user_has_to_install_is_imported():
     codecs = {"pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg"}  # pydicom looks for them by itself
-    assert pinned_for() == libraries_of("ONFHAssistLib") - SLICERS_OWN - {"torch", "monai"} | codecs
+    of_extras = SLICERS_OWN | TRAMES_OWN | {"trame-slicer", "torch", "monai"}
+    assert pinned_for() == libraries_of("ONFHAssistLib") - of_extras | codecs
 
 
 def training_files_that_say(word: str) -> set[str]:
