@@ -18,7 +18,7 @@ from ONFHAssistLib.core.hip import (
     StudyResult,
     ThresholdResult,
 )
-from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.measure import HipMeasurement, measure_hip
 from ONFHAssistLib.core.necrosis import largest_piece, look_first
 from ONFHAssistLib.core.sphere import head_from_femur
 from ONFHAssistLib.imaging.canonical import to_input
@@ -199,12 +199,16 @@ def analyse(
 
 def grade(masks: HipMasks) -> HipResult:
     """Measure and grade one hip from its masks: where an edit enters again."""
-    measured = measure_hip(masks)
+    return result_of(measure_hip(masks))
+
+
+def result_of(measured: HipMeasurement) -> HipResult:
+    """Grade what was measured."""
     return HipResult(
-        side=masks.side,
+        side=measured.side,
         status="graded",
-        sphere=masks.sphere,
-        landmarks=masks.landmarks,
+        sphere=measured.sphere,
+        landmarks=measured.landmarks,
         head_volume_ml=measured.head_volume_ml,
         necrosis_volume_ml=measured.necrosis_volume_ml,
         volume_ratio=measured.volume_ratio,

@@ -100,34 +100,45 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     head = masks.head.like(masks.head.array.astype(bool))
     if not head.array.any():
         raise ValueError("The head mask is empty.")
-    necrosis = head.like(masks.necrosis.array.astype(bool) & head.array)
     box = bounding_box(head.array)
-    near = replace(masks, head=head, necrosis=necrosis).cropped(box)  # the planes are sampled from little data
-    bounds = outlines(near)
-    slices = _slices(head, necrosis, bounds, box[0].start)
+    return measure_near(head, replace(masks, head=head).cropped(box), box)
+
+
+def measure_near(grid: Volume, near: HipMasks, box: tuple[slice, slice, slice]) -> HipMeasurement:
+    """Measure one hip whose masks are cropped to the head, as an edited one is kept: `measure_hip` gives the same.
+
+    Args:
+        grid: the input's; its array is not looked at, only its shape.
+        near: boolean masks, cropped to ``box``.
+        box: the smallest box of ``grid``, as array slices (k, j, i), that holds the head.
+    """
+    masks = replace(near, necrosis=near.necrosis.like(near.necrosis.array.astype(bool) & near.head.array))
+    head, necrosis = masks.head.array, masks.necrosis.array
+    bounds = outlines(masks)
+    slices = _slices(grid, masks, bounds, box[0].start)
     large = LARGE_SLICE * max(s.head_mm2 for s in slices)
-    middle = int(np.rint(head.ijk(np.array(masks.sphere.centre_ras_mm))[2]))
-    head_count, necrosis_count = int(head.array.sum()), int(necrosis.array.sum())
+    middle = int(np.rint(grid.ijk(np.array(masks.sphere.centre_ras_mm))[2]))
+    head_count, necrosis_count = int(head.sum()), int(necrosis.sum())
     interval = bounds and tuple(int(mask.sum()) / head_count for mask in bounds)
 
-    coronal, sagittal = (_mid(masks, near, name) for name in ("coronal", "sagittal"))
+    coronal, sagittal = (_mid(grid, masks, name) for name in ("coronal", "sagittal"))
     portion = weight_bearing_portion(coronal.plane, masks.sphere, masks.landmarks, masks.side) if coronal else None
     return HipMeasurement(
         side=masks.side,
         sphere=masks.sphere,
         landmarks=masks.landmarks,
-        head_volume_ml=head_count * head.voxel_ml,
-        necrosis_volume_ml=necrosis_count * head.voxel_ml,
+        head_volume_ml=head_count * grid.voxel_ml,
+        necrosis_volume_ml=necrosis_count * grid.voxel_ml,
         volume_ratio=necrosis_count / head_count,
         ratio_interval=interval,
-        head_coverage=sphere_coverage(head, masks.sphere),
+        head_coverage=sphere_coverage(grid, masks.sphere),
         slices=slices,
         worst_slice=max((s for s in slices if s.head_mm2 >= large), key=lambda s: s.ratio),
         mid_slice=next((s for s in slices if s.index == middle), None),
         coronal=coronal,
         sagittal=sagittal,
-        largest_coronal_deg=_largest_arc(masks, near, "coronal"),
-        largest_sagittal_deg=_largest_arc(masks, near, "sagittal"),
+        largest_coronal_deg=_largest_arc(grid, masks, "coronal"),
+        largest_sagittal_deg=_largest_arc(grid, masks, "sagittal"),
         weight_bearing=portion,
         lateral_end_deg=_lateral_end(coronal, portion, masks) if coronal and portion else None,
         pillars=_pillars(coronal, masks.sphere, masks.side) if coronal else None,
@@ -135,39 +146,39 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
 
 
 def _slices(
-    head: Volume, necrosis: Volume, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
+    grid: Volume, near: HipMasks, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
 ) -> tuple[SliceMeasurement, ...]:
-    """Measure each slice; ``bounds`` are cropped, their slice 0 is ``first``."""
-    pixel_mm2 = head.spacing_mm[0] * head.spacing_mm[1]
-    rows, columns = head.array.shape[1:]
-    head_counts, necrosis_counts = head.array.sum(axis=(1, 2)), necrosis.array.sum(axis=(1, 2))
+    """Measure each slice; ``near`` and ``bounds`` are cropped, their slice 0 is ``first`` of the grid."""
+    pixel_mm2 = grid.spacing_mm[0] * grid.spacing_mm[1]
+    rows, columns = grid.array.shape[1:]
+    head_counts, necrosis_counts = near.head.array.sum(axis=(1, 2)), near.necrosis.array.sum(axis=(1, 2))
     found = []
     for k in np.flatnonzero(head_counts):
         # Counts, not areas: a ratio of exactly 30 % must not become 30.000000000000004 %.
         ratio = int(necrosis_counts[k]) / int(head_counts[k])
-        position = head.ras(np.array([(columns - 1) / 2, (rows - 1) / 2, k]))
+        position = grid.ras(np.array([(columns - 1) / 2, (rows - 1) / 2, k + first]))
         found.append(
             SliceMeasurement(
-                index=int(k),
+                index=int(k) + first,
                 position_ras_mm=tuple(float(x) for x in position),
                 head_mm2=float(head_counts[k] * pixel_mm2),
                 necrosis_mm2=float(necrosis_counts[k] * pixel_mm2),
                 ratio=ratio,
                 steinberg=steinberg_grade(ratio),
-                uncertain_mm2=bounds and float((bounds[1] & ~bounds[0])[k - first].sum() * pixel_mm2),
+                uncertain_mm2=bounds and float((bounds[1] & ~bounds[0])[k].sum() * pixel_mm2),
             )
         )
     return tuple(found)
 
 
-def _on_plane(masks: HipMasks, near: HipMasks, plane: Plane) -> PlaneMeasurement:
+def _on_plane(near: HipMasks, plane: Plane) -> PlaneMeasurement:
     head, necrosis = (sample(mask, plane) for mask in (near.head, near.necrosis))
-    return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, masks.sphere, masks.side))
+    return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, near.sphere, near.side))
 
 
-def _mid(masks: HipMasks, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
-    plane = mid_plane(masks.head, orientation, masks.sphere)
-    return _on_plane(masks, near, plane) if plane else None
+def _mid(grid: Volume, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
+    plane = mid_plane(grid, orientation, near.sphere)
+    return _on_plane(near, plane) if plane else None
 
 
 def _lateral_end(coronal: PlaneMeasurement, portion: WeightBearing, masks: HipMasks) -> float | None:
@@ -177,12 +188,12 @@ def _lateral_end(coronal: PlaneMeasurement, portion: WeightBearing, masks: HipMa
     return end
 
 
-def _largest_arc(masks: HipMasks, near: HipMasks, orientation: Orientation) -> float | None:
-    axis = native_axis(masks.head, orientation, masks.sphere.radius_mm)
-    step = REFORMATTED_STEP_MM if axis is None else masks.head.spacing_mm[axis]
-    count = int(masks.sphere.radius_mm // step)
-    planes = [plane_at(masks.head, orientation, masks.sphere, n * step) for n in range(-count, count + 1)]
-    measured = [_on_plane(masks, near, plane) for plane in planes if plane]
+def _largest_arc(grid: Volume, near: HipMasks, orientation: Orientation) -> float | None:
+    axis = native_axis(grid, orientation, near.sphere.radius_mm)
+    step = REFORMATTED_STEP_MM if axis is None else grid.spacing_mm[axis]
+    count = int(near.sphere.radius_mm // step)
+    planes = [plane_at(grid, orientation, near.sphere, n * step) for n in range(-count, count + 1)]
+    measured = [_on_plane(near, plane) for plane in planes if plane]
     return max((m.arc.arc_deg for m in measured if m.head.any()), default=None)
 
 

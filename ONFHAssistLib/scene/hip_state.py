@@ -1,0 +1,183 @@
+"""What a reader can change of a hip, small enough to be kept for every step back."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Sphere
+from ONFHAssistLib.core.necrosis import bounding_box
+from ONFHAssistLib.core.volume import Volume
+
+Box = tuple[slice, slice, slice]
+"""Array slices (k, j, i) with start and stop."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A mask that is known inside a box of its grid, and false outside of it: ``array`` is bool, the box's shape."""
+
+    box: Box
+    array: np.ndarray
+
+    def within(self, box: Box) -> np.ndarray:
+        """Return the mask in another box of the same grid, a new array of its shape."""
+        return _moved(self.array, self.box, box)
+
+    def tight(self) -> "Patch":
+        """Return the same mask in the smallest box; in an empty one where there is nothing."""
+        if not self.array.any():
+            return EMPTY
+        box = bounding_box(self.array)
+        moved = (slice(a.start + b.start, a.start + b.stop) for a, b in zip(self.box, box, strict=True))
+        return Patch(tuple(moved), self.array[box])
+
+    def on(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """Return the mask on its whole grid."""
+        found = np.zeros(shape, bool)
+        found[self.box] = self.array
+        return found
+
+
+EMPTY = Patch((slice(0, 0),) * 3, np.zeros((0, 0, 0), bool))
+
+
+@dataclass(frozen=True, eq=False)
+class Automatic:
+    """What the networks made of a hip: its masks in the box around the head, and their result.
+
+    Attributes:
+        near: cropped to ``box``, the smallest one that holds the head.
+        threshold: masks of the system S-T1 on the same grid, as far as it was asked for.
+    """
+
+    box: Box
+    near: HipMasks
+    result: HipResult
+    threshold: HipMasks | None = None
+
+    @staticmethod
+    def of(masks: HipMasks, result: HipResult, threshold: HipMasks | None = None) -> "Automatic":
+        """Crop the masks of an analysis."""
+        box = bounding_box(masks.head.array)
+        return Automatic(box, masks.cropped(box), result, threshold)
+
+    def state(self) -> "HipState":
+        """Return the hip as the networks made it."""
+        head, necrosis = (Patch(self.box, mask.array) for mask in (self.near.head, self.near.necrosis))
+        return HipState.of(head, necrosis, self.near.sphere, self.near.landmarks, self)
+
+
+@dataclass(frozen=True, eq=False)
+class HipState:
+    """A hip at one moment: masks (bits, in the smallest box around the head), sphere, landmarks, and its origin.
+
+    Attributes:
+        box: of the head; the necrosis lies inside the head.
+        head_bits, necrosis_bits: `numpy.packbits` of the masks in ``box``.
+        automatic: what "back to the automatic result" goes back to.
+    """
+
+    box: Box
+    head_bits: np.ndarray
+    necrosis_bits: np.ndarray
+    sphere: Sphere
+    landmarks: Landmarks
+    automatic: Automatic
+
+    @staticmethod
+    def of(head: Patch, necrosis: Patch, sphere: Sphere, landmarks: Landmarks, automatic: Automatic) -> "HipState":
+        """Keep these masks, the necrosis clipped to the head."""
+        head = head.tight()
+        clipped = necrosis.within(head.box) & head.array
+        return HipState(head.box, np.packbits(head.array), np.packbits(clipped), sphere, landmarks, automatic)
+
+    @cached_property
+    def head(self) -> Patch:
+        """The head, necrosis included."""
+        return Patch(self.box, self._unpacked(self.head_bits))
+
+    @cached_property
+    def necrosis(self) -> Patch:
+        """The necrosis, in the box of the head."""
+        return Patch(self.box, self._unpacked(self.necrosis_bits))
+
+    def with_masks(self, head: Patch, necrosis: Patch) -> "HipState":
+        """Return this hip with other masks, the necrosis clipped to the head."""
+        return HipState.of(head, necrosis, self.sphere, self.landmarks, self.automatic)
+
+    def with_points(self, sphere: Sphere, landmarks: Landmarks) -> "HipState":
+        """Return this hip with another sphere and other landmarks."""
+        return replace(self, sphere=sphere, landmarks=landmarks)
+
+    def same_masks(self, other: "HipState") -> bool:
+        """Say whether head and necrosis are the same."""
+        return self.same_head(other) and np.array_equal(self.necrosis_bits, other.necrosis_bits)
+
+    def same_head(self, other: "HipState") -> bool:
+        """Say whether the head is the same."""
+        return self.box == other.box and np.array_equal(self.head_bits, other.head_bits)
+
+    def same_as(self, other: "HipState") -> bool:
+        """Say whether nothing differs."""
+        return (
+            self.same_masks(other)
+            and self.sphere == other.sphere
+            and self.landmarks == other.landmarks
+            and self.automatic is other.automatic
+        )
+
+    def near(self, grid: Volume) -> HipMasks:
+        """Return the masks cropped to ``box``, with the probability that belongs to them; the head must not be empty.
+
+        The probability is left out where it decides nothing: where only the necrosis differs from the network's, the
+        outlines that `core.necrosis.outlines` draws do not belong to it.
+        """
+        from_network = self.automatic.near
+        probability = from_network.probability
+        at_start = self.automatic.state()
+        if probability is not None and self.same_head(at_start) and not self.same_masks(at_start):
+            probability = None
+        if probability is not None and self.box != self.automatic.box:
+            probability = grid.cropped(self.box).like(_moved(probability.array, self.automatic.box, self.box))
+        head, necrosis = (grid.cropped(self.box).like(patch.array) for patch in (self.head, self.necrosis))
+        return replace(
+            from_network,
+            head=head,
+            necrosis=necrosis,
+            sphere=self.sphere,
+            landmarks=self.landmarks,
+            probability=probability,
+        )
+
+    def masks(self, grid: Volume) -> HipMasks:
+        """Return the masks on the whole grid, complete with the network's probability."""
+        shape = grid.array.shape
+        probability = self.automatic.near.probability
+        if probability is not None:
+            whole = np.zeros(shape, np.float32)
+            whole[self.automatic.box] = probability.array
+            probability = grid.like(whole)
+        return replace(
+            self.automatic.near,
+            head=grid.like(self.head.on(shape)),
+            necrosis=grid.like(self.necrosis.on(shape)),
+            sphere=self.sphere,
+            landmarks=self.landmarks,
+            probability=probability,
+        )
+
+    def _unpacked(self, bits: np.ndarray) -> np.ndarray:
+        shape = [part.stop - part.start for part in self.box]
+        return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
+
+
+def _moved(array: np.ndarray, source: Box, target: Box) -> np.ndarray:
+    """Return what an array that lies in ``source`` holds of the box ``target``; 0 where it holds nothing."""
+    found = np.zeros([part.stop - part.start for part in target], array.dtype)
+    common = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(source, target, strict=True)]
+    if all(start < stop for start, stop in common):
+        there = tuple(slice(start - b.start, stop - b.start) for (start, stop), b in zip(common, target, strict=True))
+        here = tuple(slice(start - a.start, stop - a.start) for (start, stop), a in zip(common, source, strict=True))
+        found[there] = array[here]
+    return found
