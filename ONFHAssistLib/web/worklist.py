@@ -1,0 +1,242 @@
+"""The studies of a folder as the reader's list: what is there, what is known of it, what is most worth a look."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ONFHAssistLib.core.borderline import is_borderline
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.exchange.publish import publish, write_bytes
+
+IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+VOXELS_OF_OTHERS = (".raw", ".zraw", ".img")
+"""Files that a header beside them (.mhd, .nhdr) points to."""
+STATE_FOLDER = "onfh-review"
+"""Drafts and what is known of each study lie here, inside the folder that is served or in one of the user's choice."""
+STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")
+_UNREAD = "This is not an image that can be read: NIfTI, NRRD, MetaImage or a folder of DICOM files is wanted."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One study, or one thing in its place that is not usable.
+
+    Attributes:
+        key: names it in requests and in the state folder; 16 hexadecimal digits of the SHA-256 of its place, so that
+            no name from the hospital gets there.
+        title: its place in the folder, as the reader knows it.
+        path: file, or folder of DICOM files.
+        problem: why it is not usable; "".
+    """
+
+    key: str
+    title: str
+    path: Path
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class HipSummary:
+    """What the list shows of one hip; ``ratio`` is a fraction, ``reason`` tells why there is no grade."""
+
+    side: str
+    steinberg: str | None
+    jic: str | None
+    ratio: float | None
+    borderline: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known of a study; kept as ``summary.json`` in its state folder. ``status`` is one of STATUSES."""
+
+    status: str = "new"
+    plane: str = ""
+    sequence: str = ""
+    hips: tuple[HipSummary, ...] = ()
+    reviewer: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the list."""
+
+    entry: Entry
+    summary: Summary = field(default_factory=Summary)
+
+    @property
+    def status(self) -> str:
+        """Return the study's status; what cannot be read is not usable, whatever it once was."""
+        return "not usable" if self.entry.problem or self.summary.problem else self.summary.status
+
+
+def find_studies(folder: Path) -> list[Entry]:
+    """Look through a folder and all below it; hidden files and the state folder are left out.
+
+    A folder that holds DICOM files is one study. Only headers are read.
+
+    Raises:
+        InputError: it does not exist, is a file, or cannot be read.
+    """
+    try:
+        if not folder.is_dir():
+            reason = "is a file; give the folder it lies in" if folder.exists() else "does not exist; check the path"
+            raise InputError(f"{folder} {reason}.")
+        os.listdir(folder)
+    except PermissionError as error:
+        raise InputError(f"{folder} cannot be read: permission denied; make it readable.") from error
+    return sorted(_entries(folder), key=lambda entry: entry.title)
+
+
+def single_study(path: Path) -> Entry:
+    """Return the entry of one file or DICOM folder that was named; raises InputError where it does not exist."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the path.")
+    return _entry(path.parent, path, "" if path.is_dir() else _problem(path))
+
+
+def entry_of(entries: Iterable[Entry], key: str) -> Entry:
+    """Return the entry that a browser has asked for; a key is all that it may send, so no path leaves the folder.
+
+    Raises:
+        InputError: there is none of this key, or the study is gone.
+    """
+    for entry in entries:
+        if entry.key == key:
+            if not entry.path.exists():
+                raise InputError(f"{entry.title} was removed from the folder; look through the folder again.")
+            return entry
+    raise InputError("This study is not in the list; look through the folder again.")
+
+
+def summarise(result: StudyResult, status: str, reviewer: str = "") -> Summary:
+    """Return what the list shows of a graded study."""
+    hips = tuple(_hip(hip) for hip in result.hips)
+    return Summary(status, result.source["plane"], result.source["sequence"], hips, reviewer)
+
+
+def read_summary(state: Path, entry: Entry) -> Summary:
+    """Return what is known of a study; a file that is missing or damaged says nothing."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        kept = json.loads((state / entry.key / "summary.json").read_text(encoding="utf-8"))
+        hips = tuple(HipSummary(**hip) for hip in kept.pop("hips"))
+        found = Summary(**kept, hips=hips)
+        if found.status in STATUSES:
+            return found
+    return Summary()
+
+
+def write_summary(state: Path, entry: Entry, summary: Summary) -> None:
+    """Keep what is known of a study, in one step; raises InputError where that cannot be written."""
+    text = json.dumps(asdict(summary), indent=1, ensure_ascii=False)
+    publish(state / entry.key, {"summary.json": write_bytes(text.encode())})
+
+
+def rows(entries: Iterable[Entry], state: Path) -> list[Row]:
+    """Return the list, the studies that are most worth a look first.
+
+    A draft is unfinished work. Then come the hips on a threshold, those with a lesion, those that nobody has looked
+    at, and those without ONFH; signed ones and what is not usable come last.
+    """
+    found = [Row(entry, read_summary(state, entry)) for entry in entries]
+    return sorted(found, key=lambda row: (_urgency(row), row.entry.title))
+
+
+def matching(listed: Iterable[Row], words: str) -> list[Row]:
+    """Return the rows that say each of the words somewhere: place, status, plane, grade, reviewer, "borderline"."""
+    wanted = words.lower().split()
+    return [row for row in listed if all(word in _words(row) for word in wanted)]
+
+
+def next_unsigned(listed: Iterable[Row], key: str) -> Row | None:
+    """Return the first row that waits for a reader, other than the present one."""
+    return next((row for row in listed if row.entry.key != key and _urgency(row) < _SIGNED), None)
+
+
+_SIGNED = 5
+_URGENCY: Mapping[str, int] = {"draft": 0, "flagged": _SIGNED, "approved": _SIGNED + 1, "not usable": _SIGNED + 2}
+
+
+def _urgency(row: Row) -> int:
+    if row.status in _URGENCY:
+        return _URGENCY[row.status]
+    if row.status == "new":
+        return 3
+    if any(hip.borderline for hip in row.summary.hips):
+        return 1
+    lesion = any(hip.steinberg not in (None, "without ONFH") for hip in row.summary.hips)
+    return 2 if lesion else 4
+
+
+def _words(row: Row) -> str:
+    hips = row.summary.hips
+    said = [row.entry.title, row.status, row.summary.plane, row.summary.sequence, row.summary.reviewer]
+    said += [f"{hip.side} {hip.steinberg} {hip.jic}" for hip in hips]
+    said += ["borderline"] * any(hip.borderline for hip in hips)
+    return " ".join(said).lower()
+
+
+def _hip(hip: HipResult) -> HipSummary:
+    steinberg, jic = (hip.grades.get(name) for name in ("steinberg", "jic"))
+    return HipSummary(
+        hip.side,
+        steinberg and steinberg.grade,
+        jic and jic.grade,
+        hip.volume_ratio,
+        any(is_borderline(name, grade) for name, grade in hip.grades.items()),
+        hip.reason,
+    )
+
+
+def _entries(folder: Path) -> Iterator[Entry]:
+    for place, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if not name.startswith(".") and name != STATE_FOLDER)
+        files = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+        make = partial(_entry, folder)
+        dicom = [path for path in files if _is_dicom(path)]
+        if dicom:
+            yield make(Path(place), "")
+        for path in files:
+            if path not in dicom and path.name != "DICOMDIR" and not path.name.lower().endswith(VOXELS_OF_OTHERS):
+                yield make(path, _problem(path))
+
+
+def _entry(folder: Path, path: Path, problem: str) -> Entry:
+    title = path.relative_to(folder).as_posix()
+    key = hashlib.sha256(title.encode()).hexdigest()[:16]
+    return Entry(key, folder.name if title == "." else title, path, problem)
+
+
+def _is_dicom(path: Path) -> bool:
+    """Look for the mark of a DICOM file; old files without one need the suffix .dcm."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM" or path.suffix.lower() == ".dcm"
+    except OSError:
+        return False
+
+
+def _problem(path: Path) -> str:
+    if not path.name.lower().endswith(IMAGE_SUFFIXES):
+        return _UNREAD
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return _UNREAD
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+    return "" if len(reader.GetSize()) >= 3 else "This is a 2D image; the whole volume is wanted."
