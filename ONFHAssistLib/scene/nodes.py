@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 Scene = Any
 Node = Any
 """vtkMRMLScene and vtkMRMLNode; their classes are only there inside of Slicer or with slicer-core."""
@@ -66,16 +64,3 @@ def file_in_study(volume_node: Node, node: Node) -> None:
         hierarchy.SetItemParent(item, parent)
     else:
         hierarchy.CreateItem(parent, node)
-
-
-def ijk_to_world(volume_node: Node) -> np.ndarray:
-    """Return the matrix (4, 4) from voxels (i, j, k) to world RAS in mm, with the volume's linear transform applied."""
-    import vtk
-
-    own, parent = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(own)
-    transform = volume_node.GetParentTransformNode()
-    if transform is not None:
-        transform.GetMatrixTransformToWorld(parent)
-    vtk.vtkMatrix4x4.Multiply4x4(parent, own, own)
-    return np.array([[own.GetElement(row, column) for column in range(4)] for row in range(4)])

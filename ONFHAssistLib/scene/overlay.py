@@ -7,17 +7,22 @@ one, shows them as lines; in 3D they lie around the head.
 from dataclasses import dataclass
 
 import numpy as np
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk
 
 from ONFHAssistLib.core.hip import HipMasks, HipResult, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import Plane, mid_plane
 from ONFHAssistLib.exchange.figures import portion_lines
 from ONFHAssistLib.exchange.segments import segments
-from ONFHAssistLib.scene.nodes import Node, review_node
+from ONFHAssistLib.scene.nodes import Node, find_node, review_node
 
 THIRDS_RGB = ((53, 201, 155), (215, 245, 234), (53, 201, 155))
 """Medial, middle and lateral third, as in the report's pictures."""
 SPHERE_RGB = (1.0, 1.0, 1.0)
+COLOUR = "Colour"
+"""Array of the portion's cells: red, green, blue."""
+MODEL = "vtkMRMLModelNode"
 REFORMATTED_WIDTH_MM = 2.0
 """Width of the ribbons where the mid-coronal plane is not a slice of the series."""
 SPHERE_RESOLUTION = 72
@@ -35,27 +40,22 @@ class Overlay:
 
 def overlay_nodes(volume_node: Node, side: Side) -> Overlay:
     """Return the overlay of one hip, made if missing: empty until `update_overlay`."""
-    name = side.capitalize()
-    sphere = review_node(volume_node, f"{side} sphere", "vtkMRMLModelNode", f"{name} best-fit sphere")
-    portion = review_node(volume_node, f"{side} portion", "vtkMRMLModelNode", f"{name} weight-bearing portion")
-    for node in (sphere, portion):
-        display = node.GetDisplayNode()
-        if not node.GetSelectable() or display is None:  # made before
-            continue
-        node.SetSelectable(False)
-        display.SetVisibility2D(True)
-        display.SetLighting(False)
-        display.SetBackfaceCulling(False)
-        if node is sphere:
-            display.SetColor(SPHERE_RGB)
-            display.SetOpacity(0.12)
-            display.SetSliceIntersectionOpacity(0.7)
-            display.SetSliceIntersectionThickness(1)
-        else:
-            display.SetSliceIntersectionThickness(4)
-            display.SetActiveScalar("Colour", 1)  # vtkAssignAttribute::CELL_DATA
-            display.SetScalarRangeFlag(display.UseDirectMapping)
-            display.SetScalarVisibility(True)
+    sphere = find_node(volume_node, f"{side} sphere", MODEL)
+    portion = find_node(volume_node, f"{side} portion", MODEL)
+    if sphere is None:
+        sphere = review_node(volume_node, f"{side} sphere", MODEL, f"{side.capitalize()} best-fit sphere")
+        display = _drawn_only(sphere)
+        display.SetColor(SPHERE_RGB)
+        display.SetOpacity(0.12)
+        display.SetSliceIntersectionOpacity(0.7)
+        display.SetSliceIntersectionThickness(1)
+    if portion is None:
+        portion = review_node(volume_node, f"{side} portion", MODEL, f"{side.capitalize()} weight-bearing portion")
+        display = _drawn_only(portion)
+        display.SetSliceIntersectionThickness(4)
+        display.SetActiveScalar(COLOUR, vtk.vtkAssignAttribute.CELL_DATA)
+        display.SetScalarRangeFlag(display.UseDirectMapping)
+        display.SetScalarVisibility(True)
     return Overlay(side, sphere, portion)
 
 
@@ -75,19 +75,25 @@ def update_overlay(overlay: Overlay, hip: HipResult, masks: HipMasks | None) -> 
         _show(overlay.portion, None if plane is None else _ribbons(plane, masks, hip), key)
 
 
-def _show(node: Node, surface: object | None, key: str) -> None:
-    """Put a surface on a model; the key says what is drawn, so that nothing is drawn twice."""
-    import vtk
+def _drawn_only(node: Node) -> Node:
+    """Let a model be seen, in slices too, and never be picked or dragged; return its display node."""
+    node.SetSelectable(False)
+    display = node.GetDisplayNode()
+    display.SetVisibility2D(True)
+    display.SetLighting(False)
+    display.SetBackfaceCulling(False)
+    return display
 
+
+def _show(node: Node, surface: vtk.vtkPolyData | None, key: str) -> None:
+    """Put a surface on a model; the key says what is drawn, so that nothing is drawn twice."""
     before = node.StartModify()
     node.SetAttribute("ONFHAssist.Drawn", key)
     node.SetAndObservePolyData(surface or vtk.vtkPolyData())
     node.EndModify(before)
 
 
-def _ball(masks: HipMasks) -> object:
-    import vtk
-
+def _ball(masks: HipMasks) -> vtk.vtkPolyData:
     source = vtk.vtkSphereSource()
     source.SetCenter(masks.sphere.centre_ras_mm)
     source.SetRadius(masks.sphere.radius_mm)
@@ -97,11 +103,8 @@ def _ball(masks: HipMasks) -> object:
     return source.GetOutput()
 
 
-def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> object | None:
+def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> vtk.vtkPolyData | None:
     """Sweep the lines of the portion along the plane's normal; each cell has its colour."""
-    import vtk
-    from vtk.util.numpy_support import numpy_to_vtk
-
     lines = portion_lines(plane, masks, hip)
     drawn = list(zip(lines.thirds, THIRDS_RGB, strict=False))
     if lines.lesion_end is not None:
@@ -126,6 +129,6 @@ def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> object | None:
     surface.SetPoints(points)
     surface.SetPolys(cells)
     array = numpy_to_vtk(np.array(colours, np.uint8), deep=True)
-    array.SetName("Colour")
+    array.SetName(COLOUR)
     surface.GetCellData().SetScalars(array)
     return surface
