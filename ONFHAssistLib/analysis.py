@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
-from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import (
     SIDES,
     HipMasks,
@@ -18,8 +18,7 @@ from ONFHAssistLib.core.hip import (
     StudyResult,
     ThresholdResult,
 )
-from ONFHAssistLib.core.measure import HipMeasurement, measure_hip
-from ONFHAssistLib.core.necrosis import largest_piece, look_first
+from ONFHAssistLib.core.necrosis import largest_piece
 from ONFHAssistLib.core.sphere import head_from_femur
 from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.domain import check_hip, check_image
@@ -194,28 +193,6 @@ def analyse(
         models.describe(),
         study.patient,
         tuple(threshold_masks),
-    )
-
-
-def grade(masks: HipMasks) -> HipResult:
-    """Measure and grade one hip from its masks: where an edit enters again."""
-    return result_of(measure_hip(masks))
-
-
-def result_of(measured: HipMeasurement) -> HipResult:
-    """Grade what was measured."""
-    return HipResult(
-        side=measured.side,
-        status="graded",
-        sphere=measured.sphere,
-        landmarks=measured.landmarks,
-        head_volume_ml=measured.head_volume_ml,
-        necrosis_volume_ml=measured.necrosis_volume_ml,
-        volume_ratio=measured.volume_ratio,
-        ratio_interval=measured.ratio_interval,
-        look_first=look_first(measured.slices),
-        slices=measured.slices,
-        grades=grade_hip(measured),
     )
 
 

@@ -1,0 +1,28 @@
+"""From the masks of a hip to its result: where an edit enters again."""
+
+from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.hip import HipMasks, HipResult
+from ONFHAssistLib.core.measure import HipMeasurement, measure_hip
+from ONFHAssistLib.core.necrosis import look_first
+
+
+def grade(masks: HipMasks) -> HipResult:
+    """Measure and grade one hip from its masks."""
+    return result_of(measure_hip(masks))
+
+
+def result_of(measured: HipMeasurement) -> HipResult:
+    """Grade what was measured."""
+    return HipResult(
+        side=measured.side,
+        status="graded",
+        sphere=measured.sphere,
+        landmarks=measured.landmarks,
+        head_volume_ml=measured.head_volume_ml,
+        necrosis_volume_ml=measured.necrosis_volume_ml,
+        volume_ratio=measured.volume_ratio,
+        ratio_interval=measured.ratio_interval,
+        look_first=look_first(measured.slices),
+        slices=measured.slices,
+        grades=grade_hip(measured),
+    )
