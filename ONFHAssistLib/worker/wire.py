@@ -1,0 +1,167 @@
+r"""What client and server say to each other: a line of JSON, followed by the bytes of the arrays that it announces.
+
+::
+
+    {"kind": "analyse", "id": 3, ..., "arrays": [{"dtype": "<i2", "shape": [39, 384, 384]}]}\n<bytes>
+
+======== ======== ===================================================== ====================
+from     kind     entries                                               arrays
+======== ======== ===================================================== ====================
+client   open     device, engine, precision, system                     -
+client   analyse  id, options, source, ijk_to_ras                       the image
+client   cancel   id                                                    -
+server   ready    -                                                     -
+server   progress id, fraction, stage                                   -
+server   finished id, result                                            masks, cropped
+server   failed   id, message, remedy, details, exhausted               -
+server   stopped  id                                                    -
+======== ======== ===================================================== ====================
+
+All goes through pipes and nothing through files, so nothing can stay behind on a disk. The server never learns who
+the patient is. Masks are cropped to what is in them: what is left out is zero.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ONFHAssistLib.analysis import AnalysisOptions
+from ONFHAssistLib.core.hip import Calibration, HipMasks, HipResult, Landmarks, Notice, Sphere, StudyResult
+from ONFHAssistLib.core.necrosis import bounding_box
+from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.read import Study
+
+Message = dict[str, Any]
+LONGEST_LINE = 1 << 24
+"""Bytes; the line of a study with hundreds of slices has some hundred thousand."""
+_MASKS = ("head", "necrosis", "probability")
+
+
+def write(stream: BinaryIO, message: Message, arrays: Sequence[np.ndarray] = ()) -> None:
+    """Say something: a JSON-ready message and arrays of numbers or booleans of any shape.
+
+    Raises:
+        OSError: nobody listens any more.
+    """
+    announced = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
+    stream.write(json.dumps({**message, "arrays": announced}).encode("ascii") + b"\n")
+    for array in arrays:
+        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    stream.flush()
+
+
+def read(stream: BinaryIO) -> tuple[Message, list[np.ndarray]] | None:
+    """Wait for what is said next; None at the end.
+
+    Raises:
+        ValueError: that is no message.
+        EOFError: it ends in the middle.
+    """
+    line = stream.readline(LONGEST_LINE)
+    if not line:
+        return None
+    message = json.loads(line)
+    if not isinstance(message, dict) or "kind" not in message:
+        raise ValueError("a line that is no message")
+    arrays = []
+    for announced in message.pop("arrays"):
+        dtype = np.dtype(announced["dtype"])
+        if dtype.kind not in "biuf":
+            raise ValueError(f"an array of {dtype}")
+        array = np.empty(tuple(announced["shape"]), dtype)
+        _fill(stream, array.reshape(-1).view(np.uint8))
+        arrays.append(array)
+    return message, arrays
+
+
+def pack_study(study: Study, options: AnalysisOptions) -> tuple[Message, list[np.ndarray]]:
+    """Return the entries and the array of an ``analyse`` message; without patient and notices, which stay here."""
+    volume = study.volume
+    entries = {"options": to_plain(options), "source": study.source, "ijk_to_ras": volume.ijk_to_ras.tolist()}
+    return entries, [volume.array]
+
+
+def unpack_study(message: Message, arrays: Sequence[np.ndarray]) -> tuple[Study, AnalysisOptions]:
+    """Return what ``pack_study`` was given, but for patient and notices."""
+    volume = Volume(arrays[0], np.array(message["ijk_to_ras"]))
+    return Study(volume, message["source"]), from_plain(AnalysisOptions, message["options"])
+
+
+def pack_result(result: StudyResult) -> tuple[Message, list[np.ndarray]]:
+    """Return the ``result`` entry of a ``finished`` message and its arrays."""
+    arrays: list[np.ndarray] = []
+    entry = {
+        "hips": to_plain(result.hips),
+        "warnings": to_plain(result.warnings),
+        "models": to_plain(result.models),
+        "masks": [_pack_masks(masks, arrays) for masks in result.masks],
+        "threshold_masks": [_pack_masks(masks, arrays) for masks in result.threshold_masks],
+    }
+    return entry, arrays
+
+
+def unpack_result(entry: Message, arrays: Sequence[np.ndarray], study: Study) -> StudyResult:
+    """Return what ``analyse`` gave for this study; image, source, patient and notices are those of ``study``.
+
+    Raises:
+        ValueError, LookupError, TypeError: the entry does not fit the study, or is none.
+    """
+    left = iter(arrays)
+    return StudyResult(
+        volume=study.volume,
+        source=study.source,
+        hips=from_plain(tuple[HipResult, ...], entry["hips"]),
+        masks=tuple(_unpack_masks(masks, left, study.volume) for masks in entry["masks"]),
+        warnings=(*study.notices, *from_plain(tuple[Notice, ...], entry["warnings"])),
+        models=tuple(entry["models"]),
+        patient=study.patient,
+        threshold_masks=tuple(_unpack_masks(masks, left, study.volume) for masks in entry["threshold_masks"]),
+    )
+
+
+def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
+    """``from`` holds for each array the (k, j, i) of its first voxel, or None where there is no such mask."""
+    others = replace(masks, **dict.fromkeys(_MASKS))
+    entry = {field.name: to_plain(getattr(others, field.name)) for field in fields(others) if field.name not in _MASKS}
+    entry["from"] = {}
+    for name in _MASKS:
+        volume = getattr(masks, name)
+        entry["from"][name] = None
+        if volume is not None:
+            filled = volume.array.astype(bool)
+            box = bounding_box(filled) if filled.any() else (slice(0, 0),) * 3
+            arrays.append(volume.array[box])
+            entry["from"][name] = [part.start for part in box]
+    return entry
+
+
+def _unpack_masks(entry: Message, arrays: Any, grid: Volume) -> HipMasks:
+    volumes = {}
+    for name in _MASKS:
+        start = entry["from"][name]
+        volumes[name] = None
+        if start is not None:
+            part = next(arrays)
+            whole = np.zeros(grid.array.shape, part.dtype)
+            whole[tuple(slice(a, a + n) for a, n in zip(start, part.shape, strict=True))] = part
+            volumes[name] = grid.like(whole)
+    return HipMasks(
+        side=entry["side"],
+        sphere=from_plain(Sphere, entry["sphere"]),
+        landmarks=from_plain(Landmarks, entry["landmarks"]),
+        calibration=from_plain(Calibration | None, entry["calibration"]),
+        **volumes,
+    )
+
+
+def _fill(stream: BinaryIO, array: np.ndarray) -> None:
+    at = 0
+    while at < array.size:
+        count = stream.readinto(array[at:])
+        if not count:
+            raise EOFError
+        at += count
