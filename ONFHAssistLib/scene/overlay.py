@@ -17,11 +17,11 @@ from ONFHAssistLib.exchange.figures import portion_lines
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node
 
-THIRDS_RGB = ((53, 201, 155), (215, 245, 234), (53, 201, 155))
+THIRDS_RGB = ((0.21, 0.79, 0.61), (0.84, 0.96, 0.92), (0.21, 0.79, 0.61))
 """Medial, middle and lateral third, as in the report's pictures."""
 SPHERE_RGB = (1.0, 1.0, 1.0)
-COLOUR = "Colour"
-"""Array of the portion's cells: red, green, blue."""
+PART = "Part"
+"""Array of the portion's cells: 0, 1, 2 for the thirds, 3 for the lesion's end."""
 MODEL = "vtkMRMLModelNode"
 REFORMATTED_WIDTH_MM = 2.0
 """Width of the ribbons where the mid-coronal plane is not a slice of the series."""
@@ -53,8 +53,10 @@ def overlay_nodes(volume_node: Node, side: Side) -> Overlay:
         portion = review_node(volume_node, f"{side} portion", MODEL, f"{side.capitalize()} weight-bearing portion")
         display = _drawn_only(portion)
         display.SetSliceIntersectionThickness(4)
-        display.SetActiveScalar(COLOUR, vtk.vtkAssignAttribute.CELL_DATA)
-        display.SetScalarRangeFlag(display.UseDirectMapping)
+        display.SetActiveScalar(PART, vtk.vtkAssignAttribute.CELL_DATA)
+        display.SetAndObserveColorNodeID(_colours(volume_node, side).GetID())
+        display.SetScalarRangeFlag(display.UseManualScalarRange)
+        display.SetScalarRange(0, len(THIRDS_RGB))
         display.SetScalarVisibility(True)
     return Overlay(side, sphere, portion)
 
@@ -85,6 +87,18 @@ def _drawn_only(node: Node) -> Node:
     return display
 
 
+def _colours(volume_node: Node, side: Side) -> Node:
+    table = review_node(volume_node, f"{side} portion colours", "vtkMRMLColorTableNode", "Portion", hidden=True)
+    table.SetTypeToUser()
+    table.SetNumberOfColors(len(THIRDS_RGB) + 1)
+    names = ("Medial third", "Middle third", "Lateral third", "Lateral end of the lesion")
+    for index, (name, rgb) in enumerate(
+        zip(names, (*THIRDS_RGB, segments()[MaskLabel.necrosis(side)].rgb), strict=True)
+    ):
+        table.SetColor(index, name, *rgb, 1.0)
+    return table
+
+
 def _show(node: Node, surface: vtk.vtkPolyData | None, key: str) -> None:
     """Put a surface on a model; the key says what is drawn, so that nothing is drawn twice."""
     before = node.StartModify()
@@ -104,19 +118,18 @@ def _ball(masks: HipMasks) -> vtk.vtkPolyData:
 
 
 def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> vtk.vtkPolyData | None:
-    """Sweep the lines of the portion along the plane's normal; each cell has its colour."""
+    """Sweep the lines of the portion along the plane's normal; each cell has its part."""
     lines = portion_lines(plane, masks, hip)
-    drawn = list(zip(lines.thirds, THIRDS_RGB, strict=False))
+    drawn = list(enumerate(lines.thirds))
     if lines.lesion_end is not None:
-        necrosis = segments()[MaskLabel.necrosis(masks.side)]
-        drawn.append((lines.lesion_end, tuple(round(255 * part) for part in necrosis.rgb)))
+        drawn.append((len(THIRDS_RGB), lines.lesion_end))
     if not drawn:
         return None
     width = REFORMATTED_WIDTH_MM
     if plane.voxel_index is not None:  # a little less than a slice: the next one does not touch it
         width = 0.98 * masks.head.spacing_mm[plane.voxel_index[0]]
-    points, cells, colours = vtk.vtkPoints(), vtk.vtkCellArray(), []
-    for line, colour in drawn:
+    points, cells, parts = vtk.vtkPoints(), vtk.vtkCellArray(), []
+    for part, line in drawn:
         first = points.GetNumberOfPoints()
         for point in line:
             for sign in (-0.5, 0.5):
@@ -124,11 +137,11 @@ def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> vtk.vtkPolyData |
         for n in range(len(line) - 1):
             corner = first + 2 * n
             cells.InsertNextCell(4, (corner, corner + 1, corner + 3, corner + 2))
-            colours.append(colour)
+            parts.append(part)
     surface = vtk.vtkPolyData()
     surface.SetPoints(points)
     surface.SetPolys(cells)
-    array = numpy_to_vtk(np.array(colours, np.uint8), deep=True)
-    array.SetName(COLOUR)
+    array = numpy_to_vtk(np.array(parts, np.int32), deep=True)
+    array.SetName(PART)
     surface.GetCellData().SetScalars(array)
     return surface

@@ -58,7 +58,7 @@ def show_volume(scene: Scene, volume_node: Node) -> None:
         axes = _slice_axes(grid) if own else _anatomical_axes(orientation)
         centre = corners.mean(axis=0)
         centre = centre + ((middle - centre) @ axes[:, 2]) * axes[:, 2]
-        _look(node, axes, centre, np.ptp(corners @ axes[:, :2], axis=0))
+        _look(node, grid, axes, centre, np.ptp(corners @ axes[:, :2], axis=0))
 
 
 def show_hip(scene: Scene, volume_node: Node, sphere: Sphere) -> None:
@@ -76,11 +76,11 @@ def show_hip(scene: Scene, volume_node: Node, sphere: Sphere) -> None:
         if plane is not None:
             across, down = (np.array(step) / np.linalg.norm(step) for step in (plane.column_step_mm, plane.row_step_mm))
             axes = np.array([across, -down, plane.normal_ras]).T
-            _look(node, axes, _on_plane(centre, np.array(plane.origin_ras_mm), plane.normal_ras), extent)
+            _look(node, grid, axes, _on_plane(centre, np.array(plane.origin_ras_mm), plane.normal_ras), extent)
         elif orientation == _orientation(grid):
-            _look(node, _slice_axes(grid), _on_slice(grid, _nearest(grid, centre), centre), extent)
+            _look(node, grid, _slice_axes(grid), _on_slice(grid, _nearest(grid, centre), centre), extent)
         else:
-            _look(node, _anatomical_axes(orientation), centre, extent)
+            _look(node, grid, _anatomical_axes(orientation), centre, extent)
     for n in range(scene.GetNumberOfNodesByClass("vtkMRMLCameraNode")):
         camera = scene.GetNthNodeByClass(n, "vtkMRMLCameraNode")
         half_angle = np.deg2rad(camera.GetViewAngle() / 2)
@@ -105,7 +105,7 @@ def jump_to_slice(scene: Scene, volume_node: Node, index: int, near_ras_mm: Poin
         raise IndexError(f"The volume has the slices 0 to {count - 1}; there is no slice {index}.")
     for node in slice_nodes(scene):
         if orientation_of(node) == _orientation(grid):
-            _look(node, _slice_axes(grid), _on_slice(grid, index, _slice_to_ras(node)[:3, 3]))
+            _look(node, grid, _slice_axes(grid), _on_slice(grid, index, _slice_to_ras(node)[:3, 3]))
         elif near_ras_mm is not None:
             node.JumpSliceByOffsetting(*_on_slice(grid, index, np.array(near_ras_mm)))
 
@@ -213,7 +213,14 @@ def _on_plane(point: np.ndarray, origin: np.ndarray, normal: np.ndarray) -> np.n
     return point + ((origin - point) @ normal) * normal
 
 
-def _look(slice_node: Node, axes: np.ndarray, centre: np.ndarray, extent_mm: np.ndarray | None = None) -> None:
+def _thickness_mm(grid: Volume, normal: np.ndarray) -> float:
+    """What Slicer shows control points within: one voxel along the axis nearest to the view's normal."""
+    return grid.spacing_mm[int(np.argmax(np.abs(grid.axes_ras.T @ normal)))]
+
+
+def _look(
+    slice_node: Node, grid: Volume, axes: np.ndarray, centre: np.ndarray, extent_mm: np.ndarray | None = None
+) -> None:
     """Set axes and centre of a view, and let it show at least ``extent_mm`` (across, up)."""
     matrix = slice_node.GetSliceToRAS()
     before = slice_node.StartModify()
@@ -225,7 +232,7 @@ def _look(slice_node: Node, axes: np.ndarray, centre: np.ndarray, extent_mm: np.
         pixels = np.maximum(slice_node.GetDimensions()[:2], 1)
         size = pixels * float(np.max(np.asarray(extent_mm) / pixels))
         slice_node.SetXYZOrigin(0, 0, 0)
-        slice_node.SetFieldOfView(float(size[0]), float(size[1]), slice_node.GetFieldOfView()[2])
+        slice_node.SetFieldOfView(float(size[0]), float(size[1]), _thickness_mm(grid, axes[:, 2]))
     slice_node.UpdateMatrices()
     slice_node.EndModify(before)
 
