@@ -62,8 +62,9 @@ class Automatic:
         box = bounding_box(masks.head.array)
         return Automatic(box, masks.cropped(box), result, threshold)
 
+    @cached_property
     def state(self) -> "HipState":
-        """Return the hip as the networks made it."""
+        """The hip as the networks made it."""
         head, necrosis = (Patch(self.box, mask.array) for mask in (self.near.head, self.near.necrosis))
         return HipState.of(head, necrosis, self.near.sphere, self.near.landmarks, self)
 
@@ -135,7 +136,7 @@ class HipState:
         """
         from_network = self.automatic.near
         probability = from_network.probability
-        at_start = self.automatic.state()
+        at_start = self.automatic.state
         if probability is not None and self.same_head(at_start) and not self.same_masks(at_start):
             probability = None
         if probability is not None and self.box != self.automatic.box:

@@ -50,6 +50,15 @@ def review_node(volume_node: Node, role: str, class_name: str, name: str, hidden
     return node
 
 
+def remove_review(volume_node: Node) -> None:
+    """Take every node of the volume's review out of its scene."""
+    scene = volume_node.GetScene()
+    nodes = (scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes()))
+    for node in [node for node in nodes if node.GetAttribute(ROLE)]:
+        if node.GetNodeReferenceID(VOLUME) == volume_node.GetID() and node.GetScene() is scene:
+            scene.RemoveNode(node)
+
+
 def file_in_study(volume_node: Node, node: Node) -> None:
     """Put a node beside the volume in the subject hierarchy, under the same study if there is one."""
     import slicer
