@@ -92,12 +92,16 @@ class ReviewedCase:
         if self.status == "approved":
             self._check_approved()
         self._check_slices()
-        found = {label: _provenance(label, self.masks, self.automatic) for label in LABELS} | dict(self.provenance)
+        compared = {label: _provenance(label, self.masks, self.automatic) for label in LABELS}
+        found = compared | dict(self.provenance)
         if set(found) != set(LABELS) or not set(found.values()) <= set(PROVENANCES):
             raise InputError(
                 f"The provenance {dict(self.provenance)} is not known; "
                 f"give {' and '.join(LABELS)} one of {', '.join(PROVENANCES)}."
             )
+        for label in LABELS:
+            if found[label] == "automatic":  # not any more, if the mask has been changed since
+                found[label] = compared[label]
         object.__setattr__(self, "provenance", found)
 
     @property
@@ -135,7 +139,7 @@ def save_case(case: ReviewedCase, folder: Path) -> Path:
     Raises:
         InputError: it cannot be saved; nothing has changed then.
     """
-    from ONFHAssistLib.curation.store import save_into
+    from ONFHAssistLib.curation.folder import save_into
 
     return save_into(case, Path(folder))
 

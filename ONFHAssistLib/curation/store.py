@@ -1,28 +1,238 @@
-"""Save reviewed cases into a folder (for now: one folder a case)."""
+"""The data set that reviewed cases are saved into, by many people at once, without losing anything.
 
+Its layout is that of `layout`, how a save is all or nothing that of `journal`.
+"""
+
+import contextlib
 import hashlib
-import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Sphere
+from ONFHAssistLib.core.plain import from_plain
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation import index, journal, keys, layout, privacy
+from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.exchange.publish import publish
+from ONFHAssistLib.curation.change import DataSet, Prepared, saved, withdrawn
+from ONFHAssistLib.curation.index import CaseSummary
+from ONFHAssistLib.curation.labels import CaseLabel
+from ONFHAssistLib.curation.lock import Lock, locked
+from ONFHAssistLib.curation.nifti import read_nifti
+from ONFHAssistLib.curation.pose import Pose
+from ONFHAssistLib.exchange.publish import reason
+
+_ATTEMPTS = 20
 
 
-def save_into(case: ReviewedCase, folder: Path) -> Path:
-    """Write image, masks and facts of a case, all or nothing; return the case's file."""
-    name = case.case_id or hashlib.sha256(case.patient_code.encode()).hexdigest()[:12] + "_" + case.side[0].upper()
+@dataclass(frozen=True)
+class Store:
+    """An open data set.
 
-    def arrays(path: Path) -> None:
-        with open(path, "wb") as file:
-            np.savez_compressed(
-                file, image=case.image.array, head=case.masks.head.array, necrosis=case.masks.necrosis.array
+    Attributes:
+        folder: ``DatasetNNN_Name``.
+        fingerprint: of its key.
+        modality: "MR" or "CT"; nnU-Net scales the two differently, so a data set holds one of them.
+    """
+
+    folder: Path
+    fingerprint: str
+    modality: str
+
+    @property
+    def key_file(self) -> Path:
+        """The file of this user's keys to hand to new members of the data set; not to be put into it."""
+        return keys.key_file(self.fingerprint)
+
+    def cases(self) -> tuple[CaseSummary, ...]:
+        """Return all cases by name, also those whose file is damaged."""
+        return index.cases(self.folder)
+
+    def record(self, case_id: str) -> dict[str, Any]:
+        """Return all that is known of a case (``cases/<case>.json``); raises InputError where that can't be read."""
+        try:
+            return index.read_record(self.folder / layout.case_file(case_id))
+        except FileNotFoundError as error:
+            raise InputError(f"The data set {self.folder.name} has no case {case_id}; list its cases.") from error
+        except ValueError as error:
+            raise InputError(
+                f"The file of the case {case_id} {error}; check the data set and let the check restore it."
+            ) from error
+
+    def save(self, case: ReviewedCase) -> Path:
+        """Save a case: all of it or nothing; return its file.
+
+        A hip that is in the data set already gets one more version.
+
+        Raises:
+            InputError: it cannot be saved; nothing has changed then.
+        """
+        key = keys.key_of(self.fingerprint, self.folder.name)
+        _refuse_identifiers(case)
+        patient, case_id = self._names(case, key)
+        for _ in range(_ATTEMPTS):
+            known = self._known(case_id)
+            prepared = Prepared.of(case, known)
+            with writing(self.folder, case.reviewer) as lock:
+                number = journal.recover(self.folder, lock.ours) + 1
+                latest = self._known(case_id)
+                if (latest is None) != (known is None):
+                    continue  # somebody has saved the same hip for the first time
+                data = DataSet.read(self.folder, self.modality)
+                steinberg = case.result.grades.get("steinberg")
+                data = replace(
+                    data, patients=layout.with_patient(data.patients, patient, steinberg and steinberg.grade)
+                )
+                if latest is None:
+                    shifted = case.study_date and key.shifted(case.study_date, patient).isoformat()
+                    fold = data.patients[patient]["fold"]
+                    latest = records.new_record(case, case_id, patient, fold, prepared.pose, shifted)
+                try:
+                    journal.commit(self.folder, number, saved(data, case, latest, prepared, number), lock.ours)
+                except journal.TakenError:
+                    continue
+                return self.folder / layout.case_file(case_id)
+        raise InputError(f"Others are saving into {self.folder.name} all the time; try again in a minute.")
+
+    def reopen(self, case_id: str, version: int | None = None) -> ReviewedCase:
+        """Open a case again: the part of the image that is kept, with masks and everything that goes with them.
+
+        To save it with other masks, use ``dataclasses.replace(case, masks=…, result=…, provenance={}, …)``.
+
+        Args:
+            case_id: its name.
+            version: number of a version; None: the newest; 0: as the networks had made it, to be read independently.
+
+        Raises:
+            InputError: there is no such case or version, or a file of it is missing or damaged.
+        """
+        facts = self.record(case_id)
+        pose = Pose.from_json(facts["pose"])
+        readable = [entry for entry in facts["versions"] if entry["status"] != "withdrawn"]
+        wanted = next((entry for entry in readable if entry["number"] == version), readable[-1])
+        if version and wanted["number"] != version:
+            raise InputError(f"The case {case_id} has no version {version}; its history lists them.")
+        made = wanted["automatic"]
+        if version == 0 and made is None:
+            raise InputError(f"The networks had no part in the case {case_id}; open one of its versions.")
+        image_path = next(path for path in facts["files"] if path.endswith(f"_0000{layout.FILE_ENDING}"))
+        image = pose.take_back(read_nifti(self.folder / image_path).array)
+        automatic = automatic_result = None
+        if made:
+            automatic = self._masks(pose, image, made, records.kept_file(made["number"], records.AUTOMATIC))
+            automatic_result = _measured(automatic)
+        masks = automatic
+        if version != 0 or masks is None:
+            masks = self._masks(pose, image, wanted, records.kept_file(wanted["number"], records.MASK))
+        slices = wanted["reviewed_slices"] if version != 0 else None
+        first, past = pose.box[0]
+        return ReviewedCase(
+            patient_code="",
+            image=image,
+            masks=masks,
+            result=_measured(masks),
+            reviewer=wanted["reviewer"],
+            status=wanted["status"] if version != 0 else "draft",
+            automatic=automatic,
+            automatic_result=automatic_result,
+            source=facts["source"],
+            models=tuple(wanted["models"]),
+            comment=wanted["comment"] if version != 0 else "",
+            provenance=wanted["provenance"] if version != 0 else {},
+            reviewed_slices=None if slices is None else tuple(k - first for k in slices if first <= k < past),
+            case_id=case_id,
+        )
+
+    def withdraw(self, case_id: str, reviewer: str, why: str) -> None:
+        """Take a case out of the training; it stays in ``staging/`` and in the history, and may be saved again.
+
+        Raises:
+            InputError: there is no such case, or it is withdrawn already.
+        """
+        if not why.strip():
+            raise InputError(f"The case {case_id} is not withdrawn: say why in a few words.")
+        with writing(self.folder, reviewer) as lock:
+            number = journal.recover(self.folder, lock.ours) + 1
+            known = self.record(case_id)
+            if known["status"] == "withdrawn":
+                raise InputError(f"The case {case_id} is withdrawn already; save it again to bring it back.")
+            data = DataSet.read(self.folder, self.modality)
+            change = withdrawn(data, known, records.withdrawal(number, reviewer, why))
+            try:
+                journal.commit(self.folder, number, change, lock.ours)
+            except journal.TakenError as error:
+                raise InputError(f"Somebody else has just saved into {self.folder.name}; try again.") from error
+
+    def _names(self, case: ReviewedCase, key: keys.Key) -> tuple[str, str]:
+        """Return the patient's pseudonym and the name of the case."""
+        if case.case_id:
+            return self.record(case.case_id)["patient"], case.case_id
+        modality = case.source.get("modality", "unknown")
+        if modality not in (self.modality, "unknown"):
+            raise InputError(
+                f"The image is {modality}, the data set {self.folder.name} holds {self.modality}; "
+                "save it into a data set of its own."
             )
+        patient = key.pseudonym(case.patient_code)
+        study = key.study(_digest(case.image))
+        for other in (self.folder / "cases").glob(f"p*_{study}_*.json"):
+            if not other.name.startswith(patient):
+                raise InputError(
+                    f"This image is in the data set under another patient code (case {other.stem}); "
+                    "use the code that was given then, or one patient would be trained and tested with."
+                )
+        return patient, f"{patient}_{study}_{case.side[0].upper()}"
 
-    facts = {"side": case.side, "status": case.status, "reviewer": case.reviewer, "comment": case.comment}
-    publish(
-        Path(folder) / name,
-        {"arrays.npz": arrays, "case.json": lambda path: path.write_text(json.dumps(facts), encoding="utf-8")},
-    )
-    return Path(folder) / name / "case.json"
+    def _known(self, case_id: str) -> dict[str, Any] | None:
+        return self.record(case_id) if (self.folder / layout.case_file(case_id)).exists() else None
+
+    def _masks(self, pose: Pose, image: Volume, entry: Mapping[str, Any], path: str) -> HipMasks:
+        mask = pose.take_back(read_nifti(self.folder / path).array).array
+        return HipMasks(
+            pose.side,
+            image.like(np.isin(mask, (CaseLabel.HEAD, CaseLabel.NECROSIS))),
+            image.like(mask == CaseLabel.NECROSIS),
+            from_plain(Sphere, entry["sphere"]),
+            from_plain(Landmarks, entry["landmarks"]),
+        )
+
+
+@contextlib.contextmanager
+def writing(folder: Path, holder: str) -> Iterator[Lock]:
+    """Hold the lock of a data set; what the disk refuses becomes a sentence."""
+    try:
+        with locked(folder, holder) as lock:
+            yield lock
+    except OSError as error:
+        raise InputError(f"The case could not be saved into {folder.name}: {reason(error)}.") from error
+
+
+def _refuse_identifiers(case: ReviewedCase) -> None:
+    free_text = {
+        "comment": case.comment,
+        "reviewer's code": case.reviewer,
+        "description of the image": privacy.allowed(case.source, privacy.SOURCE_FIELDS),
+        "description of the models": [privacy.allowed(model, privacy.MODEL_FIELDS) for model in case.models],
+    }
+    dates = [case.study_date] if case.study_date else []
+    privacy.refuse_identifiers(free_text, [case.patient_code, *case.identifiers], dates)
+
+
+def _digest(image: Volume) -> bytes:
+    """Return a checksum of the voxels that does not depend on their type."""
+    digest = hashlib.blake2b(repr(image.array.shape).encode())
+    for plane in image.array:
+        digest.update(np.ascontiguousarray(plane, dtype="<f4").tobytes())
+    return digest.digest()
+
+
+def _measured(masks: HipMasks) -> HipResult:
+    if not masks.head.array.any():
+        return HipResult(masks.side, "not graded", "the mask of the head is empty", masks.sphere, masks.landmarks)
+    return grade(masks)

@@ -67,9 +67,13 @@ def publish(folder: Path, writers: Mapping[str, Writer]) -> None:
                 with contextlib.suppress(OSError):  # somebody else may have put something there
                     parent.rmdir()
         if isinstance(error, OSError):
-            why = _REASONS.get(error.errno, error.strerror or str(error)) + kept
-            raise InputError(f"The result could not be written to {folder}: {why}.") from error
+            raise InputError(f"The result could not be written to {folder}: {reason(error)}{kept}.") from error
         raise
+
+
+def reason(error: OSError) -> str:
+    """Say why something could not be written, and what to do."""
+    return _REASONS.get(error.errno, error.strerror or str(error))
 
 
 def write_bytes(content: bytes) -> Writer:

@@ -1,0 +1,200 @@
+"""What a save changes in the folder, worked out before anything is touched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation import layout
+from ONFHAssistLib.curation import record as records
+from ONFHAssistLib.curation.case import ReviewedCase, same_grid
+from ONFHAssistLib.curation.journal import Change
+from ONFHAssistLib.curation.labels import label_array
+from ONFHAssistLib.curation.nifti import nifti_bytes, read_nifti, smallest
+from ONFHAssistLib.curation.pose import Pose
+from ONFHAssistLib.curation.versions import standing
+
+_GZIP_FAST = 1
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What of a save does not depend on the others' saves: made before the folder is locked.
+
+    Attributes:
+        pose: the way from the image to the files; that of the first save.
+        mask, automatic: label values in the pose of the files; None where the networks had no part in it.
+        mask_file, automatic_file: the same as files.
+        image_file: None where the case has its image already.
+    """
+
+    pose: Pose
+    mask: np.ndarray
+    mask_file: bytes
+    automatic: np.ndarray | None
+    automatic_file: bytes | None
+    image_file: bytes | None
+
+    @classmethod
+    def of(cls, case: ReviewedCase, known: Mapping[str, Any] | None) -> "Prepared":
+        """Bring a case into the pose of its files; ``known`` is what the data set has of it.
+
+        Raises:
+            InputError: the image lies elsewhere than before, or a mask reaches beyond the part that is kept.
+        """
+        if known is None:
+            pose = Pose.around(case.image, case.side, case.masks.sphere.centre_ras_mm)
+            image_file = nifti_bytes(pose.file_volume(smallest(pose.place(case.image.array))), _GZIP_FAST)
+        else:
+            pose, image_file = Pose.from_json(known["pose"]), None
+            _require_place(case, pose)
+
+        def labels(masks: HipMasks) -> np.ndarray:
+            return label_array(pose.place(masks.head.array.astype(bool)), pose.place(masks.necrosis.array.astype(bool)))
+
+        def file(array: np.ndarray) -> bytes:
+            return nifti_bytes(pose.file_volume(array))
+
+        mask = labels(case.masks)
+        if case.automatic is None:
+            return cls(pose, mask, file(mask), None, None, image_file)
+        automatic = labels(case.automatic)
+        return cls(pose, mask, file(mask), automatic, file(automatic), image_file)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The files that tell of all cases, as they are now; read while the folder is locked.
+
+    Attributes:
+        folder: of the data set.
+        modality: "MR" or "CT".
+        patients: ``folds.json``.
+        training: fold of each approved case.
+    """
+
+    folder: Path
+    modality: str
+    patients: dict[str, dict[str, Any]]
+    training: dict[str, int]
+
+    @classmethod
+    def read(cls, folder: Path, modality: str) -> "DataSet":
+        """Read them; raises InputError where one is damaged."""
+        try:
+            patients = layout.read_json(folder / layout.FOLDS)["patients"]
+            return cls(folder, modality, patients, layout.folds_of(layout.read_json(folder / layout.DATASET)))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{layout.FOLDS} or {layout.DATASET} of the data set {folder.name} is damaged; "
+                "check the data set and let the check restore it."
+            ) from error
+
+    def with_case(self, case_id: str, fold: int, approved: bool) -> dict[str, bytes]:
+        """Return the files as they are with a case in this state."""
+        training = {name: n for name, n in self.training.items() if name != case_id} | (
+            {case_id: fold} if approved else {}
+        )
+        return data_set_files(self.folder.name, self.modality, self.patients, training)
+
+
+def data_set_files(
+    name: str, modality: str, patients: Mapping[str, Mapping[str, Any]], training: Mapping[str, int]
+) -> dict[str, bytes]:
+    """Return the files that tell of all cases."""
+    return {
+        layout.FOLDS: layout.json_bytes({"patients": patients}),
+        layout.DATASET: layout.json_bytes(layout.dataset_content(name, modality, training)),
+        layout.SPLITS: layout.json_bytes(layout.splits_content(training)),
+    }
+
+
+def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared: Prepared, number: int) -> Change:
+    """Say what saving one more version of a case does.
+
+    Args:
+        data: the present state.
+        case: what is saved.
+        known: the case's record; without versions if it is new.
+        prepared: of the same case.
+        number: of the save.
+    """
+    case_id, pose = known["case"], prepared.pose
+    earlier = [entry for entry in known["versions"] if entry["status"] != "withdrawn"]
+    previous = _kept_mask(data.folder, earlier[-1]) if earlier else None
+    keep = {records.MASK: prepared.mask_file}
+    publish: dict[str, bytes] = {}
+    automatic_number = number
+    if prepared.automatic_file is not None:
+        before = next((entry["automatic"]["number"] for entry in reversed(earlier) if entry["automatic"]), None)
+        path = before and records.kept_file(before, records.AUTOMATIC)
+        if path and known["files"][path] == records.sha256(prepared.automatic_file):
+            automatic_number = before
+        else:
+            keep[records.AUTOMATIC] = publish[layout.original_file(case_id)] = prepared.automatic_file
+    entry = records.version_of(case, number, pose, prepared.mask, prepared.automatic, previous, automatic_number)
+    stands = standing([*known["versions"], entry])
+    if prepared.image_file is not None:
+        publish[layout.image_file(case_id, stands.status == "approved")] = prepared.image_file
+    if stands.newest != stands.trained_with:
+        publish[layout.draft_file(case_id)] = prepared.mask_file
+    if stands.trained_with is not None:
+        mask, trained = prepared.mask, entry
+        if stands.trained_with != number:
+            trained = records.version(known, stands.trained_with)
+            mask = _kept_mask(data.folder, trained)
+        publish[layout.label_file(case_id)] = records.training_label(mask, trained, pose)
+    return _change(data, known, entry, keep, publish)
+
+
+def withdrawn(data: DataSet, known: Mapping[str, Any], entry: Mapping[str, Any]) -> Change:
+    """Say what a withdrawal does; ``entry`` is its version."""
+    newest = standing(known["versions"]).newest
+    draft = (data.folder / records.kept_file(newest, records.MASK)).read_bytes()
+    return _change(data, known, entry, {}, {layout.draft_file(known["case"]): draft})
+
+
+def _change(
+    data: DataSet,
+    known: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    keep: dict[str, bytes],
+    publish: dict[str, bytes],
+) -> Change:
+    """Add the case's own file and those of the whole data set; move the image, remove masks that no longer count."""
+    case_id, number = known["case"], entry["number"]
+    approved = standing([*known["versions"], entry]).status == "approved"
+    here, there = layout.image_file(case_id, approved), layout.image_file(case_id, not approved)
+    original = layout.original_file(case_id)
+    files = {path: records.sha256(content) for path, content in publish.items()}
+    files |= {records.kept_file(number, name): records.sha256(content) for name, content in keep.items()}
+    if here not in files:
+        files[here] = known["files"].get(there) or known["files"][here]
+    if original in known["files"]:
+        files.setdefault(original, known["files"][original])
+    content = layout.json_bytes(records.with_version(known, entry, files))
+    gone = [path for path in (layout.label_file(case_id), layout.draft_file(case_id)) if path not in files]
+    return Change(
+        keep | {records.CASE: content},
+        publish | {layout.case_file(case_id): content} | data.with_case(case_id, known["fold"], approved),
+        ((there, here),) if there in known["files"] else (),
+        tuple(path for path in gone if path in known["files"]),
+    )
+
+
+def _kept_mask(folder: Path, entry: Mapping[str, Any]) -> np.ndarray:
+    return read_nifti(folder / records.kept_file(entry["number"], records.MASK)).array
+
+
+def _require_place(case: ReviewedCase, pose: Pose) -> None:
+    whole = Volume(np.broadcast_to(np.zeros(1, bool), pose.input_shape), np.array(pose.input_ijk_to_ras))
+    part = whole.cropped(tuple(slice(*ends) for ends in pose.box))
+    if not same_grid(case.image, whole) and not same_grid(case.image, part):
+        raise InputError(
+            "The image lies elsewhere than when this hip was first saved; open the image that was saved then."
+        )

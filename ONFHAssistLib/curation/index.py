@@ -1,0 +1,146 @@
+"""A cache of what the case files say, so that a list of 10,000 cases need not read them all.
+
+It lies in the user's own cache, not in the data set: SQLite and network drives do not go together, and a data set may
+be read-only. A case file that has changed is read again; a damaged or missing cache is made anew.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.curation.layout import CASE_FORMAT, read_json
+
+_TABLE = "CREATE TABLE IF NOT EXISTS cases (case_id TEXT PRIMARY KEY, stamp TEXT, summary TEXT)"
+_LAYOUT = 1
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """What a list shows of a case.
+
+    Attributes:
+        grades: class of each grading in the version that is trained with, else in the newest one; None: no class.
+        reviewers: codes, in the order of their first version.
+        saved_at: time of the last version; ``first_saved_at``, ``approved_at``: of the first, and of the one that is
+            trained with.
+        problem: why the file can't be read; everything else is then empty.
+    """
+
+    case_id: str
+    patient: str = ""
+    side: str = ""
+    status: str = ""
+    modality: str = ""
+    sequence: str = ""
+    plane: str = ""
+    fold: int = -1
+    grades: dict[str, str | int | None] = field(default_factory=dict)
+    reviewers: tuple[str, ...] = ()
+    versions: int = 0
+    needs_adjudication: bool = False
+    first_saved_at: str = ""
+    saved_at: str = ""
+    approved_at: str | None = None
+    problem: str = ""
+
+
+def summary_of(record: Mapping[str, Any]) -> CaseSummary:
+    """Summarise the content of a case file; KeyError, TypeError or StopIteration where it is not one."""
+    versions = [entry for entry in record["versions"] if entry["status"] != "withdrawn"]
+    trained = record["trained_with"]
+    shown = next((entry for entry in versions if entry["number"] == trained), versions[-1])
+    return CaseSummary(
+        record["case"],
+        record["patient"],
+        record["side"],
+        record["status"],
+        record["source"].get("modality", ""),
+        record["source"].get("sequence", ""),
+        record["pose"]["plane"],
+        record["fold"],
+        {name: grade["grade"] for name, grade in shown["result"]["grades"].items()},
+        tuple(dict.fromkeys(entry["reviewer"] for entry in versions)),
+        len(record["versions"]),
+        record["needs_adjudication"],
+        record["versions"][0]["saved_at"],
+        record["versions"][-1]["saved_at"],
+        shown["saved_at"] if trained is not None else None,
+    )
+
+
+def cases(folder: Path) -> tuple[CaseSummary, ...]:
+    """Return all cases of a data set, by name."""
+    try:
+        return _cases(folder, _cache_file(folder))
+    except (sqlite3.Error, OSError, ValueError):
+        with contextlib.suppress(OSError):
+            _cache_file(folder).unlink()
+        return _cases(folder, None)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a case file; ValueError where it is damaged, of a newer version, or of another case than its name says."""
+    try:
+        record = read_json(path)
+        if record["format"] != CASE_FORMAT:
+            raise ValueError(f"has the format {record['format']!r}, this version knows {CASE_FORMAT!r}")
+        summary_of(record)
+    except (KeyError, TypeError, IndexError, StopIteration, AttributeError, UnicodeDecodeError) as error:
+        raise ValueError("is not complete") from error
+    except ValueError as error:
+        raise ValueError(str(error) if "format" in str(error) else "is damaged") from error
+    if record["case"] != path.stem:
+        raise ValueError(f"is that of the case {record['case']}")
+    return record
+
+
+def _cases(folder: Path, cache: Path | None) -> tuple[CaseSummary, ...]:
+    if cache is not None:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(cache or ":memory:", timeout=5)) as database, database:
+        if database.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
+            database.execute("DROP TABLE IF EXISTS cases")
+            database.execute(f"PRAGMA user_version = {_LAYOUT}")
+        database.execute(_TABLE)
+        known = dict(database.execute("SELECT case_id, stamp FROM cases"))
+        for entry in os.scandir(folder / "cases"):
+            if not entry.name.endswith(".json"):
+                continue
+            case_id, stamp = entry.name.removesuffix(".json"), _stamp(entry)
+            if known.pop(case_id, None) == stamp:
+                continue
+            try:
+                summary = summary_of(read_record(Path(entry.path)))
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                summary = CaseSummary(case_id, problem=str(error))
+            row = case_id, stamp, json.dumps(to_plain(summary))
+            database.execute("INSERT OR REPLACE INTO cases VALUES (?, ?, ?)", row)
+        database.executemany("DELETE FROM cases WHERE case_id = ?", [(case_id,) for case_id in known])
+        rows = database.execute("SELECT summary FROM cases ORDER BY case_id")
+        return tuple(from_plain(CaseSummary, json.loads(text)) for (text,) in rows)
+
+
+def _stamp(entry: os.DirEntry) -> str:
+    facts = entry.stat()
+    return f"{facts.st_mtime_ns} {facts.st_size} {facts.st_ino}"
+
+
+def _cache_file(folder: Path) -> Path:
+    if sys.platform == "win32":
+        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    elif sys.platform == "darwin":
+        cache = Path.home() / "Library/Caches"
+    else:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    return cache / "ONFHAssist" / f"cases-{name}.sqlite"

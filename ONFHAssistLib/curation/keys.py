@@ -1,0 +1,120 @@
+"""Pseudonyms: one secret key for each data set, kept outside of it, makes the same patient's code the same pseudonym.
+
+The key file is handed to each member of the data set; the data set itself holds the key's fingerprint only.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import sys
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.exchange.publish import publish, write_bytes
+
+_LONGEST_SHIFT_DAYS = 3650
+
+
+@dataclass(frozen=True)
+class Key:
+    """The secret of a data set (32 bytes)."""
+
+    secret: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """What the data set may know of it (16 hex digits)."""
+        return hashlib.sha256(b"onfh-assist key " + self.secret).hexdigest()[:16]
+
+    def pseudonym(self, patient_code: str) -> str:
+        """Return the patient's name in the data set; case and blanks of the code do not matter."""
+        code = "".join(unicodedata.normalize("NFKC", patient_code).casefold().split())
+        return "p" + self._digest("patient", code)[:12]
+
+    def shifted(self, day: date, pseudonym: str) -> date:
+        """Return an earlier day: 1 to 3650 days, the same number for all of a patient's dates."""
+        return day - timedelta(days=1 + int(self._digest("days", pseudonym), 16) % _LONGEST_SHIFT_DAYS)
+
+    def study(self, content: bytes) -> str:
+        """Return the name of an image (10 hex digits), given the digest of its voxels."""
+        return self._digest("image", content.hex())[:10]
+
+    def _digest(self, what: str, text: str) -> str:
+        return hmac.new(self.secret, f"{what}:{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def new_key() -> Key:
+    """Make a key."""
+    return Key(secrets.token_bytes(32))
+
+
+def key_folder() -> Path:
+    """Return where this user's keys lie: the folder that ``ONFH_KEYS`` names, or the usual one for settings."""
+    if os.environ.get("ONFH_KEYS"):
+        return Path(os.environ["ONFH_KEYS"])
+    if sys.platform == "win32":
+        settings = Path(os.environ.get("APPDATA") or Path.home() / "AppData/Roaming")
+    elif sys.platform == "darwin":
+        settings = Path.home() / "Library/Application Support"
+    else:
+        settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return settings / "ONFHAssist" / "keys"
+
+
+def key_file(fingerprint: str) -> Path:
+    """Return where the key with this fingerprint belongs."""
+    return key_folder() / f"{fingerprint}.key"
+
+
+def keep_key(key: Key) -> Path:
+    """Write a key into this user's folder of keys, readable by the user alone; return its file."""
+    path = key_file(key.fingerprint)
+    if not path.exists():
+        publish(path.parent, {path.name: write_bytes(key.secret.hex().encode() + b"\n")})
+        path.chmod(0o600)
+    return path
+
+
+def read_key(path: Path) -> Key:
+    """Read a key file.
+
+    Raises:
+        InputError: it can't be read, or holds something else.
+    """
+    try:
+        secret = bytes.fromhex(Path(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        secret = b""
+    if len(secret) != 32:
+        raise InputError(f"{path} is not a key of a data set; ask the one who made the data set for its .key file.")
+    return Key(secret)
+
+
+def key_of(fingerprint: str, name: str) -> Key:
+    """Return the key of a data set from this user's folder of keys.
+
+    Raises:
+        InputError: it is not there, or another key lies in its place.
+    """
+    path = key_file(fingerprint)
+    if not path.exists():
+        raise InputError(
+            f"The key of the data set {name} ({fingerprint}.key) is not on this computer; "
+            f"get the file from the one who made the data set and put it into {path.parent}."
+        )
+    key = read_key(path)
+    require(key, fingerprint, name)
+    return key
+
+
+def require(key: Key, fingerprint: str, name: str) -> None:
+    """Raise InputError where a key is not that of the data set: one patient would get two names."""
+    if key.fingerprint != fingerprint:
+        raise InputError(
+            f"The key {key.fingerprint} is not that of the data set {name} ({fingerprint}); "
+            "use the key file that was made with the data set."
+        )

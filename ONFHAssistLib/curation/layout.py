@@ -1,0 +1,137 @@
+"""Names of the files, and the files that nnU-Net v2 and MONAI read: ``dataset.json`` and ``splits_final.json``.
+
+::
+
+    DatasetNNN_Name/
+        onfh-assist.json          what this folder is: format, fingerprint of the key, modality
+        dataset.json              nnU-Net's keys, and MONAI's list "training"
+        splits_final.json         nnU-Net's folds, by patient
+        imagesTr/<case>_0000.nii.gz, labelsTr/<case>.nii.gz        approved cases, and nothing else
+        staging/                  the same two files of cases that are not approved; drafts of cases that are
+        original/<case>.nii.gz    what the networks had made of it
+        cases/<case>.json         all that is known about a case
+        history/<number>/         every save: case.json as it was then, and the reader's mask
+        folds.json                the fold of each patient; never changed for a patient
+        set-aside/                what a repair took out of the way
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ONFHAssistLib.curation.labels import CaseLabel
+
+MARKER = "onfh-assist.json"
+FORMAT = "onfh-assist-data/1"
+CASE_FORMAT = "onfh-assist-case/1"
+DATASET = "dataset.json"
+SPLITS = "splits_final.json"
+FOLDS = "folds.json"
+FOLDERS = ("imagesTr", "labelsTr", "staging", "original", "cases", "history")
+SET_ASIDE = "set-aside"
+N_FOLDS = 5
+FILE_ENDING = ".nii.gz"
+DATASET_NAME = re.compile(r"Dataset(\d{3})_[A-Za-z0-9_-]+")
+GRADES = ("severe", "moderate", "mild", "without ONFH", "not graded")
+"""Strata of the folds: Steinberg's extent of the patient's worse hip when first seen."""
+
+
+def image_file(case_id: str, approved: bool) -> str:
+    """Return where the image of a case lies."""
+    return f"{'imagesTr' if approved else 'staging'}/{case_id}_0000{FILE_ENDING}"
+
+
+def label_file(case_id: str) -> str:
+    """Return where the mask lies that is trained with."""
+    return f"labelsTr/{case_id}{FILE_ENDING}"
+
+
+def draft_file(case_id: str) -> str:
+    """Return where the newest mask lies if it is not the one that is trained with."""
+    return f"staging/{case_id}{FILE_ENDING}"
+
+
+def original_file(case_id: str) -> str:
+    """Return where the mask of the networks lies."""
+    return f"original/{case_id}{FILE_ENDING}"
+
+
+def case_file(case_id: str) -> str:
+    """Return where the facts of a case lie."""
+    return f"cases/{case_id}.json"
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return JSON for people and programs."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # Numbers of a list in one line; a line break never stands in a JSON string.
+    text = re.sub(r'\[\n([^][{}"]*)\]', lambda found: f"[{' '.join(found[1].split())}]", text)
+    return text.encode() + b"\n"
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; OSError or ValueError where that is not possible."""
+    return json.loads(path.read_bytes())
+
+
+def dataset_content(name: str, modality: str, folds: Mapping[str, int]) -> dict[str, Any]:
+    """Return ``dataset.json``.
+
+    Args:
+        name: of the data set.
+        modality: "MR" or "CT"; nnU-Net scales CT by its HU and everything else by mean and standard deviation.
+        folds: of each approved case.
+    """
+    return {
+        "name": name,
+        "description": "Femoral heads and their osteonecrosis, reviewed; every hip in the pose of a right one.",
+        "channel_names": {"0": modality},
+        "labels": {label.name.lower(): int(label) for label in CaseLabel},
+        "numTraining": len(folds),
+        "file_ending": FILE_ENDING,
+        "overwrite_image_reader_writer": "SimpleITKIO",
+        "training": [
+            {"image": image_file(case_id, True), "label": label_file(case_id), "fold": fold}
+            for case_id, fold in sorted(folds.items())
+        ],
+    }
+
+
+def splits_content(folds: Mapping[str, int]) -> list[dict[str, list[str]]]:
+    """Return ``splits_final.json``: for each fold the cases to train and to validate with."""
+    cases = sorted(folds)
+    return [
+        {
+            "train": [case_id for case_id in cases if folds[case_id] != fold],
+            "val": [case_id for case_id in cases if folds[case_id] == fold],
+        }
+        for fold in range(N_FOLDS)
+    ]
+
+
+def folds_of(dataset: Mapping[str, Any]) -> dict[str, int]:
+    """Return the approved cases of a ``dataset.json`` with their folds."""
+    return {Path(entry["label"]).name.removesuffix(FILE_ENDING): entry["fold"] for entry in dataset["training"]}
+
+
+def with_patient(
+    patients: Mapping[str, Mapping[str, Any]], patient: str, grade: str | None
+) -> dict[str, dict[str, Any]]:
+    """Return ``folds.json``'s patients with one more.
+
+    A patient keeps the fold. A new one goes where fewest patients of the same grade are, then where fewest are at all.
+    """
+    grade = grade if grade in GRADES else GRADES[-1]
+    known = {name: dict(facts) for name, facts in patients.items()}
+    if patient in known:
+        worse = min(known[patient]["grade"], grade, key=GRADES.index)
+        known[patient]["grade"] = worse
+        return known
+    alike, all_in = [0] * N_FOLDS, [0] * N_FOLDS
+    for facts in known.values():
+        all_in[facts["fold"]] += 1
+        alike[facts["fold"]] += facts["grade"] == grade
+    fold = min(range(N_FOLDS), key=lambda n: (alike[n], all_in[n], n))
+    return known | {patient: {"fold": fold, "grade": grade}}

@@ -1,0 +1,165 @@
+"""One writer at a time in a folder, made of what network drives support: creating a new file, and renaming.
+
+The lock is a courtesy: it keeps writers from waiting for nothing and says who is at work. That no save is lost does not
+depend on it (see `journal`), so that it may expire.
+"""
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ONFHAssistLib.core.errors import InputError
+
+NAME = ".lock"
+EXPIRES_AFTER_S = 30.0
+"""A lock that has not changed for so long, by the clock of the one who waits, belongs to nobody any more."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock that is held."""
+
+    path: Path
+    content: bytes
+
+    def ours(self) -> bool:
+        """Say whether it is still held: somebody may have taken it as expired, after a laptop's sleep for example."""
+        return _read(self.path) == self.content
+
+    def renew(self) -> None:
+        """Show the others that the holder is alive."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, holder: str, wait_s: float = 60.0, expires_after_s: float = EXPIRES_AFTER_S) -> Iterator[Lock]:
+    """Hold the lock of a folder.
+
+    Args:
+        folder: what is locked.
+        holder: who it is, for the others; no name of a patient.
+        wait_s: how long to wait for another holder.
+        expires_after_s: see `EXPIRES_AFTER_S`.
+
+    Raises:
+        InputError: another one holds it all the time; the message says who.
+        OSError: the folder cannot be written to.
+    """
+    facts = {
+        "holder": holder,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "token": secrets.token_hex(8),
+    }
+    lock = Lock(folder / NAME, json.dumps(facts).encode())
+    _acquire(lock, wait_s, expires_after_s)
+    try:
+        yield lock
+    finally:
+        if lock.ours():
+            with contextlib.suppress(OSError):
+                lock.path.unlink()
+
+
+def _acquire(lock: Lock, wait_s: float, expires_after_s: float) -> None:
+    began = seen_since = time.monotonic()
+    seen: tuple[bytes | None, int] | None = None
+    while True:
+        if _create(lock):
+            return
+        now = time.monotonic()
+        state = _read(lock.path), _changed_ns(lock.path)
+        if state != seen:
+            seen, seen_since = state, now
+        if now - seen_since > expires_after_s or _holder_is_gone(state[0]):
+            _take_away(lock.path, state[0])
+            seen = None
+            continue
+        if now - began > wait_s:
+            raise InputError(f"{lock.path.parent.name} is being written by {_who(state[0])}; try again in a minute.")
+        time.sleep(random.uniform(0.005, 0.03))
+
+
+def _create(lock: Lock) -> bool:
+    try:
+        handle = os.open(lock.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except FileExistsError:
+        return False
+    except PermissionError:
+        if os.name == "nt" and lock.path.exists():  # there it is being deleted
+            return False
+        raise
+    try:
+        os.write(handle, lock.content)
+    except OSError:  # the disk is full
+        with contextlib.suppress(OSError):
+            lock.path.unlink()
+        raise
+    finally:
+        os.close(handle)
+    return True
+
+
+def _take_away(path: Path, content: bytes | None) -> None:
+    """Remove an expired lock: of several who try, the rename lets one succeed."""
+    aside = path.with_name(f"{NAME}-{secrets.token_hex(4)}")
+    try:
+        if _read(path) != content:
+            return
+        os.rename(path, aside)
+        aside.unlink()
+    except FileNotFoundError:
+        return
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _facts(content: bytes | None) -> dict:
+    try:
+        facts = json.loads(content or b"")
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _holder_is_gone(content: bytes | None) -> bool:
+    """Say whether the holder was a process of this computer that has ended."""
+    facts = _facts(content)
+    if os.name == "nt" or facts.get("host") != socket.gethostname() or not isinstance(facts.get("pid"), int):
+        return False
+    try:
+        os.kill(facts["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _who(content: bytes | None) -> str:
+    facts = _facts(content)
+    if not facts:
+        return "somebody else"
+    return f"{facts.get('holder')} on {facts.get('host')} since {facts.get('since')}"
