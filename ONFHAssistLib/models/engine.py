@@ -75,7 +75,7 @@ def open_engine(
             raise InputError(f"The {what} {given!r} is not known; use one of {', '.join(known)}.")
     if engine == "openvino" and device == "cuda":
         raise InputError("The engine openvino runs on the CPU only; use the engine torch or the device cpu.")
-    if engine != "openvino" and (device == "cuda" or (device == "auto" and _has_nvidia_driver())):
+    if engine != "openvino" and (device == "cuda" or (device == "auto" and has_nvidia_driver())):
         obstacle = _cuda_obstacle()
         if obstacle is None:
             return BatchedEngine(lambda: TorchEngine(bundle, "cuda", precision), bundle, threads)
@@ -268,7 +268,7 @@ def _check_batch(batch: np.ndarray, bundle: Bundle) -> None:
         )
 
 
-def _has_nvidia_driver() -> bool:
+def has_nvidia_driver() -> bool:
     """Tell whether a driver is installed: importing torch only to see that there is none would take seconds."""
     import ctypes
 

@@ -147,7 +147,7 @@ def test_a_card_that_torch_cannot_use_is_refused_where_asked_for_and_left_alone_
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "zeros", fail)
-    monkeypatch.setattr(engines, "_has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(engines, "has_nvidia_driver", lambda: True)
     with pytest.raises(InputError, match="cannot calculate on the card"):
         open_engine(sums[2], "cuda")
     assert open_engine(sums[2]).device == "cpu"
@@ -156,7 +156,7 @@ def test_a_card_that_torch_cannot_use_is_refused_where_asked_for_and_left_alone_
 @pytest.mark.parametrize("driver", [False, True])
 def test_auto_falls_back_to_the_cpu(sums, monkeypatch, driver):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.setattr(engines, "_has_nvidia_driver", lambda: driver)
+    monkeypatch.setattr(engines, "has_nvidia_driver", lambda: driver)
     assert open_engine(sums[2]).device == "cpu"
 
 
