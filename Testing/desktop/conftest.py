@@ -1,0 +1,41 @@
+"""Fixtures for the module on the host: a Slicer for each test, and its complaints at the end."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+MODULE = Path(__file__).resolve().parents[2] / "ONFHAssist" / "ONFHAssist.py"
+
+if not all(importlib.util.find_spec(name) for name in ("PySide6", "slicer")):
+    collect_ignore_glob = ["test_host*.py", "test_module_*.py"]
+
+
+@pytest.fixture(scope="session")
+def qt_application():
+    """The one QApplication of the process."""
+    from PySide6 import QtWidgets
+
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
+    application.setStyle("Fusion")
+    application.setQuitOnLastWindowClosed(False)
+    return application
+
+
+@pytest.fixture
+def host(qt_application, tmp_path):
+    """A fresh Slicer: scene, application, main window. Errors in slots and unanswered dialogs fail the test."""
+    from host.session import Host
+
+    host = Host(tmp_path)
+    yield host
+    host.close()
+    assert host.problems() == []
+
+
+@pytest.fixture
+def module_widget(host):
+    """The ONFHAssist module, loaded, entered and shown at 400 px: its Python widget."""
+    return host.load(MODULE)

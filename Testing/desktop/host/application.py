@@ -1,0 +1,366 @@
+"""Slicer's application around a module: slicer.app, slicer.modules, the main window, loading and saving of files."""
+
+import importlib.util
+import os
+import sys
+import types
+
+import slicer
+from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6.QtCore import Property, QObject, QSettings, Signal
+
+from . import pythonqt
+from .mrml_widgets import qMRMLWidget
+
+LOGICS = {
+    "colors": "vtkSlicerColorLogic",
+    "markups": "vtkSlicerMarkupsLogic",
+    "models": "vtkSlicerModelsLogic",
+    "plots": "vtkSlicerPlotsLogic",
+    "segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "sequences": "vtkSlicerSequencesLogic",
+    "subjecthierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "tables": "vtkSlicerTablesLogic",
+    "terminologies": "vtkSlicerTerminologiesModuleLogic",
+    "texts": "vtkSlicerTextsLogic",
+    "transforms": "vtkSlicerTransformLogic",
+    "units": "vtkSlicerUnitsLogic",
+    "volumes": "vtkSlicerVolumesLogic",
+}
+READERS = {
+    (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"): "VolumeFile",
+    (".seg.nrrd",): "SegmentationFile",
+    (".mrb", ".mrml"): "SceneFile",
+    (".mrk.json", ".fcsv"): "MarkupsFile",
+    (".txt", ".json"): "TextFile",
+}
+
+
+class CppModule:
+    """A module of Slicer's own that is written in C++, with its real logic."""
+
+    def __init__(self, name: str, logic):
+        self.name, self.path, self._logic = name, "", logic
+
+    def logic(self):
+        return self._logic
+
+
+class qSlicerScriptedLoadableModule(QObject):  # noqa: N801
+    """What a module class gets as its parent: a place for its texts."""
+
+    def __init__(self, path: str):
+        super().__init__()
+        self.kept = {"path": path, "name": os.path.splitext(os.path.basename(path))[0]}
+
+    def widgetRepresentation(self):
+        return self.representation
+
+    def logic(self):
+        return None
+
+    def _kept(kind, name):
+        return Property(kind, lambda self: self.kept.get(name), lambda self, value: self.kept.update({name: value}))
+
+    for _name in ("path", "name", "title", "helpText", "acknowledgementText"):
+        locals()[_name] = _kept(str, _name)
+    for _name in ("categories", "dependencies", "contributors", "icon", "index", "hidden", "associatedNodeTypes"):
+        locals()[_name] = _kept(object, _name)
+    del _kept, _name
+
+
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
+    """The C++ side of a module's panel; it calls setup, enter and exit of the Python side."""
+
+    def __init__(self, make=None):
+        super().__init__()
+        self._make, self._python, self.entered = make, None, False
+        self.setLayout(QtWidgets.QVBoxLayout())
+
+    def self(self):
+        return self._python
+
+    def reload(self):
+        """Make the Python side anew, as slicer.util.reloadScriptedModule wants it."""
+        if self.entered and self._python is not None:
+            self.exit()
+        self._python = self._make(pythonqt.wrap(self))
+        self._python.setup()
+        self.enter()
+
+    def enter(self):
+        self.entered = True
+        if hasattr(self._python, "enter"):
+            self._python.enter()
+
+    def exit(self):
+        self.entered = False
+        if hasattr(self._python, "exit"):
+            self._python.exit()
+
+
+class qSlicerModuleManager(QObject):  # noqa: N801
+    """Knows the modules by name."""
+
+    moduleLoaded = Signal(str)  # noqa: N815
+    moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
+
+    def __init__(self, modules):
+        super().__init__()
+        self._modules = modules
+
+    def module(self, name: str):
+        return getattr(self._modules, name.lower(), None)
+
+    def modulesNames(self):
+        return [name for name in vars(self._modules) if name.islower()]
+
+
+class qSlicerIOManager(QObject):  # noqa: N801
+    """Loads and saves through slicer-core's storage nodes."""
+
+    newFileLoaded = Signal(object)  # noqa: N815
+    fileSaved = Signal(object)  # noqa: N815
+
+    def fileType(self, path: str) -> str:
+        best = max(((end, kind) for ends, kind in READERS.items() for end in ends if str(path).lower().endswith(end)),
+                   key=lambda found: len(found[0]), default=None)
+        if best is None:
+            raise ValueError(f"the host does not read {os.path.basename(str(path))}")
+        return best[1]
+
+    def loadNodes(self, kind: str, properties: dict, nodes=None, messages=None) -> bool:
+        scene, path = slicer.mrmlScene, properties["fileName"]
+        name = properties.get("name") or os.path.basename(path).split(".")[0]
+        if kind == "SceneFile":
+            return self.loadScene(path, properties.get("clear", True))
+        if kind == "VolumeFile":
+            node = slicer.modules.volumes.logic().AddArchetypeVolume(path, name, int(bool(properties.get("labelmap"))))
+        elif kind == "SegmentationFile":
+            node = slicer.modules.segmentations.logic().LoadSegmentationFromFile(path, True, name)
+        elif kind == "MarkupsFile":
+            node = scene.GetNodeByID(slicer.modules.markups.logic().LoadMarkups(path, name))
+        else:
+            raise NotImplementedError(f"the host does not load {kind}")
+        if node is None:
+            return False
+        if nodes is not None:
+            nodes.AddItem(node)
+        if kind == "VolumeFile" and properties.get("show", True):
+            selection = slicer.app.applicationLogic().GetSelectionNode()
+            selection.SetActiveVolumeID(node.GetID())
+            slicer.app.applicationLogic().PropagateVolumeSelection()
+        self.newFileLoaded.emit(properties)
+        return True
+
+    def loadScene(self, path: str, clear: bool = True, messages=None) -> bool:
+        scene = slicer.mrmlScene
+        if path.endswith(".mrb"):
+            folder = slicer.util.tempDirectory()
+            scene.SetURL("")
+            return bool(scene.ReadFromMRB(path, clear))
+        scene.SetURL(path)
+        return bool(scene.Connect() if clear else scene.Import())
+
+    def fileWriterFileType(self, node, extension: str = "") -> str:
+        return node.GetClassName()
+
+    def saveNodes(self, kind: str, properties: dict, messages=None) -> bool:
+        path = properties["fileName"]
+        if kind == "SceneFile":
+            return self.saveScene(path, QtGui.QImage())
+        node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
+        if node.GetStorageNode() is None:
+            node.AddDefaultStorageNode()
+        node.GetStorageNode().SetFileName(path)
+        return bool(node.GetStorageNode().WriteData(node))
+
+    def saveScene(self, path: str, screenshot=None, messages=None) -> bool:
+        scene = slicer.mrmlScene
+        if path.endswith(".mrb"):
+            return bool(scene.WriteToMRB(path, None))
+        scene.SetURL(path)
+        return bool(scene.Commit(path))
+
+    def addDefaultStorageNodes(self):
+        for node in slicer.util.getNodesByClass("vtkMRMLStorableNode", slicer.mrmlScene):
+            node.AddDefaultStorageNode()
+
+
+class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):  # noqa: N801
+    """Switches between modules."""
+
+    moduleSelected = Signal(str)  # noqa: N815
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.selected, self.visited = "", []
+
+    selectedModule = Property(str, lambda self: self.selected)  # noqa: N815
+
+    def selectModule(self, name: str):
+        manager = slicer.app.moduleManager()
+        for other, entering in ((self.selected, False), (name, True)):
+            module = manager.module(other) if other else None
+            widget = getattr(module, "_living", lambda: None)() if module is not None else None
+            if widget is not None:
+                (widget.representation.enter if entering else widget.representation.exit)()
+        self.selected = name
+        self.visited.append(name)
+        self.moduleSelected.emit(name)
+
+
+class qSlicerMainWindow(QtWidgets.QMainWindow):  # noqa: N801
+    """The main window, with the module panel at its left."""
+
+    def __init__(self):
+        super().__init__()
+        self.setObjectName("qSlicerMainWindow")
+        self._selector = qSlicerModuleSelectorToolBar(self)
+        self.addToolBar(self._selector)
+        self.panel = QtWidgets.QScrollArea(widgetResizable=True)
+        self.panel.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarAlwaysOff)
+        dock = QtWidgets.QDockWidget(self)
+        dock.setObjectName("PanelDockWidget")
+        dock.setWidget(self.panel)
+        self.addDockWidget(QtCore.Qt.LeftDockWidgetArea, dock)
+        self.setCentralWidget(QtWidgets.QWidget())
+
+    def moduleSelector(self):
+        return self._selector
+
+
+class qSlicerSettingsDialog(QtWidgets.QDialog):  # noqa: N801
+    """Edit > Application settings."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.panels = {}
+
+    def addPanel(self, label: str, panel, parent=None):
+        self.panels[label] = panel
+
+    def setCurrentPanel(self, label: str):
+        if label not in self.panels:
+            raise ValueError(f"the application settings have no panel '{label}'")
+
+
+class qSlicerApplication(QObject):  # noqa: N801
+    """``slicer.app``."""
+
+    aboutToQuit = Signal()  # noqa: N815
+    startupCompleted = Signal()  # noqa: N815
+    paletteChanged = Signal(QtGui.QPalette)  # noqa: N815
+    mrmlSceneChanged = Signal(object)  # noqa: N815
+    focusChanged = Signal(QtWidgets.QWidget, QtWidgets.QWidget)  # noqa: N815
+    # Functions of QApplication that are simply those of the real one.
+    FORWARDED = (
+        "palette setPalette font setFont clipboard keyboardModifiers mouseButtons setOverrideCursor "
+        "restoreOverrideCursor overrideCursor topLevelWidgets focusWidget style setStyleSheet activeWindow "
+        "activeModalWidget primaryScreen screens processEvents sendPostedEvents widgetAt allWidgets beep arguments"
+    ).split()
+
+    def __init__(self, temporary: str, layout_manager, io_manager, module_manager, logic):
+        super().__init__()
+        self.setObjectName("qSlicerApplication")
+        self._temporary, self._layout, self._io = temporary, layout_manager, io_manager
+        self._modules, self._logic = module_manager, logic
+        self._dialog, self.opened_settings, self.testing = qSlicerSettingsDialog(), [], False
+        for name in self.FORWARDED:
+            setattr(self, name, getattr(QtWidgets.QApplication, name))
+
+    temporaryPath = Property(str, lambda self: self._temporary)  # noqa: N815
+    applicationName = Property(str, lambda self: "Slicer")  # noqa: N815
+    applicationVersion = Property(str, lambda self: "5.12.3")  # noqa: N815
+    majorVersion = Property(int, lambda self: 5)  # noqa: N815
+    minorVersion = Property(int, lambda self: 12)  # noqa: N815
+    slicerHome = Property(str, lambda self: self._temporary)  # noqa: N815
+    revision = Property(str, lambda self: "34045")  # noqa: N815
+    platform = Property(str, lambda self: "linux-amd64")  # noqa: N815
+    documentationBaseUrl = Property(str, lambda self: "https://slicer.readthedocs.io/en/5.12/")  # noqa: N815
+
+    def layoutManager(self):
+        return self._layout
+
+    def ioManager(self):
+        return self._io
+
+    coreIOManager = ioManager
+
+    def moduleManager(self):
+        return self._modules
+
+    def applicationLogic(self):
+        return self._logic
+
+    def moduleLogic(self, name: str):
+        return getattr(slicer.modules, name.lower()).logic()
+
+    def mrmlScene(self):
+        return slicer.mrmlScene
+
+    def settings(self):
+        return QSettings()
+
+    userSettings = settings
+
+    def settingsDialog(self):
+        return self._dialog
+
+    def openSettingsDialog(self, panel: str = ""):
+        self.opened_settings.append(panel)
+
+    def testingEnabled(self):
+        return self.testing
+
+    def isInstalled(self):
+        return True
+
+    def tr(self, text: str):
+        return text
+
+    def translate(self, context: str, text: str):
+        return text
+
+    def moduleDocumentationUrl(self, name: str):
+        return f"{self.documentationBaseUrl}{name}"
+
+    def pauseRender(self):
+        self._logic.PauseRender()
+
+    def resumeRender(self):
+        self._logic.ResumeRender()
+
+    def restart(self):
+        raise RuntimeError("the module restarted Slicer")
+
+    quit = exit = restart
+
+
+def load_module(path: str, modules: types.SimpleNamespace, window: qSlicerMainWindow):
+    """What Slicer does with a module's file: import it, make its Module, make its Widget in the panel."""
+    path = os.path.abspath(path)
+    name, folder = os.path.splitext(os.path.basename(path))[0], os.path.dirname(path)
+    sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(name, path)
+    python_module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = python_module
+    spec.loader.exec_module(python_module)
+    cpp = qSlicerScriptedLoadableModule(path)
+    setattr(modules, name.lower(), pythonqt.wrap(cpp))
+    instance = getattr(python_module, name)(pythonqt.wrap(cpp))
+    setattr(modules, f"{name}Instance", instance)
+
+    def make(parent):
+        # Looked up each time: a reload replaces the module.
+        widget = getattr(sys.modules[name], f"{name}Widget")(parent)
+        setattr(modules, f"{name}Widget", widget)
+        return widget
+
+    cpp.representation = qSlicerScriptedLoadableModuleWidget(make)
+    cpp.representation.setMRMLScene(slicer.mrmlScene)
+    cpp.representation.setObjectName(f"{name}ModuleWidget")
+    window.panel.setWidget(cpp.representation)
+    cpp.representation._python = make(pythonqt.wrap(cpp.representation))
+    cpp.representation._python.setup()
+    return cpp

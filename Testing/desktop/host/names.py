@@ -1,0 +1,75 @@
+"""Which names a class has in Slicer: for CTK, qMRML and qSlicer classes ``slicer_names.json``, for Qt its own classes."""
+
+import functools
+import json
+from pathlib import Path
+
+from PySide6 import QtCore, QtWidgets
+
+NAMES = json.loads((Path(__file__).resolve().parent.parent / "slicer_names.json").read_text(encoding="utf-8"))
+# Names of Qt 6 that Slicer may not have: it is also built with Qt 5.15.
+QT6_ONLY = {"checkStateChanged", "setFilterRegularExpression"}
+# What PySide6 adds to every object, and PythonQt does not have.
+PYSIDE_ONLY = {"emit", "receivers", "staticMetaObject", "signature_at"}
+
+
+@functools.cache
+def slicer_class(qt_class: type) -> dict | None:
+    """What is known of the CTK or Slicer class that a class stands in for; None for a class of Qt."""
+    return next((NAMES["classes"][cls.__name__] for cls in qt_class.__mro__ if cls.__name__ in NAMES["classes"]), None)
+
+
+def is_stand_in(qt_class: type) -> bool:
+    """Whether it stands in for a class of CTK or Slicer."""
+    return slicer_class(qt_class) is not None
+
+
+@functools.cache
+def knows(qt_class: type, name: str) -> bool:
+    """Whether Slicer's class has an attribute of this name."""
+    if name in QT6_ONLY or name in PYSIDE_ONLY:
+        return False
+    listed = slicer_class(qt_class)
+    if listed is None:
+        return name == "name" or _qt_has(qt_class, name)
+    return (
+        name == "name"
+        or name in listed["properties"]
+        or name in listed["methods"]
+        or any(signal.partition("(")[0] == name for signal in listed["signals"])
+        or _qt_has(QtWidgets.QWidget if issubclass(qt_class, QtWidgets.QWidget) else QtCore.QObject, name)
+    )
+
+
+def _qt_has(qt_class: type, name: str) -> bool:
+    meta = getattr(qt_class, "staticMetaObject", None)
+    trimmed = name[:-1] if name in ("exec_",) else name
+    return hasattr(qt_class, trimmed) or (meta is not None and meta.indexOfProperty(name) >= 0)
+
+
+def is_property(qt_class: type, name: str) -> bool:
+    """Whether Slicer's class lists a property of this name."""
+    listed = slicer_class(qt_class)
+    return listed is not None and name in listed["properties"]
+
+
+def signals(qt_class: type, name: str) -> list[str]:
+    """The signatures of the signals of a name that are listed for a CTK or Slicer class."""
+    listed = slicer_class(qt_class)
+    return [] if listed is None else [signal for signal in listed["signals"] if signal.partition("(")[0] == name]
+
+
+def has_signature(qt_object: QtCore.QObject, signature: str, slot: bool = False) -> bool:
+    """Whether the object has a signal (slot) of this normalised signature."""
+    listed, name = slicer_class(type(qt_object)), signature.partition("(")[0]
+    if name in QT6_ONLY:
+        return False
+    if slot and listed is not None and name in listed["methods"]:
+        return True
+    if not slot and listed is not None and signature in listed["signals"]:
+        return True
+    if listed is None:
+        meta = qt_object.metaObject()
+    else:
+        meta = (QtWidgets.QWidget if isinstance(qt_object, QtWidgets.QWidget) else QtCore.QObject).staticMetaObject
+    return (meta.indexOfMethod(signature) if slot else meta.indexOfSignal(signature)) >= 0

@@ -1,0 +1,258 @@
+"""Stand-in for qMRMLSegmentEditorWidget over the real vtkMRMLSegmentEditorNode and vtkSlicerSegmentEditorLogic."""
+
+import numpy as np
+import slicer
+import vtk
+from PySide6.QtCore import Property, QObject, Signal
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from vtk.util.numpy_support import numpy_to_vtk
+
+from .mrml_widgets import SceneObserver, qMRMLWidget
+
+EFFECT_NAMES = (
+    "Threshold",
+    "Paint",
+    "Draw",
+    "Erase",
+    "Level tracing",
+    "Grow from seeds",
+    "Fill between slices",
+    "Margin",
+    "Hollow",
+    "Smoothing",
+    "Scissors",
+    "Islands",
+    "Logical operators",
+    "Mask volume",
+)
+
+
+class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
+    """An effect: its parameters are attributes of the segment editor's node, as in Slicer."""
+
+    def __init__(self, editor, name: str):
+        super().__init__(editor)
+        self._editor, self._name = editor, name
+
+    name = Property(str, lambda self: self._name)
+    title = Property(str, lambda self: self._name)
+
+    def active(self) -> bool:
+        return self._editor.activeEffect() is self
+
+    def _set(self, key: str, value) -> None:
+        node = self._editor.mrmlSegmentEditorNode()
+        if node is None:
+            raise RuntimeError("an effect's parameter was set before the editor has its node")
+        node.SetAttribute(key, str(value))
+
+    def setParameter(self, name: str, value):
+        self._set(f"{self._name}.{name}", value)
+
+    def parameter(self, name: str) -> str:
+        return self._editor.mrmlSegmentEditorNode().GetAttribute(f"{self._name}.{name}") or ""
+
+    def setCommonParameter(self, name: str, value):
+        self._set(name, value)
+
+    def commonParameterDefined(self, name: str) -> bool:
+        return self._editor.mrmlSegmentEditorNode().GetAttribute(name) is not None
+
+    def parameterDefined(self, name: str) -> bool:
+        return self._editor.mrmlSegmentEditorNode().GetAttribute(f"{self._name}.{name}") is not None
+
+    def integerParameter(self, name: str) -> int:
+        return int(float(self.parameter(name) or 0))
+
+    def doubleParameter(self, name: str) -> float:
+        return float(self.parameter(name) or 0)
+
+    def self(self):
+        """The Python side of an effect, which the host has not."""
+        return None
+
+
+class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
+    """Segments of one segmentation as buttons, and the effects; painting is done by :func:`paint`.
+
+    As in Slicer: nothing can be set before the editor has its node; the first segment is selected with the
+    segmentation; a removed segmentation or source volume is let go.
+    """
+
+    segmentationNodeChanged = Signal(object)  # noqa: N815
+    sourceVolumeNodeChanged = Signal(object)  # noqa: N815
+    currentSegmentIDChanged = Signal(str)  # noqa: N815
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._node, self._effects, self._watch = None, {}, SceneObserver(self)
+        self._shown = (None, None, "", "")
+        self._segments, self._group = QWidget(), QButtonGroup(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._segments)
+        QVBoxLayout(self._segments)
+        tools = QHBoxLayout()
+        column.addLayout(tools)
+        for name in EFFECT_NAMES[1:4]:
+            button = QPushButton(name)
+            button.setCheckable(True)
+            self._group.addButton(button)
+            button.clicked.connect(lambda _on=False, name=name: self.setActiveEffectByName(name))
+            tools.addWidget(button)
+        self.logic = slicer.vtkSlicerSegmentEditorLogic()
+
+    def _scene_changed(self):
+        self.logic.SetMRMLScene(self._scene)
+
+    def _need_node(self):
+        if self._node is None:
+            raise RuntimeError("the segment editor has no node yet: setMRMLSegmentEditorNode comes first")
+        return self._node
+
+    def setMRMLSegmentEditorNode(self, node):
+        if node is not None and not isinstance(node, slicer.vtkMRMLSegmentEditorNode):
+            raise TypeError(f"setMRMLSegmentEditorNode wants a vtkMRMLSegmentEditorNode and got {node!r}")
+        self._watch.let_go()
+        self._node = node
+        self.logic.SetSegmentEditorNode(node)
+        if node is not None:
+            self._watch.observe(node, (vtk.vtkCommand.ModifiedEvent,), self.updateWidgetFromMRML)
+        self.updateWidgetFromMRML()
+
+    def mrmlSegmentEditorNode(self):
+        return self._node
+
+    def segmentationNode(self):
+        return self._node.GetSegmentationNode() if self._node is not None else None
+
+    def setSegmentationNode(self, node):
+        if node is not None and not isinstance(node, slicer.vtkMRMLSegmentationNode):
+            raise TypeError(f"setSegmentationNode wants a vtkMRMLSegmentationNode and got {node!r}")
+        self._need_node().SetAndObserveSegmentationNode(node)
+        if node is not None and not node.GetSegmentation().GetSegment(self._node.GetSelectedSegmentID() or ""):
+            segmentation = node.GetSegmentation()
+            first = segmentation.GetNthSegmentID(0) if segmentation.GetNumberOfSegments() else ""
+            self._node.SetSelectedSegmentID(first)
+        self.updateWidgetFromMRML()
+
+    def sourceVolumeNode(self):
+        return self._node.GetSourceVolumeNode() if self._node is not None else None
+
+    def setSourceVolumeNode(self, node):
+        if node is not None and not isinstance(node, slicer.vtkMRMLVolumeNode):
+            raise TypeError(f"setSourceVolumeNode wants a volume and got {node!r}")
+        self._need_node().SetAndObserveSourceVolumeNode(node)
+        self.updateWidgetFromMRML()
+
+    def currentSegmentID(self) -> str:
+        return (self._node.GetSelectedSegmentID() or "") if self._node is not None else ""
+
+    def setCurrentSegmentID(self, identifier: str):
+        self._need_node().SetSelectedSegmentID(identifier)
+
+    def availableEffectNames(self):
+        return list(EFFECT_NAMES)
+
+    def effectByName(self, name: str):
+        if name not in EFFECT_NAMES:
+            return None
+        return self._effects.setdefault(name, qSlicerSegmentEditorAbstractEffect(self, name))
+
+    def activeEffect(self):
+        name = self._node.GetActiveEffectName() if self._node is not None else None
+        return self.effectByName(name) if name else None
+
+    def setActiveEffectByName(self, name: str):
+        if name and name not in EFFECT_NAMES:
+            raise ValueError(f"the segment editor has no effect '{name}'")
+        self._need_node().SetActiveEffectName(name)
+
+    def setActiveEffect(self, effect):
+        self._need_node().SetActiveEffectName(effect.property("name") if effect is not None else "")
+
+    def setUndoEnabled(self, on: bool):
+        self.setProperty("_undo", on)
+
+    undoEnabled = Property(  # noqa: N815
+        bool, lambda self: self.property("_undo") is not False, setUndoEnabled
+    )
+
+    def installKeyboardShortcuts(self, widget=None):
+        self.setProperty("_shortcuts", True)
+
+    def uninstallKeyboardShortcuts(self):
+        self.setProperty("_shortcuts", False)
+
+    def setupViewObservations(self):
+        self.setProperty("_observes_views", True)
+
+    def removeViewObservations(self):
+        self.setProperty("_observes_views", False)
+
+    def updateWidgetFromMRML(self):
+        """Show the node's state, and emit what changed."""
+        node = self._node
+        segmentation, source, segment = self.segmentationNode(), self.sourceVolumeNode(), self.currentSegmentID()
+        effect = (node.GetActiveEffectName() or "") if node is not None else ""
+        before, self._shown = self._shown, (segmentation, source, segment, effect)
+        self._show_segments(segmentation, segment)
+        for button in self._group.buttons():
+            self._group.setExclusive(False)
+            button.setChecked(button.text() == effect)
+            self._group.setExclusive(True)
+        if segmentation is not before[0]:
+            self.segmentationNodeChanged.emit(segmentation)
+        if source is not before[1]:
+            self.sourceVolumeNodeChanged.emit(source)
+        if segment != before[2]:
+            self.currentSegmentIDChanged.emit(segment)
+
+    def _show_segments(self, node, selected: str) -> None:
+        layout = self._segments.layout()
+        while layout.count():
+            layout.takeAt(0).widget().deleteLater()
+        segmentation = node.GetSegmentation() if node is not None else None
+        for i in range(segmentation.GetNumberOfSegments() if segmentation is not None else 0):
+            identifier = segmentation.GetNthSegmentID(i)
+            button = QPushButton(segmentation.GetSegment(identifier).GetName())
+            button.setCheckable(True)
+            button.setChecked(identifier == selected)
+            button.clicked.connect(lambda _on=False, i=identifier: self.setCurrentSegmentID(i))
+            layout.addWidget(button)
+
+
+def paint(editor: qMRMLSegmentEditorWidget, mask: np.ndarray) -> None:
+    """What a stroke of the active effect does: ``mask`` (bool, k, j, i on the source volume's grid) is painted or erased.
+
+    It goes through the real vtkSlicerSegmentEditorLogic, so that the editor's masking ("inside this segment only") and
+    overwrite mode apply and Slicer's own events fire.
+    """
+    node, effect = editor.mrmlSegmentEditorNode(), editor.activeEffect()
+    if effect is None or effect.property("name") not in ("Paint", "Erase", "Draw", "Scissors"):
+        raise RuntimeError("a stroke needs Paint, Draw, Scissors or Erase as the active effect")
+    logic, volume = editor.logic, editor.sourceVolumeNode()
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    modifier = slicer.vtkOrientedImageData()
+    values = np.ascontiguousarray(mask, dtype=np.uint8)
+    modifier.SetDimensions(*reversed(values.shape))
+    modifier.SetImageToWorldMatrix(matrix)
+    scalars = numpy_to_vtk(values.ravel(), deep=True)
+    modifier.GetPointData().SetScalars(scalars)
+    logic.UpdateReferenceGeometryImage()
+    logic.UpdateMaskLabelmap()
+    logic.UpdateSelectedSegmentLabelmap()
+    adding = effect.property("name") != "Erase"
+    mode = logic.ModificationModeAdd if adding else logic.ModificationModeRemove
+    modify(logic, node, modifier, mode)
+
+
+def modify(logic, node, modifier, mode) -> None:
+    """Apply a modifier labelmap to the selected segment with the node's masking."""
+    logic.ModifySegmentByLabelmap(
+        node.GetSegmentationNode(), node.GetSelectedSegmentID(), modifier, mode, True, False
+    )
+
+
+EDITOR_CLASSES = {"qMRMLSegmentEditorWidget": qMRMLSegmentEditorWidget}

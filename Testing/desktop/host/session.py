@@ -1,0 +1,253 @@
+"""One test's Slicer: puts the host's ``qt``, ``ctk`` and ``slicer`` names in place and takes them away again."""
+
+import sys
+import time
+import types
+from pathlib import Path
+
+import slicer
+import vtk
+from PySide6 import QtCore, QtTest, QtWidgets
+
+from . import application, names, pythonqt, scripted
+from .ctk_widgets import CTK_CLASSES
+from .dialogs import Dialogs
+from .mrml_widgets import MRML_CLASSES
+from .segment_editor import EDITOR_CLASSES
+from .tables import qMRMLTableView
+from .ui_file import UiFile
+from .views import VIEW_CLASSES, qSlicerLayoutManager
+
+SLICER_CLASSES = {
+    **MRML_CLASSES,
+    **VIEW_CLASSES,
+    **EDITOR_CLASSES,
+    "qMRMLTableView": qMRMLTableView,
+    "qSlicerScriptedLoadableModule": application.qSlicerScriptedLoadableModule,
+    "qSlicerScriptedLoadableModuleWidget": application.qSlicerScriptedLoadableModuleWidget,
+}
+ALL_CLASSES = {**CTK_CLASSES, **SLICER_CLASSES}
+
+
+class QUiLoader(QtCore.QObject):
+    """PythonQt's loader of .ui files, with the host's reader behind it."""
+
+    def load(self, file, parent=None):
+        return UiFile(ALL_CLASSES).load(file.fileName())
+
+
+class QtModule(types.ModuleType):
+    """Slicer's ``qt``."""
+
+    def __getattr__(self, name: str):
+        if name == "Qt":
+            return pythonqt.class_wrapper(QtCore.Qt)
+        if name == "QUiLoader":
+            return pythonqt.class_wrapper(QUiLoader)
+        found = pythonqt.qt_class_named(name)
+        if found is None:
+            raise AttributeError(f"module 'qt' has no attribute '{name}'")
+        return pythonqt.class_wrapper(found)
+
+    @staticmethod
+    def SIGNAL(text: str) -> str:
+        return f"2{text}"
+
+    @staticmethod
+    def SLOT(text: str) -> str:
+        return f"1{text}"
+
+
+class CtkModule(types.ModuleType):
+    """Slicer's ``ctk``."""
+
+    def __getattr__(self, name: str):
+        if name not in CTK_CLASSES:
+            raise AttributeError(f"module 'ctk' has no attribute '{name}' (in the host)")
+        return pythonqt.class_wrapper(CTK_CLASSES[name])
+
+
+class Modules(types.SimpleNamespace):
+    """``slicer.modules``."""
+
+
+class Host:
+    """What a test has in its hands: the scene, the application, the dialogs, and ways to act as a user does."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.dialogs = pythonqt.dialogs = Dialogs()
+        self.journal = pythonqt.journal = pythonqt.Journal()
+        self._modules_before = {name: sys.modules.get(name) for name in ("qt", "ctk")}
+        self._slicer_before = dict(vars(slicer))
+        self._path_before = list(sys.path)
+        self._loaded: list[application.qSlicerScriptedLoadableModule] = []
+        self._settings()
+        self._names()
+        self._scene()
+        self._application()
+
+    def _settings(self) -> None:
+        QtCore.QSettings.setDefaultFormat(QtCore.QSettings.IniFormat)
+        QtCore.QSettings.setPath(QtCore.QSettings.IniFormat, QtCore.QSettings.UserScope, str(self.folder / "settings"))
+        QtCore.QCoreApplication.setOrganizationName("host")
+        QtCore.QCoreApplication.setApplicationName("Slicer")
+        QtCore.QSettings().clear()
+
+    def _names(self) -> None:
+        sys.modules["qt"], sys.modules["ctk"] = QtModule("qt"), CtkModule("ctk")
+        provided = scripted.modules()
+        self.packaging = provided["slicer.packaging"]
+        self._modules_before.update({name: sys.modules.get(name) for name in provided})
+        sys.modules.update(provided)
+        for name, module in provided.items():
+            if name.startswith("slicer."):
+                setattr(slicer, name.partition(".")[2], module)
+        for name, cls in SLICER_CLASSES.items():
+            setattr(slicer, name, pythonqt.class_wrapper(cls))
+
+    def _scene(self) -> None:
+        self.scene = slicer.mrmlScene = slicer.vtkMRMLScene()
+        self.application_logic = slicer.vtkSlicerApplicationLogic()
+        self.application_logic.SetMRMLScene(self.scene)
+        self.scene.SetSubjectHierarchyNode(None) if hasattr(self.scene, "SetSubjectHierarchyNode") else None
+        self.modules = slicer.modules = Modules()
+        for name, class_name in application.LOGICS.items():
+            logic = getattr(slicer, class_name)()
+            logic.SetMRMLApplicationLogic(self.application_logic)
+            logic.SetMRMLScene(self.scene)
+            setattr(self.modules, name, application.CppModule(name, logic))
+        self.modules.sampledata = application.CppModule("SampleData", None)
+        self.application_logic.SetColorLogic(self.modules.colors.logic())
+        self.scene.GetSubjectHierarchyNode()
+
+    def _application(self) -> None:
+        self._cpp = types.SimpleNamespace()
+        layout = self._cpp.layout = qSlicerLayoutManager(self.scene, self.application_logic)
+        manager = self._cpp.manager = application.qSlicerModuleManager(self.modules)
+        io = self._cpp.io = application.qSlicerIOManager()
+        app = self._cpp.app = application.qSlicerApplication(
+            str(self.folder), layout, io, manager, self.application_logic
+        )
+        slicer.app = pythonqt.wrap(app)
+        self.window = application.qSlicerMainWindow()
+        self.window.resize(1280, 900)
+        self.window.show()
+
+    def load(self, path: str | Path, panel_width: int = 400):
+        """Load a scripted module as Slicer does; gives its Python widget (with ``.ui``, ``.logic`` …), entered and shown."""
+        cpp = application.load_module(str(path), self.modules, self.window)
+        self._loaded.append(cpp)
+        self.window.panel.setFixedWidth(panel_width)
+        slicer.util.selectModule(pythonqt.wrap(cpp).name)
+        self.spin()
+        return cpp.representation.self()
+
+    # what a user does
+
+    def click(self, widget, button=QtCore.Qt.LeftButton, position: QtCore.QPoint | None = None) -> None:
+        """A real mouse click on a widget that is shown and enabled; AssertionError if it is not."""
+        target = pythonqt.unwrap(widget)
+        assert target.isVisible(), f"{target.objectName()} is not visible"
+        assert target.isEnabled(), f"{target.objectName()} is not enabled"
+        if position is None and isinstance(target, QtWidgets.QCheckBox | QtWidgets.QRadioButton):
+            position = QtCore.QPoint(8, target.height() // 2)
+        if position is None and isinstance(target, CTK_CLASSES["ctkCollapsibleButton"]):
+            position = QtCore.QPoint(10, 8)
+        QtTest.QTest.mouseClick(target, button, QtCore.Qt.NoModifier, position or target.rect().center())
+        self.spin()
+
+    def key(self, widget, key, modifiers=QtCore.Qt.NoModifier) -> None:
+        """A key pressed in a widget; takes qt.Qt.Key_… or PySide's."""
+        QtTest.QTest.keyClick(pythonqt.unwrap(widget), pythonqt.unwrap(key), pythonqt.unwrap(modifiers))
+        self.spin()
+
+    def type(self, widget, text: str) -> None:
+        """Text typed into a line, replacing what stands there."""
+        target = pythonqt.unwrap(widget)
+        if hasattr(target, "selectAll"):
+            target.selectAll()
+        QtTest.QTest.keyClicks(target, text)
+        self.spin()
+
+    def choose(self, combo, text: str) -> None:
+        """An entry of a combo box chosen by its text; also of a qMRMLNodeComboBox."""
+        target = pythonqt.unwrap(combo)
+        box = target if isinstance(target, QtWidgets.QComboBox) else target.findChild(QtWidgets.QComboBox)
+        index = box.findText(text)
+        assert index >= 0, f"no entry '{text}' among {[box.itemText(i) for i in range(box.count())]}"
+        box.setCurrentIndex(index)
+        box.activated.emit(index)
+        self.spin()
+
+    def click_cell(self, table, row: int, column: int = 0) -> None:
+        """A click on a cell of a table."""
+        view = pythonqt.unwrap(table)
+        index = view.model().index(row, column)
+        assert index.isValid(), f"the table has {view.model().rowCount()} rows"
+        view.scrollTo(index)
+        position = view.visualRect(index).center()
+        QtTest.QTest.mouseClick(view.viewport(), QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, position)
+        self.spin()
+
+    def spin(self, seconds: float = 0.0) -> None:
+        """Let the event loop run: once, or for a time."""
+        end = time.perf_counter() + seconds
+        while True:
+            QtWidgets.QApplication.processEvents(QtCore.QEventLoop.AllEvents, 50)
+            QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
+            if time.perf_counter() >= end:
+                return
+            time.sleep(0.002)
+
+    def wait_for(self, condition, seconds: float = 10.0, what: str = "") -> None:
+        """Let the event loop run until something is true; AssertionError after that many seconds."""
+        end = time.perf_counter() + seconds
+        while not condition():
+            assert time.perf_counter() < end, f"still waiting after {seconds} s for {what or condition}"
+            self.spin()
+            time.sleep(0.002)
+
+    # the end of a test
+
+    def close_scene(self) -> None:
+        """File > Close scene."""
+        self.scene.Clear(0)
+        self.spin()
+
+    def problems(self) -> list[str]:
+        """Errors in slots and dialogs that nobody answered."""
+        unanswered = [f"a dialog came up that the test does not expect: {text}" for text in self.dialogs.unanswered]
+        return self.journal.errors + unanswered + [f"no dialog came up with '{m}'" for m in self.dialogs.missing()]
+
+    def close(self) -> None:
+        """Quit: the module's cleanup, then everything is taken away."""
+        self._cpp.app.aboutToQuit.emit()
+        for cpp in self._loaded:
+            python = cpp.representation.self()
+            if python is not None:
+                self._cpp.manager.moduleAboutToBeUnloaded.emit(pythonqt.wrap(cpp).name)
+        self.window.close()
+        self.spin()
+        pythonqt.connections.clear()
+        for name, module in self._modules_before.items():
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
+        for cpp in self._loaded:
+            sys.modules.pop(cpp.kept["name"], None)
+        self.window.deleteLater()
+        QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
+        for name in set(vars(slicer)) - set(self._slicer_before):
+            delattr(slicer, name)
+        sys.path[:] = self._path_before
+        pythonqt.dialogs = None
+
+
+def names_in_use() -> dict:
+    """The names of slicer_names.json."""
+    return names.NAMES
+
+
+assert vtk

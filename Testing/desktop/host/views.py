@@ -1,0 +1,387 @@
+"""The layout manager with its views: widgets without rendering, over real slice, 3D, table and plot nodes and logics."""
+
+import slicer
+import vtk
+from PySide6.QtCore import Property, QObject, QRect, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from .mrml_widgets import SceneObserver, qMRMLWidget
+
+ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
+VIEW_SIZE = (300, 300)
+
+
+class qMRMLSliceView(qMRMLWidget):  # noqa: N801
+    """Where a slice would be drawn."""
+
+    def __init__(self, node):
+        super().__init__()
+        self._node, self.rendered = node, 0
+        self._corner = vtk.vtkCornerAnnotation()
+
+    def mrmlSliceNode(self):
+        return self._node
+
+    def forceRender(self):
+        self.rendered += 1
+
+    scheduleRender = forceRender
+
+    def cornerAnnotation(self):
+        return self._corner
+
+    def convertRASToXYZ(self, ras):
+        inverse = vtk.vtkMatrix4x4()
+        vtk.vtkMatrix4x4.Invert(self._node.GetXYToRAS(), inverse)
+        return inverse.MultiplyPoint((*ras, 1))[:3]
+
+    def convertXYZToRAS(self, xyz):
+        return self._node.GetXYToRAS().MultiplyPoint((*xyz, 1))[:3]
+
+
+class qMRMLSliceControllerWidget(qMRMLWidget):  # noqa: N801
+    """The bar above a slice."""
+
+    def __init__(self, logic):
+        super().__init__()
+        self._logic = logic
+
+    def sliceLogic(self):
+        return self._logic
+
+    def mrmlSliceNode(self):
+        return self._logic.GetSliceNode()
+
+    def mrmlSliceCompositeNode(self):
+        return self._logic.GetSliceCompositeNode()
+
+    def fitSliceToBackground(self):
+        self._logic.FitSliceToBackground()
+
+    def setSliceOffsetValue(self, offset: float):
+        self._logic.SetSliceOffset(offset)
+
+    def setSliceOrientation(self, name: str):
+        self._logic.GetSliceNode().SetOrientation(name)
+
+    def setSliceVisible(self, on: bool):
+        self._logic.GetSliceNode().SetSliceVisible(on)
+
+
+class qMRMLSliceWidget(qMRMLWidget):  # noqa: N801
+    """A slice view with its bar."""
+
+    def __init__(self, logic):
+        super().__init__()
+        self._logic = logic
+        self._view, self._controller = qMRMLSliceView(logic.GetSliceNode()), qMRMLSliceControllerWidget(logic)
+        column = QVBoxLayout(self)
+        column.addWidget(self._controller)
+        column.addWidget(self._view)
+
+    sliceViewName = Property(str, lambda self: self._logic.GetSliceNode().GetLayoutName())  # noqa: N815
+
+    def sliceLogic(self):
+        return self._logic
+
+    def mrmlSliceNode(self):
+        return self._logic.GetSliceNode()
+
+    def mrmlSliceCompositeNode(self):
+        return self._logic.GetSliceCompositeNode()
+
+    def sliceView(self):
+        return self._view
+
+    def sliceController(self):
+        return self._controller
+
+    def fitSliceToBackground(self):
+        self._logic.FitSliceToBackground()
+
+
+class qMRMLThreeDView(qMRMLWidget):  # noqa: N801
+    """Where the 3D scene would be drawn."""
+
+    def __init__(self, node):
+        super().__init__()
+        self._node = node
+
+    def mrmlViewNode(self):
+        return self._node
+
+    def resetFocalPoint(self):
+        """Nothing is drawn."""
+
+    resetCamera = forceRender = scheduleRender = resetFocalPoint
+
+    def rotateToViewAxis(self, axis: int):
+        """Nothing is drawn."""
+
+
+class qMRMLThreeDWidget(qMRMLWidget):  # noqa: N801
+    """A 3D view with its bar."""
+
+    def __init__(self, node):
+        super().__init__()
+        self._node, self._view = node, qMRMLThreeDView(node)
+
+    def mrmlViewNode(self):
+        return self._node
+
+    def threeDView(self):
+        return self._view
+
+
+PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
+
+
+class qMRMLPlotView(qMRMLWidget):  # noqa: N801
+    """Draws the series of a chart as plain lines: enough to see that there are some."""
+
+    dataSelected = Signal(object, object)  # noqa: N815
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._node, self._watch = None, SceneObserver(self)
+        self.setMinimumHeight(120)
+
+    def setMRMLPlotViewNode(self, node):
+        if node is not None and not isinstance(node, slicer.vtkMRMLPlotViewNode):
+            raise TypeError(f"setMRMLPlotViewNode wants a vtkMRMLPlotViewNode and got {node!r}")
+        self._watch.let_go()
+        self._node = node
+        if node is not None:
+            self._watch.observe(node, (vtk.vtkCommand.ModifiedEvent,), self.update)
+        self.update()
+
+    def mrmlPlotViewNode(self):
+        return self._node
+
+    def fitToContent(self):
+        """The drawing always shows everything."""
+
+    def saveAsSVG(self, path: str):
+        raise NotImplementedError("the host draws no SVG")
+
+    def series(self) -> list[tuple[str, list[tuple[float, float]]]]:
+        """Name and points of each series that is drawn."""
+        chart = self._node.GetPlotChartNode() if self._node is not None else None
+        found = []
+        for i in range(chart.GetNumberOfPlotSeriesNodes() if chart is not None else 0):
+            node = chart.GetNthPlotSeriesNode(i)
+            table = node.GetTableNode().GetTable() if node is not None and node.GetTableNode() is not None else None
+            y = table.GetColumnByName(node.GetYColumnName()) if table is not None else None
+            x = table.GetColumnByName(node.GetXColumnName()) if y is not None else None
+            if y is not None:
+                count = y.GetNumberOfTuples()
+                points = [
+                    (x.GetVariantValue(r).ToDouble() if x is not None else r, y.GetVariantValue(r).ToDouble())
+                    for r in range(count)
+                ]
+                found.append((node.GetName(), points))
+        return found
+
+    def select(self, series_index: int, point_index: int) -> None:
+        """What a click on a point does: emit its series' ID and index."""
+        chart = self._node.GetPlotChartNode()
+        identifiers, selections = vtk.vtkStringArray(), vtk.vtkCollection()
+        identifiers.InsertNextValue(chart.GetNthPlotSeriesNodeID(series_index))
+        indices = vtk.vtkIdTypeArray()
+        indices.InsertNextValue(point_index)
+        selections.AddItem(indices)
+        self.dataSelected.emit(identifiers, selections)
+
+    def paintEvent(self, _event):
+        painter = QPainter(self)
+        box = self.rect().adjusted(24, 8, -8, -16)
+        painter.fillRect(self.rect(), self.palette().base())
+        painter.setPen(self.palette().text().color())
+        painter.drawRect(box)
+        lines = [(name, [p for p in points if p[1] == p[1]]) for name, points in self.series()]
+        points = [point for _, line in lines for point in line]
+        if points:
+            self._draw(painter, box, lines, points)
+
+    def _draw(self, painter: QPainter, box: QRect, lines, points) -> None:
+        left, right = min(x for x, _ in points), max(x for x, _ in points)
+        top = max(y for _, y in points) or 1
+        for number, (_, line) in enumerate(lines):
+            painter.setPen(QPen(QColor(PALETTE[number % len(PALETTE)]), 2))
+            placed = [
+                (
+                    box.left() + box.width() * (x - left) / ((right - left) or 1),
+                    box.bottom() - box.height() * y / top,
+                )
+                for x, y in line
+            ]
+            for (x0, y0), (x1, y1) in zip(placed, placed[1:], strict=False):
+                painter.drawLine(int(x0), int(y0), int(x1), int(y1))
+
+
+class qMRMLPlotWidget(qMRMLWidget):  # noqa: N801
+    """A plot view with its bar."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._view = qMRMLPlotView(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._view)
+
+    def setMRMLPlotViewNode(self, node):
+        self._view.setMRMLPlotViewNode(node)
+
+    def mrmlPlotViewNode(self):
+        return self._view.mrmlPlotViewNode()
+
+    def plotView(self):
+        return self._view
+
+
+class qMRMLTableWidget(qMRMLWidget):  # noqa: N801
+    """A table view with its bar."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        from .tables import qMRMLTableView
+
+        self._view = qMRMLTableView(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._view)
+
+    def setMRMLTableViewNode(self, node):
+        self._view.setMRMLTableViewNode(node)
+
+    def mrmlTableViewNode(self):
+        return self._view.mrmlTableViewNode()
+
+    def tableView(self):
+        return self._view
+
+
+class qSlicerLayoutManager(QObject):  # noqa: N801
+    """Three slice views and a 3D view at first; further views as a layout's description names them."""
+
+    layoutChanged = Signal(int)  # noqa: N815
+
+    def __init__(self, scene, application_logic):
+        super().__init__()
+        self._scene, self._application_logic = scene, application_logic
+        self._logics, self._slices, self._three_d, self._others = vtk.vtkCollection(), {}, [], {}
+        application_logic.SetSliceLogics(self._logics)
+        for name in ORIENTATIONS:
+            self._add_slice(name)
+        node = slicer.vtkMRMLViewNode()
+        node.SetName("View1")
+        node.SetLayoutName("1")
+        node.SetSingletonTag("1")
+        self._three_d.append(qMRMLThreeDWidget(scene.AddNode(node)))
+        layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode") or scene.AddNode(slicer.vtkMRMLLayoutNode())
+        self._layout_logic = slicer.vtkMRMLLayoutLogic()
+        self._layout_logic.SetMRMLScene(scene)
+        self._layout_node = self._layout_logic.GetLayoutNode() or layout
+        self._known, self._watch = self._layout_node.GetViewArrangement(), []
+        self._tag = self._layout_node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._changed())
+
+    def _add_slice(self, name: str) -> None:
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(self._application_logic)
+        logic.SetMRMLScene(self._scene)
+        node = logic.AddSliceNode(name) if hasattr(logic, "AddSliceNode") else None
+        node.SetOrientation(ORIENTATIONS.get(name, "Coronal"))
+        node.SetDimensions(*VIEW_SIZE, 1)
+        node.SetFieldOfView(250, 250, 1)
+        self._logics.AddItem(logic)
+        self._slices[name] = qMRMLSliceWidget(logic)
+
+    def _changed(self) -> None:
+        if self._layout_node.GetViewArrangement() != self._known:
+            self._known = self._layout_node.GetViewArrangement()
+            self._add_views_of_layout()
+            self.layoutChanged.emit(self._known)
+
+    def _add_views_of_layout(self) -> None:
+        import xml.etree.ElementTree as ElementTree
+
+        description = self._layout_node.GetCurrentLayoutDescription()
+        for view in ElementTree.fromstring(description).iter("view") if description else ():
+            kind, name = view.get("class"), view.get("singletontag")
+            if kind == "vtkMRMLSliceNode" and name not in self._slices:
+                self._add_slice(name)
+            orientation = view.findtext("property[@name='orientation']")
+            if kind == "vtkMRMLSliceNode" and orientation and view.findtext("property[@name='orientation'][@action='default']"):
+                self._slices[name].mrmlSliceNode().SetOrientation(orientation)
+            widgets = {"vtkMRMLPlotViewNode": qMRMLPlotWidget, "vtkMRMLTableViewNode": qMRMLTableWidget}
+            if kind in widgets and (kind, name) not in self._others:
+                node = self._scene.GetSingletonNode(name, kind)
+                if node is None:
+                    node = getattr(slicer, kind)()
+                    node.SetSingletonTag(name)
+                    node.SetLayoutName(name)
+                    node.SetName(name)
+                    node = self._scene.AddNode(node)
+                widget = self._others[kind, name] = widgets[kind]()
+                widget.setMRMLScene(self._scene)
+                setter = widget.setMRMLPlotViewNode if kind == "vtkMRMLPlotViewNode" else widget.setMRMLTableViewNode
+                setter(node)
+
+    def _set_layout(self, arrangement: int) -> None:
+        if arrangement >= slicer.vtkMRMLLayoutNode.SlicerLayoutUserView and not self._layout_node.IsLayoutDescription(arrangement):
+            raise ValueError(f"layout {arrangement} is not described: AddLayoutDescription first")
+        self._layout_node.SetViewArrangement(arrangement)
+
+    layout = Property(int, lambda self: self._layout_node.GetViewArrangement(), _set_layout)
+    threeDViewCount = Property(int, lambda self: len(self._three_d))  # noqa: N815
+    plotViewCount = Property(  # noqa: N815
+        int, lambda self: sum(kind == "vtkMRMLPlotViewNode" for kind, _ in self._others)
+    )
+    tableViewCount = Property(  # noqa: N815
+        int, lambda self: sum(kind == "vtkMRMLTableViewNode" for kind, _ in self._others)
+    )
+
+    def setLayout(self, arrangement: int):
+        self._set_layout(arrangement)
+
+    def layoutLogic(self):
+        return self._layout_logic
+
+    def mrmlSliceLogics(self):
+        return self._logics
+
+    def mrmlScene(self):
+        return self._scene
+
+    def sliceViewNames(self):
+        return list(self._slices)
+
+    def sliceWidget(self, name: str):
+        return self._slices.get(name)
+
+    def threeDWidget(self, index: int):
+        return self._three_d[index]
+
+    def plotWidget(self, index: int):
+        return [w for (kind, _), w in self._others.items() if kind == "vtkMRMLPlotViewNode"][index]
+
+    def tableWidget(self, index: int):
+        return [w for (kind, _), w in self._others.items() if kind == "vtkMRMLTableViewNode"][index]
+
+    def resetSliceViews(self):
+        for widget in self._slices.values():
+            widget.fitSliceToBackground()
+
+    def resetThreeDViews(self):
+        """Nothing is drawn."""
+
+    def pauseRender(self):
+        self._application_logic.PauseRender()
+
+    def resumeRender(self):
+        self._application_logic.ResumeRender()
+
+
+VIEW_CLASSES = {cls.__name__: cls for cls in (qMRMLPlotView, qMRMLPlotWidget, qMRMLTableWidget)}
+del Qt, QWidget
