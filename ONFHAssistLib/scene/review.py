@@ -1,6 +1,6 @@
 """One study under review: its nodes in a scene, and what a reader does with them."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
@@ -14,11 +14,14 @@ from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import measure_near
+from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
-from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
+from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, Box, HipState, Patch
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
-from ONFHAssistLib.scene.volumes import grid_of
+from ONFHAssistLib.scene.state import SignOff, keep, kept, kept_reviews, read_sign_off, write_sign_off
+from ONFHAssistLib.scene.volumes import grid_of, study_from_node
 
 States = Mapping[Side, HipState]
 What = Literal["head", "necrosis"]
@@ -54,6 +57,7 @@ class Review:
         self._hips: dict[Side, HipResult] = {}
         self._saved: dict[Side, HipState] = dict(start)
         self._stamps: dict[MaskLabel, Hashable] = {}
+        self._kept: dict[Side, Automatic] = {}
         self._observed: list[tuple[vtk.vtkObject, int]] = []
         self._writing = False
         self.segmentation_node: Node = segmentation.segmentation_node(volume_node)
@@ -86,6 +90,24 @@ class Review:
             except BaseException:
                 remove_review(volume_node)
                 raise
+
+    @classmethod
+    def restore(cls, scene: Scene, known: Sequence["Review"] = ()) -> list["Review"]:
+        """Take up every review that an opened scene keeps, but for those of ``known`` that are open.
+
+        Raises:
+            InputError: what is kept of one cannot be read.
+        """
+        under_review = [review.volume_node for review in known if not review.closed]
+        restored = []
+        for node in kept_reviews(scene):
+            if node in under_review:
+                continue
+            volume = study_from_node(node).volume
+            result, automatic = kept(node, volume)
+            with _batch(scene):
+                restored.append(cls(node, result, {side: _as_kept(node, one) for side, one in automatic.items()}))
+        return restored
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -237,6 +259,68 @@ class Review:
             threshold_masks=tuple(masks for masks in by_threshold if masks),
         )
 
+    def sign_off(self, side: Side) -> SignOff:
+        """Return reviewer, status and comment as they were given last, also before the scene was saved."""
+        return read_sign_off(self.volume_node, side)
+
+    def set_sign_off(self, side: Side, sign_off: SignOff) -> None:
+        """Keep reviewer, status and comment of a hip in the scene."""
+        write_sign_off(self.volume_node, side, sign_off)
+
+    def case(
+        self,
+        reviewer: str,
+        status: Literal["draft", "approved", "flagged"],
+        comment: str,
+        side: Side,
+        patient_code: str | None = None,
+    ) -> ReviewedCase:
+        """Return one hip as the reader leaves it, for `curation.case.save_case`.
+
+        Args:
+            reviewer, status, comment: the reader's code and judgement; they are kept in the scene, too.
+            side: which hip.
+            patient_code: the same for all studies of a patient; by default the DICOM patient ID, where it is known.
+
+        Raises:
+            InputError: the hip is not segmented, or something is missing.
+        """
+        self.update()
+        now = self._state(side)
+        self.set_sign_off(side, SignOff(reviewer, status, comment))
+        patient = self.result.patient
+        return ReviewedCase(
+            patient_code=patient.get("id", "") if patient_code is None else patient_code,
+            image=self.result.volume,
+            masks=self.masks(side),
+            result=self._hips[side],
+            reviewer=reviewer,
+            status=status,
+            automatic=now.automatic.state.masks(self._grid),
+            automatic_result=now.automatic.result,
+            source=self.result.source,
+            models=self.result.models,
+            comment=comment,
+            identifiers=tuple(value for value in patient.values() if value),
+        )
+
+    def slices_that_matter(self, side: Side) -> tuple[int, ...]:
+        """Return the slices (indices along k) to be looked at, in their order along the body.
+
+        Those are: the most uncertain ones, the worst, the middle one, and those that the reader has changed.
+        """
+        hips = (self.hip(side), self.automatic(side))
+        found = {index for hip in hips for index in hip.look_first}
+        for hip in hips:
+            details = hip.grades["steinberg"].details if "steinberg" in hip.grades else {}
+            found |= {details[name]["index"] for name in ("worst_slice", "mid_slice") if details.get(name)}
+        now = self._states.get(side)
+        if now is not None:
+            found |= _slices_that_differ(now, now.automatic.state)
+        direction, _ = slice_axis(self._grid)
+        forward = float(self._grid.axes_ras[:, 2] @ direction) > 0
+        return tuple(sorted(found, reverse=not forward))
+
     def close(self) -> None:
         """Stop observing the scene; the nodes stay. Idempotent."""
         self.closed = True
@@ -331,6 +415,10 @@ class Review:
             )
             self._hips[side] = self._measured(side, state)
             self._draw(side, state)
+        automatic = {side: state.automatic for side, state in now.items()}
+        if automatic != self._kept:
+            keep(self.volume_node, self.result, automatic)
+            self._kept = automatic
 
     def _write(self, label: MaskLabel, mask: Patch) -> None:
         segmentation.write_mask(self.segmentation_node, self.volume_node, label, mask)
@@ -416,18 +504,42 @@ def _batch(scene: Scene) -> Iterator[None]:
         scene.EndState(scene.BatchProcessState)
 
 
+def _as_kept(volume_node: Node, automatic: Automatic) -> HipState:
+    """Return a hip as the nodes of an opened scene have it; what is missing there is as the networks made it."""
+    start = automatic.state
+    side = automatic.near.side
+    node = segmentation.segmentation_node(volume_node)
+    marks = [segmentation.read_mask(node, volume_node, label) for label in segmentation.labels_of(side)]
+    head, necrosis = (EMPTY if mask is None else mask for mask in marks)
+    landmarks_node = markups.landmarks_node(volume_node)
+    landmarks, _ = markups.read_landmarks(landmarks_node, side)
+    return start.with_masks(head, necrosis).with_points(
+        markups.read_sphere(landmarks_node, side) or start.sphere, landmarks
+    )
+
+
+def _slices_that_differ(one: HipState, other: HipState) -> set[int]:
+    """Return the indices along k in which head or necrosis differ."""
+    box = _joint_box(one.box, other.box)
+    pairs = ((one.head, other.head), (one.necrosis, other.necrosis))
+    differ = np.any([a.within(box) != b.within(box) for a, b in pairs], axis=(0, 2, 3))
+    return {box[0].start + int(k) for k in np.flatnonzero(differ)}
+
+
+def _joint_box(one: Box, other: Box) -> Box:
+    boxes = [box for box in (one, other) if all(part.stop > part.start for part in box)] or [one]
+    return tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
+    )
+
+
 def _near(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(np.abs(one - other).max() < MOVED_MM)
 
 
 def _with_slice(mine: Patch, theirs: Patch, index: int) -> Patch:
     """Return a mask with one slice of another one."""
-    boxes = [box for box in (mine.box, theirs.box) if all(part.stop > part.start for part in box)]
-    if not boxes:
-        return EMPTY
-    box = tuple(
-        slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
-    )
+    box = _joint_box(mine.box, theirs.box)
     found, other = mine.within(box), theirs.within(box)
     if box[0].start <= index < box[0].stop:
         found[index - box[0].start] = other[index - box[0].start]

@@ -1,0 +1,207 @@
+"""What a saved scene keeps of a review beside its masks and landmarks: what the networks had made of it, the sign-off.
+
+It lies as JSON in a hidden text node, so that no second segmentation and no probability map stand in the lists. The
+masks, landmarks and radii as they are now lie in their own nodes. Results are not kept but measured again, as Slicer
+opens a volume of a left-handed grid with its slices in reverse order. Nothing here names the patient.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.grade import result_of
+from ONFHAssistLib.core.hip import (
+    Calibration,
+    HipMasks,
+    HipResult,
+    Landmarks,
+    Notice,
+    Side,
+    Sphere,
+    StudyResult,
+    ThresholdResult,
+)
+from ONFHAssistLib.core.measure import measure_near
+from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.scene.hip_state import Automatic, Box
+from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
+
+SCHEMA = "onfh-assist-review/1"
+TEXT = "vtkMRMLTextNode"
+NAME = "review"
+SIGN_OFF = "ONFHAssist.SignOff"
+
+
+@dataclass(frozen=True)
+class SignOff:
+    """What a reader says of a hip: code, status and comment."""
+
+    reviewer: str = ""
+    status: Literal["draft", "approved", "flagged"] = "draft"
+    comment: str = ""
+
+
+def keep(volume_node: Node, result: StudyResult, automatic: Mapping[Side, Automatic]) -> None:
+    """Write what the networks had made of a study into the scene."""
+    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
+    node.SetForceCreateStorageNode(node.CreateStorageNodeAlways)
+    kept = {
+        "schema": SCHEMA,
+        "source": result.source,
+        "shape": list(result.volume.array.shape),
+        "ijk_to_ras": result.volume.ijk_to_ras.tolist(),
+        "hips": to_plain(result.hips),
+        "warnings": to_plain(result.warnings),
+        "models": to_plain(result.models),
+        "automatic": {side: _plain(found) for side, found in automatic.items()},
+    }
+    node.SetText(json.dumps(kept))
+
+
+def kept_reviews(scene: Scene) -> list[Node]:
+    """Return the volume nodes whose reviews a scene keeps."""
+    nodes = [scene.GetNthNodeByClass(n, TEXT) for n in range(scene.GetNumberOfNodesByClass(TEXT))]
+    volumes = [node.GetNodeReference(VOLUME) for node in nodes if node.GetAttribute(ROLE) == NAME]
+    return [volume for volume in volumes if volume is not None]
+
+
+def kept(volume_node: Node, volume: Volume) -> tuple[StudyResult, dict[Side, Automatic]]:
+    """Read back what `keep` has written.
+
+    Args:
+        volume_node: one of `kept_reviews`.
+        volume: its image.
+
+    Raises:
+        InputError: it is damaged, of a later version, or of another grid.
+    """
+    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
+    try:
+        found = json.loads(node.GetText())
+        if found["schema"] != SCHEMA:
+            raise ValueError(f"of the kind {found['schema']}")
+        here = _same_voxels(found["shape"], np.array(found["ijk_to_ras"]), volume)
+        automatic = {side: _automatic(side, plain, here, volume) for side, plain in found["automatic"].items()}
+        hips = (from_plain(HipResult, hip) for hip in found["hips"])
+        result = StudyResult(
+            volume,
+            found["source"],
+            tuple(automatic[hip.side].result if hip.status == "graded" else hip for hip in hips),
+            tuple(one.state.masks(volume) for one in automatic.values()),
+            tuple(from_plain(Notice, notice) for notice in found["warnings"]),
+            tuple(found["models"]),
+            threshold_masks=tuple(one.threshold for one in automatic.values() if one.threshold),
+        )
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The review that is kept in this scene cannot be read ({error}); analyse the volume again."
+        ) from error
+    return result, automatic
+
+
+def write_sign_off(volume_node: Node, side: Side, sign_off: SignOff) -> None:
+    """Keep what a reader says of a hip."""
+    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
+    node.SetAttribute(f"{SIGN_OFF}.{side}", json.dumps(to_plain(sign_off)))
+
+
+def read_sign_off(volume_node: Node, side: Side) -> SignOff:
+    """Return what a reader has said of a hip; empty where nothing was said."""
+    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
+    try:
+        return from_plain(SignOff, json.loads(node.GetAttribute(f"{SIGN_OFF}.{side}") or "{}"))
+    except ValueError:
+        return SignOff()
+
+
+def _plain(found: Automatic) -> dict[str, Any]:
+    near, threshold = found.near, found.threshold
+    return {
+        "box": [[part.start, part.stop] for part in found.box],
+        "head": _packed(near.head.array),
+        "necrosis": _packed(near.necrosis.array),
+        "probability": near.probability and _text(near.probability.array.astype("<f4").tobytes()),
+        "calibration": to_plain(near.calibration),
+        "sphere": to_plain(near.sphere),
+        "landmarks": to_plain(near.landmarks),
+        "threshold": threshold and _plain(Automatic.of(threshold, found.result)),
+        "threshold_result": to_plain(found.result.threshold) if threshold else None,
+    }
+
+
+def _automatic(side: Side, plain: dict[str, Any], here: np.ndarray, volume: Volume) -> Automatic:
+    box: Box = tuple(slice(start, stop) for start, stop in plain["box"])
+    shape = tuple(part.stop - part.start for part in box)
+    head, necrosis = (_carried(_unpacked(plain[what], shape), box, here) for what in ("head", "necrosis"))
+    place = volume.cropped(head[0])
+    probability = plain["probability"]
+    if probability is not None:
+        _, values = _carried(np.frombuffer(_bytes(probability), "<f4").reshape(shape), box, here)
+        probability = place.like(values)
+    near = HipMasks(
+        side,
+        place.like(head[1]),
+        place.like(necrosis[1]),
+        from_plain(Sphere, plain["sphere"]),
+        from_plain(Landmarks, plain["landmarks"]),
+        probability,
+        plain["calibration"] and from_plain(Calibration, plain["calibration"]),
+    )
+    result = result_of(measure_near(volume, near, head[0]))
+    if plain["threshold"] is None:
+        return Automatic(head[0], near, result)
+    own = _automatic(side, plain["threshold"], here, volume)
+    threshold = replace(from_plain(ThresholdResult, plain["threshold_result"]), slices=own.result.slices)
+    return Automatic(head[0], near, replace(result, threshold=threshold), own.state.masks(volume))
+
+
+def _same_voxels(shape: list[int], ijk_to_ras: np.ndarray, volume: Volume) -> np.ndarray:
+    """Return what maps voxels (i, j, k, 1) of a grid to those of ``volume``, which may have its axes in another order.
+
+    Raises:
+        ValueError: the two do not have the same voxels.
+    """
+    mapped = np.linalg.inv(volume.ijk_to_ras) @ ijk_to_ras
+    whole = np.rint(mapped)
+    size = np.array(shape[::-1])
+    new_size = np.abs(whole[:3, :3]) @ size
+    off = np.abs(mapped - whole) @ np.array([*size, 1])
+    permuted = np.array_equal(np.abs(whole[:3, :3]) @ np.ones(3), np.ones(3))
+    if not permuted or off.max() > 0.01 or not np.array_equal(new_size, volume.array.shape[::-1]):
+        raise ValueError("its volume has another grid now")
+    return whole.astype(int)
+
+
+def _carried(array: np.ndarray, box: Box, here: np.ndarray) -> tuple[Box, np.ndarray]:
+    """Bring an array that lies in ``box`` of one grid to its place on another, see `_same_voxels`."""
+    first, last = ([part.start for part in box[::-1]], [part.stop - 1 for part in box[::-1]])
+    ends = np.array([here[:3, :3] @ end + here[:3, 3] for end in (first, last)])
+    source = np.abs(here[:3, :3]).argmax(axis=1)
+    turned = array.transpose(2, 1, 0).transpose(source)
+    turned = np.flip(turned, [axis for axis in range(3) if here[axis, source[axis]] < 0])
+    found = tuple(slice(int(a), int(b) + 1) for a, b in zip(ends.min(0)[::-1], ends.max(0)[::-1], strict=True))
+    return found, np.ascontiguousarray(turned.transpose(2, 1, 0))
+
+
+def _packed(mask: np.ndarray) -> str:
+    return _text(np.packbits(mask).tobytes())
+
+
+def _unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    bits = np.frombuffer(_bytes(text), np.uint8)
+    return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))
