@@ -4,8 +4,9 @@ Lesions are painted into the heads of the training patients that no network lear
 and each head is graded once without one. All go the whole way through the software. Sought are two probabilities: the
 ratio of what is more probable than the one and that of what is more probable than the other shall hold the true ratio
 between them in 90 % of the hips of a patient (``core/necrosis.py``), also of one who was not calibrated on: that is
-tried on each patient with the others. They are written into ``metadata.json`` of the
-necrosis bundle; weights and checksums stay. A bundle that is trained anew has none until it is calibrated.
+tried on each patient with the others. What is not known of the head's own outline comes on top: half a pixel of the
+anatomy network. They are written into ``metadata.json`` of the necrosis bundle; weights and checksums stay. A bundle
+that is trained anew has none until it is calibrated.
 """
 
 import argparse
@@ -186,12 +187,23 @@ def run_case(job: tuple[str, Side, int]) -> Case | None:
     return Case(case, truth, *ratios(result.masks[0])) if result.masks else None
 
 
-def write(bundle: Bundle, found: Fit, measured_on: str) -> None:
-    """Put the calibration into the bundle's ``metadata.json``, in one step."""
+def head_mm(anatomy: Bundle) -> float:
+    """Return how far the head's whole outline may be off: half of a pixel that the anatomy network sees.
+
+    The hips above can't tell it. Their truth is drawn by the convention that the network has learned, so there its
+    outline is off by 0.2 mm at most without a lesion. Another reader's convention differs by more: from the marrow's
+    edge to the middle of the dark line around it are 0.5 mm, too (``samples.MARROW_EDGE_MM``).
+    """
+    return anatomy.input["pixel_mm"] / 2
+
+
+def write(bundle: Bundle, found: Fit, outline_mm: float, measured_on: str) -> None:
+    """Put the calibration into the bundle's ``metadata.json``, in one step; ``outline_mm`` is that of the head."""
     metadata = json.loads(json.dumps(bundle.metadata))
     metadata["onfh_assist"]["calibration"] = {
         "certain": found.certain,
         "possible": found.possible,
+        "head_mm": outline_mm,
         "coverage": COVERAGE,
         "sequences": list(SEQUENCES),
         "measured_on": measured_on,
@@ -248,6 +260,7 @@ def main() -> None:
         write(
             bundle,
             found,
+            head_mm(load_bundle("anatomy")),
             f"{lesions} lesions of {100 * RATIOS[0]:.0f} to {100 * RATIOS[1]:.0f} % painted into {len(heads)} heads of "
             f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1",
         )

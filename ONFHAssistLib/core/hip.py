@@ -142,18 +142,20 @@ class HipResult:
 class Calibration:
     """How far a network's probabilities are to be trusted, measured on hips of patients that it never saw.
 
-    The true ratio of necrosis to head lies between the ratio of what is more probable than ``certain`` and that of
-    what is more probable than ``possible`` in 90 % of hips (``training/calibrate.py``).
+    In a head whose outline is known, the true ratio of necrosis to head lies between the ratio of what is more probable
+    than ``certain`` and that of what is more probable than ``possible`` in 90 % of hips (``training/calibrate.py``).
 
     Attributes:
         certain: probability, at least 0.5.
         possible: probability, at most 0.5.
         sequences: sequences that this was measured on, such as "T1"; for others nothing is known.
+        head_mm: how far the whole outline of the head may lie too far out or in.
     """
 
     certain: float
     possible: float
     sequences: tuple[str, ...]
+    head_mm: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ONFHAssistLib.core.arcs import (
 )
 from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
-from ONFHAssistLib.core.necrosis import bounding_box, outlines
+from ONFHAssistLib.core.necrosis import bounding_box, outlines, ratio_interval
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, sample
 from ONFHAssistLib.core.sphere import sphere_coverage
 from ONFHAssistLib.core.volume import Volume
@@ -52,7 +52,7 @@ class HipMeasurement:
     """Everything that was measured on one hip; `gradings.grade_hip` turns it into grades.
 
     Attributes:
-        ratio_interval: holds the true volume ratio in 90 % of hips; None where it is not known (`necrosis.outlines`).
+        ratio_interval: holds the true volume ratio in 90 % of hips (`necrosis`); None where it is not known.
         head_coverage: fraction of the articular sphere inside the image; below 1 the head is cut off.
         slices: the slices of the input along k that show the head.
         worst_slice: the largest ratio among slices with at least half of the largest head area.
@@ -119,7 +119,7 @@ def measure_near(grid: Volume, near: HipMasks, box: tuple[slice, slice, slice]) 
     large = LARGE_SLICE * max(s.head_mm2 for s in slices)
     middle = int(np.rint(grid.ijk(np.array(masks.sphere.centre_ras_mm))[2]))
     head_count, necrosis_count = int(head.sum()), int(necrosis.sum())
-    interval = bounds and tuple(int(mask.sum()) / head_count for mask in bounds)
+    interval = bounds and ratio_interval(masks, bounds)
 
     coronal, sagittal = (_mid(grid, masks, name) for name in ("coronal", "sagittal"))
     portion = weight_bearing_portion(coronal.plane, masks.sphere, masks.landmarks, masks.side) if coronal else None

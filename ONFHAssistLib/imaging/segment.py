@@ -101,7 +101,9 @@ def segment_hip(
         return volume.like(to_input(array, hip, volume))
 
     known = necrosis.bundle.input.get("calibration")
-    calibration = known and Calibration(known["certain"], known["possible"], tuple(known["sequences"]))
+    calibration = known and Calibration(
+        known["certain"], known["possible"], tuple(known["sequences"]), known["head_mm"]
+    )
     return HipMasks(side, back(head), back(dead), sphere, landmarks, back(probability), calibration)
 
 

@@ -9,7 +9,15 @@ from scipy.special import expit
 from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.hip import Calibration, HipMasks, SliceMeasurement, Sphere
 from ONFHAssistLib.core.measure import measure_hip
-from ONFHAssistLib.core.necrosis import SMALLEST_LESION_ML, bounding_box, look_first, necrosis_above, outlines
+from ONFHAssistLib.core.necrosis import (
+    SMALLEST_LESION_ML,
+    bounding_box,
+    look_first,
+    necrosis_above,
+    outlines,
+    ratio_interval,
+    surface_share,
+)
 from ONFHAssistLib.core.volume import Volume
 
 RADIUS_MM = 24.0
@@ -57,6 +65,46 @@ def test_the_interval_is_the_ratio_of_the_inner_and_of_the_outer_outline(masks):
     grade = grade_hip(measured)["steinberg"]
     assert grade.interval == measured.ratio_interval
     assert {name for name, other in grade_hip(measured).items() if other.interval} == {"steinberg"}
+
+
+HEAD_MM = 0.5
+SMALLER, LARGER = (((RADIUS_MM + t) / RADIUS_MM) ** 3 for t in (-HEAD_MM, HEAD_MM))
+
+
+def with_uncertain_head(masks):
+    return replace(masks, calibration=replace(CALIBRATION, head_mm=HEAD_MM))
+
+
+def test_of_a_lesion_inside_the_head_the_ratio_is_less_certain_if_the_size_of_the_head_is(masks):
+    inner, outer = share(LESION_MM - 2), share(LESION_MM + 3)
+    interval = measure_hip(with_uncertain_head(masks)).ratio_interval
+    assert interval == pytest.approx((inner / LARGER, outer / SMALLER), rel=0.02)
+
+
+def test_a_lesion_of_half_the_head_stays_half_of_it_however_large_the_head_is(masks):
+    half = masks.head.array & (np.arange(70) < 35)
+    assert ratio_interval(with_uncertain_head(masks), (half, half)) == pytest.approx((0.5, 0.5), abs=1e-9)
+
+
+def test_a_lesion_all_along_the_surface_grows_with_the_head(masks, distance):
+    shell = masks.head.array & (distance > RADIUS_MM - 3)
+    ratio = shell.sum() / masks.head.array.sum()
+    ends = [(ratio + g - 1) / g for g in (SMALLER, LARGER)]
+    assert ends[0] < ratio < ends[1]
+    assert ratio_interval(with_uncertain_head(masks), (shell, shell)) == pytest.approx(ends, rel=0.02)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_part_of_the_surface_that_a_cap_covers_is_that_of_its_height(masks, axis):
+    along_mm = (np.indices(masks.head.array.shape)[axis] - [19.5, 34.5, 34.5][axis]) * SPACING[::-1][axis]
+    for height_mm in (6.0, 12.0, 24.0):
+        cap = masks.head.array & (along_mm > RADIUS_MM - height_mm)
+        assert surface_share(cap, masks.head) == pytest.approx(height_mm / (2 * RADIUS_MM), rel=0.15)
+
+
+def test_a_head_without_necrosis_has_none_however_large_it_is(masks):
+    nothing = np.zeros(masks.head.array.shape, bool)
+    assert ratio_interval(with_uncertain_head(masks), (nothing, nothing)) == (0.0, 0.0)
 
 
 def test_each_slice_says_how_much_of_it_is_uncertain(masks):

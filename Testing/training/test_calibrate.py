@@ -106,13 +106,14 @@ def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
     shutil.copytree(resource_path("Bundles", "necrosis"), folder)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     bundle = load_bundle(folder)
-    calibrate.write(bundle, Fit(8, 10, {"12": 0.92}, 0.07), "3 lesions of made-up patients")
+    calibrate.write(bundle, Fit(8, 10, {"12": 0.92}, 0.07), 0.4, "3 lesions of made-up patients")
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert {path.name for path in after if after[path] != before.get(path)} == {"metadata.json"}
     again = load_bundle(folder)
     assert again.input["calibration"] == {
         "certain": expit(LOGITS[8]),
         "possible": expit(-LOGITS[10]),
+        "head_mm": 0.4,
         "coverage": 0.9,
         "sequences": ["T1"],
         "measured_on": "3 lesions of made-up patients",
@@ -122,6 +123,10 @@ def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
     expected = json.loads(json.dumps(bundle.metadata))
     expected["onfh_assist"].setdefault("calibration", None)
     assert rest == expected
+
+
+def test_the_outline_of_a_head_is_known_to_half_a_pixel():
+    assert calibrate.head_mm(load_bundle("anatomy")) == 0.5 == load_bundle("necrosis").input["calibration"]["head_mm"]
 
 
 def test_without_the_real_data_nothing_is_calibrated(monkeypatch, tmp_path, capsys):
