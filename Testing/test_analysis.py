@@ -188,7 +188,7 @@ def test_edited_masks_are_graded_like_the_first_ones():
 
 
 def calibrated(*sequences):
-    known = {"certain": 0.8, "possible": 0.2, "sequences": list(sequences), "measured_on": "solids"}
+    known = {"certain": 0.8, "possible": 0.2, "head_mm": 0.0, "sequences": list(sequences), "measured_on": "solids"}
     return Models(finder_network(), anatomy_network(), necrosis_network(calibration=known))
 
 
