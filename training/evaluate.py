@@ -1,8 +1,9 @@
-"""Measure models: ``python -m training.evaluate heads|lesions|others|pair|all``.
+"""Measure models: ``python -m training.evaluate heads|lesions|resolution|others|pair|all``.
 
 - ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule,
   and the landmarks against those found by the same rule on their manual hip-bone masks.
 - ``lesions``: lesions painted into the 5 test studies by the second painter, through the whole way.
+- ``resolution``: the 5 test studies resampled to finer pixels and slices (``training/resolution.py``).
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
 - ``pair``: where the head lies on CT and on axial T1 of the same hip.
 
@@ -10,8 +11,8 @@ Results go into ``docs/evaluation.json``, beside those of the same models; ``--t
 processes measure case by case; what a killed run has measured is kept in ``training/cache/evaluation`` for the next run
 with the same models and code.
 
-``--cases train`` is for development: ``heads`` of the training studies, and ``lesions`` by the first painter in the
-training patients that no network learns from. Nothing of it goes into ``docs/evaluation.json``.
+``--cases train`` is for development: ``heads`` and ``resolution`` of the training studies, and ``lesions`` by the
+first painter in the training patients that no network learns from. Nothing of it goes into ``docs/evaluation.json``.
 """
 
 import argparse
@@ -74,6 +75,7 @@ BONE_ISLAND_RAS_MM = {"ct_mr_pair_t1": (97.5, -32.3, -751.9), "ct_mr_pair_ct": (
 """A bone island in the head of the patient who has CT and T1, dark on T1 and bright on CT: the centre of mass of the
 spot, marked on each image. It lies 8.9 mm apart on the two: the patient was placed differently in the two scanners."""
 GROUPS = {"test": TEST_CASES, "training": TRAINING_CASES, "validation": VALIDATION_CASES}
+SPHERE_MOVED = ("centre_moved_mm", "radius_changed_mm")
 FEMUR, HIP_BONE = 1, 2
 """Labels of both femora and both hip bones in the manual masks."""
 
@@ -168,7 +170,9 @@ def _measured_with() -> str:
     """Return a checksum of the models, their calibration, and the code that measures."""
     calibrations = [load_bundle(name).metadata["onfh_assist"].get("calibration") for name in BUNDLES]
     digest = hashlib.sha256(json.dumps([weights(), calibrations], sort_keys=True).encode())
-    painters = [ROOT / "training" / f"{name}.py" for name in ("evaluate", "lesions", "second_painter", "tissue")]
+    painters = [
+        ROOT / "training" / f"{name}.py" for name in ("evaluate", "lesions", "resolution", "second_painter", "tissue")
+    ]
     for path in [*sorted((ROOT / "ONFHAssistLib").rglob("*.py")), *painters]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -383,6 +387,15 @@ def _jic(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def evaluate_resolution(cases: str, processes: int = 2) -> dict[str, Any]:
+    """What finer pixels and slices change of the heads; see ``training/resolution.py``."""
+    from training.resolution import VARIANTS, measure_variant, summarise  # it measures with this module
+
+    of = TRAINING_CASES if cases == "train" else TEST_CASES
+    jobs = [(case, variant) for case in of for variant in VARIANTS]
+    return summarise([row for rows in measure("resolution", measure_variant, jobs, processes) for row in rows])
+
+
 def _inputs() -> dict[str, Path]:
     folder = data_folder()
     return {
@@ -501,6 +514,16 @@ def table(results: dict[str, Any]) -> str:
             what = "JIC class from predicted masks and landmarks, against true ones"
             on = f"the {jic['n']} of them with a true class"
             add("lesions", what, on, "≥ 90 %", f"{100 * jic['right']:.1f} %")
+    for variant, own in results.get("resolution", {}).items():
+        if "dice" in own and variant != "as acquired":
+            before = results["resolution"]["as acquired"]
+            what = f"MR with {variant}: head Dice; “without ONFH”; centre, radius from those as acquired"
+            wanted = f"as acquired: {before['dice']['median']:.3f}; {before['without_onfh']}"
+            figures = f"{_middle(own['dice'], 3)}; {own['without_onfh']}"
+            moved = [f"{own[name]['median']:.2f} (worst {own[name]['max']:.2f})" for name in SPHERE_MOVED]
+            add(
+                "resolution", what, f"{own['heads']} test heads, resampled", wanted, f"{figures}; {', '.join(moved)} mm"
+            )
     for name, (what, wanted) in OTHERS.items():
         if name in results.get("others", {}):
             add("others", what, f"`{name}`", wanted, _outcome(results["others"][name]))
@@ -544,7 +567,7 @@ def _outcome(result: dict[str, Any]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["heads", "lesions", "others", "pair", "all"])
+    parser.add_argument("what", choices=["heads", "lesions", "resolution", "others", "pair", "all"])
     parser.add_argument("--cases", choices=["test", "train"], default="test", help="patients: see above")
     parser.add_argument("--count", type=int, default=200, help="how many lesions to paint")
     parser.add_argument("--bundles", type=Path, help="measure the models in this folder; results go there too")
@@ -564,6 +587,7 @@ def main() -> None:
     steps = {
         "heads": lambda: evaluate_heads(options.cases, options.processes),
         "lesions": lambda: evaluate_lesions(options.cases, options.count, options.processes),
+        "resolution": lambda: evaluate_resolution(options.cases, options.processes),
     }
     if options.cases == "test":
         steps |= {
