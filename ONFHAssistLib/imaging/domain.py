@@ -14,7 +14,8 @@ from ONFHAssistLib.imaging.canonical import canonical_hip
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.sequence import OTHER_REGIONS
 
-# What the models were trained on, in mm: in-plane pixel from-to, and the largest slice distance.
+# What the models know, in mm: in-plane pixel from-to, and the largest slice distance. MR pixels finer than the 0.75 mm
+# of the training were tried on resampled studies (python -m training.evaluate resolution).
 MR_PIXEL_MM, MR_MAX_SLICE_MM = (0.4, 1.2), 6.0
 CT_PIXEL_MM, CT_MAX_SLICE_MM = (0.3, 3.0), 3.0
 # Beyond these a head of about 48 mm has fewer than five slices or 16 pixels across: nothing can be measured.
@@ -93,7 +94,7 @@ def check_image(study: Study) -> tuple[Notice, ...]:
     if pixels_mm.min() < low * 0.99 or pixels_mm.max() > high * 1.01 or slice_mm > thickest * 1.01:
         text = (
             f"Pixels of {pixels_mm.min():.2f} x {pixels_mm.max():.2f} mm and slices every {slice_mm:.1f} mm are "
-            f"outside what the models were trained on ({low:g} to {high:g} mm, slices up to {thickest:g} mm)."
+            f"outside what the models know ({low:g} to {high:g} mm, slices up to {thickest:g} mm)."
         )
         notices.append(Notice("spacing-outside-training", text))
     return tuple(notices)
