@@ -38,7 +38,7 @@ def landmarks_node(volume_node: Node) -> Node:
                 node.SetNthControlPointLabel(index, label(side, what))
                 node.SetNthControlPointDescription(index, f"{label(side, what)}: {meaning}")
                 node.UnsetNthControlPointPosition(index)
-        # Deleting a point then takes its position only, and no click adds a seventh.
+        # No click adds a seventh point, and none can be deleted: a reader can take its position only.
         node.SetFixedNumberOfControlPoints(True)
     display = node.GetDisplayNode()
     if display is not None:

@@ -1,0 +1,89 @@
+"""The polar map as a picture."""
+
+import io
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs slicer-core")
+pytest.importorskip("vtk")
+
+from PIL import Image
+
+from ONFHAssistLib.core.arcs import weight_bearing_portion
+from ONFHAssistLib.core.planes import mid_plane
+from ONFHAssistLib.scene.pictures import MARGIN_DEG, POLAR_TO_DEG, polar_png
+from Testing.exchange.made_up_study import make_study
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make_study()
+
+
+def picture(masks, portion=None, size=276) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(polar_png(masks, portion, size))))
+
+
+def colour_at(pixels: np.ndarray, lateral_deg: float, anterior_deg: float, side: str) -> np.ndarray:
+    """The pixel so far from the pole towards lateral and anterior."""
+    degree = len(pixels) / (2 * (POLAR_TO_DEG + MARGIN_DEG))
+    column = len(pixels) / 2 + lateral_deg * degree * (-1 if side == "right" else 1)
+    return pixels[round(len(pixels) / 2 - anterior_deg * degree), round(column)].astype(int)
+
+
+def is_tinted(colour: np.ndarray) -> bool:
+    return colour[0] - colour[2] > 40 and colour[3] == 255
+
+
+def test_the_lesion_lies_lateral_and_anterior_of_the_pole(study):
+    # Its axis leans by atan(0.5) to the lateral and atan(0.35) to the anterior side.
+    pixels = picture(study.masks[0])
+    assert is_tinted(colour_at(pixels, 24, 17, "right"))
+    assert not is_tinted(colour_at(pixels, -80, -50, "right"))
+
+
+def test_a_left_hip_is_the_mirror_image_of_a_right_one(study):
+    from dataclasses import replace
+
+    right = study.masks[0]
+    flip = np.diag([-1.0, 1, 1, 1])
+    turned = {
+        n: replace(getattr(right, n), ijk_to_ras=flip @ getattr(right, n).ijk_to_ras) for n in ("head", "necrosis")
+    }
+    x, y, z = right.sphere.centre_ras_mm
+    left = replace(
+        right, side="left", sphere=replace(right.sphere, centre_ras_mm=(-x, y, z)), probability=None, **turned
+    )
+    disc = slice(40, -40)  # the names at the rim change sides
+    a, b = picture(right)[disc, disc].astype(int), picture(left)[disc, ::-1][:, disc].astype(int)
+    assert (np.abs(a - b).max(axis=-1) > 60).mean() < 0.02
+
+
+def test_a_healthy_head_has_no_tint(study):
+    pixels = picture(study.masks[1]).astype(int)
+    assert (pixels[..., 0] - pixels[..., 2] > 40).sum() == 0
+
+
+def test_the_weight_bearing_zone_is_drawn_where_it_is_known(study):
+    masks = study.masks[1]
+    portion = weight_bearing_portion(
+        mid_plane(masks.head, "coronal", masks.sphere), masks.sphere, masks.landmarks, "left"
+    )
+    assert portion is not None
+
+    def green(pixels):
+        return (pixels[..., 1].astype(int) - pixels[..., 0] > 40).sum()
+
+    assert green(picture(masks, portion)) > 500
+    assert green(picture(masks)) == 0
+
+
+def test_the_picture_has_the_size_asked_for_and_a_transparent_surrounding(study):
+    pixels = picture(study.masks[0], size=200)
+    assert pixels.shape == (200, 200, 4)
+    assert pixels[0, 0, 3] == 0 and pixels[100, 100, 3] == 255
+
+
+def test_the_same_hip_gives_the_same_bytes(study):
+    assert polar_png(study.masks[0], None) == polar_png(study.masks[0], None)
