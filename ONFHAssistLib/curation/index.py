@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.curation.layout import CASE_FORMAT, read_json
+from ONFHAssistLib.curation.layout import CASE_FORMAT
 
 _TABLE = "CREATE TABLE IF NOT EXISTS cases (case_id TEXT PRIMARY KEY, stamp TEXT, summary TEXT)"
 _LAYOUT = 1
@@ -88,16 +88,22 @@ def cases(folder: Path) -> tuple[CaseSummary, ...]:
 
 def read_record(path: Path) -> dict[str, Any]:
     """Read a case file; ValueError where it is damaged, of a newer version, or of another case than its name says."""
+    return read_record_bytes(path.read_bytes(), path.stem)
+
+
+def read_record_bytes(content: bytes, case_id: str) -> dict[str, Any]:
+    """Read the content of a case file; see `read_record`."""
     try:
-        record = read_json(path)
-        if record["format"] != CASE_FORMAT:
-            raise ValueError(f"has the format {record['format']!r}, this version knows {CASE_FORMAT!r}")
-        summary_of(record)
-    except (KeyError, TypeError, IndexError, StopIteration, AttributeError, UnicodeDecodeError) as error:
-        raise ValueError("is not complete") from error
+        record = json.loads(content)
     except ValueError as error:
-        raise ValueError(str(error) if "format" in str(error) else "is damaged") from error
-    if record["case"] != path.stem:
+        raise ValueError("is damaged") from error
+    try:
+        if record["format"] != CASE_FORMAT:
+            raise ValueError(f"has the format {record['format']!r} of another version of this software")
+        summary_of(record)
+    except (KeyError, TypeError, IndexError, StopIteration, AttributeError) as error:
+        raise ValueError("is not complete") from error
+    if record["case"] != case_id:
         raise ValueError(f"is that of the case {record['case']}")
     return record
 

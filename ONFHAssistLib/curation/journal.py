@@ -30,6 +30,10 @@ class TakenError(Exception):
     """Another writer has taken the number; begin again from the present state."""
 
 
+class UnfinishedError(Exception):
+    """It is saved, but something kept it from taking its place; the next `recover` sees to that."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What one save does.
@@ -80,7 +84,8 @@ def commit(folder: Path, number: int, change: Change, ours: Callable[[], bool]) 
 
     Raises:
         TakenError: somebody else has saved in the meantime; nothing has changed.
-        OSError: nothing has changed either, or (see `entry`) the rest is done by the next `recover`.
+        OSError: nothing has changed either.
+        UnfinishedError: it is saved, and not yet in its place.
     """
     token = secrets.token_hex(8)
     work = folder / HISTORY / f"{_WORK}{token}"
@@ -102,8 +107,11 @@ def commit(folder: Path, number: int, change: Change, ours: Callable[[], bool]) 
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
-    disk.flush_folder(folder / HISTORY)
-    _publish(folder, number, ours)
+    try:
+        disk.flush_folder(folder / HISTORY)
+        _publish(folder, number, ours)
+    except OSError as error:
+        raise UnfinishedError from error
 
 
 def _take_number(work: Path, place: Path, token: str) -> None:
@@ -138,5 +146,5 @@ def _publish(folder: Path, number: int, ours: Callable[[], bool]) -> None:
         for parent in sorted({(folder / name).parent for name in changed}):
             disk.flush_folder(parent)
         (place / _PUBLISH / _PLAN).unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         (place / _PUBLISH).rmdir()

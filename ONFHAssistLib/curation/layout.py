@@ -76,6 +76,11 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
+def json_of(content: bytes) -> Any:
+    """Read what `json_bytes` wrote."""
+    return json.loads(content)
+
+
 def dataset_content(name: str, modality: str, folds: Mapping[str, int]) -> dict[str, Any]:
     """Return ``dataset.json``.
 

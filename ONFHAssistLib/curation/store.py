@@ -209,8 +209,13 @@ def writing(folder: Path, holder: str) -> Iterator[Lock]:
     try:
         with locked(folder, holder) as lock:
             yield lock
+    except journal.UnfinishedError as error:
+        raise InputError(
+            f"The case is saved in {folder.name}, but could not be put in its place: {reason(error.__cause__)}; "
+            "this is made good when the data set is opened the next time."
+        ) from error
     except OSError as error:
-        raise InputError(f"The case could not be saved into {folder.name}: {reason(error)}.") from error
+        raise InputError(f"Nothing was saved into {folder.name}: {reason(error)}.") from error
 
 
 def _refuse_identifiers(case: ReviewedCase) -> None:
