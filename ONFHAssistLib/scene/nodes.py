@@ -50,13 +50,27 @@ def review_node(volume_node: Node, role: str, class_name: str, name: str, hidden
     return node
 
 
+def review_nodes(volume_node: Node) -> list[Node]:
+    """Return every node of the volume's review."""
+    scene = volume_node.GetScene()
+    nodes = (scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes()))
+    return [n for n in nodes if n.GetAttribute(ROLE) and n.GetNodeReferenceID(VOLUME) == volume_node.GetID()]
+
+
 def remove_review(volume_node: Node) -> None:
     """Take every node of the volume's review out of its scene."""
     scene = volume_node.GetScene()
-    nodes = (scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes()))
-    for node in [node for node in nodes if node.GetAttribute(ROLE)]:
-        if node.GetNodeReferenceID(VOLUME) == volume_node.GetID() and node.GetScene() is scene:
+    for node in review_nodes(volume_node):
+        if node.GetScene() is scene:  # it may have gone with another one
             scene.RemoveNode(node)
+
+
+def show_review(volume_node: Node, visible: bool) -> None:
+    """Show or hide in the views all that belongs to a review: another study's would lie over the image."""
+    for node in review_nodes(volume_node):
+        display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
+        if display is not None and display.GetVisibility() != visible:
+            display.SetVisibility(visible)
 
 
 def file_in_study(volume_node: Node, node: Node) -> None:
