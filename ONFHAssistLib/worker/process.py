@@ -138,7 +138,7 @@ class Process:
         if failed:
             self.kill()
         try:
-            code = popen.wait(EXIT_WITHIN_S)
+            code = popen.wait(None if self._doomed else EXIT_WITHIN_S)
         except subprocess.TimeoutExpired:
             self.kill()
             code = popen.wait()
