@@ -156,7 +156,6 @@ class qSlicerIOManager(QObject):  # noqa: N801
     def loadScene(self, path: str, clear: bool = True, messages=None) -> bool:
         scene = slicer.mrmlScene
         if path.endswith(".mrb"):
-            folder = slicer.util.tempDirectory()
             scene.SetURL("")
             return bool(scene.ReadFromMRB(path, clear))
         scene.SetURL(path)
@@ -266,6 +265,7 @@ class qSlicerApplication(QObject):  # noqa: N801
         self._temporary, self._layout, self._io = temporary, layout_manager, io_manager
         self._modules, self._logic = module_manager, logic
         self._dialog, self.opened_settings, self.testing = qSlicerSettingsDialog(), [], False
+        self.options = types.SimpleNamespace(noMainWindow=False, noSplash=True, testingEnabled=False)
         for name in self.FORWARDED:
             setattr(self, name, getattr(QtWidgets.QApplication, name))
 
@@ -303,6 +303,9 @@ class qSlicerApplication(QObject):  # noqa: N801
         return QSettings()
 
     userSettings = settings
+
+    def commandOptions(self):
+        return self.options
 
     def settingsDialog(self):
         return self._dialog

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QSlider,
     QTextBrowser,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -288,7 +287,12 @@ class ctkExpandButton(QToolButton):  # noqa: N801
 
 
 class ctkComboBox(QComboBox):  # noqa: N801
-    """CTK's combo box."""
+    """CTK's combo box: the data of its entry as a text."""
+
+    def _select_data(self, text: str):
+        self.setCurrentIndex(self.findData(text))
+
+    currentUserDataAsString = Property(str, lambda self: str(self.currentData() or ""), _select_data)  # noqa: N815
 
 
 class ctkCheckBox(QCheckBox):  # noqa: N801
@@ -361,4 +365,3 @@ CTK_CLASSES = {
         ctkSettingsPanel,
     )
 }
-del QVBoxLayout

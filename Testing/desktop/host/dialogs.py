@@ -55,9 +55,9 @@ class Dialogs:
         """The texts of the dialogs that came up, in order."""
         return [shown.text for shown in self.shown]
 
-    def answers(self, instance, method: str) -> bool:
-        """Whether this call of a method opens a modal dialog."""
-        return method in ("exec", "exec_") and isinstance(instance._living(), QtWidgets.QDialog)
+    def answers(self, instance) -> bool:
+        """Whether exec() of this object opens a modal dialog."""
+        return isinstance(instance._living(), QtWidgets.QDialog)
 
     def answers_static(self, class_name: str, function: str) -> bool:
         """Whether this static function opens a modal dialog."""

@@ -33,7 +33,7 @@ def knows(qt_class: type, name: str) -> bool:
     if listed is None:
         return name == "name" or _qt_has(qt_class, name)
     return (
-        name == "name"
+        name in ("name", "exec_")
         or name in listed["properties"]
         or name in listed["methods"]
         or any(signal.partition("(")[0] == name for signal in listed["signals"])
@@ -43,8 +43,7 @@ def knows(qt_class: type, name: str) -> bool:
 
 def _qt_has(qt_class: type, name: str) -> bool:
     meta = getattr(qt_class, "staticMetaObject", None)
-    trimmed = name[:-1] if name in ("exec_",) else name
-    return hasattr(qt_class, trimmed) or (meta is not None and meta.indexOfProperty(name) >= 0)
+    return hasattr(qt_class, "exec" if name == "exec_" else name) or (meta is not None and meta.indexOfProperty(name) >= 0)
 
 
 def is_property(qt_class: type, name: str) -> bool:

@@ -26,10 +26,8 @@ from . import names
 
 QT_MODULES = (QtCore, QtGui, QtWidgets)
 
-# Names that PySide6's Qt has and Slicer 5.12 may not have: it is built with Qt 5.15 as well.
-QT6_ONLY = {"checkStateChanged", "idClicked(QAbstractButton*)"}
 # Slots that Qt offers under a name that is a keyword of Python.
-KEYWORDS = {"exec_": "exec", "raise_": "raise_", "print_": "print_"}
+KEYWORDS = {"exec_": "exec"}
 
 
 class Journal:
@@ -167,9 +165,14 @@ class Signal:
         return _disconnect(self._owner, self._name, function)
 
     def emit(self, *arguments) -> None:
-        getattr(self._owner._living(), self._name).emit(*map(unwrap, arguments))
+        _bound_signal(self._owner._living(), self._name).emit(*map(unwrap, arguments))
 
     __call__ = emit
+
+
+def _bound_signal(qt_object: QtCore.QObject, name: str):
+    """A signal of an object; a stand-in may keep it under another name where Qt has a method of that name."""
+    return getattr(qt_object, getattr(qt_object, "signal_of", {}).get(name, name))
 
 
 class Connections:
@@ -202,7 +205,7 @@ def _connect(owner: "Instance", name: str, argument_types: list[str] | None, fun
                     arguments = (arguments[0] is not None,)  # currentNodeChanged(bool)
             guarded(*arguments)
 
-    getattr(qt_object, name).connect(receiver)
+    _bound_signal(qt_object, name).connect(receiver)
     connections.of.setdefault(shiboken6.getCppPointer(qt_object)[0], []).append((name, function, receiver))
     return True
 
@@ -212,7 +215,7 @@ def _disconnect(owner: "Instance", name: str, function: Callable | None) -> bool
     listeners = connections.of.get(shiboken6.getCppPointer(qt_object)[0], [])
     for entry in list(listeners):
         if entry[0] == name and (function is None or entry[1] == function):
-            getattr(qt_object, name).disconnect(entry[2])
+            _bound_signal(qt_object, name).disconnect(entry[2])
             listeners.remove(entry)
             if function is not None:
                 return True
@@ -226,7 +229,7 @@ class BoundMethod:
         self._owner, self.__name__, self._function = owner, name, function
 
     def __call__(self, *arguments):
-        if dialogs is not None and dialogs.answers(self._owner, self.__name__):
+        if dialogs is not None and self.__name__ == "exec" and dialogs.answers(self._owner):
             return wrap(dialogs.run(self._owner))
         return wrap(self._called(arguments))
 
@@ -337,7 +340,7 @@ class Instance(metaclass=ClassWrapper):
         if known and (prop := _property_name(qt_object, name)):
             return wrap(_read_property(qt_object, prop))
         if known:
-            member = getattr(qt_object, KEYWORDS.get(name, name), None)
+            member = _bound_signal(qt_object, KEYWORDS.get(name, name)) if _has(qt_object, name) else None
             if isinstance(member, QtCore.SignalInstance):
                 return Signal(self, name)
             if isinstance(member, enum.EnumMeta | enum.Enum | type):
@@ -419,10 +422,6 @@ class Instance(metaclass=ClassWrapper):
         return len(self._living())
 
 
-class Value(Instance):
-    """Not used by itself; keeps the name of what is no QObject."""
-
-
 def _of_value(owner: Instance, value, name: str):
     """A method or enumeration value of something that is no QObject: a colour, a font, a table item."""
     member = getattr(value, KEYWORDS.get(name, name), None)
@@ -431,6 +430,10 @@ def _of_value(owner: Instance, value, name: str):
     if not callable(member):
         raise AttributeError(f"{type(value).__name__} has no attribute named '{name}'")
     return BoundMethod(owner, name, member)
+
+
+def _has(qt_object: QtCore.QObject, name: str) -> bool:
+    return hasattr(qt_object, KEYWORDS.get(name, name))
 
 
 def _property_name(qt_object: QtCore.QObject, name: str) -> str | None:
@@ -504,7 +507,8 @@ def _shell(derived: type, qt_class: type) -> type:
 
     def override(name: str):
         def method(self, *arguments):
-            return unwrap(getattr(self._python_instance, name)(*[wrap(argument) for argument in arguments]))
+            answer = journal.guarded(getattr(self._python_instance, name))(*arguments)
+            return bool(answer) if name in ("event", "eventFilter") else answer
 
         return method
 

@@ -4,7 +4,7 @@ import numpy as np
 import slicer
 import vtk
 from PySide6.QtCore import Property, QObject, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 from vtk.util.numpy_support import numpy_to_vtk
 
 from .mrml_widgets import SceneObserver, qMRMLWidget
@@ -25,6 +25,14 @@ EFFECT_NAMES = (
     "Logical operators",
     "Mask volume",
 )
+# What Slicer's paint effect puts into the node at first, where nothing is set.
+COMMON_DEFAULTS = {
+    "BrushAbsoluteDiameter": "5",
+    "BrushRelativeDiameter": "3",
+    "BrushDiameterIsRelative": "1",
+    "BrushSphere": "0",
+}
+SEGMENT_EVENTS = (slicer.vtkSegmentation.SegmentAdded, slicer.vtkSegmentation.SegmentRemoved)
 
 
 class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
@@ -85,21 +93,18 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._node, self._effects, self._watch = None, {}, SceneObserver(self)
+        self._node, self._effects = None, {}
+        self._watch, self._watch_segments = SceneObserver(self), SceneObserver(self)
         self._shown = (None, None, "", "")
         self._segments, self._group = QWidget(), QButtonGroup(self)
+        self._order, self._unordered = [], True
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._segments)
         QVBoxLayout(self._segments)
-        tools = QHBoxLayout()
-        column.addLayout(tools)
-        for name in EFFECT_NAMES[1:4]:
-            button = QPushButton(name)
-            button.setCheckable(True)
-            self._group.addButton(button)
-            button.clicked.connect(lambda _on=False, name=name: self.setActiveEffectByName(name))
-            tools.addWidget(button)
+        self._tools = QGridLayout()
+        column.addLayout(self._tools)
+        self.updateEffectList()
         self.logic = slicer.vtkSlicerSegmentEditorLogic()
 
     def _scene_changed(self):
@@ -113,11 +118,16 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
     def setMRMLSegmentEditorNode(self, node):
         if node is not None and not isinstance(node, slicer.vtkMRMLSegmentEditorNode):
             raise TypeError(f"setMRMLSegmentEditorNode wants a vtkMRMLSegmentEditorNode and got {node!r}")
+        if node is self._node:
+            return
         self._watch.let_go()
         self._node = node
         self.logic.SetSegmentEditorNode(node)
         if node is not None:
             self._watch.observe(node, (vtk.vtkCommand.ModifiedEvent,), self.updateWidgetFromMRML)
+            for name, value in COMMON_DEFAULTS.items():
+                if node.GetAttribute(name) is None:
+                    node.SetAttribute(name, value)
         self.updateWidgetFromMRML()
 
     def mrmlSegmentEditorNode(self):
@@ -129,12 +139,10 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
     def setSegmentationNode(self, node):
         if node is not None and not isinstance(node, slicer.vtkMRMLSegmentationNode):
             raise TypeError(f"setSegmentationNode wants a vtkMRMLSegmentationNode and got {node!r}")
+        if node is self.segmentationNode():
+            return
         self._need_node().SetAndObserveSegmentationNode(node)
-        if node is not None and not node.GetSegmentation().GetSegment(self._node.GetSelectedSegmentID() or ""):
-            segmentation = node.GetSegmentation()
-            first = segmentation.GetNthSegmentID(0) if segmentation.GetNumberOfSegments() else ""
-            self._node.SetSelectedSegmentID(first)
-        self.updateWidgetFromMRML()
+        self.setActiveEffect(None)
 
     def sourceVolumeNode(self):
         return self._node.GetSourceVolumeNode() if self._node is not None else None
@@ -142,13 +150,16 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
     def setSourceVolumeNode(self, node):
         if node is not None and not isinstance(node, slicer.vtkMRMLVolumeNode):
             raise TypeError(f"setSourceVolumeNode wants a volume and got {node!r}")
-        self._need_node().SetAndObserveSourceVolumeNode(node)
-        self.updateWidgetFromMRML()
+        if node is not None or self._node is not None:
+            self._need_node().SetAndObserveSourceVolumeNode(node)
 
     def currentSegmentID(self) -> str:
         return (self._node.GetSelectedSegmentID() or "") if self._node is not None else ""
 
     def setCurrentSegmentID(self, identifier: str):
+        node = self.segmentationNode()
+        if identifier and (node is None or node.GetSegmentation().GetSegment(identifier) is None):
+            raise ValueError(f"the segmentation has no segment '{identifier}'")
         self._need_node().SetSelectedSegmentID(identifier)
 
     def availableEffectNames(self):
@@ -169,8 +180,52 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
         self._need_node().SetActiveEffectName(name)
 
     def setActiveEffect(self, effect):
-        self._need_node().SetActiveEffectName(effect.property("name") if effect is not None else "")
+        if effect is not None or self._node is not None:
+            self._need_node().SetActiveEffectName(effect.name if effect is not None else "")
 
+    def effectNameOrder(self):
+        return self._order
+
+    def setEffectNameOrder(self, names):
+        unknown = set(names) - set(EFFECT_NAMES)
+        if unknown:
+            raise ValueError(f"the segment editor has no effects {sorted(unknown)}")
+        self._order = list(names)
+        self.updateEffectList()
+
+    def _show_unordered(self, on: bool):
+        self._unordered = on
+        self.updateEffectList()
+
+    unorderedEffectsVisible = Property(bool, lambda self: self._unordered, _show_unordered)  # noqa: N815
+
+    def updateEffectList(self):
+        """Show the buttons of the ordered effects, and of the others where they are wanted."""
+        names = [*self._order, *[n for n in EFFECT_NAMES if n not in self._order]] if self._unordered else self._order
+        for button in self._group.buttons():
+            self._group.removeButton(button)
+            button.deleteLater()
+        for position, name in enumerate(names):
+            button = QToolButton(text=name)
+            button.setCheckable(True)
+            button.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+            self._group.addButton(button)
+            button.clicked.connect(lambda _on=False, name=name: self.setActiveEffectByName(name))
+            self._tools.addWidget(button, position // 4, position % 4)
+        self._group.setExclusive(False)
+
+    def setMaximumNumberOfUndoStates(self, count: int):
+        self.logic.SetMaximumNumberOfUndoStates(count)
+
+    maximumNumberOfUndoStates = Property(  # noqa: N815
+        int, lambda self: self.logic.GetMaximumNumberOfUndoStates(), setMaximumNumberOfUndoStates
+    )
+
+    def effectCount(self) -> int:
+        return len(EFFECT_NAMES)
+
+    def rotateSliceViewsToSegmentation(self):
+        """Nothing is drawn."""
     def setUndoEnabled(self, on: bool):
         self.setProperty("_undo", on)
 
@@ -192,16 +247,25 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
 
     def updateWidgetFromMRML(self):
         """Show the node's state, and emit what changed."""
-        node = self._node
-        segmentation, source, segment = self.segmentationNode(), self.sourceVolumeNode(), self.currentSegmentID()
-        effect = (node.GetActiveEffectName() or "") if node is not None else ""
-        before, self._shown = self._shown, (segmentation, source, segment, effect)
+        scene = self._scene
+        if scene is None or scene.IsClosing() or scene.IsBatchProcessing():
+            return
+        segmentation, before = self.segmentationNode(), self._shown
+        if segmentation is not before[0] and segmentation is not None:
+            reference = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
+            self._node.SetAndObserveSourceVolumeNode(reference)
+        if segmentation is not None and segmentation.GetSegmentation().GetSegment(self.currentSegmentID()) is None:
+            self.logic.SelectFirstSegment()
+        source, segment = self.sourceVolumeNode(), self.currentSegmentID()
+        effect = (self._node.GetActiveEffectName() or "") if self._node is not None else ""
+        self._shown = (segmentation, source, segment, effect)
         self._show_segments(segmentation, segment)
         for button in self._group.buttons():
-            self._group.setExclusive(False)
             button.setChecked(button.text() == effect)
-            self._group.setExclusive(True)
         if segmentation is not before[0]:
+            self._watch_segments.let_go()
+            if segmentation is not None:
+                self._watch_segments.observe(segmentation, SEGMENT_EVENTS, self.updateWidgetFromMRML)
             self.segmentationNodeChanged.emit(segmentation)
         if source is not before[1]:
             self.sourceVolumeNodeChanged.emit(source)
@@ -229,7 +293,7 @@ def paint(editor: qMRMLSegmentEditorWidget, mask: np.ndarray) -> None:
     overwrite mode apply and Slicer's own events fire.
     """
     node, effect = editor.mrmlSegmentEditorNode(), editor.activeEffect()
-    if effect is None or effect.property("name") not in ("Paint", "Erase", "Draw", "Scissors"):
+    if effect is None or effect.name not in ("Paint", "Erase", "Draw", "Scissors"):
         raise RuntimeError("a stroke needs Paint, Draw, Scissors or Erase as the active effect")
     logic, volume = editor.logic, editor.sourceVolumeNode()
     matrix = vtk.vtkMatrix4x4()
@@ -243,7 +307,7 @@ def paint(editor: qMRMLSegmentEditorWidget, mask: np.ndarray) -> None:
     logic.UpdateReferenceGeometryImage()
     logic.UpdateMaskLabelmap()
     logic.UpdateSelectedSegmentLabelmap()
-    adding = effect.property("name") != "Erase"
+    adding = effect.name != "Erase"
     mode = logic.ModificationModeAdd if adding else logic.ModificationModeRemove
     modify(logic, node, modifier, mode)
 

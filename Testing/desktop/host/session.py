@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 import types
 from pathlib import Path
 
@@ -82,10 +83,15 @@ class Host:
         self._slicer_before = dict(vars(slicer))
         self._path_before = list(sys.path)
         self._loaded: list[application.qSlicerScriptedLoadableModule] = []
+        self._hook_before, sys.excepthook = sys.excepthook, self._unhandled
         self._settings()
         self._names()
         self._scene()
         self._application()
+
+    def _unhandled(self, kind, error, trace) -> None:
+        """An error in an observer of VTK, which VTK would only print."""
+        self.journal.errors.append("".join(traceback.format_exception(kind, error, trace)))
 
     def _settings(self) -> None:
         QtCore.QSettings.setDefaultFormat(QtCore.QSettings.IniFormat)
@@ -242,6 +248,7 @@ class Host:
         for name in set(vars(slicer)) - set(self._slicer_before):
             delattr(slicer, name)
         sys.path[:] = self._path_before
+        sys.excepthook = self._hook_before
         pythonqt.dialogs = None
 
 

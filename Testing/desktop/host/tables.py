@@ -2,14 +2,14 @@
 
 import slicer
 import vtk
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
 from PySide6.QtWidgets import QTableView
 
 from .mrml_widgets import SceneObserver
 
 
 class TableModel(QAbstractTableModel):
-    """Rows and columns of a table node; column titles are the header if the node says so, else the first row."""
+    """Rows and columns of a table node; unless the node has its titles as header, the first row holds the names."""
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -26,38 +26,53 @@ class TableModel(QAbstractTableModel):
         self.endResetModel()
 
     def rowCount(self, parent=QModelIndex()):  # noqa: B008
-        return 0 if self.node is None or parent.isValid() else self.node.GetNumberOfRows()
+        return 0 if self.node is None or parent.isValid() else self.node.GetNumberOfRows() + self._names_above()
+
+    def _names_above(self) -> int:
+        return int(not self.node.GetUseColumnTitleAsColumnHeader())
 
     def columnCount(self, parent=QModelIndex()):  # noqa: B008
         return 0 if self.node is None or parent.isValid() else self.node.GetNumberOfColumns()
 
     def data(self, index, role=Qt.DisplayRole):
-        if role in (Qt.DisplayRole, Qt.EditRole) and index.isValid():
-            return self.node.GetCellText(index.row(), index.column())
-        return None
+        if role not in (Qt.DisplayRole, Qt.EditRole) or not index.isValid():
+            return None
+        row = index.row() - self._names_above()
+        return self.node.GetColumnName(index.column()) if row < 0 else self.node.GetCellText(row, index.column())
 
     def headerData(self, section, orientation, role=Qt.DisplayRole):
         if role != Qt.DisplayRole or self.node is None:
             return None
         if orientation == Qt.Vertical:
             return section + 1
+        if self._names_above():
+            return chr(ord("A") + section)
         name = self.node.GetColumnName(section)
-        if self.node.GetUseColumnTitleAsColumnHeader():
-            return self.node.GetColumnTitle(name)
-        return name if self.node.GetUseColumnNameAsColumnHeader() else f"{section + 1}"
+        unit = self.node.GetColumnUnitLabel(name)
+        return (self.node.GetColumnTitle(name) or name) + (f" [{unit}]" if unit else "")
 
 
 class qMRMLTableView(QTableView):  # noqa: N801
     """Shows a table node; the user selects cells."""
 
     mrmlSceneChanged = Signal(object)  # noqa: N815
-    selectionChangedSignal = Signal()  # noqa: N815
+    selected = Signal()
+    signal_of = {"selectionChanged": "selected"}  # noqa: RUF012 -- Qt's own selectionChanged is no signal
 
     def __init__(self, parent=None):
         super().__init__(parent)
         self._model, self._scene, self._view_node = TableModel(self), None, None
         self._watch, self._watch_view = SceneObserver(self), SceneObserver(self)
-        self.setModel(self._model)
+        proxy = QSortFilterProxyModel(self)
+        proxy.setSourceModel(self._model)
+        self.setModel(proxy)
+
+    def selectionChanged(self, selected, deselected):
+        super().selectionChanged(selected, deselected)
+        self.selected.emit()
+
+    def sortFilterProxyModel(self):
+        return self.model()
 
     def setMRMLScene(self, scene):
         self._scene = scene
@@ -73,6 +88,7 @@ class qMRMLTableView(QTableView):  # noqa: N801
         self._model.set_node(node)
         if node is not None:
             self._watch.observe(node, (vtk.vtkCommand.ModifiedEvent,), self._model.refresh)
+        self.selected.emit()
 
     def mrmlTableNode(self):
         return self._model.node

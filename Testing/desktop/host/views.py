@@ -290,8 +290,12 @@ class qSlicerLayoutManager(QObject):  # noqa: N801
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLApplicationLogic(self._application_logic)
         logic.SetMRMLScene(self._scene)
-        node = logic.AddSliceNode(name) if hasattr(logic, "AddSliceNode") else None
-        node.SetOrientation(ORIENTATIONS.get(name, "Coronal"))
+        node = self._scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if node is None:
+            node = logic.AddSliceNode(name)
+            node.SetOrientation(ORIENTATIONS.get(name, "Coronal"))
+        else:  # made by the layout logic
+            logic.SetSliceNode(node)
         node.SetDimensions(*VIEW_SIZE, 1)
         node.SetFieldOfView(250, 250, 1)
         self._logics.AddItem(logic)
@@ -311,9 +315,6 @@ class qSlicerLayoutManager(QObject):  # noqa: N801
             kind, name = view.get("class"), view.get("singletontag")
             if kind == "vtkMRMLSliceNode" and name not in self._slices:
                 self._add_slice(name)
-            orientation = view.findtext("property[@name='orientation']")
-            if kind == "vtkMRMLSliceNode" and orientation and view.findtext("property[@name='orientation'][@action='default']"):
-                self._slices[name].mrmlSliceNode().SetOrientation(orientation)
             widgets = {"vtkMRMLPlotViewNode": qMRMLPlotWidget, "vtkMRMLTableViewNode": qMRMLTableWidget}
             if kind in widgets and (kind, name) not in self._others:
                 node = self._scene.GetSingletonNode(name, kind)
