@@ -1,9 +1,10 @@
 """One study under review: its nodes in a scene, and what a reader does with them."""
 
+import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import vtk
@@ -20,7 +21,17 @@ from ONFHAssistLib.scene import markups, overlay, segmentation, tables
 from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, Box, HipState, Patch
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
-from ONFHAssistLib.scene.state import SignOff, keep, kept, kept_reviews, read_sign_off, write_sign_off
+from ONFHAssistLib.scene.state import (
+    SignOff,
+    keep,
+    kept,
+    kept_reviews,
+    packed,
+    packed_state,
+    read_sign_off,
+    unpacked_state,
+    write_sign_off,
+)
 from ONFHAssistLib.scene.volumes import grid_of, study_from_node
 
 States = Mapping[Side, HipState]
@@ -267,40 +278,30 @@ class Review:
         """Keep reviewer, status and comment of a hip in the scene."""
         write_sign_off(self.volume_node, side, sign_off)
 
-    def case(
-        self,
-        reviewer: str,
-        status: Literal["draft", "approved", "flagged"],
-        comment: str,
-        side: Side,
-        patient_code: str | None = None,
-    ) -> ReviewedCase:
-        """Return one hip as the reader leaves it, for `curation.case.save_case`.
+    def case(self, side: Side, patient_code: str = "") -> ReviewedCase:
+        """Return one hip as the reader leaves it, with the sign-off that was set, for `curation.case.save_case`.
 
         Args:
-            reviewer, status, comment: the reader's code and judgement; they are kept in the scene, too.
             side: which hip.
-            patient_code: the same for all studies of a patient; by default the DICOM patient ID, where it is known.
+            patient_code: the same for all studies of a patient; where it is empty, the DICOM patient ID, if known.
 
         Raises:
             InputError: the hip is not segmented, or something is missing.
         """
         self.update()
-        now = self._state(side)
-        self.set_sign_off(side, SignOff(reviewer, status, comment))
-        patient = self.result.patient
+        now, words, patient = self._state(side), self.sign_off(side), self.result.patient
         return ReviewedCase(
-            patient_code=patient.get("id", "") if patient_code is None else patient_code,
+            patient_code=patient_code or patient.get("id", ""),
             image=self.result.volume,
             masks=self.masks(side),
             result=self._hips[side],
-            reviewer=reviewer,
-            status=status,
+            reviewer=words.reviewer,
+            status=words.status,
             automatic=now.automatic.state.masks(self._grid),
             automatic_result=now.automatic.result,
             source=self.result.source,
             models=self.result.models,
-            comment=comment,
+            comment=words.comment,
             identifiers=tuple(value for value in patient.values() if value),
         )
 
@@ -320,6 +321,32 @@ class Review:
         direction, _ = slice_axis(self._grid)
         forward = float(self._grid.axes_ras[:, 2] @ direction) > 0
         return tuple(sorted(found, reverse=not forward))
+
+    def made(self) -> dict[str, Any]:
+        """Return what the networks had made of the study as JSON-ready values, for `made_result`."""
+        return packed(self.result, {side: state.automatic for side, state in self._states.items()})
+
+    def now(self) -> dict[str, Any]:
+        """Return the hips as they are now as JSON-ready values, for `take_up`; small, without what the networks made."""
+        return {side: packed_state(state) for side, state in self._states.items()}
+
+    def take_up(self, now: Mapping[str, Any]) -> None:
+        """Go on with the hips as `now` returned them for the same analysis; can be undone.
+
+        Raises:
+            InputError: it is damaged, or of another analysis.
+        """
+        self.update()
+        try:
+            states = {side: unpacked_state(plain, self._states[side].automatic) for side, plain in now.items()}
+        except (KeyError, TypeError, ValueError, zlib.error) as error:
+            raise InputError(
+                f"The draft of this study cannot be read ({error}); start from the automatic result."
+            ) from error
+        before = self._states
+        with self._own_writing():
+            self._history.push("draft taken up", {**before, **states})
+            self._show(before, self._states)
 
     def close(self) -> None:
         """Stop observing the scene; the nodes stay. Idempotent."""
