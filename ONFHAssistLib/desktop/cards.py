@@ -1,0 +1,92 @@
+"""The two hip cards: a button with the grades, and below it the rules behind them. Text in, text out."""
+
+from dataclasses import dataclass
+from html import escape
+
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.core.hip import HipResult, Side
+from ONFHAssistLib.exchange.words import GRADINGS, Row, percent, rows
+
+SLICE_LINK = "slice:"
+"""Links of a card that jump to a slice begin like this and end with its index."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is written on one card: plain text for its button, rich text for what opens below it."""
+
+    title: str
+    details: str
+
+
+def side_name(side: Side) -> str:
+    """Return "Right hip" or "Left hip", translated."""
+    return _("Right hip") if side == "right" else _("Left hip")
+
+
+def card(side: Side, hip: HipResult | None, automatic: HipResult | None = None) -> Card:
+    """Write the card of a hip.
+
+    Args:
+        side: which hip.
+        hip: as it is graded now; None where it is not in the image.
+        automatic: as the networks had it, where a reader has changed the hip since; it is shown beside.
+    """
+    name = side_name(side)
+    if hip is None:
+        return Card(f"{name}\n{_('not analysed')}", "")
+    if hip.status != "graded":
+        return Card(f"{name}\n{_('not graded')}", f"<p>{escape(hip.reason or '')}</p>")
+    now = rows(hip)
+    before = {row.title: row for row in rows(automatic)} if automatic else {}
+    lines = [f"{name}:  {_headline(hip, now)}", _others(now)]
+    if automatic:
+        lines.append(_("automatic: {grade}").format(grade=_headline(automatic, rows(automatic), mark=False)))
+    body = "".join(_row(row, before.get(row.title) if automatic else None) for row in now)
+    return Card("\n".join(line for line in lines if line), f"{_look_first(hip)}<table>{body}</table>{_volumes(hip)}")
+
+
+def _headline(hip: HipResult, found: list[Row], mark: bool = True) -> str:
+    """Return for example "Moderate (B), 23.4 %  ⚠ borderline"."""
+    first = next((row for row in found if row.title == GRADINGS["steinberg"].title), None)
+    text = f"{first.grade if first and first.grade else '–'}, {percent(hip.volume_ratio)}"
+    return f"{text}   ⚠ {_('borderline')}" if mark and first and first.borderline else text
+
+
+def _others(found: list[Row]) -> str:
+    short = {GRADINGS["jic"].title: "JIC", GRADINGS["kerboul"].title: "Kerboul", GRADINGS["cjfh"].title: "CJFH"}
+    given = (row for row in found if row.title in short and row.grade)
+    return "  ·  ".join(f"{short[row.title]} {row.grade}{' ⚠' * row.borderline}" for row in given)
+
+
+def _row(row: Row, automatic: Row | None) -> str:
+    grade = f"<b>{escape(row.grade)}</b>" if row.grade else _("no grade")
+    marks = [f"⚠ {_('borderline')}"] if row.borderline else []
+    if automatic is not None and automatic.grade != row.grade:
+        marks.append(_("automatic: {grade}").format(grade=escape(automatic.grade or _("no grade"))))
+    told = " ".join(escape(text) for text in (row.rule, row.margin and f"{_capital(row.margin)}.", *row.notes) if text)
+    return (
+        f'<tr><td style="padding-top: 5px">{escape(row.title)}: {grade} {" · ".join(marks)}<br/>'
+        f"<small>{told}</small></td></tr>"
+    )
+
+
+def _look_first(hip: HipResult) -> str:
+    if not hip.look_first:
+        return ""
+    links = ", ".join(f'<a href="{SLICE_LINK}{index}">{index}</a>' for index in hip.look_first)
+    return f"<p>{_('Most uncertain slices: {links}').format(links=links)}</p>"
+
+
+def _volumes(hip: HipResult) -> str:
+    if hip.head_volume_ml is None or hip.necrosis_volume_ml is None:
+        return ""
+    text = _("Head {head:.1f} ml, necrosis {necrosis:.1f} ml").format(
+        head=hip.head_volume_ml, necrosis=hip.necrosis_volume_ml
+    )
+    return f"<p><small>{text}</small></p>"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,90 @@
+"""Slicer's Segment Editor inside the panel, ready to paint: right segment, right volume, a brush in mm, safe masks."""
+
+from typing import Any
+
+import slicer
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.scene.review import Review, What
+
+EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Fill between slices", "Smoothing", "Level tracing")
+"""What a reader needs to correct a mask; the Segment Editor module has the others."""
+BRUSH_MM = 6.0
+"""A bit less than a tenth of a head's width: corrects an outline without dabbing."""
+TAG = "ONFHAssist"
+
+
+class Editor:
+    """The embedded qMRMLSegmentEditorWidget with an editor node of its own."""
+
+    def __init__(self, widget: Any) -> None:
+        self._widget = widget
+        self._review: Review | None = None
+        widget.setMaximumNumberOfUndoStates(0)  # Review.undo goes across masks, landmarks and sphere
+        widget.setUndoEnabled(False)
+        widget.setEffectNameOrder(EFFECTS)
+        widget.unorderedEffectsVisible = False
+        self._masked_for = ""
+        widget.connect("currentSegmentIDChanged(QString)", self._protect)
+
+    def show(self, review: Review, side: Side, what: What = "necrosis") -> None:
+        """Get ready to paint in a hip; the segment chosen stays if it is of this hip.
+
+        Raises:
+            InputError: the reader has deleted the segment.
+        """
+        node = self._node()
+        if self._review is not review:
+            self._review = review
+            self._widget.setSegmentationNode(review.segmentation_node)
+            self._widget.setSourceVolumeNode(review.volume_node)
+        if self._widget.currentSegmentID() not in [_segment(review, side, part) for part in ("necrosis", "head")]:
+            self._widget.setCurrentSegmentID(review.segment_id(side, what))
+        node.SetOverwriteMode(node.OverwriteNone)  # the head includes the necrosis: one must not erase the other
+        self._protect()
+
+    def clear(self) -> None:
+        """Let go of a review that is gone."""
+        self._review = None
+        self.pause()
+        self._widget.setSegmentationNode(None)
+        self._widget.setSourceVolumeNode(None)
+
+    def pause(self) -> None:
+        """Put the brush away: the module is left, or something is to be placed by a click."""
+        self._widget.setActiveEffect(None)
+
+    def _protect(self, *_args: Any) -> None:
+        """Necrosis is painted inside the head only; the head anywhere."""
+        review, current = self._review, self._widget.currentSegmentID()
+        if review is None or not current:
+            return
+        node = self._node()
+        head = next((_segment(review, s, "head") for s in SIDES if _segment(review, s, "necrosis") == current), None)
+        if head is not None:
+            node.SetMaskSegmentID(head)
+            node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
+        else:
+            node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
+
+    def _node(self) -> Any:
+        """Return the editor's settings; made anew after the scene was closed."""
+        node = slicer.mrmlScene.GetSingletonNode(TAG, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(TAG)
+            node.SetAttribute("BrushDiameterIsRelative", "0")
+            node.SetAttribute("BrushAbsoluteDiameter", str(BRUSH_MM))
+            node = slicer.mrmlScene.AddNode(node)
+        if self._widget.mrmlSegmentEditorNode() is not node:
+            self._widget.setMRMLSegmentEditorNode(node)
+        return node
+
+
+def _segment(review: Review, side: Side, what: What) -> str | None:
+    try:
+        return review.segment_id(side, what)
+    except InputError:
+        return None

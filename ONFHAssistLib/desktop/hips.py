@@ -1,0 +1,35 @@
+"""The two hip cards on the panel."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.desktop.cards import SLICE_LINK, card
+from ONFHAssistLib.scene.review import Review
+
+
+class HipCards:
+    """A button for each hip with its grades; the chosen one's rules are open below it."""
+
+    def __init__(self, ui: Any, on_side: Callable[[Side], None], on_slice: Callable[[int], None]) -> None:
+        """``on_side`` is called when a card, ``on_slice`` when a slice in its text is clicked."""
+        self._cards = {side: getattr(ui, f"{side}Card") for side in SIDES}
+        self._details = {side: getattr(ui, f"{side}Details") for side in SIDES}
+        for side in SIDES:
+            self._cards[side].connect("clicked()", lambda side=side: on_side(side))
+            self._details[side].connect("linkActivated(QString)", lambda link: on_slice(_slice(link)))
+
+    def show(self, review: Review | None, chosen: Side | None) -> None:
+        """Write both cards as the hips are now."""
+        for side in SIDES:
+            hip = review.hip(side) if review and side in review.sides else None
+            automatic = review.automatic(side) if hip and review.changed(side) else None
+            text = card(side, hip, automatic)
+            self._cards[side].text = text.title
+            self._cards[side].checked = side == chosen
+            self._details[side].text = text.details
+            self._details[side].setVisible(side == chosen and bool(text.details))
+
+
+def _slice(link: str) -> int:
+    return int(link.removeprefix(SLICE_LINK))

@@ -1,0 +1,134 @@
+"""What is open in Slicer: the reviews in the scene, and the analysis that runs. No widgets."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import SIDES, Side, StudyResult
+from ONFHAssistLib.desktop import install
+from ONFHAssistLib.desktop.baseline import REVIEWED
+from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.desktop.run import Run
+from ONFHAssistLib.desktop.settings import read_settings
+from ONFHAssistLib.desktop.study import read
+from ONFHAssistLib.scene.nodes import show_review
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.views import show_masks
+from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
+
+
+class Session:
+    """The reviews in Slicer's scene, one for each volume that was analysed, and the one analysis that may run.
+
+    Attributes:
+        run: the analysis.
+        reviews: those that are open.
+        on_change: called when the analysis has got on.
+        on_review: called with a review when it has a new result, and the side that was asked for (None: both).
+        on_touch: called, often, while a segment or a landmark is being changed.
+        on_gone: called with a sentence when a review has lost its nodes.
+    """
+
+    def __init__(self, worker: Worker | None = None) -> None:
+        """``worker`` is one in PythonSlicer if none is given."""
+        self.on_change: Callable[[], None] = lambda: None
+        self.on_review: Callable[[Review, Side | None], None] = lambda review, side: None
+        self.on_touch: Callable[[], None] = lambda: None
+        self.on_gone: Callable[[str], None] = lambda reason: None
+        self.reviews: list[Review] = []
+        self.run = Run(worker or slicer_worker(), lambda: self.on_change())
+        self._analysed: Any = None
+
+    def review(self, volume_node: Any) -> Review | None:
+        """Return the review of a volume; None where it has none."""
+        if volume_node is None:
+            return None
+        return next((r for r in self.reviews if r.volume_node is volume_node and not r.closed), None)
+
+    def restore(self) -> None:
+        """Take up the reviews that the scene keeps."""
+        for review in Review.restore(slicer.mrmlScene, self.reviews):
+            self._adopt(review)
+
+    def analyse(self, volume_node: Any, seed: HeadSeed | None = None) -> None:
+        """Analyse a volume; with a seed, and where it is under review, only the hip that the reader has pointed at.
+
+        Raises:
+            InputError: the volume cannot be analysed, an analysis is running, or what is missing was not installed.
+        """
+        if not self.run.idle:
+            raise InputError(_("An analysis is running; wait for it, or cancel it."))
+        study = read(volume_node)
+        self.require_packages()
+        one = seed is not None and self.review(volume_node) is not None
+        options = AnalysisOptions(
+            sides=(seed.side,) if one else SIDES,
+            heads=(seed,) if seed else (),
+            device=read_settings().device,
+        )
+        self._analysed = volume_node
+        self.run.start(study, options, lambda result: self._take(volume_node, result, seed))
+
+    def show_only(self, review: Review, masks: bool) -> None:
+        """Show what belongs to one review; what belongs to the others would lie over its image."""
+        for other in self.reviews:
+            show_review(other.volume_node, other is review)
+        show_masks(review.segmentation_node, masks)
+
+    def require_packages(self) -> None:
+        """See to what analysis and reports need; asks before anything is installed; raises InputError."""
+        import slicer.packaging
+
+        install.ensure(slicer.packaging, device=read_settings().device)
+
+    def drop_orphan(self) -> None:
+        """Stop the analysis if its volume has left the scene."""
+        if not self.run.idle and self._analysed is not None and self._analysed.GetScene() is None:
+            self.run.cancel(_("The volume was removed while it was analysed; nothing was changed."))
+
+    def close(self) -> None:
+        """End the worker and let go of the scene; the nodes stay."""
+        self.run.close()
+        for review in self.reviews:
+            review.close()
+        self.reviews = []
+
+    def tell(self, sentence: str) -> None:
+        """Say what went wrong, where the end of the analysis is told."""
+        self.run.say(sentence, failed=True)
+
+    @guarded
+    def _take(self, volume_node: Any, result: StudyResult, seed: HeadSeed | None) -> None:
+        self._analysed = None
+        review = self.review(volume_node)
+        if review is not None and seed is not None:
+            review.replace_hip(result, seed.side)
+        else:
+            if volume_node.GetScene() is None:
+                raise InputError(_("The volume was removed while it was analysed; load it again."))
+            if review is not None:
+                review.close()
+            review = Review.begin(slicer.mrmlScene, volume_node, result)
+            self._adopt(review)
+        self.on_review(review, seed.side if seed else None)
+
+    def _adopt(self, review: Review) -> None:
+        self.reviews = [r for r in self.reviews if not r.closed] + [review]
+        review.volume_node.SetAttribute(REVIEWED, "1")
+        review.on_touch = lambda: self.on_touch()
+        review.on_gone = self._gone
+
+    def _gone(self, reason: str) -> None:
+        self.reviews = [review for review in self.reviews if not review.closed]
+        self.on_gone(reason)
+
+
+def slicer_worker() -> Worker:
+    """Return a worker that runs in Slicer's own Python, not started yet."""
+    return Worker(serve_command(shutil.which("PythonSlicer") or sys.executable), serve_environment())

@@ -1,0 +1,103 @@
+"""What a user sets once: folder of the cases, reviewer's code, device. Kept by Slicer, edited on a settings page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctk
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.core import gradings
+
+FOLDER, REVIEWER, DEVICE = "ONFHAssist/CaseFolder", "ONFHAssist/Reviewer", "ONFHAssist/Device"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings as they are now.
+
+    Attributes:
+        folder: where "Save case" writes.
+        reviewer: a code, not a name; may be empty.
+        device: where the networks run, one of DEVICES.
+    """
+
+    folder: Path
+    reviewer: str
+    device: str
+
+
+def read_settings() -> Settings:
+    """Return the settings of this user."""
+    device = slicer.util.settingsValue(DEVICE, "auto")
+    folder = slicer.util.settingsValue(FOLDER, "") or str(default_folder())
+    return Settings(
+        Path(folder), slicer.util.settingsValue(REVIEWER, "") or "", device if device in DEVICES else "auto"
+    )
+
+
+def keep_reviewer(code: str) -> None:
+    """Remember the reviewer's code for the next case."""
+    slicer.app.userSettings().setValue(REVIEWER, code)
+
+
+def default_folder() -> Path:
+    """Return the folder of the cases where none has been chosen."""
+    return Path.home() / "ONFHAssist cases"
+
+
+def thresholds() -> list[tuple[str, str]]:
+    """Return what the grades are decided by, as (grading, limits) in words; for reading only."""
+    none, low, high = (f"{100 * limit:g} %" for limit in gradings.STEINBERG_THRESHOLDS)
+    kerboul = ", ".join(f"{limit:.0f}°" for limit in gradings.KERBOUL_GRADES_FROM_DEG)
+    return [
+        ("Steinberg", _("without ONFH below {none}, mild below {low}, severe above {high}").format(**locals())),
+        ("JIC", _("A to 1/3, B to 2/3, C1 to the edge of the weight-bearing portion, C2 beyond")),
+        ("Kerboul", _("grades 2, 3, 4 from {kerboul}").format(**locals())),
+        ("CJFH", _("outer pillars {part:.0f} % of the head's width").format(part=100 * gradings.CJFH_OUTER_PILLAR)),
+    ]
+
+
+class SettingsPanel(ctk.ctkSettingsPanel):
+    """Edit > Application Settings > ONFHAssist."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        ctk.ctkSettingsPanel.__init__(self, *args, **kwargs)
+        form = qt.QFormLayout(self)
+        self.folder = ctk.ctkPathLineEdit()
+        self.folder.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Writable
+        self.folder.setCurrentPath(str(default_folder()))
+        self.folder.toolTip = _("Reviewed cases are written here. Choose a folder that only your group can read.")
+        form.addRow(_("Folder of the cases:"), self.folder)
+        self.registerProperty(FOLDER, self.folder, "currentPath", str(qt.SIGNAL("currentPathChanged(QString)")))
+
+        self.reviewer = qt.QLineEdit()
+        self.reviewer.toolTip = _("A code, not a name: letters, digits, - and _")
+        form.addRow(_("Reviewer:"), self.reviewer)
+        self.registerProperty(REVIEWER, self.reviewer, "text", str(qt.SIGNAL("textChanged(QString)")))
+
+        self.device = ctk.ctkComboBox()
+        self.device.toolTip = _("The CPU needs nothing more. CUDA installs PyTorch, which takes several gigabytes.")
+        for name, text in zip(DEVICES, (_("Automatic"), _("CPU"), _("Graphics card (CUDA)")), strict=True):
+            self.device.addItem(text, name)
+        form.addRow(_("Networks run on:"), self.device)
+        self.registerProperty(
+            DEVICE, self.device, "currentUserDataAsString", str(qt.SIGNAL("currentIndexChanged(int)"))
+        )
+
+        for name, limits in thresholds():
+            label = qt.QLabel(limits)
+            label.wordWrap = True
+            label.toolTip = _("Published definitions; they cannot be changed.")
+            form.addRow(f"{name}:", label)
+
+
+def add_settings_panel() -> SettingsPanel | None:
+    """Add the page to Slicer's settings dialog. Keep what is returned; None where there is no main window."""
+    if slicer.app.commandOptions().noMainWindow:
+        return None
+    panel = SettingsPanel()
+    slicer.app.settingsDialog().addPanel("ONFHAssist", panel)
+    return panel

@@ -1,0 +1,89 @@
+"""Sign-off: who has looked at the hips and what has become of them, saved as cases in the folder of the settings."""
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.curation.case import STATUSES, save_case
+from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.desktop.settings import keep_reviewer, read_settings
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.state import SignOff
+
+
+class SignOffForm:
+    """The form below the corrections; it saves each graded hip of a study as a case."""
+
+    def __init__(self, ui: Any, review: Callable[[], Review | None]) -> None:
+        """``review`` returns the current one."""
+        self._ui, self._review = ui, review
+        self._status = {side: getattr(ui, f"{side}StatusBox") for side in SIDES}
+        names = {
+            "right": (_("Right: draft"), _("Right: approved"), _("Right: flagged")),
+            "left": (_("Left: draft"), _("Left: approved"), _("Left: flagged")),
+        }
+        for side, box in self._status.items():
+            for status, name in zip(STATUSES, names[side], strict=True):
+                box.addItem(name, status)
+            box.connect("activated(int)", lambda _index: self.keep())
+        for field in (ui.commentEdit, ui.reviewerEdit):
+            field.connect("editingFinished()", self.keep)
+        ui.saveButton.connect("clicked()", self.save)
+        self._shown: Review | None = None
+
+    def tell(self, sentence: str) -> None:
+        """Show a sentence below the form."""
+        self._ui.savedLabel.text = sentence
+        self._ui.savedLabel.setVisible(bool(sentence))
+
+    def show(self, review: Review | None) -> None:
+        """Fill the form with what is known of a review, when another one is chosen."""
+        for side, box in self._status.items():
+            box.enabled = review is not None and side in review.sides and review.hip(side).status == "graded"
+        if review is self._shown:
+            return
+        self._shown = review
+        self.tell("")
+        signed = [review.sign_off(side) if review and side in review.sides else SignOff() for side in SIDES]
+        for one, box in zip(signed, self._status.values(), strict=True):
+            box.setCurrentIndex(STATUSES.index(one.status))
+        self._ui.reviewerEdit.text = read_settings().reviewer
+        self._ui.commentEdit.text = next((one.comment for one in signed if one.comment), "")
+        self._ui.patientEdit.text = review.result.patient.get("id", "") if review else ""
+
+    def keep(self) -> None:
+        """Keep what is in the form with the review, so that it is there again with the scene."""
+        review, reviewer = self._shown, self._ui.reviewerEdit.text.strip()
+        keep_reviewer(reviewer)
+        if review is None or review.closed:
+            return
+        for side in review.sides:
+            status = self._status[side].currentData
+            review.set_sign_off(side, SignOff(reviewer, status, self._ui.commentEdit.text.strip()))
+
+    @guarded
+    def save(self) -> bool:
+        """Save; return whether it was done. What went wrong is told in the panel, and nothing has changed then."""
+        review = self._review()
+        if review is None:
+            return False
+        self.keep()
+        review.update()
+        graded = [side for side in review.sides if review.hip(side).status == "graded"]
+        if not graded:
+            raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
+        with slicer.util.WaitCursor():
+            # All of them check themselves before the first one is written.
+            patient = self._ui.patientEdit.text.strip()
+            signed = {side: review.sign_off(side) for side in graded}
+            cases = [review.case(s.reviewer, s.status, s.comment, side, patient) for side, s in signed.items()]
+            for case in cases:
+                save_case(case, read_settings().folder)
+                review.mark_saved(case.side)
+        count = _("one hip") if len(cases) == 1 else _("both hips")
+        self.tell(_("Saved {count} to {folder}.").format(count=count, folder=read_settings().folder.name))
+        return True

@@ -1,0 +1,70 @@
+"""A volume of the scene as a study: what is known of it, and what can be said of it before it is analysed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.domain import check_image
+from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.scene.volumes import describe, study_from_node
+
+BOTH_HIPS_FROM_MM = 250.0
+"""Two adult femoral heads lie 160 to 200 mm apart, centre to centre; an image this wide has both, if it is centred."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is said of a volume when it is chosen.
+
+    Attributes:
+        sentence: what it is, or why it cannot be analysed.
+        warnings: what speaks against grading it.
+        usable: whether it can be analysed.
+    """
+
+    sentence: str
+    warnings: tuple[str, ...] = ()
+    usable: bool = False
+
+
+def read(node: Any) -> Study:
+    """Return a volume node as a study, with its DICOM header if Slicer's database has it; raises InputError."""
+    return study_from_node(node, dicom_header(node))
+
+
+def look_at(node: Any) -> Look:
+    """Say what is seen in a volume node, None included."""
+    try:
+        study = read(node)
+        notices = (*study.notices, *check_image(study))
+    except InputError as error:
+        return Look(str(error))
+    text = f"{describe(study)}, {_in_view(study.volume)}"
+    return Look(f"{text[:1].upper()}{text[1:]}.", tuple(dict.fromkeys(n.message for n in notices)), True)
+
+
+def dicom_header(node: Any) -> Any:
+    """Return the header (pydicom.Dataset) of a volume's first DICOM file; None where there is none to be had."""
+    uids = (node.GetAttribute("DICOM.instanceUIDs") or "").split() if node is not None else []
+    database = getattr(slicer, "dicomDatabase", None)
+    path = database.fileForInstance(uids[0]) if uids and database is not None else ""
+    if not path:
+        return None
+    import pydicom
+
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True)
+    except (OSError, pydicom.errors.InvalidDicomError):
+        return None
+
+
+def _in_view(volume: Volume) -> str:
+    across_mm = np.abs(volume.axes_ras[0]) @ (np.array(volume.array.shape[::-1]) * volume.spacing_mm)
+    if across_mm >= BOTH_HIPS_FROM_MM:
+        return _("wide enough for both hips ({width:.0f} mm)").format(width=across_mm)
+    return _("wide enough for one hip ({width:.0f} mm)").format(width=across_mm)

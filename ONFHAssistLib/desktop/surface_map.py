@@ -1,0 +1,60 @@
+"""The polar map of the hip chosen, on the panel."""
+
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.core.arcs import weight_bearing_portion
+from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.planes import mid_plane
+from ONFHAssistLib.desktop.cards import side_name
+from ONFHAssistLib.scene.pictures import polar_png
+from ONFHAssistLib.scene.review import Review
+
+SIZE_PX = 260
+LATER_MS = 300
+"""After the last change; painting comes first."""
+
+
+class SurfaceMap:
+    """Draws the map while its section is open, a moment after the last change."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._review: Review | None = None
+        self._side: Side | None = None
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(LATER_MS)
+        self._timer.connect("timeout()", self._draw)
+        ui.mapSection.connect("toggled(bool)", lambda _open: self._timer.start())
+
+    def show(self, review: Review | None, side: Side | None) -> None:
+        """Draw this hip soon."""
+        self._review, self._side = review, side
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Draw nothing any more."""
+        self._timer.stop()
+        self._review = None
+
+    def _draw(self) -> None:
+        review, side = self._review, self._side
+        if not self._ui.mapSection.checked or review is None or review.closed:
+            return
+        if side not in review.sides or review.hip(side).status != "graded":
+            self._ui.mapLabel.clear()
+            self._ui.mapCaption.text = _("There is no map without a graded hip.")
+            return
+        masks = review.masks(side)
+        plane = mid_plane(masks.head, "coronal", masks.sphere)
+        portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, side) if plane else None
+        picture = qt.QPixmap()
+        picture.loadFromData(polar_png(masks, portion))
+        self._ui.mapLabel.setPixmap(picture.scaled(SIZE_PX, SIZE_PX, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation))
+        self._ui.mapCaption.text = _(
+            "{hip} from above: top anterior, the outer ring is the head's equator and beyond. Dark is deep necrosis, "
+            "the line is the weight-bearing portion."
+        ).format(hip=side_name(side))
