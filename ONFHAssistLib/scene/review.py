@@ -327,7 +327,7 @@ class Review:
         return packed(self.result, {side: state.automatic for side, state in self._states.items()})
 
     def now(self) -> dict[str, Any]:
-        """Return the hips as they are now as JSON-ready values, for `take_up`; small, without what the networks made."""
+        """Return the hips as they are now as JSON-ready values, for `take_up`; without what the networks made."""
         return {side: packed_state(state) for side, state in self._states.items()}
 
     def take_up(self, now: Mapping[str, Any]) -> None:

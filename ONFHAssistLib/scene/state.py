@@ -30,7 +30,7 @@ from ONFHAssistLib.core.hip import (
 from ONFHAssistLib.core.measure import measure_near
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.scene.hip_state import Automatic, Box
+from ONFHAssistLib.scene.hip_state import Automatic, Box, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
 
 SCHEMA = "onfh-assist-review/1"
@@ -52,17 +52,19 @@ def keep(volume_node: Node, result: StudyResult, automatic: Mapping[Side, Automa
     """Write what the networks had made of a study into the scene."""
     node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
     node.SetForceCreateStorageNode(node.CreateStorageNodeAlways)
-    kept = {
+    node.SetText(json.dumps(packed(result, automatic)))
+
+
+def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str, Any]:
+    """Return what the networks had made of a study as JSON-ready values; without the image and the patient."""
+    return {
         "schema": SCHEMA,
         "source": result.source,
-        "shape": list(result.volume.array.shape),
-        "ijk_to_ras": result.volume.ijk_to_ras.tolist(),
         "hips": to_plain(result.hips),
         "warnings": to_plain(result.warnings),
         "models": to_plain(result.models),
         "automatic": {side: _plain(found) for side, found in automatic.items()},
     }
-    node.SetText(json.dumps(kept))
 
 
 def kept_reviews(scene: Scene) -> list[Node]:
@@ -84,26 +86,52 @@ def kept(volume_node: Node, volume: Volume) -> tuple[StudyResult, dict[Side, Aut
     """
     node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
     try:
-        found = json.loads(node.GetText())
-        if found["schema"] != SCHEMA:
-            raise ValueError(f"of the kind {found['schema']}")
-        here = _same_voxels(found["shape"], np.array(found["ijk_to_ras"]), volume)
-        automatic = {side: _automatic(side, plain, here, volume) for side, plain in found["automatic"].items()}
-        hips = (from_plain(HipResult, hip) for hip in found["hips"])
-        result = StudyResult(
-            volume,
-            found["source"],
-            tuple(automatic[hip.side].result if hip.status == "graded" else hip for hip in hips),
-            tuple(one.state.masks(volume) for one in automatic.values()),
-            tuple(from_plain(Notice, notice) for notice in found["warnings"]),
-            tuple(found["models"]),
-            threshold_masks=tuple(one.threshold for one in automatic.values() if one.threshold),
-        )
+        return unpacked(json.loads(node.GetText()), volume)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise InputError(
             f"The review that is kept in this scene cannot be read ({error}); analyse the volume again."
         ) from error
+
+
+def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[Side, Automatic]]:
+    """Return what `packed` was given.
+
+    Raises:
+        KeyError, TypeError, ValueError, zlib.error: it is damaged, of a later version, or of another grid.
+    """
+    if plain["schema"] != SCHEMA:
+        raise ValueError(f"of the kind {plain['schema']}")
+    automatic = {side: _automatic(side, found, volume) for side, found in plain["automatic"].items()}
+    result = StudyResult(
+        volume,
+        plain["source"],
+        tuple(from_plain(HipResult, hip) for hip in plain["hips"]),
+        tuple(one.state.masks(volume) for one in automatic.values()),
+        tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
+        tuple(plain["models"]),
+        threshold_masks=tuple(one.threshold for one in automatic.values() if one.threshold),
+    )
     return result, automatic
+
+
+def packed_state(state: HipState) -> dict[str, Any]:
+    """Return a hip as it is now as JSON-ready values; its automatic result is packed by `packed`."""
+    return {
+        "box": [[part.start, part.stop] for part in state.box],
+        "head": _text(state.head_bits.tobytes()),
+        "necrosis": _text(state.necrosis_bits.tobytes()),
+        "sphere": to_plain(state.sphere),
+        "landmarks": to_plain(state.landmarks),
+    }
+
+
+def unpacked_state(plain: dict[str, Any], automatic: Automatic) -> HipState:
+    """Return what `packed_state` was given; raises as `unpacked` does."""
+    box: Box = tuple(slice(start, stop) for start, stop in plain["box"])
+    shape = tuple(part.stop - part.start for part in box)
+    head, necrosis = (Patch(box, _unpacked(plain[name], shape)) for name in ("head", "necrosis"))
+    sphere, landmarks = from_plain(Sphere, plain["sphere"]), from_plain(Landmarks, plain["landmarks"])
+    return HipState.of(head, necrosis, sphere, landmarks, automatic)
 
 
 def write_sign_off(volume_node: Node, side: Side, sign_off: SignOff) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import vtk
-from vtk.util.numpy_support import vtk_to_numpy
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.planes import stack_axis
@@ -47,6 +47,21 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
     patient = {} if header is None else {key: str(header.get(tag) or "") for key, tag in tags.items()}
     source = source_facts("Slicer", volume, kind, "" if header is None else body_part(header))
     return Study(volume, source, {key: value for key, value in patient.items() if value})
+
+
+def add_volume(scene: Any, volume: Volume, name: str) -> Node:
+    """Put an image into a scene as a vtkMRMLScalarVolumeNode with a display node; its voxels are copied."""
+    shape = volume.array.shape
+    image = vtk.vtkImageData()
+    image.SetDimensions(shape[::-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(volume.array).ravel(), deep=True))
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(volume.ijk_to_ras.ravel())
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.SetIJKToRASMatrix(matrix)
+    node.SetAndObserveImageData(image)
+    node.CreateDefaultDisplayNodes()
+    return node
 
 
 def place(node: Node, array: np.ndarray) -> Volume:

@@ -193,7 +193,7 @@ def test_a_mask_on_a_finer_grid_is_read_on_that_of_the_image(written):
 
 
 def test_a_mask_that_reaches_beyond_the_image_is_cut_at_its_border(written):
-    node, volume, masks = written
+    node, volume, _ = written
     size = volume.GetImageData().GetDimensions()[::-1]
     labelmap = segment(node, MaskLabel.RIGHT_HEAD).GetRepresentation("Binary labelmap")
     labelmap.SetExtent(-5, size[2] + 4, 0, size[1] - 1, 0, size[0] - 1)
