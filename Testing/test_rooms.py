@@ -38,12 +38,12 @@ LIBRARIES = {
     "analysis": set(),
     "worker": set(),
     "scene": {"SimpleITK", "pydicom", "vtk", "slicer"},
-    "desktop": {"vtk", "slicer", "qt", "ctk"},
+    "desktop": {"vtk", "slicer", "qt", "ctk", "PyTorchUtils", "SampleData"},
     "web": {"aiohttp", "trame", "trame_server", "trame_client", "trame_slicer", "undo_stack", "vtk", "slicer"},
     "cli": {"typer", "rich"},
 }
-SLICERS_OWN = {"ctk", "qt", "slicer", "vtk"}
-"""What comes with 3D Slicer."""
+SLICERS_OWN = {"ctk", "pytorchutils", "qt", "sampledata", "slicer", "vtk"}
+"""What comes with 3D Slicer and its extension PyTorch."""
 TRAMES_OWN = {"aiohttp", "trame", "trame_client", "trame_server", "undo_stack"}
 """What comes with trame-slicer, which is pinned in the extra ``review``."""
 # Slow or optional: a start without them is quick, and works without those of an extra.
