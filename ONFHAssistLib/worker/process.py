@@ -111,12 +111,15 @@ class Process:
             target=self._listen, args=(popen, aside, complaints), name="ONFHAssist worker: listen", daemon=True
         )
         listen.start()
-        with contextlib.suppress(OSError, ValueError):  # it has ended, which the listener sees too
+        try:
             while (said := self._outbox.get()) is not None:
                 wire.write(popen.stdin, *said)
                 del said
-        with contextlib.suppress(OSError):
-            popen.stdin.close()
+        except OSError:  # it has ended, which the listener sees too
+            pass
+        finally:
+            with contextlib.suppress(OSError):
+                popen.stdin.close()
 
     def _listen(self, popen: subprocess.Popen, aside: threading.Thread, complaints: deque[str]) -> None:
         """Pass on what the process says until it ends; put its results together; see it off."""

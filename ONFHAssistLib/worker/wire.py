@@ -81,7 +81,7 @@ def read(stream: BinaryIO) -> tuple[Message, list[np.ndarray]] | None:
 def pack_study(study: Study, options: AnalysisOptions) -> tuple[Message, list[np.ndarray]]:
     """Return the entries and the array of an ``analyse`` message; without patient and notices, which stay here."""
     volume = study.volume
-    entries = {"options": to_plain(options), "source": study.source, "ijk_to_ras": volume.ijk_to_ras.tolist()}
+    entries = {"options": to_plain(options), "source": to_plain(study.source), "ijk_to_ras": volume.ijk_to_ras.tolist()}
     return entries, [volume.array]
 
 

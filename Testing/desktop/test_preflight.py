@@ -187,8 +187,7 @@ def test_all_of_this_can_be_told_before_anything_is_installed():
     """In 3D Slicer as it comes: numpy, scipy, SimpleITK and pydicom are there, the rest is not."""
     code = (
         "import sys\n"
-        "for name in ('openvino', 'skimage', 'jsonschema', 'jinja2', 'torch', 'monai', 'safetensors', 'typer', 'rich',\n"
-        "             'PIL', 'fpdf'):\n"
+        "for name in 'openvino skimage jsonschema jinja2 torch monai safetensors typer rich PIL fpdf'.split():\n"
         "    sys.modules[name] = None\n"
         "from ONFHAssistLib.desktop import install, preflight\n"
         "from ONFHAssistLib.worker import client\n"
