@@ -22,6 +22,8 @@ LABEL_TAG = "ONFHAssist.Label"
 """Tag of a segment: its `MaskLabel`."""
 LABELMAP = "Binary labelmap"
 """Name of the representation in vtkSegmentationConverter."""
+HEAD_FILL, NECROSIS_FILL = 0.06, 0.3
+"""Opacity of the segments inside their outlines in the slice views."""
 SAME_GRID = 1e-4
 """Matrices that differ by less, in mm, are of the same grid: files keep about six digits."""
 
@@ -32,6 +34,7 @@ def labels_of(side: Side) -> tuple[MaskLabel, MaskLabel]:
 
 
 LABELS = tuple(label for side in SIDES for label in labels_of(side))
+HEADS = tuple(MaskLabel.head(side) for side in SIDES)
 
 
 def segmentation_node(volume_node: Node) -> Node:
@@ -76,6 +79,9 @@ def write_mask(node: Node, volume_node: Node, label: MaskLabel, mask: Patch) -> 
         segment.SetLabelValue(int(label))
         segment.AddRepresentation(LABELMAP, image)
         segmentation.AddSegment(segment, label.name.lower())
+        display = node.GetDisplayNode()
+        if display is not None:  # the marrow under a mask is what the reader looks at
+            display.SetSegmentOpacity2DFill(label.name.lower(), HEAD_FILL if label in HEADS else NECROSIS_FILL)
         return
     _own_label_map(segmentation, name)
     segment = segmentation.GetSegment(name)
