@@ -77,6 +77,14 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
         self._make, self._python, self.entered = make, None, False
         self.setLayout(QtWidgets.QVBoxLayout())
 
+    isEntered = Property(bool, lambda self: self.entered)  # noqa: N815
+    moduleName = Property(str, lambda self: self.objectName().removesuffix("ModuleWidget"))  # noqa: N815
+
+    def setup(self):
+        """Make the Python side, when the module is opened for the first time."""
+        self._python = self._make(pythonqt.wrap(self))
+        self._python.setup()
+
     def self(self):
         return self._python
 
@@ -89,6 +97,8 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
         self.enter()
 
     def enter(self):
+        if self._python is None:
+            self.setup()
         self.entered = True
         if hasattr(self._python, "enter"):
             self._python.enter()
@@ -341,7 +351,7 @@ class qSlicerApplication(QObject):  # noqa: N801
 
 
 def load_module(path: str, modules: types.SimpleNamespace, window: qSlicerMainWindow):
-    """What Slicer does with a module's file: import it, make its Module, make its Widget in the panel."""
+    """What Slicer does with a module's file at its start: import it and make its Module; the panel comes later."""
     path = os.path.abspath(path)
     name, folder = os.path.splitext(os.path.basename(path))[0], os.path.dirname(path)
     sys.path.insert(0, folder)
@@ -351,8 +361,7 @@ def load_module(path: str, modules: types.SimpleNamespace, window: qSlicerMainWi
     spec.loader.exec_module(python_module)
     cpp = qSlicerScriptedLoadableModule(path)
     setattr(modules, name.lower(), pythonqt.wrap(cpp))
-    instance = getattr(python_module, name)(pythonqt.wrap(cpp))
-    setattr(modules, f"{name}Instance", instance)
+    setattr(modules, f"{name}Instance", getattr(python_module, name)(pythonqt.wrap(cpp)))
 
     def make(parent):
         # Looked up each time: a reload replaces the module.
@@ -364,6 +373,4 @@ def load_module(path: str, modules: types.SimpleNamespace, window: qSlicerMainWi
     cpp.representation.setMRMLScene(slicer.mrmlScene)
     cpp.representation.setObjectName(f"{name}ModuleWidget")
     window.panel.setWidget(cpp.representation)
-    cpp.representation._python = make(pythonqt.wrap(cpp.representation))
-    cpp.representation._python.setup()
     return cpp

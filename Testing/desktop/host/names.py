@@ -11,6 +11,19 @@ NAMES = json.loads((Path(__file__).resolve().parent.parent / "slicer_names.json"
 QT6_ONLY = {"checkStateChanged", "setFilterRegularExpression"}
 # What PySide6 adds to every object, and PythonQt does not have.
 PYSIDE_ONLY = {"emit", "receivers", "staticMetaObject", "signature_at"}
+# Properties of QWidget that have no function of their name.
+WIDGET_PROPERTIES = {
+    *("modal", "enabled", "visible", "minimized", "maximized", "fullScreen", "focus", "mouseTracking", "tabletTracking"),
+    *("windowModified", "acceptDrops"),
+}
+WIDGET_SIGNALS = {
+    *("destroyed()", "destroyed(QObject*)", "objectNameChanged(QString)", "windowTitleChanged(QString)"),
+    "customContextMenuRequested(QPoint)",
+}
+WIDGET_SLOTS = {
+    *("show()", "hide()", "close()", "update()", "repaint()", "setFocus()", "deleteLater()", "setEnabled(bool)"),
+    *("setDisabled(bool)", "setVisible(bool)", "setHidden(bool)", "setStyleSheet(QString)", "setWindowTitle(QString)"),
+}
 
 
 @functools.cache
@@ -24,26 +37,27 @@ def is_stand_in(qt_class: type) -> bool:
     return slicer_class(qt_class) is not None
 
 
-@functools.cache
-def knows(qt_class: type, name: str) -> bool:
-    """Whether Slicer's class has an attribute of this name."""
+def knows(qt_class: type, name: str, qt_object: QtCore.QObject | None = None) -> bool:
+    """Whether Slicer's class has an attribute of this name; without an object, properties without getter are unknown."""
     if name in QT6_ONLY or name in PYSIDE_ONLY:
         return False
     listed = slicer_class(qt_class)
     if listed is None:
-        return name == "name" or _qt_has(qt_class, name)
+        return name == "name" or _qt_has(qt_class, name, qt_object)
     return (
         name in ("name", "exec_")
         or name in listed["properties"]
         or name in listed["methods"]
         or any(signal.partition("(")[0] == name for signal in listed["signals"])
         or _qt_has(QtWidgets.QWidget if issubclass(qt_class, QtWidgets.QWidget) else QtCore.QObject, name)
+        or (issubclass(qt_class, QtWidgets.QWidget) and name in WIDGET_PROPERTIES)
     )
 
 
-def _qt_has(qt_class: type, name: str) -> bool:
-    meta = getattr(qt_class, "staticMetaObject", None)
-    return hasattr(qt_class, "exec" if name == "exec_" else name) or (meta is not None and meta.indexOfProperty(name) >= 0)
+def _qt_has(qt_class: type, name: str, qt_object: QtCore.QObject | None = None) -> bool:
+    # staticMetaObject of a class does not live as long as the class, in PySide
+    in_meta = qt_object is not None and qt_object.metaObject().indexOfProperty(name) >= 0
+    return in_meta or hasattr(qt_class, "exec" if name == "exec_" else name)
 
 
 def is_property(qt_class: type, name: str) -> bool:
@@ -69,6 +83,5 @@ def has_signature(qt_object: QtCore.QObject, signature: str, slot: bool = False)
         return True
     if listed is None:
         meta = qt_object.metaObject()
-    else:
-        meta = (QtWidgets.QWidget if isinstance(qt_object, QtWidgets.QWidget) else QtCore.QObject).staticMetaObject
-    return (meta.indexOfMethod(signature) if slot else meta.indexOfSignal(signature)) >= 0
+        return (meta.indexOfMethod(signature) if slot else meta.indexOfSignal(signature)) >= 0
+    return name not in listed["methods"] and signature in (WIDGET_SLOTS if slot else WIDGET_SIGNALS)

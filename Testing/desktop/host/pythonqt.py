@@ -284,6 +284,8 @@ class ClassWrapper(type):
             return EnumValue(value)
         if isinstance(value, type):
             return class_wrapper(value)
+        if isinstance(value, int):
+            return value
         if callable(value):
             return lambda *arguments: wrap(value(*[unwrap(argument) for argument in arguments]))
         raise AttributeError(f"type object '{qt_class.__name__}' has no attribute '{name}'")
@@ -336,7 +338,7 @@ class Instance(metaclass=ClassWrapper):
             return _of_value(self, qt_object, name)
         if name in ("connect", "disconnect", "className", "delete", "inherits"):
             return getattr(self, f"_{name}")
-        known = names.knows(type(qt_object), name)
+        known = names.knows(type(qt_object), name, qt_object)
         if known and (prop := _property_name(qt_object, name)):
             return wrap(_read_property(qt_object, prop))
         if known:
@@ -359,7 +361,7 @@ class Instance(metaclass=ClassWrapper):
     def __setattr__(self, name: str, value):
         qt_object = self._living()
         if isinstance(qt_object, QtCore.QObject):
-            known = names.knows(type(qt_object), name)
+            known = names.knows(type(qt_object), name, qt_object)
             if known and (prop := _property_name(qt_object, name)):
                 return _write_property(qt_object, prop, value)
             if names.is_property(type(qt_object), name):  # Slicer's class has it, the stand-in only keeps it

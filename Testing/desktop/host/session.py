@@ -7,10 +7,9 @@ import types
 from pathlib import Path
 
 import slicer
-import vtk
 from PySide6 import QtCore, QtTest, QtWidgets
 
-from . import application, names, pythonqt, scripted
+from . import application, pythonqt, scripted
 from .ctk_widgets import CTK_CLASSES
 from .dialogs import Dialogs
 from .mrml_widgets import MRML_CLASSES
@@ -80,6 +79,7 @@ class Host:
         self.dialogs = pythonqt.dialogs = Dialogs()
         self.journal = pythonqt.journal = pythonqt.Journal()
         self._modules_before = {name: sys.modules.get(name) for name in ("qt", "ctk")}
+        self._library_before = {name: module for name, module in sys.modules.items() if _of_library(name)}
         self._slicer_before = dict(vars(slicer))
         self._path_before = list(sys.path)
         self._loaded: list[application.qSlicerScriptedLoadableModule] = []
@@ -141,13 +141,23 @@ class Host:
         self.window.show()
 
     def load(self, path: str | Path, panel_width: int = 400):
-        """Load a scripted module as Slicer does; gives its Python widget (with ``.ui``, ``.logic`` …), entered and shown."""
+        """Start Slicer with a scripted module, and open it; gives its Python widget (with ``.ui``, ``.logic`` …)."""
         cpp = application.load_module(str(path), self.modules, self.window)
         self._loaded.append(cpp)
+        self._cpp.app.startupCompleted.emit()
         self.window.panel.setFixedWidth(panel_width)
         slicer.util.selectModule(pythonqt.wrap(cpp).name)
         self.spin()
         return cpp.representation.self()
+
+    def _restore_library(self) -> None:
+        """Other tests go on with the library as it was: without its windows, and unharmed by a module's reload."""
+        before = self._library_before
+        reloaded = any(sys.modules.get(name) is not module for name, module in before.items())
+        for name in [name for name in sys.modules if _of_library(name) and name not in before]:
+            if reloaded or name.startswith("ONFHAssistLib.desktop"):
+                del sys.modules[name]
+        sys.modules.update(before)
 
     # what a user does
 
@@ -243,6 +253,7 @@ class Host:
                 sys.modules[name] = module
         for cpp in self._loaded:
             sys.modules.pop(cpp.kept["name"], None)
+        self._restore_library()
         self.window.deleteLater()
         QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
         for name in set(vars(slicer)) - set(self._slicer_before):
@@ -252,9 +263,5 @@ class Host:
         pythonqt.dialogs = None
 
 
-def names_in_use() -> dict:
-    """The names of slicer_names.json."""
-    return names.NAMES
-
-
-assert vtk
+def _of_library(name: str) -> bool:
+    return name.partition(".")[0] == "ONFHAssistLib"
