@@ -60,6 +60,8 @@ def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str
     return {
         "schema": SCHEMA,
         "source": result.source,
+        "shape": list(result.volume.array.shape),
+        "ijk_to_ras": result.volume.ijk_to_ras.tolist(),
         "hips": to_plain(result.hips),
         "warnings": to_plain(result.warnings),
         "models": to_plain(result.models),
@@ -101,11 +103,14 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
     """
     if plain["schema"] != SCHEMA:
         raise ValueError(f"of the kind {plain['schema']}")
-    automatic = {side: _automatic(side, found, volume) for side, found in plain["automatic"].items()}
+    here = _same_voxels(plain["shape"], np.array(plain["ijk_to_ras"]), volume)
+    automatic = {side: _automatic(side, found, here, volume) for side, found in plain["automatic"].items()}
+    hips = {hip.side: hip for hip in (from_plain(HipResult, hip) for hip in plain["hips"])}
+    hips |= {side: one.result for side, one in automatic.items()}
     result = StudyResult(
         volume,
         plain["source"],
-        tuple(from_plain(HipResult, hip) for hip in plain["hips"]),
+        tuple(hips.values()),
         tuple(one.state.masks(volume) for one in automatic.values()),
         tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
         tuple(plain["models"]),
