@@ -1,0 +1,121 @@
+"""Drafts on the disk: what the networks made of a study, and how far its reader has come; written off the main thread.
+
+``made.json`` changes with an analysis, ``now.json`` with each stroke. Both carry the fingerprint of the image, so that
+a draft is never laid over another one. Nothing in them names the patient.
+"""
+
+import contextlib
+import hashlib
+import json
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.exchange.publish import publish, write_bytes
+from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.scene.state import unpacked
+
+MADE, NOW = "made.json", "now.json"
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was read back.
+
+    Attributes:
+        result: what the networks made of the study.
+        now: how the reader left the hips, for `Review.take_up`; empty where they are as the networks made them.
+        reviewer: the reader's code, or "".
+    """
+
+    result: StudyResult
+    now: Mapping[str, Any] = field(default_factory=dict)
+    reviewer: str = ""
+
+
+def fingerprint(study: Study) -> str:
+    """Return what tells an image from any other: a digest of its voxels and its place."""
+    digest = hashlib.sha256(np.ascontiguousarray(study.volume.array).view(np.uint8))
+    digest.update(np.round(study.volume.ijk_to_ras, 4).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def read(folder: Path, study: Study, mark: str) -> Draft | None:
+    """Return what is kept of a study; None where there is nothing, or it belongs to another image or is damaged.
+
+    ``mark`` is the study's `fingerprint`.
+    """
+    made = _load(folder / MADE, mark)
+    if made is None:
+        return None
+    try:
+        result, automatic = unpacked(made["made"], study.volume)
+    except (KeyError, TypeError, ValueError, zlib.error):
+        return None
+    # A hip that was segmented anew has another result than the first analysis gave it.
+    hips = {hip.side: hip for hip in result.hips} | {side: found.result for side, found in automatic.items()}
+    result = replace(result, hips=tuple(hips.values()), patient=study.patient)
+    now = _load(folder / NOW, mark)
+    return Draft(result, now["hips"], now["reviewer"]) if now else Draft(result)
+
+
+class Writer:
+    """Writes in a thread of its own, in the order given; of several drafts of one file only the last counts."""
+
+    def __init__(self, failed: Callable[[InputError], None]) -> None:
+        """``failed`` is called, in that thread, when something could not be written."""
+        self._failed = failed
+        self._waiting: dict[Path, Plain | None] = {}
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="drafts", daemon=True)
+        self._thread.start()
+
+    def put(self, path: Path, content: Plain | None) -> None:
+        """Write a file soon, all of it or nothing; None removes it."""
+        with self._wake:
+            self._waiting.pop(path, None)
+            self._waiting[path] = content
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    return
+                path = next(iter(self._waiting))
+                content = self._waiting.pop(path)
+            try:
+                if content is None:
+                    with contextlib.suppress(FileNotFoundError):
+                        path.unlink()
+                else:
+                    publish(path.parent, {path.name: write_bytes(json.dumps(content).encode())})
+            except InputError as error:
+                self._failed(error)
+            except OSError as error:
+                self._failed(InputError(f"The old draft could not be removed ({error.strerror})."))
+
+
+def _load(path: Path, mark: str) -> Plain | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if found["image"] == mark else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,185 @@
+"""What the page knows: one dataclass, and how a review is told to it in plain values."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from ONFHAssistLib.core.arcs import weight_bearing_portion
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import SIDES, HipResult, Side
+from ONFHAssistLib.core.planes import mid_plane
+from ONFHAssistLib.exchange.figures import crop, ratio_plot
+from ONFHAssistLib.exchange.words import GRADINGS, percent, rows
+from ONFHAssistLib.scene.pictures import polar_png
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.web.worklist import Row
+
+Plain = dict[str, Any]
+
+
+@dataclass
+class PageState:
+    """Everything that the page shows, or that the reader types into it. Lists hold JSON-ready dictionaries."""
+
+    studies: list[Plain] = field(default_factory=list)
+    words: str = ""
+    current: str = ""
+    study: str = ""
+    title: str = ""
+    warnings: list[str] = field(default_factory=list)
+    stage: str = ""
+    fraction: float = 0.0
+    message: str = ""
+    analysed: bool = False
+    restored: bool = False
+    side: str = "right"
+    cards: list[Plain] = field(default_factory=list)
+    plot: Plain = field(default_factory=dict)
+    slices: list[Plain] = field(default_factory=list)
+    slice: int = -1
+    polar: str = ""
+    masks: bool = True
+    tool: str = ""
+    segment: str = "necrosis"
+    can_undo: bool = False
+    can_redo: bool = False
+    placing: str = ""
+    reviewer: str = ""
+    patient_code: str = ""
+    comment: str = ""
+    folder: str = ""
+    help: bool = False
+    dark: bool = True
+    list_open: bool = True
+
+
+def study_lines(listed: list[Row]) -> list[Plain]:
+    """Return the worklist's lines."""
+    return [
+        {
+            "key": row.entry.key,
+            "title": row.entry.title,
+            "status": row.status,
+            "plane": " ".join(word for word in (row.summary.plane, row.summary.sequence) if word),
+            "reviewer": row.summary.reviewer,
+            "problem": row.entry.problem or row.summary.problem,
+            "hips": [
+                {
+                    "side": hip.side[0].upper(),
+                    "grade": hip.steinberg or "not graded",
+                    "jic": hip.jic or "",
+                    "ratio": percent(hip.ratio, 0) if hip.ratio else "",
+                    "borderline": hip.borderline,
+                }
+                for hip in row.summary.hips
+            ],
+        }
+        for row in listed
+    ]
+
+
+def hip_cards(review: Review) -> list[Plain]:
+    """Return the card of each hip, with what the networks had where a reader has changed it."""
+    return [_card(side, review) for side in SIDES if side in review.sides]
+
+
+def _card(side: Side, review: Review) -> Plain:
+    hip, changed = review.hip(side), review.changed(side)
+    card: Plain = {"side": side, "title": f"{side.capitalize()} hip", "graded": hip.status == "graded"}
+    if hip.status != "graded":
+        return {**card, "headline": "not graded", "reason": hip.reason or "", "rows": [], "borderline": False}
+    before = {row.title: row.grade for row in rows(review.automatic(side))} if changed else {}
+    told = rows(hip)
+    first = next((row for row in told if row.title == GRADINGS["steinberg"].title), None)
+    return {
+        **card,
+        "headline": f"{(first and first.grade) or '–'}, {percent(hip.volume_ratio)}",
+        "borderline": bool(first and first.borderline),
+        "automatic": _automatic_headline(review.automatic(side)) if changed else "",
+        "volumes": f"necrosis {hip.necrosis_volume_ml:.1f} of {hip.head_volume_ml:.1f} ml",
+        "look_first": list(hip.look_first),
+        "rows": [
+            {
+                "title": row.title,
+                "grade": row.grade or "no grade",
+                "borderline": row.borderline,
+                "told": " ".join(part for part in (_sentence(row.rule), _sentence(row.margin), *row.notes) if part),
+                "automatic": (before.get(row.title) or "no grade")
+                if changed and before.get(row.title) != row.grade
+                else "",
+            }
+            for row in told
+        ],
+    }
+
+
+def slice_lines(hip: HipResult, automatic: HipResult) -> list[Plain]:
+    """Return the table of a hip's slices; ``was`` is the automatic ratio where it is another one."""
+    before = {s.index: s.ratio for s in automatic.slices}
+    return [
+        {
+            "index": s.index,
+            "ratio": percent(s.ratio),
+            "was": percent(before[s.index]) if s.index in before and abs(before[s.index] - s.ratio) > 5e-4 else "",
+            "grade": s.steinberg,
+            "area": f"{s.necrosis_mm2:.0f} / {s.head_mm2:.0f}",
+            "look": s.index in hip.look_first,
+        }
+        for s in hip.slices
+    ]
+
+
+PLOT = (300.0, 150.0)
+"""Width and height of the plot's area, in its own units."""
+
+
+def plot_lines(review: Review, side: Side) -> Plain:
+    """Return the plot of a hip's ratio along its slices, in units of PLOT, y downwards: points, lines, ticks."""
+    volume = review.result.volume
+    plot = ratio_plot(review.hip(side), volume)
+    if plot is None:
+        return {}
+    width, height = PLOT
+    length, top = max(plot.length, 1e-6), max(plot.top, 1e-6)
+
+    def place(x: float, ratio: float) -> tuple[float, float]:
+        return round(x / length * width, 1), round(height - ratio / top * height, 1)
+
+    shown = [(place(x, s.ratio), s.index, s.ratio, large) for x, s, large in plot.points]
+    where = {s.index: x for x, s, _ in plot.points}
+    automatic = [s for s in review.automatic(side).slices if s.index in where] if review.changed(side) else []
+    before = sorted(place(where[s.index], s.ratio) for s in automatic)
+    ticks = [tick for tick in (0.0, 0.15, 0.3, 0.5, 0.75, 1.0) if tick <= top * 1.001]
+    return {
+        "points": [
+            {"x": x, "y": y, "index": index, "large": large, "told": f"Slice {index}: {percent(ratio)}"}
+            for (x, y), index, ratio, large in shown
+        ],
+        "line": " ".join(f"{x},{y}" for (x, y), *_ in shown),
+        "before": " ".join(f"{x},{y}" for x, y in before),
+        "ticks": [{"y": place(0, tick)[1], "text": percent(tick, 0), "limit": tick in (0.15, 0.3)} for tick in ticks],
+        "ends": list(plot.ends),
+        "length": f"{plot.length:.0f} mm",
+    }
+
+
+def polar_picture(review: Review, side: Side) -> str:
+    """Return the polar map as a data URI; "" where there are no masks."""
+    try:
+        masks = review.masks(side)
+    except InputError:
+        return ""
+    _, near = crop(review.result.volume, masks)
+    plane = mid_plane(review.result.volume, "coronal", masks.sphere)
+    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, side) if plane else None
+    return "data:image/png;base64," + base64.b64encode(polar_png(near, portion)).decode("ascii")
+
+
+def _automatic_headline(hip: HipResult) -> str:
+    first = next((row for row in rows(hip) if row.title == GRADINGS["steinberg"].title), None)
+    return f"automatic: {(first and first.grade) or '–'}, {percent(hip.volume_ratio)}"
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital and end with a full stop, unless there is nothing."""
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else ""
