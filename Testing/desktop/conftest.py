@@ -39,3 +39,23 @@ def host(qt_application, tmp_path):
 def module_widget(host):
     """The ONFHAssist module, loaded, entered and shown at 400 px: its Python widget."""
     return host.load(MODULE)
+
+
+@pytest.fixture
+def stalls(host, record_property):
+    """Watches the whole test for stalls of the window; the longest one is told in the test's properties."""
+    from host.watch import StallWatch
+
+    with StallWatch(host.journal) as watch:
+        yield watch
+    record_property("longest_stall", str(watch.result))
+    print(watch.result)
+
+
+@pytest.fixture
+def themes(host, qt_application):
+    """Switches between Slicer's light and dark theme; the light one is back afterwards."""
+    from host.watch import set_theme
+
+    yield lambda dark: set_theme(host.application, dark)
+    set_theme(host.application, False)

@@ -1,6 +1,7 @@
 """Stand-ins for the widgets of CTK that a module may use, made of plain Qt widgets."""
 
-from PySide6.QtCore import Property, QSettings, Qt, Signal
+from PySide6.QtCore import Property, QSettings, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QAbstractButton,
     QCheckBox,
@@ -68,8 +69,6 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
     minimumSizeHint = sizeHint
 
     def paintEvent(self, _event):
-        from PySide6.QtGui import QPainter
-
         painter = QPainter(self)
         painter.fillRect(0, 0, self.width(), HEADER_HEIGHT, self.palette().midlight())
         painter.setPen(self.palette().windowText().color())
@@ -300,12 +299,34 @@ class ctkCheckBox(QCheckBox):  # noqa: N801
 
 
 class ctkFittedTextBrowser(QTextBrowser):  # noqa: N801
-    """CTK's text that takes the height it needs."""
+    """CTK's text that takes the height it needs at its width."""
 
-    def _collapse(self, on: bool):
-        self.setProperty("_collapsed", on)
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+        self.textChanged.connect(self.updateGeometry)
 
-    collapsed = Property(bool, lambda self: bool(self.property("_collapsed")), _collapse)
+    def heightForWidth(self, width: int) -> int:
+        document, frame = self.document(), 2 * self.frameWidth()
+        before = document.textWidth()
+        document.setTextWidth(width - frame)
+        height = document.documentLayout().documentSize().height() + frame
+        document.setTextWidth(before)
+        line = QFontMetrics(document.defaultFont()).lineSpacing() + frame
+        bar = self.horizontalScrollBar()
+        return int(max(height, line)) + (bar.height() + frame if bar.isVisible() else 0)
+
+    def minimumSizeHint(self):
+        width = self.width()
+        return QSize(width, self.heightForWidth(width)) if width else super().minimumSizeHint()
+
+    def sizeHint(self):
+        return self.minimumSizeHint()
+
+    def resizeEvent(self, event):
+        super().resizeEvent(event)
+        if event.size().height() != self.heightForWidth(event.size().width()):
+            self.updateGeometry()
 
 
 class ctkMessageBox(QMessageBox):  # noqa: N801

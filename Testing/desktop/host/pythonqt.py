@@ -36,7 +36,15 @@ class Journal:
     def __init__(self):
         self.errors: list[str] = []
         self.slots: list[tuple[str, float, float]] = []  # name, wall and processor time of this thread in ms
+        self.to_delete: list[Instance] = []
         self._depth = 0
+
+    def delete_later(self) -> None:
+        """Delete what was given to deleteLater since."""
+        for instance in self.to_delete:
+            if shiboken6.isValid(instance._qt):
+                instance._qt.deleteLater()
+        self.to_delete.clear()
 
     def guarded(self, function: Callable) -> Callable:
         """The same callable for Qt: its errors are kept, its time is taken, and it takes any number of arguments."""
@@ -172,7 +180,10 @@ class Signal:
 
 def _bound_signal(qt_object: QtCore.QObject, name: str):
     """A signal of an object; a stand-in may keep it under another name where Qt has a method of that name."""
-    return getattr(qt_object, getattr(qt_object, "signal_of", {}).get(name, name))
+    kept = getattr(qt_object, "signal_of", {}).get(name, name)
+    if not hasattr(qt_object, kept):
+        raise NotImplementedError(f"the host's {type(qt_object).__name__} has no '{name}' yet; Slicer's has")
+    return getattr(qt_object, kept)
 
 
 class Connections:
@@ -231,6 +242,10 @@ class BoundMethod:
     def __call__(self, *arguments):
         if dialogs is not None and self.__name__ == "exec" and dialogs.answers(self._owner):
             return wrap(dialogs.run(self._owner))
+        if self.__name__ == "deleteLater" and not QtCore.QThread.currentThread().loopLevel():
+            # A module runs inside Slicer's event loop, a test does not: Qt would delete at the first nested loop.
+            journal.to_delete.append(self._owner)
+            return None
         return wrap(self._called(arguments))
 
     def _called(self, arguments):

@@ -255,7 +255,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
             reference = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
             self._node.SetAndObserveSourceVolumeNode(reference)
         if segmentation is not None and segmentation.GetSegmentation().GetSegment(self.currentSegmentID()) is None:
-            self.logic.SelectFirstSegment()
+            self.logic.SelectFirstSegment(False)
         source, segment = self.sourceVolumeNode(), self.currentSegmentID()
         effect = (self._node.GetActiveEffectName() or "") if self._node is not None else ""
         self._shown = (segmentation, source, segment, effect)

@@ -1,5 +1,6 @@
 """One test's Slicer: puts the host's ``qt``, ``ctk`` and ``slicer`` names in place and takes them away again."""
 
+import os
 import sys
 import time
 import traceback
@@ -9,7 +10,7 @@ from pathlib import Path
 import slicer
 from PySide6 import QtCore, QtTest, QtWidgets
 
-from . import application, pythonqt, scripted
+from . import application, pythonqt, scripted, watch
 from .ctk_widgets import CTK_CLASSES
 from .dialogs import Dialogs
 from .mrml_widgets import MRML_CLASSES
@@ -135,6 +136,7 @@ class Host:
         app = self._cpp.app = application.qSlicerApplication(
             str(self.folder), layout, io, manager, self.application_logic
         )
+        self.application = app
         slicer.app = pythonqt.wrap(app)
         self.window = application.qSlicerMainWindow()
         self.window.resize(1280, 900)
@@ -209,6 +211,7 @@ class Host:
     def spin(self, seconds: float = 0.0) -> None:
         """Let the event loop run: once, or for a time."""
         end = time.perf_counter() + seconds
+        self.journal.delete_later()
         while True:
             QtWidgets.QApplication.processEvents(QtCore.QEventLoop.AllEvents, 50)
             QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
@@ -223,6 +226,10 @@ class Host:
             assert time.perf_counter() < end, f"still waiting after {seconds} s for {what or condition}"
             self.spin()
             time.sleep(0.002)
+
+    def picture(self, widget, name: str, width: int = 400) -> Path:
+        """A PNG of a panel: in the folder that ONFH_PICTURES names, else in the test's own."""
+        return watch.picture(widget, Path(os.environ.get("ONFH_PICTURES", self.folder)) / f"{name}.png", width)
 
     # the end of a test
 
