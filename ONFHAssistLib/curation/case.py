@@ -89,9 +89,9 @@ class ReviewedCase:
         _check_masks("masks", self.masks, self)
         if self.automatic is not None:
             _check_masks("automatic masks", self.automatic, self)
+        self._check_slices()
         if self.status == "approved":
             self._check_approved()
-        self._check_slices()
         compared = {label: _provenance(label, self.masks, self.automatic) for label in LABELS}
         found = compared | dict(self.provenance)
         if set(found) != set(LABELS) or not set(found.values()) <= set(PROVENANCES):
@@ -110,7 +110,7 @@ class ReviewedCase:
         return self.masks.side
 
     def _check_approved(self) -> None:
-        head = self.masks.head.array
+        head = self.masks.head.array.astype(bool)
         if not head.any():
             raise InputError(
                 f"The mask of the {self.side} femoral head is empty; draw the head before approving, or save a draft."
@@ -171,7 +171,7 @@ def _check_masks(what: str, masks: HipMasks, case: ReviewedCase) -> None:
                 + (f" but hold the value {unknown[0]}" if unknown else "")
                 + "; give a boolean array for each label."
             )
-    if (masks.necrosis.array & ~masks.head.array).any():
+    if (masks.necrosis.array.astype(bool) & ~masks.head.array.astype(bool)).any():
         raise InputError(
             f"Necrosis of the {case.side} hip ({what}) lies outside the femoral head; cut it off or enlarge the head."
         )
