@@ -1,7 +1,8 @@
 """The server's application: scene, page and what joins them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from trame.app import TrameApp
 from trame_slicer import module as trame_slicer_module
@@ -30,7 +31,21 @@ class ReviewerApp(TrameApp):
     def run(self, host: str, port: int, token: str | None, ready: Callable[[], None], open_first: bool) -> None:
         """Listen until Ctrl-C; ``ready`` is called once browsers can connect."""
 
-        def bind(web_server: object) -> None:
+        def started(**_: object) -> None:
+            ready()
+            if open_first:
+                self.logic.open_first()
+
+        self.server.controller.on_server_ready.add(started)
+        try:
+            self.start(host, port, token)
+        finally:
+            self.logic.session.end()
+
+    def start(self, host: str, port: int, token: str | None, exec_mode: str = "main") -> Awaitable | None:
+        """Listen; with the mode "coroutine" what is returned has to be awaited."""
+
+        def bind(web_server: Any) -> None:
             async def hang_up() -> None:
                 for handler in web_server._ws_handlers:
                     for connection in list(handler.connections.values()):
@@ -38,16 +53,7 @@ class ReviewerApp(TrameApp):
 
             web_server.app.middlewares.append(Guard(token, hang_up).middleware())
 
-        def started(**_: object) -> None:
-            ready()
-            if open_first:
-                self.logic.open_first()
-
         self.server.controller.on_server_bind.add(bind)
-        self.server.controller.on_server_ready.add(started)
-        try:
-            self.server.start(
-                port=port, host=host, open_browser=False, show_connection_info=False, timeout=0, exec_mode="main"
-            )
-        finally:
-            self.logic.session.end()
+        return self.server.start(
+            host=host, port=port, exec_mode=exec_mode, open_browser=False, show_connection_info=False, timeout=0
+        )
