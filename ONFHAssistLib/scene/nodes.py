@@ -58,19 +58,17 @@ def review_nodes(volume_node: Node) -> list[Node]:
 
 
 def remove_review(volume_node: Node) -> None:
-    """Take every node of the volume's review out of its scene."""
+    """Take every node of the volume's review out of its scene, with what belongs to it alone (display, file)."""
     scene = volume_node.GetScene()
-    for node in review_nodes(volume_node):
-        if node.GetScene() is scene:  # it may have gone with another one
-            scene.RemoveNode(node)
-
-
-def show_review(volume_node: Node, visible: bool) -> None:
-    """Show or hide in the views all that belongs to a review: another study's would lie over the image."""
-    for node in review_nodes(volume_node):
-        display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
-        if display is not None and display.GetVisibility() != visible:
-            display.SetVisibility(visible)
+    nodes = [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
+    for node in nodes:
+        if not node.GetAttribute(ROLE) or node.GetNodeReferenceID(VOLUME) != volume_node.GetID():
+            continue
+        roles = ("display", "storage")
+        own = [node.GetNthNodeReference(r, n) for r in roles for n in range(node.GetNumberOfNodeReferences(r))]
+        for one in (node, *own):
+            if one is not None and one.GetScene() is scene:
+                scene.RemoveNode(one)
 
 
 def file_in_study(volume_node: Node, node: Node) -> None:

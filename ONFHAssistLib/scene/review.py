@@ -181,6 +181,8 @@ class Review:
         self._require_place()
         before = self._states
         with self._own_writing():
+            if markups.landmarks_node(self.volume_node) is not self._landmarks_node:  # the reader has deleted it
+                self._watch_landmarks(before)
             now = {side: self._read(side, state) for side, state in before.items()}
             changed = tuple(side for side in now if now[side] is not before[side])
             if changed:
@@ -480,12 +482,23 @@ class Review:
         node = self.segmentation_node
         for event in (events.SourceRepresentationModified, events.SegmentRemoved, vtk.vtkCommand.ModifiedEvent):
             self._observe(node, event, self._touched)
-        node = markups.landmarks_node(self.volume_node)
-        for event in (node.PointModifiedEvent, node.PointPositionUndefinedEvent, vtk.vtkCommand.ModifiedEvent):
-            self._observe(node, event, self._touched)
+        self._watch_landmarks()
         self._observe(self.volume_node, self.volume_node.TransformModifiedEvent, self._touched)
         self._observe(self.scene, self.scene.NodeAboutToBeRemovedEvent, self._removed)
         self._observe(self.scene, self.scene.StartCloseEvent, self._scene_closes)
+
+    def _watch_landmarks(self, states: States | None = None) -> None:
+        """Observe the landmarks, which are made anew and placed where they were deleted."""
+        node = self._landmarks_node = markups.landmarks_node(self.volume_node)
+        for side, state in (states or {}).items():
+            markups.write_landmarks(node, side, state.landmarks, state.sphere)
+        for event in (
+            node.PointModifiedEvent,
+            node.PointPositionDefinedEvent,
+            node.PointPositionUndefinedEvent,
+            vtk.vtkCommand.ModifiedEvent,
+        ):
+            self._observe(node, event, self._touched)
 
     def _observe(self, thing: vtk.vtkObject, event: int, callback: Callable) -> None:
         self._observed.append((thing, thing.AddObserver(event, callback)))

@@ -17,6 +17,7 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.hip import (
+    SIDES,
     Calibration,
     HipMasks,
     HipResult,
@@ -62,7 +63,7 @@ def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str
         "source": result.source,
         "shape": list(result.volume.array.shape),
         "ijk_to_ras": result.volume.ijk_to_ras.tolist(),
-        "hips": to_plain(result.hips),
+        "missed": [to_plain(hip) for hip in result.hips if hip.side not in automatic],
         "warnings": to_plain(result.warnings),
         "models": to_plain(result.models),
         "automatic": {side: _plain(found) for side, found in automatic.items()},
@@ -105,12 +106,11 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
         raise ValueError(f"of the kind {plain['schema']}")
     here = _same_voxels(plain["shape"], np.array(plain["ijk_to_ras"]), volume)
     automatic = {side: _automatic(side, found, here, volume) for side, found in plain["automatic"].items()}
-    hips = {hip.side: hip for hip in (from_plain(HipResult, hip) for hip in plain["hips"])}
-    hips |= {side: one.result for side, one in automatic.items()}
+    hips = [*(one.result for one in automatic.values()), *(from_plain(HipResult, hip) for hip in plain["missed"])]
     result = StudyResult(
         volume,
         plain["source"],
-        tuple(hips.values()),
+        tuple(sorted(hips, key=lambda hip: SIDES.index(hip.side))),
         tuple(one.state.masks(volume) for one in automatic.values()),
         tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
         tuple(plain["models"]),

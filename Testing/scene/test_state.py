@@ -1,0 +1,242 @@
+"""A scene that is saved with its reviews opens with all of them restored."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import slicer
+from conftest import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.gradings import grade_steinberg
+from ONFHAssistLib.core.hip import Sphere, ThresholdResult
+from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.scene import markups, segmentation
+from ONFHAssistLib.scene.nodes import find_node
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.state import NAME, TEXT, SignOff, unpacked
+from ONFHAssistLib.scene.volumes import study_from_node
+
+NEAR_MM = 1e-3
+"""Files keep about six digits of a matrix."""
+
+
+def begun(scene, result, name="Image"):
+    return Review.begin(scene, add_volume(scene, result.volume, name=name), result)
+
+
+def ball(review, side, radius_mm):
+    return np.linalg.norm(review.result.volume.grid_ras() - CENTRES[side], axis=-1) <= radius_mm
+
+
+def points(mask):
+    """The places of a mask's voxels in the patient, in order: the same however the axes are stored."""
+    found = np.round(mask.grid_ras()[mask.array], 2)
+    return found[np.lexsort(found.T)]
+
+
+def same_place(one, other):
+    one, other = points(one), points(other)
+    return one.shape == other.shape and np.abs(one - other).max(initial=0) <= 0.02
+
+
+def with_threshold(result):
+    """The same study, also graded by S-T1: its necrosis is the upper part of the head."""
+    hips, extra = [], []
+    for hip, masks in zip(result.hips, result.masks, strict=True):
+        above = masks.head.grid_ras()[..., 2] > CENTRES[hip.side][2] + 8
+        own = replace(masks, necrosis=masks.head.like(masks.head.array & above), probability=None)
+        measured = measure_hip(own)
+        figures = ThresholdResult(
+            -0.2, 0.4, 0.22, True, measured.head_volume_ml, measured.necrosis_volume_ml, measured.volume_ratio,
+            measured.slices, grade_steinberg(measured), 1.0, 0.7,
+        )  # fmt: skip
+        hips.append(replace(hip, threshold=figures))
+        extra.append(own)
+    return replace(result, hips=tuple(hips), threshold_masks=tuple(extra))
+
+
+def test_everything_of_a_review_is_there_again(scene, grid, reopened):
+    review = begun(scene, made_up(grid, calibrated=True))
+    paint(review, "right", "necrosis", ball(review, "right", 14.0))
+    paint(review, "left", "head", ball(review, "left", 8.0), value=False)
+    node = markups.landmarks_node(review.volume_node)
+    node.SetNthControlPointPositionWorld(markups.control_point(node, "right", "teardrop"), 55.0, 13.0, -47.0)
+    review.update()
+    review.set_sphere("left", Sphere((-85.0, 9.5, -20.5), 23.5))
+    review.set_sign_off("right", SignOff("AB", "flagged", "see slice 7"))
+    (again,) = Review.restore(reopened())
+
+    assert again.sides == review.sides
+    for side in review.sides:
+        now, then = again.masks(side), review.masks(side)
+        assert same_place(now.head, then.head) and same_place(now.necrosis, then.necrosis)
+        assert now.sphere.centre_ras_mm == pytest.approx(then.sphere.centre_ras_mm, abs=NEAR_MM)
+        assert now.sphere.radius_mm == then.sphere.radius_mm
+        assert now.landmarks.teardrop_ras_mm == pytest.approx(then.landmarks.teardrop_ras_mm, abs=NEAR_MM)
+        assert now.landmarks.acetabular_edge_confidence == 0.9
+        assert now.landmarks.teardrop_confidence == (None if side == "right" else 0.8)
+        for one, other in ((again.hip(side), review.hip(side)), (again.automatic(side), review.automatic(side))):
+            assert one.volume_ratio == pytest.approx(other.volume_ratio, abs=1e-9)
+            assert one.ratio_interval == pytest.approx(other.ratio_interval, abs=1e-9)
+            assert {n: g.grade for n, g in one.grades.items()} == {n: g.grade for n, g in other.grades.items()}
+            assert len(one.slices) == len(other.slices)
+    assert again.sign_off("right") == SignOff("AB", "flagged", "see slice 7") and again.sign_off("left") == SignOff()
+    assert again.result.models == review.result.models and again.result.source == review.result.source
+    assert not again.can_undo and not again.unsaved and again.update() == ()
+
+
+def test_a_restored_review_goes_on(scene, grid, reopened):
+    review = begun(scene, made_up(grid, calibrated=True))
+    paint(review, "right", "necrosis", ball(review, "right", 14.0))
+    review.update()
+    (again,) = Review.restore(reopened())
+    assert again.changed("right") and not again.changed("left")
+    again.reset("right")
+    assert not again.changed("right")
+    assert same_place(again.masks("right").necrosis, review.result.masks[0].necrosis)
+    assert again.hip("right").ratio_interval == pytest.approx(review.automatic("right").ratio_interval)
+    paint(again, "left", "necrosis", ball(again, "left", 14.0))
+    assert again.update() == ("left",)
+    assert again.undo() and again.undo() and not again.can_undo
+
+
+def test_segments_have_their_own_label_values_again(scene, reopened):
+    begun(scene, made_up())
+    (again,) = Review.restore(reopened())
+    for label in segmentation.LABELS:
+        name = segmentation.segment_id(again.segmentation_node, label)
+        assert again.segmentation_node.GetSegmentation().GetSegment(name).GetLabelValue() == label
+
+
+def test_masks_with_the_system_s_t1_are_kept_too(scene, grid, reopened):
+    review = begun(scene, with_threshold(made_up(grid)))
+    (again,) = Review.restore(reopened())
+    out, before = again.study_result(), review.study_result()
+    for now, then in zip(out.threshold_masks, before.threshold_masks, strict=True):
+        assert same_place(now.necrosis, then.necrosis)
+    for now, then in zip(out.hips, before.hips, strict=True):
+        assert now.threshold.grade == then.threshold.grade and now.threshold.contrast == 0.4
+        ratios = {round(float(s.position_ras_mm[1] + s.position_ras_mm[2]), 2): s.ratio for s in then.threshold.slices}
+        for s in now.threshold.slices:
+            assert s.ratio == ratios[round(float(s.position_ras_mm[1] + s.position_ras_mm[2]), 2)]
+
+
+def test_a_hip_that_was_segmented_anew_is_restored_as_such(scene, reopened):
+    review = begun(scene, made_up(missed=("left",)))
+    review.replace_hip(made_up(sides=("left",)), "left")
+    (again,) = Review.restore(reopened())
+    assert again.hip("left") == again.automatic("left") and again.hip("left").status == "graded"
+    review.undo()
+    (earlier,) = Review.restore(reopened())
+    assert earlier.hip("left").status == "not graded" and earlier.hip("left").reason == "no femoral head was found"
+
+
+def test_several_studies_are_restored_each_with_its_own(scene, reopened):
+    first = begun(scene, made_up(GRIDS["coronal"]), "one")
+    second = begun(scene, made_up(GRIDS["axial left-handed"], sides=("left",)), "two")
+    paint(second, "left", "necrosis", ball(second, "left", 14.0))
+    second.update()
+    opened = reopened()
+    found = {review.volume_node.GetName(): review for review in Review.restore(opened)}
+    assert set(found) == {"one", "two"}
+    assert found["one"].sides == first.sides and found["two"].sides == ("left",)
+    assert found["two"].changed("left") and not found["one"].changed("left")
+    assert Review.restore(opened, known=list(found.values())) == []
+
+
+def test_under_a_linear_transform_all_comes_back_to_its_place(scene, reopened):
+    result = made_up(GRIDS["oblique"])
+    shift = np.eye(4)
+    shift[:3, 3] = (40.0, -15.0, 8.0)
+    node = add_volume(scene, replace(result.volume, ijk_to_ras=np.linalg.inv(shift) @ result.volume.ijk_to_ras))
+    above = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    above.SetMatrixTransformToParent(to_vtk(shift))
+    node.SetAndObserveTransformNodeID(above.GetID())
+    review = Review.begin(scene, node, result)
+    paint(review, "right", "necrosis", ball(review, "right", 14.0))
+    review.update()
+    (again,) = Review.restore(reopened())
+    assert same_place(again.masks("right").necrosis, review.masks("right").necrosis)
+    assert again.hip("right").sphere.centre_ras_mm == pytest.approx(tuple(CENTRES["right"]), abs=NEAR_MM)
+
+
+def test_a_segment_that_was_deleted_stays_empty(scene, reopened):
+    review = begun(scene, made_up())
+    review.segmentation_node.GetSegmentation().RemoveSegment("right_necrosis")
+    review.update()
+    (again,) = Review.restore(reopened())
+    assert again.hip("right").volume_ratio == 0 and again.automatic("right").volume_ratio > 0.2
+
+
+def test_the_patient_is_not_in_the_file(scene):
+    review = begun(scene, made_up())
+    review.set_sign_off("right", SignOff("AB", "draft", "c"))
+    text = find_node(review.volume_node, NAME, TEXT).GetText()
+    assert "HOSP" not in text and "4711" not in text and "patient" not in text
+
+
+@pytest.mark.parametrize("how", ["cut off", "of a later version", "another grid"])
+def test_what_cannot_be_read_is_said_in_one_sentence_and_loses_nothing(scene, how):
+    review = begun(scene, made_up())
+    review.close()
+    node = find_node(review.volume_node, NAME, TEXT)
+    if how == "cut off":
+        node.SetText(node.GetText()[:-40])
+    elif how == "of a later version":
+        node.SetText(json.dumps({**json.loads(node.GetText()), "schema": "onfh-assist-review/99"}))
+    else:
+        review.volume_node.SetSpacing(1.1, 1.1, 1.1)
+    with pytest.raises(InputError, match="cannot be read"):
+        Review.restore(scene)
+    assert review.segmentation_node.GetSegmentation().GetNumberOfSegments() == 4
+    assert review.segmentation_node.GetScene() is scene
+
+
+def test_a_scene_without_reviews_restores_none(scene):
+    add_volume(scene, made_up().volume)
+    scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    assert Review.restore(scene) == []
+
+
+def test_a_segmentation_saved_by_itself_has_everything_to_be_read_again(scene, tmp_path):
+    review = begun(scene, made_up(GRIDS["oblique left-handed"]))
+    storage, path = slicer.vtkMRMLSegmentationStorageNode(), str(tmp_path / "masks.seg.nrrd")
+    storage.SetFileName(path)
+    assert storage.WriteData(review.segmentation_node)
+    again = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    assert storage.ReadData(again)
+    for masks in review.result.masks:
+        for label, mask in zip(segmentation.labels_of(masks.side), (masks.head, masks.necrosis), strict=True):
+            found = segmentation.read_mask(again, review.volume_node, label)
+            assert np.array_equal(found.on(mask.array.shape), mask.array)
+    assert MaskLabel.LEFT_NECROSIS == 4
+    assert review.update() == ()  # saving joins and renumbers the label maps: nothing has changed
+
+
+def test_a_draft_in_plain_values_is_taken_up_again(scene):
+    """What the browser keeps between two visits."""
+    review = begun(scene, made_up(missed=("left",)))
+    review.replace_hip(made_up(sides=("left",)), "left")
+    paint(review, "left", "necrosis", ball(review, "left", 14.0))
+    review.set_sphere("right", Sphere((88.5, 12.0, -24.0), 24.5))
+    made, now = json.loads(json.dumps(review.made())), json.loads(json.dumps(review.now()))
+    before = {side: review.masks(side) for side in review.sides}
+    hips = {side: review.hip(side) for side in review.sides}
+    scene.Clear(0)
+
+    volume = add_volume(scene, made_up().volume)
+    result, automatic = unpacked(made, study_from_node(volume).volume)
+    assert set(automatic) == {"right", "left"}
+    again = Review.begin(scene, volume, result)
+    assert not again.changed("left")
+    again.take_up(now)
+    for side in again.sides:
+        assert np.array_equal(again.masks(side).head.array, before[side].head.array)
+        assert np.array_equal(again.masks(side).necrosis.array, before[side].necrosis.array)
+        assert again.hip(side) == hips[side]
+    assert again.undo() == "draft taken up" and not again.changed("left")
+    with pytest.raises(InputError, match="draft of this study cannot be read"):
+        again.take_up({"left": {**now["left"], "head": "????"}})
