@@ -13,19 +13,19 @@ from . import pythonqt
 from .mrml_widgets import qMRMLWidget
 
 LOGICS = {
-    "colors": "vtkSlicerColorLogic",
-    "markups": "vtkSlicerMarkupsLogic",
-    "models": "vtkSlicerModelsLogic",
-    "plots": "vtkSlicerPlotsLogic",
-    "segmentations": "vtkSlicerSegmentationsModuleLogic",
-    "sequences": "vtkSlicerSequencesLogic",
-    "subjecthierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
-    "tables": "vtkSlicerTablesLogic",
-    "terminologies": "vtkSlicerTerminologiesModuleLogic",
-    "texts": "vtkSlicerTextsLogic",
-    "transforms": "vtkSlicerTransformLogic",
-    "units": "vtkSlicerUnitsLogic",
-    "volumes": "vtkSlicerVolumesLogic",
+    "colors": ("Colors", "vtkSlicerColorLogic"),
+    "markups": ("Markups", "vtkSlicerMarkupsLogic"),
+    "models": ("Models", "vtkSlicerModelsLogic"),
+    "plots": ("Plots", "vtkSlicerPlotsLogic"),
+    "segmentations": ("Segmentations", "vtkSlicerSegmentationsModuleLogic"),
+    "sequences": ("Sequences", "vtkSlicerSequencesLogic"),
+    "subjecthierarchy": ("SubjectHierarchy", "vtkSlicerSubjectHierarchyModuleLogic"),
+    "tables": ("Tables", "vtkSlicerTablesLogic"),
+    "terminologies": ("Terminologies", "vtkSlicerTerminologiesModuleLogic"),
+    "texts": ("Texts", "vtkSlicerTextsLogic"),
+    "transforms": ("Transforms", "vtkSlicerTransformLogic"),
+    "units": ("Units", "vtkSlicerUnitsLogic"),
+    "volumes": ("Volumes", "vtkSlicerVolumesLogic"),
 }
 READERS = {
     (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"): "VolumeFile",

@@ -256,7 +256,7 @@ class BoundMethod:
             # An integer for an enumeration, which PythonQt takes and PySide does not.
             name = self.__name__[3:4].lower() + self.__name__[4:]
             if self.__name__.startswith("set") and len(given) == 1 and isinstance(given[0], int):
-                if _write_meta_property(self._owner._living(), name, given[0]):
+                if _write_enumeration(self._owner._living(), name, given[0]):
                     return None
             raise
 
@@ -473,10 +473,10 @@ def _read_property(qt_object: QtCore.QObject, name: str):
     return qt_object.property(name)
 
 
-def _write_meta_property(qt_object: QtCore.QObject, name: str, value) -> bool:
+def _write_enumeration(qt_object: QtCore.QObject, name: str, value) -> bool:
     meta = qt_object.metaObject()
     index = meta.indexOfProperty(name)
-    return index >= 0 and meta.property(index).isWritable() and meta.property(index).write(qt_object, value)
+    return index >= 0 and meta.property(index).isEnumType() and meta.property(index).write(qt_object, value)
 
 
 def _write_property(qt_object: QtCore.QObject, name: str, value) -> None:

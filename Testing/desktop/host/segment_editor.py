@@ -7,6 +7,7 @@ from PySide6.QtCore import Property, QObject, Signal
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 from vtk.util.numpy_support import numpy_to_vtk
 
+from . import pythonqt
 from .mrml_widgets import SceneObserver, qMRMLWidget
 
 EFFECT_NAMES = (
@@ -97,7 +98,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
         self._watch, self._watch_segments = SceneObserver(self), SceneObserver(self)
         self._shown = (None, None, "", "")
         self._segments, self._group = QWidget(), QButtonGroup(self)
-        self._order, self._unordered = [], True
+        self._order, self._unordered, self._rows = [], True, {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._segments)
@@ -204,6 +205,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
         names = [*self._order, *[n for n in EFFECT_NAMES if n not in self._order]] if self._unordered else self._order
         for button in self._group.buttons():
             self._group.removeButton(button)
+            button.setParent(None)
             button.deleteLater()
         for position, name in enumerate(names):
             button = QToolButton(text=name)
@@ -273,25 +275,32 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
             self.currentSegmentIDChanged.emit(segment)
 
     def _show_segments(self, node, selected: str) -> None:
-        layout = self._segments.layout()
-        while layout.count():
-            layout.takeAt(0).widget().deleteLater()
         segmentation = node.GetSegmentation() if node is not None else None
-        for i in range(segmentation.GetNumberOfSegments() if segmentation is not None else 0):
-            identifier = segmentation.GetNthSegmentID(i)
-            button = QPushButton(segmentation.GetSegment(identifier).GetName())
-            button.setCheckable(True)
+        identifiers = segmentation.GetSegmentIDs() if segmentation is not None else ()
+        if list(identifiers) != list(self._rows):
+            for button in self._rows.values():
+                button.setParent(None)
+                button.deleteLater()
+            self._rows = {identifier: self._row(identifier) for identifier in identifiers}
+        for identifier, button in self._rows.items():
+            button.setText(segmentation.GetSegment(identifier).GetName())
             button.setChecked(identifier == selected)
-            button.clicked.connect(lambda _on=False, i=identifier: self.setCurrentSegmentID(i))
-            layout.addWidget(button)
+
+    def _row(self, identifier: str) -> QPushButton:
+        button = QPushButton()
+        button.setCheckable(True)
+        button.clicked.connect(lambda: self.setCurrentSegmentID(identifier))
+        self._segments.layout().addWidget(button)
+        return button
 
 
-def paint(editor: qMRMLSegmentEditorWidget, mask: np.ndarray) -> None:
+def paint(editor, mask: np.ndarray) -> None:
     """What a stroke of the active effect does: ``mask`` (bool, k, j, i on the source volume's grid) is painted or erased.
 
     It goes through the real vtkSlicerSegmentEditorLogic, so that the editor's masking ("inside this segment only") and
     overwrite mode apply and Slicer's own events fire.
     """
+    editor = pythonqt.unwrap(editor)
     node, effect = editor.mrmlSegmentEditorNode(), editor.activeEffect()
     if effect is None or effect.name not in ("Paint", "Erase", "Draw", "Scissors"):
         raise RuntimeError("a stroke needs Paint, Draw, Scissors or Erase as the active effect")
@@ -309,11 +318,6 @@ def paint(editor: qMRMLSegmentEditorWidget, mask: np.ndarray) -> None:
     logic.UpdateSelectedSegmentLabelmap()
     adding = effect.name != "Erase"
     mode = logic.ModificationModeAdd if adding else logic.ModificationModeRemove
-    modify(logic, node, modifier, mode)
-
-
-def modify(logic, node, modifier, mode) -> None:
-    """Apply a modifier labelmap to the selected segment with the node's masking."""
     logic.ModifySegmentByLabelmap(
         node.GetSegmentationNode(), node.GetSelectedSegmentID(), modifier, mode, True, False
     )

@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import slicer
+import vtk
 from PySide6 import QtCore, QtTest, QtWidgets
 
 from . import application, pythonqt, scripted, watch
@@ -115,15 +116,24 @@ class Host:
 
     def _scene(self) -> None:
         self.scene = slicer.mrmlScene = slicer.vtkMRMLScene()
+        cache, io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()  # without them no .mrb can be read
+        cache.SetRemoteCacheDirectory(str(self.folder / "cache"))
+        cache.SetMRMLScene(self.scene)
+        io.SetCacheManager(cache)
+        self.scene.SetCacheManager(cache)
+        self.scene.SetDataIOManager(io)
         self.application_logic = slicer.vtkSlicerApplicationLogic()
+        self.application_logic.SetTemporaryPath(str(self.folder))
         self.application_logic.SetMRMLScene(self.scene)
-        self.scene.SetSubjectHierarchyNode(None) if hasattr(self.scene, "SetSubjectHierarchyNode") else None
         self.modules = slicer.modules = Modules()
-        for name, class_name in application.LOGICS.items():
+        vtk.vtkObject.GlobalWarningDisplayOff()  # slicer-core comes without the files of colours and terminologies
+        for name, (module, class_name) in application.LOGICS.items():
             logic = getattr(slicer, class_name)()
             logic.SetMRMLApplicationLogic(self.application_logic)
             logic.SetMRMLScene(self.scene)
-            setattr(self.modules, name, application.CppModule(name, logic))
+            self.application_logic.SetModuleLogic(module, logic)
+            setattr(self.modules, name, application.CppModule(module, logic))
+        vtk.vtkObject.GlobalWarningDisplayOn()
         self.modules.sampledata = application.CppModule("SampleData", None)
         self.application_logic.SetColorLogic(self.modules.colors.logic())
         self.scene.GetSubjectHierarchyNode()
