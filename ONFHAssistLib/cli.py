@@ -158,6 +158,7 @@ def grade(
         ),
     ] = None,
     identify: Annotated[bool, typer.Option("--identify", help="Write the patient's name and ID too.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print report.json, and nothing else, on stdout.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
 ) -> None:
@@ -190,7 +191,7 @@ def grade(
         if stop.asked:
             raise Cancelled
         progress(0.9, "Writing the report")
-        page = write_study(result, out, identify=identify)
+        page = write_study(result, out, identify=identify, pdf=pdf)
         stop.possible = False
     if json:
         sys.stdout.buffer.write(page.with_name("report.json").read_bytes())

@@ -31,31 +31,36 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
         result: the study.
         identify: show the patient's name and ID.
     """
+    return _template().render(content(result, identify))
+
+
+def content(result: StudyResult, identify: bool = False) -> dict[str, Any]:
+    """Return what a report shows, as page or PDF: words, and pictures that are ready to be drawn."""
     masks = {hip.side: hip for hip in result.masks}
     by_threshold = {hip.side: hip for hip in result.threshold_masks}
     table = segments()
-    return _template().render(
-        version=__version__,
-        research_use=RESEARCH_USE,
-        patient=result.patient if identify else {},
-        headline=_headline(result.source),
-        facts=_facts(result.source),
-        warnings=result.warnings,
-        serious=any(notice.code in SERIOUS for notice in result.warnings),
-        models=[_facts(model) for model in result.models],
-        hips=[
+    return {
+        "version": __version__,
+        "research_use": RESEARCH_USE,
+        "patient": result.patient if identify else {},
+        "headline": _headline(result.source),
+        "facts": _facts(result.source),
+        "warnings": result.warnings,
+        "serious": any(notice.code in SERIOUS for notice in result.warnings),
+        "models": [_facts(model) for model in result.models],
+        "hips": [
             _hip(hip, result, masks.get(hip.side), by_threshold.get(hip.side))
             for hip in sorted(result.hips, key=lambda h: SIDES.index(h.side))
         ],
-        head_color=table[MaskLabel.RIGHT_HEAD].color,
-        necrosis_color=table[MaskLabel.RIGHT_NECROSIS].color,
-        threshold_colors=[
+        "head_color": table[MaskLabel.RIGHT_HEAD].color,
+        "necrosis_color": table[MaskLabel.RIGHT_NECROSIS].color,
+        "threshold_colors": [
             table[label].color for label in (MaskLabel.RIGHT_HEAD_BY_THRESHOLD, MaskLabel.RIGHT_NECROSIS_BY_THRESHOLD)
         ],
-        polar_to=figures.POLAR_TO_DEG,
-        within=BORDERLINE_WITHIN,
-        gradings=words.GRADINGS.values(),
-    )
+        "polar_to": figures.POLAR_TO_DEG,
+        "within": BORDERLINE_WITHIN,
+        "gradings": words.GRADINGS.values(),
+    }
 
 
 @cache

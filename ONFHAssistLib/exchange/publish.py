@@ -7,7 +7,7 @@ import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
@@ -25,7 +25,7 @@ _REASONS = {
 }
 
 
-def publish(folder: Path, writers: Mapping[str, Writer]) -> None:
+def publish(folder: Path, writers: Mapping[str, Writer], outdated: Sequence[str] = ()) -> None:
     """Write all files into ``folder`` so that a reader sees the earlier result or the new one, complete.
 
     They are written to a staging folder on the same disk and flushed to it. A new ``folder`` then comes into being by
@@ -36,6 +36,7 @@ def publish(folder: Path, writers: Mapping[str, Writer]) -> None:
     Args:
         folder: made if missing, with its parents.
         writers: name of each file, and what writes it to a given path.
+        outdated: names of earlier files that the new ones make wrong; they go, and come back after a failure.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full; nothing has changed then.
@@ -53,7 +54,7 @@ def publish(folder: Path, writers: Mapping[str, Writer]) -> None:
             _flush(staging / name)
         with _undisturbed():
             if existed:
-                _swap(staging, folder, list(writers))
+                _swap(staging, folder, [*writers, *outdated])
             else:
                 _flush(staging)
                 staging.rename(folder)

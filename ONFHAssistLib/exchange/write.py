@@ -6,11 +6,12 @@ from pathlib import Path
 from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.exchange.masks import segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.page import report_html
+from ONFHAssistLib.exchange.pdf import report_pdf
 from ONFHAssistLib.exchange.publish import publish, write_bytes
 from ONFHAssistLib.exchange.tables import report_json, slices_csv
 
 
-def write_study(result: StudyResult, folder: Path, identify: bool = False) -> Path:
+def write_study(result: StudyResult, folder: Path, identify: bool = False, pdf: bool = False) -> Path:
     """Write report.json, masks.nii.gz, masks.seg.nrrd, slices.csv and report.html, all of them or none.
 
     Earlier files of these names are replaced once the new ones are complete; other files stay as they are.
@@ -18,7 +19,8 @@ def write_study(result: StudyResult, folder: Path, identify: bool = False) -> Pa
     Args:
         result: the study.
         folder: made if missing.
-        identify: put the patient's name and ID into report.json and report.html.
+        identify: put the patient's name and ID into report.json, report.html and report.pdf.
+        pdf: write report.pdf too; without it, an earlier one is removed.
 
     Returns:
         The path of report.html.
@@ -27,14 +29,14 @@ def write_study(result: StudyResult, folder: Path, identify: bool = False) -> Pa
         InputError: the folder cannot be written to, or the disk is full; nothing has changed then.
     """
     masks = result.masks
-    publish(
-        folder,
-        {
-            "masks.nii.gz": partial(write_nifti, volume=result.volume, masks=masks),
-            "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks, result.threshold_masks)),
-            "slices.csv": write_bytes(slices_csv(result).encode()),
-            "report.json": write_bytes(report_json(result, identify).encode()),
-            "report.html": write_bytes(report_html(result, identify).encode()),
-        },
-    )
+    files = {
+        "masks.nii.gz": partial(write_nifti, volume=result.volume, masks=masks),
+        "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks, result.threshold_masks)),
+        "slices.csv": write_bytes(slices_csv(result).encode()),
+        "report.json": write_bytes(report_json(result, identify).encode()),
+        "report.html": write_bytes(report_html(result, identify).encode()),
+    }
+    if pdf:
+        files["report.pdf"] = write_bytes(report_pdf(result, identify))
+    publish(folder, files, outdated=() if pdf else ("report.pdf",))
     return folder / "report.html"

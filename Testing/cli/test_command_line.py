@@ -45,6 +45,14 @@ def test_the_table_shows_both_hips_with_their_reasons(image, analysis, tmp_path,
     assert (tmp_path / "out" / "report.html").exists()
 
 
+def test_the_report_is_a_pdf_too_where_it_is_asked_for(image, analysis, tmp_path):
+    pytest.importorskip("reportlab")
+    assert run("grade", image, "--out", tmp_path / "out", "--pdf") == 0
+    assert (tmp_path / "out" / "report.pdf").read_bytes().startswith(b"%PDF-")
+    assert run("grade", image, "--out", tmp_path / "out") == 0
+    assert not (tmp_path / "out" / "report.pdf").exists()
+
+
 def test_json_prints_the_report_and_nothing_else(image, analysis, tmp_path, capfd, monkeypatch):
     from ONFHAssistLib import analysis as module
 
