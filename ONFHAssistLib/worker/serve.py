@@ -24,13 +24,11 @@ OUT_OF_MEMORY = (
     "and analyse again."
 )
 UNEXPECTED = "The analysis failed in a way that was not foreseen; please report it together with its details."
-NICENESS = 5
-"""The window of the program that waits for the result goes first."""
 
 
 def main() -> None:
     """Serve until standard input ends."""
-    _be_modest()
+    _dump_no_core()
     answers = _own_stdout()
     requests: SimpleQueue[tuple[wire.Message, list[np.ndarray]]] = SimpleQueue()
     cancelled: set[int] = set()
@@ -139,13 +137,12 @@ def _own_stdout() -> BinaryIO:
     return answers
 
 
-def _be_modest() -> None:
-    """Leave no core dump, which would hold the image, and let the waiting window go first."""
+def _dump_no_core() -> None:
+    """A core dump would hold the image."""
     if os.name == "posix":
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.nice(NICENESS)
 
 
 if __name__ == "__main__":
