@@ -18,6 +18,7 @@ from ONFHAssistLib.core.measure import measure_near
 from ONFHAssistLib.curation.case import ReviewedCase
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
+from ONFHAssistLib.scene.automatic_outline import show_automatic_outline
 from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, Box, HipState, Patch
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
@@ -474,6 +475,8 @@ class Review:
         if state is not None:  # the overlay looks at the grid, not at the voxels
             masks = HipMasks(side, self._grid, self._grid, state.sphere, state.landmarks)
         overlay.update_overlay(overlay.overlay_nodes(self.volume_node, side), hip, masks)
+        start = state.automatic.state if state and self.changed(side) else None
+        show_automatic_outline(self.volume_node, side, self._grid, start and start.necrosis)
 
     def _watch(self) -> None:
         import slicer
