@@ -108,7 +108,7 @@ def data_set_files(
 ) -> dict[str, bytes]:
     """Return the files that tell of all cases."""
     return {
-        layout.FOLDS: layout.json_bytes({"patients": patients}),
+        layout.FOLDS: layout.json_bytes({"patients": dict(sorted(patients.items()))}),
         layout.DATASET: layout.json_bytes(layout.dataset_content(name, modality, training)),
         layout.SPLITS: layout.json_bytes(layout.splits_content(training)),
     }

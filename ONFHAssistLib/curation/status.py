@@ -53,7 +53,7 @@ def status(store: Store, until: datetime | None = None) -> DataStatus:
     cases = [case for case in every if not case.problem]
     approved = [case for case in cases if case.status == "approved"]
     counts = {
-        "status": {name: n for name in CASE_STATUSES if (n := sum(case.status == name for case in cases))},
+        "status": {name: sum(case.status == name for case in cases) for name in CASE_STATUSES},
         "plane": _count(case.plane for case in approved),
         "sequence": _count(case.sequence for case in approved),
         "side": _count(case.side for case in approved),

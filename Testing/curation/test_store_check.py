@@ -1,0 +1,237 @@
+"""What `check` finds and mends, and what `status` counts."""
+
+import dataclasses
+import gzip
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from reviewed_hip import Hip, every_byte
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation import journal, layout
+from ONFHAssistLib.curation.check import check
+from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.nifti import nifti_bytes, read_nifti
+from ONFHAssistLib.curation.status import status
+
+
+@pytest.fixture
+def filled(store):
+    """Two approved cases, one draft."""
+    for hip, state in ((Hip(), "approved"), (Hip("left"), "approved"), (Hip(seed=1), "draft")):
+        store.save(hip.case(f"patient {hip.seed}", status=state))
+    return store
+
+
+def approved(store) -> str:
+    return next(case.case_id for case in store.cases() if case.status == "approved")
+
+
+def relabel(store, change) -> str:
+    path = layout.label_file(approved(store))
+    volume = read_nifti(store.folder / path)
+    labels = volume.array.copy()
+    change(labels)
+    (store.folder / path).write_bytes(nifti_bytes(volume.like(labels)))
+    return path
+
+
+def edit(path, change) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def turned(store) -> None:
+    path = store.folder / layout.label_file(approved(store))
+    volume = read_nifti(path)
+    path.write_bytes(nifti_bytes(Volume(volume.array, volume.ijk_to_ras @ np.diag([-1.0, -1, 1, 1]))))
+
+
+def other_label(store) -> None:
+    relabel(store, lambda labels: labels.__setitem__((0, 0, 0), 7))
+
+
+def no_head(store) -> None:
+    relabel(store, lambda labels: labels.fill(0))
+
+
+def far_necrosis(store) -> None:
+    relabel(store, lambda labels: labels.__setitem__((0, 0, 0), 2))
+
+
+def all_head(store) -> None:
+    relabel(store, lambda labels: labels.fill(1))
+
+
+def half_a_label(store) -> None:
+    path = store.folder / layout.label_file(approved(store))
+    path.write_bytes(path.read_bytes()[:50])
+
+
+DAMAGE = [
+    ("other label", other_label, "file", "label value 7"),
+    ("empty mask", no_head, "file", "is empty"),
+    ("necrosis outside", far_necrosis, "file", "touches no femoral head"),
+    ("covers everything", all_head, "file", "covers the whole image"),
+    ("other geometry", turned, "file", "another geometry"),
+    ("half a file", half_a_label, "file", "can't be read"),
+    ("no label", lambda s: (s.folder / layout.label_file(approved(s))).unlink(), "file", "is missing"),
+    ("no original", lambda s: (s.folder / layout.original_file(approved(s))).unlink(), "file", "is missing"),
+    ("no draft", lambda s: next((s.folder / "staging").glob("*[RL].nii.gz")).unlink(), "file", "is missing"),
+    ("case edited", lambda s: edit(s.folder / layout.case_file(approved(s)), lambda c: c.update(fold=4)), "case-file",
+     "was changed"),
+    ("case damaged", lambda s: (s.folder / layout.case_file(approved(s))).write_text("{"), "case-file", "is damaged"),
+    ("case lost", lambda s: (s.folder / layout.case_file(approved(s))).unlink(), "case-file", "missing or older"),
+    ("stranger", lambda s: (s.folder / "imagesTr" / "x_0000.nii.gz").write_bytes(b"x"), "orphan", "no case"),
+    ("dataset", lambda s: edit(s.folder / "dataset.json", lambda d: d["training"].pop()), "list", "dataset.json"),
+    ("dataset gone bad", lambda s: (s.folder / "dataset.json").write_text("{"), "list", "dataset.json"),
+    ("splits", lambda s: edit(s.folder / "splits_final.json", lambda d: d[0]["val"].append("x")), "list", "splits"),
+    ("folds", lambda s: edit(s.folder / "folds.json", lambda d: d["patients"].clear()), "list", "folds.json"),
+    ("image elsewhere", lambda s: shutil.move(
+        s.folder / layout.image_file(approved(s), True), s.folder / layout.image_file(approved(s), False)),
+     "file", "is missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "code", "words"), [row[1:] for row in DAMAGE], ids=[row[0] for row in DAMAGE])
+def test_damage_is_found_with_its_remedy_and_mended_from_the_history(filled, damage, code, words):
+    sound = every_byte(filled.folder)
+    assert check(filled) == ()
+    damage(filled)
+    damaged = every_byte(filled.folder)
+    found = check(filled)
+    assert any(one.code == code and words in one.message + one.path for one in found), found
+    assert all(one.remedy and one.message.endswith(".") and not one.repaired for one in found)
+    assert every_byte(filled.folder) == damaged  # looking changes nothing
+
+    assert all(one.repaired for one in check(filled, repair=True))
+    assert check(filled) == ()
+    mended = every_byte(filled.folder)
+    assert {name: content for name, content in mended.items() if "set-aside" not in name} == sound
+    assert set(damaged.values()) <= set(mended.values())  # nothing was deleted
+
+
+def test_an_image_that_was_changed_cannot_be_mended_and_is_left_alone(filled):
+    path = filled.folder / layout.image_file(approved(filled), True)
+    volume = read_nifti(path)
+    path.write_bytes(nifti_bytes(volume.like(volume.array + 1)))
+    changed = every_byte(filled.folder)
+    (finding,) = check(filled, repair=True)
+    assert not finding.repaired and "get it back from a copy, or withdraw" in finding.remedy
+    assert every_byte(filled.folder) == changed
+
+
+def test_words_in_an_images_header_are_found(filled):
+    path = filled.folder / layout.image_file(approved(filled), True)
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[148:156] = b"Jane Doe"  # "descrip" of NIfTI-1
+    path.write_bytes(gzip.compress(bytes(content)))
+    assert any("words in its header" in one.message for one in check(filled))
+
+
+def rewrite(store, case_id: str, change) -> None:
+    """Change a case and its copy in the history, as a faulty program might."""
+    number = store.record(case_id)["versions"][-1]["number"]
+    for path in (store.folder / layout.case_file(case_id), journal.entry(store.folder, number) / "case.json"):
+        edit(path, change)
+
+
+def test_a_patient_in_two_folds_is_found(filled):
+    cases = [case for case in filled.cases() if case.status == "approved"]
+    rewrite(filled, cases[0].case_id, lambda facts: facts.update(fold=(facts["fold"] + 1) % 5))
+    found = {one.code: one for one in check(filled)}
+    assert "2 folds" in found["folds"].message and cases[0].case_id in found["folds"].message
+
+
+def test_an_image_under_two_names_is_found(filled, tmp_path):
+    one, draft = approved(filled), next(case.case_id for case in filled.cases() if case.status == "draft")
+    image = (filled.folder / layout.image_file(one, True)).read_bytes()
+    (filled.folder / layout.image_file(draft, False)).write_bytes(image)
+    checksum = filled.record(one)["files"][layout.image_file(one, True)]
+    rewrite(filled, draft, lambda facts: facts["files"].update({layout.image_file(draft, False): checksum}))
+    (finding,) = (found for found in check(filled) if found.code == "duplicate")
+    assert one in finding.message and draft in finding.message and "withdraw" in finding.remedy
+
+
+def test_a_save_of_the_history_that_is_lost_is_found(filled):
+    case_id = approved(filled)
+    filled.save(dataclasses.replace(filled.reopen(case_id), comment="again"))
+    shutil.rmtree(journal.entry(filled.folder, filled.record(case_id)["versions"][0]["number"]))
+    found = check(filled)
+    assert {one.code for one in found} == {"history", "file"} and not any(one.repaired for one in found)
+    assert {one.remedy.split(",")[0] for one in found} == {"get it back from a copy"}
+
+
+def test_an_interrupted_save_is_found_and_finished(filled, monkeypatch):
+    case_id = approved(filled)
+    opened = filled.reopen(case_id)
+    monkeypatch.setattr(journal, "_publish", lambda *_: None)
+    filled.save(dataclasses.replace(opened, status="flagged"))
+    monkeypatch.undo()
+    assert check(filled)[0].code == "interrupted" and filled.record(case_id)["status"] == "approved"
+    assert check(filled, repair=True)[0].repaired
+    assert check(filled) == () and filled.record(case_id)["status"] == "flagged"
+
+
+def test_status_counts_what_is_there_and_says_what_is_lacking(store):
+    assert status(store).lacking == ("No case is approved yet; there is nothing to train with.",)
+    hips = [Hip(("right", "left")[n % 2], seed=n // 2, lesion_mm=[1.0, 14.0, 24.0][n % 3]) for n in range(6)]
+    for n, hip in enumerate(hips):
+        reader, state = f"r{n % 2}", "draft" if n == 5 else "approved"
+        store.save(hip.case(f"patient {hip.seed}", reviewer=reader, status=state))
+    now = status(store)
+    assert (now.cases, now.patients, now.approved, now.approved_patients) == (6, 3, 5, 3)
+    assert now.counts["status"] == {"approved": 5, "draft": 1, "flagged": 0, "withdrawn": 0}
+    assert now.counts["side"] == {"left": 2, "right": 3} and now.counts["reviewer"] == {"r0": 3, "r1": 2}
+    assert now.counts["plane"] == {"coronal": 5} and sum(now.counts["fold"].values()) == 5
+    by_hand = [str(hip.case().result.grades["steinberg"].grade) for hip in hips[:5]]
+    assert now.counts["Steinberg"] == {name: by_hand.count(name) for name in sorted(set(by_hand))}
+    absent = [name for name in ("without ONFH", "mild", "moderate", "severe") if name not in by_hand]
+    assert absent and f"No approved case is Steinberg {', '.join(absent)}." in now.lacking
+    assert any("fold 3, 4" in line for line in now.lacking)
+    assert (now.saved_last_week, now.approved_last_week) == (6, 5)
+    later = status(store, datetime.now(UTC) + timedelta(days=8))
+    assert (later.saved_last_week, later.approved_last_week, later.cases) == (0, 0, 6)
+
+
+@pytest.mark.parametrize("damage", ["missing", "spoiled", "of another layout"])
+def test_the_index_is_only_a_cache(filled, tmp_path, damage):
+    cases = filled.cases()
+    (cache,) = (tmp_path / "cache").rglob("*.sqlite")
+    if damage == "missing":
+        cache.unlink()
+    elif damage == "spoiled":
+        cache.write_bytes(b"no database" * 100)
+    else:
+        import sqlite3
+
+        with sqlite3.connect(cache) as database:
+            database.execute("DROP TABLE cases")
+            database.execute("CREATE TABLE cases (something TEXT)")
+        database.close()
+    assert filled.cases() == cases
+
+
+def test_the_index_notices_what_others_do(filled, tmp_path, monkeypatch):
+    case_id = approved(filled)
+    assert {case.case_id for case in filled.cases()} >= {case_id}
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("XDG_CACHE_HOME", str(tmp_path / "another cache"))
+        open_store(filled.folder).withdraw(case_id, "reader2", "why not")
+    assert {case.case_id: case.status for case in filled.cases()}[case_id] == "withdrawn"
+    (filled.folder / layout.case_file(case_id)).unlink()
+    assert case_id not in {case.case_id for case in filled.cases()}
+
+
+def test_a_repair_waits_for_its_turn(filled, monkeypatch):
+    from ONFHAssistLib.curation import store as module
+    from ONFHAssistLib.curation.lock import locked
+
+    monkeypatch.setattr(module, "locked", lambda folder, holder: locked(folder, holder, wait_s=0.2))
+    with locked(filled.folder, "reader7"), pytest.raises(InputError, match="reader7"):
+        check(filled, repair=True)
