@@ -46,7 +46,7 @@ if stage == "reading":
 if stage == "writing":
     # The masks lie in the staging folder already when the third file is asked for.
     publish = ONFHAssistLib.exchange.write.publish
-    ONFHAssistLib.exchange.write.publish = lambda folder, writers: publish(
-        folder, {**writers, "slices.csv": lambda path: wait()}
+    ONFHAssistLib.exchange.write.publish = lambda folder, writers, **options: publish(
+        folder, {**writers, "slices.csv": lambda path: wait()}, **options
     )
 sys.exit(cli.main(sys.argv[2:]))

@@ -248,7 +248,7 @@ def test_a_disk_that_fills_up_while_writing_leaves_nothing_half_written(place, a
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     publish = write.publish
-    monkeypatch.setattr(write, "publish", lambda folder, writers: publish(folder, {**writers, name: full}))
+    monkeypatch.setattr(write, "publish", lambda folder, writers, **kw: publish(folder, {**writers, name: full}, **kw))
     assert_refused(place, write_image(place / "in" / "hips.nii.gz"), "the disk is full", capfd)
 
 
@@ -265,6 +265,8 @@ def test_an_earlier_report_survives_a_disk_that_fills_up(place, analysis, capfd,
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     publish = write.publish
-    monkeypatch.setattr(write, "publish", lambda folder, writers: publish(folder, {**writers, "slices.csv": full}))
+    monkeypatch.setattr(
+        write, "publish", lambda folder, writers, **kw: publish(folder, {**writers, "slices.csv": full}, **kw)
+    )
     assert cli.main(arguments) == 2
     assert content(place) == before

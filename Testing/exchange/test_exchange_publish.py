@@ -81,7 +81,7 @@ def test_a_disk_that_is_full_at_any_step_leaves_nothing_half_written(study, tmp_
     folder = tmp_path / "made" / "out"
     if earlier:
         folder.mkdir(parents=True)
-        for name in [*NAMES, "notes.txt"]:
+        for name in [*NAMES, "report.pdf", "notes.txt"]:  # an earlier report.pdf goes last, or not at all
             (folder / name).write_text(f"old {name}")
     before, refused, finished = contents(tmp_path), 0, False
     while not finished:
@@ -102,6 +102,7 @@ def test_a_disk_that_is_full_at_any_step_leaves_nothing_half_written(study, tmp_
     assert disk.failed  # only the flush after the last step
     assert {name.removeprefix("made/out/") for name in contents(tmp_path)} >= NAMES
     assert contents(folder)["report.json"].startswith(b"{")
+    assert not (folder / "report.pdf").exists()
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting needs root")
