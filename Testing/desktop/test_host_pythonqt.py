@@ -3,7 +3,6 @@
 import enum
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 
@@ -67,6 +66,15 @@ def test_what_slicer_has_and_the_host_has_not_is_told_as_such(q):
 def test_qt_has_what_pythonqt_has_and_nothing_of_pyside(q, name):
     with pytest.raises(AttributeError):
         getattr(q.qt, name)
+
+
+def test_what_only_qt_6_has_is_an_error_since_slicer_is_built_with_qt_5_too(q):
+    with pytest.raises(TypeError):
+        q.qt.QCheckBox().connect("checkStateChanged(Qt::CheckState)", lambda state: None)
+    with pytest.raises(AttributeError):
+        q.qt.QCheckBox().checkStateChanged  # noqa: B018
+    with pytest.raises(AttributeError):
+        q.qt.QMessageBox().setOption  # noqa: B018
 
 
 def test_an_unknown_class_module_or_application_attribute_is_an_error(q):
@@ -256,6 +264,14 @@ def test_settings_are_kept_and_belong_to_one_test(q, host):
     assert q.slicer.util.settingsValue("ONFHAssist/Folder", "none") == "/data"
 
 
+def test_settings_come_back_as_text_after_a_restart(q, host):
+    q.slicer.app.userSettings().setValue("ONFHAssist/Shown", True)
+    assert q.qt.QSettings().value("ONFHAssist/Shown") is True
+    host.restart_settings()
+    assert q.qt.QSettings().value("ONFHAssist/Shown") == "true"
+    assert q.slicer.util.settingsValue("ONFHAssist/Shown", False, converter=q.slicer.util.toBool) is True
+
+
 def test_a_settings_panel_keeps_what_is_typed(q, host):
     class Panel(q.ctk.ctkSettingsPanel):
         def __init__(self, *args, **kwargs):
@@ -393,5 +409,3 @@ def test_the_panel_is_drawn_in_both_themes(q, host, themes):
         seen.append(q.qt.QColor(image.pixel(399, 0)).lightness())
     assert seen[0] > 200 > 100 > seen[1]
 
-
-assert np

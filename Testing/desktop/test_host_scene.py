@@ -69,9 +69,7 @@ def test_the_editor_refuses_what_slicers_editor_cannot_do(slicer, segmentation, 
         editor.setSegmentationNode(editor.sourceVolumeNode())
 
 
-def test_a_stroke_paints_where_the_mask_allows_and_fires_slicers_event(slicer, editor, volume, segmentation):
-    from host.segment_editor import paint
-
+def test_a_stroke_paints_where_the_mask_allows_and_fires_slicers_event(host, slicer, editor, volume, segmentation):
     node, events = editor.mrmlSegmentEditorNode(), []
     segmentation.GetSegmentation().AddObserver(
         slicer.vtkSegmentation.SourceRepresentationModified, lambda *_: events.append(1)
@@ -82,7 +80,7 @@ def test_a_stroke_paints_where_the_mask_allows_and_fires_slicers_event(slicer, e
     node.SetMaskSegmentID("head")
     node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
     stroke = box(2, 3, 0, 10, 0, 10)
-    paint(editor, stroke)
+    host.paint(editor, stroke)
     inside = stroke & box(1, 5, 4, 20, 4, 16)
     found = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "necrosis", volume)
     np.testing.assert_array_equal(found, inside)
@@ -91,16 +89,14 @@ def test_a_stroke_paints_where_the_mask_allows_and_fires_slicers_event(slicer, e
     assert events
 
     editor.setActiveEffectByName("Erase")
-    paint(editor, box(2, 3, 0, 6, 0, 24))
+    host.paint(editor, box(2, 3, 0, 6, 0, 24))
     left = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "necrosis", volume)
     np.testing.assert_array_equal(left, inside & (1 - box(2, 3, 0, 6, 0, 24)))
 
 
-def test_a_stroke_without_a_brush_is_an_error(editor):
-    from host.segment_editor import paint
-
+def test_a_stroke_without_a_brush_is_an_error(host, editor):
     with pytest.raises(RuntimeError, match="active effect"):
-        paint(editor, box(0, 1, 0, 1, 0, 1))
+        host.paint(editor, box(0, 1, 0, 1, 0, 1))
 
 
 def test_the_editor_lets_go_of_a_segmentation_that_is_deleted(slicer, editor, segmentation, host):
@@ -266,3 +262,31 @@ def test_place_mode_is_that_of_the_scene(slicer):
     assert interaction is not None and selection is slicer.app.applicationLogic().GetSelectionNode()
     interaction.SwitchToSinglePlaceMode()
     assert interaction.GetCurrentInteractionMode() == interaction.Place
+
+
+def test_a_click_places_the_point_that_waits_for_it(host, slicer):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode")
+    button, defined, active = slicer.qSlicerMarkupsPlaceWidget(), [], []
+    button.setMRMLScene(slicer.mrmlScene)
+    button.connect("activeMarkupsPlaceModeChanged(bool)", active.append)
+    with pytest.raises(AssertionError, match="no view waits"):
+        host.place_point((0, 0, 0))
+    button.setCurrentNode(node)
+    node.AddObserver(node.PointPositionDefinedEvent, lambda *_: defined.append(1))
+    button.placeModeEnabled = True
+    assert host.place_point((10.0, -20.0, 30.0)) == 0
+    np.testing.assert_allclose(node.GetNthControlPointPositionWorld(0), (10, -20, 30))
+    assert defined and active == [True, False] and not button.placeModeEnabled
+
+
+def test_a_point_that_lost_its_position_is_placed_again(host, slicer):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode")
+    for x in range(3):
+        node.AddControlPoint(x, 0, 0)
+    node.UnsetNthControlPointPosition(1)
+    node.SetControlPointPlacementStartIndex(1)
+    slicer.modules.markups.logic().SetActiveList(node)
+    slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton").SwitchToSinglePlaceMode()
+    assert host.place_point((7.0, 8.0, 9.0)) == 1
+    assert node.GetNumberOfControlPoints() == 3
+    np.testing.assert_allclose(node.GetNthControlPointPositionWorld(1), (7, 8, 9))

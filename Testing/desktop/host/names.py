@@ -8,7 +8,14 @@ from PySide6 import QtCore, QtWidgets
 
 NAMES = json.loads((Path(__file__).resolve().parent.parent / "slicer_names.json").read_text(encoding="utf-8"))
 # Names of Qt 6 that Slicer may not have: it is also built with Qt 5.15.
-QT6_ONLY = {"checkStateChanged", "setFilterRegularExpression"}
+QT6_ONLY = {
+    "QCheckBox": {"checkStateChanged"},
+    "QComboBox": {"LabelDrawingMode", "labelDrawingMode", "setLabelDrawingMode"},
+    "QAbstractItemView": {"itemDelegateForIndex", "initViewItemOption", "keyboardSearchFlags", "updateThreshold"},
+    "QMessageBox": {"Option", "options", "setOption", "setOptions", "testOption"},
+    "QMouseEvent": {"position", "globalPosition", "scenePosition"},
+    "QDropEvent": {"position"},
+}
 # What PySide6 adds to every object, and PythonQt does not have.
 PYSIDE_ONLY = {"emit", "receivers", "staticMetaObject", "signature_at"}
 # Properties of QWidget that have no function of their name.
@@ -39,7 +46,7 @@ def is_stand_in(qt_class: type) -> bool:
 
 def knows(qt_class: type, name: str, qt_object: QtCore.QObject | None = None) -> bool:
     """Whether Slicer's class has an attribute of this name; without an object, properties without getter are unknown."""
-    if name in QT6_ONLY or name in PYSIDE_ONLY:
+    if name in PYSIDE_ONLY or is_of_qt6(qt_class, name):
         return False
     listed = slicer_class(qt_class)
     if listed is None:
@@ -52,6 +59,11 @@ def knows(qt_class: type, name: str, qt_object: QtCore.QObject | None = None) ->
         or _qt_has(QtWidgets.QWidget if issubclass(qt_class, QtWidgets.QWidget) else QtCore.QObject, name)
         or (issubclass(qt_class, QtWidgets.QWidget) and name in WIDGET_PROPERTIES)
     )
+
+
+def is_of_qt6(qt_class: type, name: str) -> bool:
+    """Whether only Qt 6 has this name."""
+    return any(name in QT6_ONLY.get(cls.__name__, ()) for cls in qt_class.__mro__)
 
 
 def _qt_has(qt_class: type, name: str, qt_object: QtCore.QObject | None = None) -> bool:
@@ -75,7 +87,7 @@ def signals(qt_class: type, name: str) -> list[str]:
 def has_signature(qt_object: QtCore.QObject, signature: str, slot: bool = False) -> bool:
     """Whether the object has a signal (slot) of this normalised signature."""
     listed, name = slicer_class(type(qt_object)), signature.partition("(")[0]
-    if name in QT6_ONLY:
+    if is_of_qt6(type(qt_object), name):
         return False
     if slot and listed is not None and name in listed["methods"]:
         return True

@@ -444,7 +444,7 @@ def _of_value(owner: Instance, value, name: str):
     member = getattr(value, KEYWORDS.get(name, name), None)
     if isinstance(member, enum.EnumMeta | enum.Enum | type):
         return getattr(type(owner), name)
-    if not callable(member):
+    if not callable(member) or names.is_of_qt6(type(value), name):
         raise AttributeError(f"{type(value).__name__} has no attribute named '{name}'")
     return BoundMethod(owner, name, member)
 

@@ -14,8 +14,9 @@ from PySide6 import QtCore, QtTest, QtWidgets
 from . import application, pythonqt, scripted, watch
 from .ctk_widgets import CTK_CLASSES
 from .dialogs import Dialogs
+from .markups_widgets import MARKUPS_CLASSES, place_point
 from .mrml_widgets import MRML_CLASSES
-from .segment_editor import EDITOR_CLASSES
+from .segment_editor import EDITOR_CLASSES, paint
 from .tables import qMRMLTableView
 from .ui_file import UiFile
 from .views import VIEW_CLASSES, qSlicerLayoutManager
@@ -24,6 +25,7 @@ SLICER_CLASSES = {
     **MRML_CLASSES,
     **VIEW_CLASSES,
     **EDITOR_CLASSES,
+    **MARKUPS_CLASSES,
     "qMRMLTableView": qMRMLTableView,
     "qSlicerScriptedLoadableModule": application.qSlicerScriptedLoadableModule,
     "qSlicerScriptedLoadableModuleWidget": application.qSlicerScriptedLoadableModuleWidget,
@@ -217,6 +219,25 @@ class Host:
         position = view.visualRect(index).center()
         QtTest.QTest.mouseClick(view.viewport(), QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, position)
         self.spin()
+
+    def paint(self, editor, mask) -> None:
+        """A stroke of the editor's active effect; ``mask`` is (k, j, i) on the source volume's grid."""
+        paint(editor, mask)
+        self.spin()
+
+    def place_point(self, position_ras_mm) -> int:
+        """A click at a position (RAS, mm) in a view that waits for a point; gives the control point's index."""
+        index = place_point(self.scene, position_ras_mm)
+        self.spin()
+        return index
+
+    def restart_settings(self) -> None:
+        """As after a restart of Slicer: what QSettings kept of numbers and truth values comes back as text."""
+        settings = QtCore.QSettings()
+        for key in settings.allKeys():
+            value = settings.value(key)
+            if isinstance(value, bool | int | float):
+                settings.setValue(key, str(value).lower())
 
     def spin(self, seconds: float = 0.0) -> None:
         """Let the event loop run: once, or for a time."""
