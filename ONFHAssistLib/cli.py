@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 
 from ONFHAssistLib import __version__
+from ONFHAssistLib.cli_data import data
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.hip import SIDES
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PROGRAM = "onfh-assist"
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(data, name="data")
 
 
 class SideChoice(StrEnum):
@@ -197,6 +199,47 @@ def grade(
         sys.stdout.buffer.write(page.with_name("report.json").read_bytes())
     else:
         print_result(result, page)
+
+
+@app.command()
+def review(
+    place: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE|FOLDER]",
+            help="One study, or a folder of them; without it the sample study, graded at once.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Listen for other machines too (0.0.0.0); they need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The next free port is taken if it is in use.", min=1, max=65535)] = 8080,
+    drafts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for drafts, if not FOLDER/onfh-review.")
+    ] = None,
+    cases: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for signed cases, if not DRAFTS/cases.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in this machine's browser.")] = True,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+) -> None:
+    """Review and correct hips in a web browser, on this machine."""
+    from ONFHAssistLib.web.serve import ServeOptions, serve
+
+    sample = place is None
+    if sample:
+        from ONFHAssistLib.core.resources import resource_path
+
+        place = resource_path("SampleData", "procedural_t1.nii.gz")
+        drafts = drafts or Path("onfh-review")
+        grade(place)
+    try:
+        serve(ServeOptions(place, host, port, drafts, cases, open_first=sample, browser=browser), needs_browser=sample)
+    except InputError as error:
+        if not sample:
+            raise
+        print(f"The page was not opened: {error}")
 
 
 def parse_head(text: str) -> "HeadSeed":

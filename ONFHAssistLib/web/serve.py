@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class ServeOptions:
         state: folder for drafts; None for ``onfh-review`` inside ``place``.
         cases: folder for cases that were signed; None for ``cases`` inside ``state``.
         open_first: open the first study of the list at the start, analysing it if need be.
+        browser: show the page in this machine's browser.
     """
 
     place: Path
@@ -33,19 +35,24 @@ class ServeOptions:
     state: Path | None = None
     cases: Path | None = None
     open_first: bool = False
+    browser: bool = False
 
 
-def serve(options: ServeOptions, tell: Callable[[str], None] = print) -> None:
+def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_browser: bool = False) -> None:
     """Serve until Ctrl-C.
 
     Args:
         options: see there.
         tell: prints a line, such as the address.
+        needs_browser: serving makes no sense without one on this machine.
 
     Raises:
-        InputError: no port is free, the folder cannot be used, OpenGL or trame-slicer is missing.
+        InputError: no port is free, the folder cannot be used, OpenGL or trame-slicer is missing, or the browser that
+            is needed.
     """
     require_libraries()
+    if needs_browser and options.browser:
+        require_browser()
     port = free_port(options.host, options.port)
     if port != options.port:
         tell(f"Port {options.port} is in use; port {port} is taken.")
@@ -78,6 +85,17 @@ def free_port(host: str, wanted: int) -> int:
                 continue
             return port
     raise InputError(f"No port from {wanted} on is free; give another one with --port.")
+
+
+def require_browser() -> None:
+    """Raise InputError where this machine has no web browser, or no screen to show one on."""
+    try:
+        webbrowser.get()
+    except webbrowser.Error as error:
+        raise InputError(
+            "no web browser was found on this machine; install one, or look at the page from another machine with: "
+            "onfh-assist review --host 0.0.0.0 --no-browser"
+        ) from error
 
 
 def require_libraries() -> None:
