@@ -1,0 +1,76 @@
+"""``onfh-assist data …``: what a data set of reviewed cases holds, and whether it is sound."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.curation.status import DataStatus
+
+FAULTS_FOUND = 3
+"""Exit code of a check that has found something that is not mended."""
+
+data = typer.Typer(no_args_is_help=True, help="Look after a data set of reviewed cases.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The data set: DatasetNNN_Name.", show_default=False)]
+
+
+@data.command()
+def status(folder: Folder) -> None:
+    """Show what a data set holds, how it grew, and what it lacks."""
+    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.status import status
+
+    print_status(status(open_store(folder)))
+
+
+@data.command()
+def check(
+    folder: Folder,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be mended; nothing is deleted, only set aside.")
+    ] = False,
+) -> None:
+    """Look for everything that could spoil a training; exit code 3 if something is left to be done."""
+    from rich.console import Console
+
+    from ONFHAssistLib.curation.check import check
+    from ONFHAssistLib.curation.folder import open_store
+
+    console = Console(highlight=False)
+    findings = check(open_store(folder), repair)
+    for finding in findings:
+        what = "repaired" if finding.repaired else f"to do: {finding.remedy}"
+        console.print(f"{finding.path}: {finding.message} ({what})", markup=False, soft_wrap=True)
+    left = sum(not finding.repaired for finding in findings)
+    found = f"{len(findings)} found, {len(findings) - left} repaired, {left} left" if findings else "nothing is wrong"
+    console.print(f"{folder.resolve().name}: {found}.", markup=False)
+    if left:
+        raise typer.Exit(FAULTS_FOUND)
+
+
+def print_status(found: "DataStatus") -> None:
+    """Print the counts as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table("", "Cases", title=escape(found.name))
+    table.add_row("All", f"{found.cases} of {found.patients} patients")
+    table.add_row("Approved", f"{found.approved} of {found.approved_patients} patients")
+    for what, counts in found.counts.items():
+        shown = [f"{escape(name)} {n}{_share(n, found.approved, what)}" for name, n in counts.items()]
+        table.add_row(escape(what.capitalize() if what.islower() else what), "\n".join(shown) or "-")
+    table.add_row("Last week", f"{found.saved_last_week} saved, {found.approved_last_week} approved")
+    console.print(table)
+    for line in found.lacking:
+        console.print(line, markup=False)
+    for what, cases in (("To be adjudicated", found.to_adjudicate), ("Damaged", found.damaged)):
+        if cases:
+            console.print(f"{what}: {', '.join(cases)}", markup=False, soft_wrap=True)
+
+
+def _share(n: int, of: int, what: str) -> str:
+    return f" ({100 * n / of:.0f} %)" if of and what != "status" else ""

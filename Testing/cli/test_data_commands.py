@@ -1,0 +1,47 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from ONFHAssistLib import cli
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
+from reviewed_hip import Hip
+
+from ONFHAssistLib.curation.folder import create_store
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONFH_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = create_store(tmp_path / "Dataset101_Heads")
+    store.save(Hip().case())
+    store.save(Hip("left").case(status="draft"))
+    return store
+
+
+def test_status_shows_counts_and_what_is_lacking(store, capsys):
+    assert cli.main(["data", "status", str(store.folder)]) == 0
+    said = capsys.readouterr().out
+    assert "2 of 1 patients" in said and "approved 1" in said and "draft 1" in said and "right 1 (100 %)" in said
+    assert "No approved case is side left." in said and "2 saved, 1 approved" in said
+
+
+def test_check_tells_what_is_wrong_and_mends_it_when_asked(store, capsys):
+    assert cli.main(["data", "check", str(store.folder)]) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+    (store.folder / "imagesTr" / "stranger_0000.nii.gz").write_bytes(b"x")
+    assert cli.main(["data", "check", str(store.folder)]) == 3
+    said = capsys.readouterr().out
+    assert "stranger_0000.nii.gz" in said and "to do: " in said and "1 left" in said
+    assert cli.main(["data", "check", str(store.folder), "--repair"]) == 0
+    assert "1 repaired, 0 left" in capsys.readouterr().out
+    assert cli.main(["data", "check", str(store.folder)]) == 0
+
+
+@pytest.mark.parametrize("command", ["status", "check"])
+def test_a_folder_that_is_no_data_set_ends_in_one_sentence(tmp_path, capsys, command):
+    assert cli.main(["data", command, str(tmp_path / "nowhere")]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "is not a data set" in said.err and said.err.count("\n") == 1
