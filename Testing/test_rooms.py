@@ -25,7 +25,8 @@ ROOMS = {
     "training": {"core", "models", "imaging", "systems", "curation", "analysis", "scene"},
     "desktop": {"core", "models", "imaging", "curation", "exchange", "analysis", "worker", "scene"},
     "web": {"core", "models", "imaging", "curation", "exchange", "analysis", "worker", "scene"},
-    "cli": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis", "web"},
+    "cli_data": {"core", "curation"},
+    "cli": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis", "web", "cli_data"},
 }
 # Which libraries a room may import, besides the standard library and those of core; training is free.
 LIBRARIES = {
@@ -51,6 +52,7 @@ LIBRARIES = {
         "slicer",
     },
     "cli": {"typer", "rich"},
+    "cli_data": {"typer", "rich"},
 }
 SLICERS_OWN = {"ctk", "pytorchutils", "qt", "sampledata", "slicer", "vtk"}
 """What comes with 3D Slicer and its extension PyTorch."""
@@ -65,7 +67,9 @@ def room_of(module: str) -> str | None:
     parts = module.split(".")
     if parts[0] == "training":
         return "training"
-    return parts[1] if parts[0] == "ONFHAssistLib" and len(parts) > 1 else None
+    if parts[0] != "ONFHAssistLib" or len(parts) == 1:
+        return None
+    return "cli" if parts[1].startswith("cli_") else parts[1]
 
 
 def imports(tree: ast.AST, package: str) -> Iterator[str]:
