@@ -59,3 +59,29 @@ def themes(host, qt_application):
 
     yield lambda dark: set_theme(host.application, dark)
     set_theme(host.application, False)
+
+
+@pytest.fixture
+def worker(host, monkeypatch):
+    """The analysis of the module: it says what the test lets it say."""
+    from module_parts import ToldWorker
+
+    from ONFHAssistLib.desktop import session
+
+    told = ToldWorker()
+    monkeypatch.setattr(session, "slicer_worker", lambda: told)
+    return told
+
+
+@pytest.fixture
+def widget(worker, module_widget):
+    """The module with that analysis: its Python widget."""
+    return module_widget
+
+
+@pytest.fixture
+def review(host, widget, worker):
+    """A made-up study that was analysed and is under review."""
+    from module_parts import add_study, analysed
+
+    return analysed(host, widget, worker, *add_study(host))

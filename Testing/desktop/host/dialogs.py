@@ -7,6 +7,7 @@ from PySide6 import QtCore, QtWidgets
 
 FILE_DIALOGS = ("getExistingDirectory", "getOpenFileName", "getOpenFileNames", "getSaveFileName")
 MESSAGE_BOXES = ("question", "information", "warning", "critical", "about")
+GIVE_UP_MS = 5000
 Buttons = QtWidgets.QMessageBox.StandardButton
 
 
@@ -90,8 +91,14 @@ class Dialogs:
             dialog.done(QtWidgets.QDialog.DialogCode.Accepted if accepted else QtWidgets.QDialog.DialogCode.Rejected)
             return dialog.result()
         QtCore.QTimer.singleShot(0, lambda: answer(dialog))
-        QtCore.QTimer.singleShot(5000, lambda: dialog.isVisible() and dialog.reject())
-        return dialog.exec()
+        left_open = QtCore.QTimer()
+        left_open.setSingleShot(True)
+        left_open.timeout.connect(dialog.reject)
+        left_open.start(GIVE_UP_MS)
+        try:
+            return dialog.exec()
+        finally:
+            left_open.stop()
 
     def _run_message_box(self, box: QtWidgets.QMessageBox):
         buttons = {_plain(button.text()): button for button in box.buttons()}

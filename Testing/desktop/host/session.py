@@ -1,5 +1,6 @@
 """One test's Slicer: puts the host's ``qt``, ``ctk`` and ``slicer`` names in place and takes them away again."""
 
+import gc
 import os
 import sys
 import time
@@ -79,6 +80,7 @@ class Host:
     """What a test has in its hands: the scene, the application, the dialogs, and ways to act as a user does."""
 
     def __init__(self, folder: Path):
+        gc.disable()  # see _take_away
         self.folder = folder
         self.dialogs = pythonqt.dialogs = Dialogs()
         self.journal = pythonqt.journal = pythonqt.Journal()
@@ -276,29 +278,39 @@ class Host:
 
     def close(self) -> None:
         """Quit: the module's cleanup, then everything is taken away."""
-        self._cpp.app.aboutToQuit.emit()
+        try:
+            self._cpp.app.aboutToQuit.emit()
+            for cpp in self._loaded:
+                if cpp.representation.self() is not None:
+                    self._cpp.manager.moduleAboutToBeUnloaded.emit(pythonqt.wrap(cpp).name)
+            self.window.close()
+            self.spin()
+        finally:
+            self._take_away()
+
+    def _take_away(self) -> None:
+        sys.excepthook = self._hook_before
+        sys.path[:] = self._path_before
         for cpp in self._loaded:
-            python = cpp.representation.self()
-            if python is not None:
-                self._cpp.manager.moduleAboutToBeUnloaded.emit(pythonqt.wrap(cpp).name)
-        self.window.close()
-        self.spin()
-        pythonqt.connections.clear()
+            sys.modules.pop(cpp.kept["name"], None)
         for name, module in self._modules_before.items():
             if module is None:
                 sys.modules.pop(name, None)
             else:
                 sys.modules[name] = module
-        for cpp in self._loaded:
-            sys.modules.pop(cpp.kept["name"], None)
         self._restore_library()
-        self.window.deleteLater()
-        QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
         for name in set(vars(slicer)) - set(self._slicer_before):
             delattr(slicer, name)
-        sys.path[:] = self._path_before
-        sys.excepthook = self._hook_before
+        self._loaded.clear()
+        del self._cpp, self.application
+        pythonqt.connections.clear()
         pythonqt.dialogs = None
+        for widget in QtWidgets.QApplication.topLevelWidgets():
+            widget.deleteLater()
+        QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
+        # Here and not by chance: in another thread, collecting what is left of the widgets would crash.
+        gc.collect()
+        gc.enable()
 
 
 def _of_library(name: str) -> bool:
