@@ -104,8 +104,10 @@ def commit(folder: Path, number: int, change: Change, ours: Callable[[], bool]) 
         if not ours():
             raise TakenError
         _take_number(work, entry(folder, number), token)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(work, ignore_errors=True)
+        if isinstance(error, OSError) and not ours():  # whoever has taken the lock has cleared this away
+            raise TakenError from error
         raise
     try:
         disk.flush_folder(folder / HISTORY)

@@ -38,7 +38,8 @@ def refuse_identifiers(free_text: Mapping[str, Any], identifiers: Iterable[str],
 
     Args:
         free_text: name of each field, and its JSON-ready content.
-        identifiers: names, numbers and dates of the patient; of a name its parts count too.
+        identifiers: names, numbers and dates of the patient; the parts of a name count too, and of what holds
+            digits those with digits ("case" of "case-007" is no secret).
         dates: further dates, looked for in the usual ways to write them.
 
     Raises:
@@ -54,7 +55,9 @@ def refuse_identifiers(free_text: Mapping[str, Any], identifiers: Iterable[str],
 
 def _patterns(text: str) -> Iterator[str]:
     words = _words(text)
-    yield from (word for word in words if len(word) >= _SHORTEST or not word.isascii())
+    numbered = any(sign.isdigit() for sign in text)
+    telling = [word for word in words if not numbered or any(sign.isdigit() for sign in word)]
+    yield from (word for word in telling if len(word) >= _SHORTEST or not word.isascii())
     if sum(map(len, words)) >= _SHORTEST:
         yield " ".join(words)
         yield "".join(words)

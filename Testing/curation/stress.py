@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -139,6 +138,8 @@ def large(store: Store, count: int) -> None:
 
 def measured(what: str, folder: Path) -> None:
     """Print how long `status` or `check` takes and what it says; to be run in a process of its own."""
+    import resource  # not on Windows
+
     store = open_store(folder)
     begin = time.monotonic()
     result = status(store) if what == "status" else check(store)
@@ -190,6 +191,9 @@ def main() -> None:
             print(f"made in {time.monotonic() - begin:.0f} s")
             for what in ("status", "status", "check"):
                 assert run(what, store.folder).wait() == 0
+            saving = time.monotonic()
+            store.save(Hip().case())
+            print(f"save of one more: {time.monotonic() - saving:.2f} s")
         print(f"{time.monotonic() - begin:.0f} s")
 
 

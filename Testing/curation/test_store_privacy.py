@@ -54,6 +54,12 @@ def test_a_save_that_would_name_the_patient_is_refused(store, hip, more):
     assert not any(secret in str(caught.value).lower() for secret in ("jane", "muller", "998877", "4711"))
 
 
+def test_a_code_that_is_an_ordinary_word_and_a_number_is_no_hindrance(store, hip):
+    store.save(hip.case("Hip case-12", comment="a case of a hip; slice 12 is dark"))
+    with pytest.raises(InputError):
+        store.save(hip.case("Hip case-12", comment="see Hip Case 12"))
+
+
 def test_ordinary_words_are_not_taken_for_the_patient(store, hip):
     comment = "The 4 slices at the rim are unclear, janeway; 31 mm, grade 2024 of 1"
     store.save(hip.case(**(PATIENT | {"comment": comment, "identifiers": ("Müller^Jane", "20240131", "M", "4")})))
