@@ -1,6 +1,7 @@
 """Slice views on the hip under review: which volume, where, how large, which grey levels. MRML nodes only.
 
-A view keeps the anatomical orientation that it has. Where the series has slices of (about) that orientation, the view
+A view keeps the anatomical orientation that it has, and one that shows another volume (a baseline beside a follow-up)
+is left alone. Where the series has slices of (about) that orientation, the view
 shows the very slices: exactly their planes, also for oblique and left-handed volumes.
 """
 
@@ -34,6 +35,16 @@ def slice_nodes(scene: Scene) -> list[Node]:
     ]
 
 
+def views_of(scene: Scene, volume_node: Node) -> list[Node]:
+    """Return the slice views that may be moved for a volume: all but those with another volume as their background."""
+    others = set()
+    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
+        composite = scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode")
+        if composite.GetBackgroundVolumeID() not in (None, "", volume_node.GetID()):
+            others.add(composite.GetLayoutName())
+    return [node for node in slice_nodes(scene) if node.GetLayoutName() not in others]
+
+
 def orientation_of(slice_node: Node) -> Orientation:
     """Return the anatomical orientation that a view shows, or is nearest to."""
     return ORIENTATIONS[int(np.argmax(np.abs(_slice_to_ras(slice_node)[:3, 2])))]
@@ -62,7 +73,7 @@ def show_volume(scene: Scene, volume_node: Node) -> None:
 
 
 def show_hip(scene: Scene, volume_node: Node, sphere: Sphere) -> None:
-    """Centre all slice views on a head, AROUND_HEAD_RADII to each side; 3D cameras look at it from the front.
+    """Centre the volume's slice views on a head, AROUND_HEAD_RADII to each side; 3D cameras look at it from the front.
 
     Coronal and sagittal views show the planes that the grades are measured on (`core.planes.mid_plane`); an axial one
     the slice nearest to the head's centre, or the axial plane through it.
@@ -70,7 +81,7 @@ def show_hip(scene: Scene, volume_node: Node, sphere: Sphere) -> None:
     grid = grid_of(volume_node)
     centre = np.array(sphere.centre_ras_mm)
     extent = np.full(2, 2 * AROUND_HEAD_RADII * sphere.radius_mm)
-    for node in slice_nodes(scene):
+    for node in views_of(scene, volume_node):
         orientation = orientation_of(node)
         plane = None if orientation == "axial" else mid_plane(grid, orientation, sphere)
         if plane is not None:
@@ -91,7 +102,7 @@ def show_hip(scene: Scene, volume_node: Node, sphere: Sphere) -> None:
 
 
 def jump_to_slice(scene: Scene, volume_node: Node, index: int, near_ras_mm: Point | None = None) -> None:
-    """Let all slice views pass through slice ``index`` (along k, from 0) of a volume.
+    """Let the volume's slice views pass through slice ``index`` (along k, from 0) of a volume.
 
     Views of the slices' own orientation show the very slice, turned into its plane if need be. The others go through
     the point of that slice that is nearest to ``near_ras_mm`` (a head's centre), or stay where they already cross it.
@@ -103,7 +114,7 @@ def jump_to_slice(scene: Scene, volume_node: Node, index: int, near_ras_mm: Poin
     count = grid.array.shape[0]
     if not 0 <= index < count:
         raise IndexError(f"The volume has the slices 0 to {count - 1}; there is no slice {index}.")
-    for node in slice_nodes(scene):
+    for node in views_of(scene, volume_node):
         if orientation_of(node) == _orientation(grid):
             _look(node, grid, _slice_axes(grid), _on_slice(grid, index, _slice_to_ras(node)[:3, 3]))
         elif near_ras_mm is not None:
@@ -118,7 +129,7 @@ def slice_at(volume_node: Node, ras_mm: Point) -> int:
 def current_slice(scene: Scene, volume_node: Node) -> int | None:
     """Return the slice that a view of the slices' own orientation shows now; None where there is no such view."""
     grid = grid_of(volume_node)
-    for node in slice_nodes(scene):
+    for node in views_of(scene, volume_node):
         if orientation_of(node) == _orientation(grid):
             return _nearest(grid, _slice_to_ras(node)[:3, 3])
     return None

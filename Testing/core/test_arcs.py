@@ -7,8 +7,11 @@ from core_phantoms import AXIAL, CENTRE, CORONAL, RADIUS_MM, SAGITTAL, cone, dir
 from ONFHAssistLib.core.arcs import (
     SurfaceArc,
     WeightBearing,
+    angle_deg,
+    circle_ras_mm,
     deep_lateral_end_deg,
     lateral_end_deg,
+    section_radius_mm,
     surface_map,
     weight_bearing_portion,
 )
@@ -26,6 +29,20 @@ def test_the_weight_bearing_portion_ends_where_it_was_built(side, medial, latera
     portion = weight_bearing_portion(plane, SPHERE, landmarks(medial, lateral, side), side)
     assert portion.medial_deg == pytest.approx(medial, abs=1e-6)
     assert portion.lateral_deg == pytest.approx(lateral, abs=1e-6)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("orientation", ["coronal", "sagittal"])
+@pytest.mark.parametrize("axes", [CORONAL, AXIAL, SAGITTAL])
+def test_the_points_of_the_outline_lie_on_the_slice_at_their_angles(side, orientation, axes):
+    plane = mid_plane(grid((1.0, 1.0, 3.0), axes), orientation, SPHERE)
+    angles = np.array([-170.0, -90, -10, 0, 35, 90, 179])
+    points = circle_ras_mm(plane, SPHERE, side, angles, radii=1.2)
+    assert (points - plane.origin_ras_mm) @ plane.normal_ras == pytest.approx(np.zeros(7), abs=1e-9)
+    assert angle_deg(plane, SPHERE, side, points) == pytest.approx(angles, abs=1e-9)
+    middle = plane.ras(plane.pixels(CENTRE))
+    distance = np.linalg.norm(points - middle, axis=1)
+    assert distance == pytest.approx(np.full(7, 1.2 * section_radius_mm(plane, SPHERE)), abs=1e-9)
 
 
 def test_landmarks_that_enclose_nothing_give_no_portion():

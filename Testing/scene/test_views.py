@@ -154,6 +154,22 @@ def test_a_volume_under_a_transform_is_shown_where_it_is_moved_to():
     assert distance_mm(view(scene, "Green"), world).max() < 1e-6
 
 
+def test_a_view_that_shows_another_study_is_left_alone():
+    volume = grid(CORONAL, (1.0, 1.0, 5.0), (100, 100, 100), centre=CENTRE)
+    scene = make_scene()
+    baseline, follow_up = add_volume(scene, volume, "baseline"), add_volume(scene, volume, "follow-up")
+    views.show_volume(scene, follow_up)
+    beside = view(scene, "Green")
+    scene.GetNodeByID("vtkMRMLSliceCompositeNodeGreen").SetBackgroundVolumeID(baseline.GetID())
+    before = slice_to_ras(beside)
+    views.show_hip(scene, follow_up, SPHERE)
+    views.jump_to_slice(scene, follow_up, 3, CENTRE)
+    assert (slice_to_ras(beside) == before).all()
+    assert views.current_slice(scene, follow_up) is None  # no view of its slices is left
+    views.jump_to_slice(scene, baseline, 3, CENTRE)
+    assert views.current_slice(scene, baseline) == 3
+
+
 def test_a_slice_that_is_not_there_is_refused():
     volume = grid(CORONAL, (1.0, 1.0, 5.0), (100, 100, 100))
     scene = make_scene()
