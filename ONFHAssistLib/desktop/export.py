@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.exchange.publish import publish, write_bytes
 from ONFHAssistLib.scene.review import Review
@@ -24,7 +25,7 @@ def page(result: StudyResult) -> bytes:
 
 def pdf(result: StudyResult) -> bytes:
     """Return the report as PDF."""
-    from ONFHAssistLib.exchange.pdf import report_pdf  # needs fpdf2
+    from ONFHAssistLib.exchange.pdf import report_pdf  # needs reportlab
 
     return report_pdf(result)
 
@@ -64,8 +65,8 @@ class Export:
             return
         if content is not table:
             self._ready()
-        with slicer.util.WaitCursor():
-            publish(path.parent, {path.name: write_bytes(content(review.study_result()))})
+        result = review.study_result()
+        while_busy(lambda: publish(path.parent, {path.name: write_bytes(content(result))}))
         self.tell(_("Written: {name}").format(name=path.name))
 
     @guarded
