@@ -110,7 +110,7 @@ class ReviewedCase:
         return self.masks.side
 
     def _check_approved(self) -> None:
-        head = self.masks.head.array.astype(bool)
+        head = self.masks.head.array.astype(bool, copy=False)
         if not head.any():
             raise InputError(
                 f"The mask of the {self.side} femoral head is empty; draw the head before approving, or save a draft."
@@ -171,7 +171,7 @@ def _check_masks(what: str, masks: HipMasks, case: ReviewedCase) -> None:
                 + (f" but hold the value {unknown[0]}" if unknown else "")
                 + "; give a boolean array for each label."
             )
-    if (masks.necrosis.array.astype(bool) & ~masks.head.array.astype(bool)).any():
+    if np.greater(*(getattr(masks, label).array.astype(bool, copy=False) for label in ("necrosis", "head"))).any():
         raise InputError(
             f"Necrosis of the {case.side} hip ({what}) lies outside the femoral head; cut it off or enlarge the head."
         )
@@ -180,5 +180,5 @@ def _check_masks(what: str, masks: HipMasks, case: ReviewedCase) -> None:
 def _provenance(label: str, masks: HipMasks, automatic: HipMasks | None) -> Provenance:
     if automatic is None:
         return "manual"
-    same = np.array_equal(getattr(masks, label).array, getattr(automatic, label).array)
-    return "automatic" if same else "corrected"
+    one, other = (getattr(hip, label).array for hip in (masks, automatic))
+    return "automatic" if one is other or np.array_equal(one, other) else "corrected"

@@ -55,7 +55,9 @@ class Prepared:
             _require_place(case, pose)
 
         def labels(masks: HipMasks) -> np.ndarray:
-            return label_array(pose.place(masks.head.array.astype(bool)), pose.place(masks.necrosis.array.astype(bool)))
+            return label_array(
+                *(pose.place(mask.array.astype(bool, copy=False)) for mask in (masks.head, masks.necrosis))
+            )
 
         def file(array: np.ndarray) -> bytes:
             return nifti_bytes(pose.file_volume(array))
