@@ -27,6 +27,8 @@ COLUMNS = (SLICE, POSITION, RATIO, AUTOMATIC, STEINBERG, NECROSIS, HEAD, UNCERTA
 """The columns of a table in their order; what the reader looks at comes first, for narrow panels."""
 
 AUTOMATIC_RGB = (0.55, 0.55, 0.55)
+THRESHOLD_RGB = (0.12, 0.42, 0.65)
+"""The report's colour of "severe"."""
 THRESHOLDS = {"15 %": STEINBERG_MODERATE_FROM, "30 %": STEINBERG_MODERATE_TO}
 """Drawn across the plot: where moderate begins and ends."""
 
@@ -55,18 +57,18 @@ def hip_table(volume_node: Node, side: Side) -> HipTable:
     series = [
         _series(volume_node, side, "Automatic", table, AUTOMATIC, AUTOMATIC_RGB, "dash", 2.0),
         _series(volume_node, side, "Corrected", table, RATIO, necrosis, "solid", 3.0),
-        *(_series(volume_node, side, name, levels, name, AUTOMATIC_RGB, "dot", 1.0) for name in THRESHOLDS),
+        *(_series(volume_node, side, name, levels, name, THRESHOLD_RGB, "dot", 2.0) for name in THRESHOLDS),
     ]
     before = chart.StartModify()
     for node in series:
         chart.AddAndObservePlotSeriesNodeID(node.GetID())
-    chart.SetTitle(f"{name}: necrotic share of each slice")
+    chart.SetTitle(f"{name}: necrotic share of each slice (dashed: automatic)")
+    chart.SetLegendVisibility(False)  # it would lie over the lines
     chart.SetYAxisTitle("Necrosis / head (%)")
     chart.SetYAxisRangeAuto(False)
     chart.SetTitleFontSize(14)
     chart.SetAxisTitleFontSize(12)
     chart.SetAxisLabelFontSize(11)
-    chart.SetLegendFontSize(11)
     chart.EndModify(before)
     return HipTable(side, table, chart)
 
