@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-MODULE = '''
+MODULE = """
 import qt
 import slicer
 import vtk
@@ -63,8 +63,8 @@ class ExampleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 class ExampleLogic(ScriptedLoadableModuleLogic):
     pass
-'''
-UI = '''<?xml version="1.0" encoding="UTF-8"?>
+"""
+UI = """<?xml version="1.0" encoding="UTF-8"?>
 <ui version="4.0">
  <class>Example</class>
  <widget class="qMRMLWidget" name="Example">
@@ -97,7 +97,7 @@ UI = '''<?xml version="1.0" encoding="UTF-8"?>
    <receiver>volumeSelector</receiver><slot>setMRMLScene(vtkMRMLScene*)</slot></connection>
  </connections>
 </ui>
-'''
+"""
 
 
 @pytest.fixture

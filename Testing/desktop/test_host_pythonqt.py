@@ -48,7 +48,8 @@ def test_a_name_that_slicers_widget_does_not_have_is_an_error(q, cls, name):
 
 
 @pytest.mark.parametrize(
-    ("cls", "name"), [("ctkSliderWidget", "setMaximum"), ("ctkCollapsibleButton", "setCollapsed"), ("ctkPathLineEdit", "path")]
+    ("cls", "name"),
+    [("ctkSliderWidget", "setMaximum"), ("ctkCollapsibleButton", "setCollapsed"), ("ctkPathLineEdit", "path")],
 )
 def test_a_name_that_ctks_widget_does_not_have_is_an_error(q, cls, name):
     with pytest.raises(AttributeError):
@@ -139,7 +140,7 @@ def test_a_class_derived_in_python_may_have_attributes_of_its_own(q):
             q.qt.QObject.__init__(self)
             self.seen = []
 
-        def eventFilter(self, watched, event):  # noqa: N802
+        def eventFilter(self, watched, event):
             self.seen.append(event.type())
             return False
 
@@ -409,3 +410,27 @@ def test_the_panel_is_drawn_in_both_themes(q, host, themes):
         seen.append(q.qt.QColor(image.pixel(399, 0)).lightness())
     assert seen[0] > 200 > 100 > seen[1]
 
+
+# the host itself
+
+
+def test_the_stand_ins_have_no_name_that_slicers_classes_do_not_have(host):
+    from host import names
+    from host.session import ALL_CLASSES
+    from PySide6 import QtCore
+
+    invented = []
+    for class_name, cls in ALL_CLASSES.items():
+        for name, value in vars(cls).items():
+            if isinstance(value, QtCore.Property | QtCore.Signal) and not names.knows(cls, name):
+                kept = getattr(cls, "signal_of", {})
+                if name not in kept.values():
+                    invented.append(f"{class_name}.{name}")
+    assert invented == []
+
+
+def test_every_stand_in_has_its_list_of_names(host):
+    from host import names
+    from host.session import ALL_CLASSES
+
+    assert [name for name, cls in ALL_CLASSES.items() if not names.is_stand_in(cls)] == []

@@ -21,9 +21,7 @@ def volume(slicer):
     turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = turn * SPACING_MM, (-30, 10, 5)
-    return slicer.util.addVolumeFromArray(
-        np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE), matrix, "T1"
-    )
+    return slicer.util.addVolumeFromArray(np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE), matrix, "T1")
 
 
 @pytest.fixture

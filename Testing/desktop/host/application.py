@@ -36,6 +36,15 @@ READERS = {
 }
 
 
+# Functions of slicer.app that are simply those of QApplication.
+FORWARDED = (
+    *("palette", "setPalette", "font", "setFont", "style", "setStyleSheet", "primaryScreen", "screens", "clipboard"),
+    *("keyboardModifiers", "mouseButtons", "setOverrideCursor", "restoreOverrideCursor", "overrideCursor", "beep"),
+    *("topLevelWidgets", "allWidgets", "focusWidget", "activeWindow", "activeModalWidget", "widgetAt", "arguments"),
+    *("processEvents", "sendPostedEvents"),
+)
+
+
 class CppModule:
     """A module of Slicer's own that is written in C++, with its real logic."""
 
@@ -46,7 +55,7 @@ class CppModule:
         return self._logic
 
 
-class qSlicerScriptedLoadableModule(QObject):  # noqa: N801
+class qSlicerScriptedLoadableModule(QObject):
     """What a module class gets as its parent: a place for its texts."""
 
     def __init__(self, path: str):
@@ -69,7 +78,7 @@ class qSlicerScriptedLoadableModule(QObject):  # noqa: N801
     del _kept, _name
 
 
-class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The C++ side of a module's panel; it calls setup, enter and exit of the Python side."""
 
     def __init__(self, make=None):
@@ -77,8 +86,8 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
         self._make, self._python, self.entered = make, None, False
         self.setLayout(QtWidgets.QVBoxLayout())
 
-    isEntered = Property(bool, lambda self: self.entered)  # noqa: N815
-    moduleName = Property(str, lambda self: self.objectName().removesuffix("ModuleWidget"))  # noqa: N815
+    isEntered = Property(bool, lambda self: self.entered)
+    moduleName = Property(str, lambda self: self.objectName().removesuffix("ModuleWidget"))
 
     def setup(self):
         """Make the Python side, when the module is opened for the first time."""
@@ -109,11 +118,11 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
             self._python.exit()
 
 
-class qSlicerModuleManager(QObject):  # noqa: N801
+class qSlicerModuleManager(QObject):
     """Knows the modules by name."""
 
-    moduleLoaded = Signal(str)  # noqa: N815
-    moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
+    moduleLoaded = Signal(str)
+    moduleAboutToBeUnloaded = Signal(str)
 
     def __init__(self, modules):
         super().__init__()
@@ -126,15 +135,18 @@ class qSlicerModuleManager(QObject):  # noqa: N801
         return [name for name in vars(self._modules) if name.islower()]
 
 
-class qSlicerIOManager(QObject):  # noqa: N801
+class qSlicerIOManager(QObject):
     """Loads and saves through slicer-core's storage nodes."""
 
-    newFileLoaded = Signal(object)  # noqa: N815
-    fileSaved = Signal(object)  # noqa: N815
+    newFileLoaded = Signal(object)
+    fileSaved = Signal(object)
 
     def fileType(self, path: str) -> str:
-        best = max(((end, kind) for ends, kind in READERS.items() for end in ends if str(path).lower().endswith(end)),
-                   key=lambda found: len(found[0]), default=None)
+        best = max(
+            ((end, kind) for ends, kind in READERS.items() for end in ends if str(path).lower().endswith(end)),
+            key=lambda found: len(found[0]),
+            default=None,
+        )
         if best is None:
             raise ValueError(f"the host does not read {os.path.basename(str(path))}")
         return best[1]
@@ -196,16 +208,16 @@ class qSlicerIOManager(QObject):  # noqa: N801
             node.AddDefaultStorageNode()
 
 
-class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):  # noqa: N801
+class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
     """Switches between modules."""
 
-    moduleSelected = Signal(str)  # noqa: N815
+    moduleSelected = Signal(str)
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.selected, self.visited = "", []
 
-    selectedModule = Property(str, lambda self: self.selected)  # noqa: N815
+    selectedModule = Property(str, lambda self: self.selected)
 
     def selectModule(self, name: str):
         manager = slicer.app.moduleManager()
@@ -219,7 +231,7 @@ class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):  # noqa: N801
         self.moduleSelected.emit(name)
 
 
-class qSlicerMainWindow(QtWidgets.QMainWindow):  # noqa: N801
+class qSlicerMainWindow(QtWidgets.QMainWindow):
     """The main window, with the module panel at its left."""
 
     def __init__(self):
@@ -239,7 +251,7 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):  # noqa: N801
         return self._selector
 
 
-class qSlicerSettingsDialog(QtWidgets.QDialog):  # noqa: N801
+class qSlicerSettingsDialog(QtWidgets.QDialog):
     """Edit > Application settings."""
 
     def __init__(self, *arguments):
@@ -254,20 +266,14 @@ class qSlicerSettingsDialog(QtWidgets.QDialog):  # noqa: N801
             raise ValueError(f"the application settings have no panel '{label}'")
 
 
-class qSlicerApplication(QObject):  # noqa: N801
+class qSlicerApplication(QObject):
     """``slicer.app``."""
 
-    aboutToQuit = Signal()  # noqa: N815
-    startupCompleted = Signal()  # noqa: N815
-    paletteChanged = Signal(QtGui.QPalette)  # noqa: N815
-    mrmlSceneChanged = Signal(object)  # noqa: N815
-    focusChanged = Signal(QtWidgets.QWidget, QtWidgets.QWidget)  # noqa: N815
-    # Functions of QApplication that are simply those of the real one.
-    FORWARDED = (
-        "palette setPalette font setFont clipboard keyboardModifiers mouseButtons setOverrideCursor "
-        "restoreOverrideCursor overrideCursor topLevelWidgets focusWidget style setStyleSheet activeWindow "
-        "activeModalWidget primaryScreen screens processEvents sendPostedEvents widgetAt allWidgets beep arguments"
-    ).split()
+    aboutToQuit = Signal()
+    startupCompleted = Signal()
+    paletteChanged = Signal(QtGui.QPalette)
+    mrmlSceneChanged = Signal(object)
+    focusChanged = Signal(QtWidgets.QWidget, QtWidgets.QWidget)
 
     def __init__(self, temporary: str, layout_manager, io_manager, module_manager, logic):
         super().__init__()
@@ -276,18 +282,18 @@ class qSlicerApplication(QObject):  # noqa: N801
         self._modules, self._logic = module_manager, logic
         self._dialog, self.opened_settings, self.testing = qSlicerSettingsDialog(), [], False
         self.options = types.SimpleNamespace(noMainWindow=False, noSplash=True, testingEnabled=False)
-        for name in self.FORWARDED:
+        for name in FORWARDED:
             setattr(self, name, getattr(QtWidgets.QApplication, name))
 
-    temporaryPath = Property(str, lambda self: self._temporary)  # noqa: N815
-    applicationName = Property(str, lambda self: "Slicer")  # noqa: N815
-    applicationVersion = Property(str, lambda self: "5.12.3")  # noqa: N815
-    majorVersion = Property(int, lambda self: 5)  # noqa: N815
-    minorVersion = Property(int, lambda self: 12)  # noqa: N815
-    slicerHome = Property(str, lambda self: self._temporary)  # noqa: N815
-    revision = Property(str, lambda self: "34045")  # noqa: N815
-    platform = Property(str, lambda self: "linux-amd64")  # noqa: N815
-    documentationBaseUrl = Property(str, lambda self: "https://slicer.readthedocs.io/en/5.12/")  # noqa: N815
+    temporaryPath = Property(str, lambda self: self._temporary)
+    applicationName = Property(str, lambda self: "Slicer")
+    applicationVersion = Property(str, lambda self: "5.12.3")
+    majorVersion = Property(int, lambda self: 5)
+    minorVersion = Property(int, lambda self: 12)
+    slicerHome = Property(str, lambda self: self._temporary)
+    revision = Property(str, lambda self: "34045")
+    platform = Property(str, lambda self: "linux-amd64")
+    documentationBaseUrl = Property(str, lambda self: "https://slicer.readthedocs.io/en/5.12/")
 
     def layoutManager(self):
         return self._layout

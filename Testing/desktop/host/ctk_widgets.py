@@ -25,10 +25,10 @@ from . import pythonqt
 HEADER_HEIGHT = 24
 
 
-class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
+class ctkCollapsibleButton(QAbstractButton):
     """A header whose click shows or hides what is laid out below it."""
 
-    contentsCollapsed = Signal(bool)  # noqa: N815
+    contentsCollapsed = Signal(bool)
 
     def __init__(self, *arguments):
         super().__init__(*[a for a in arguments if isinstance(a, QWidget)])
@@ -60,13 +60,18 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
     collapsed = Property(bool, lambda self: self._collapsed, _collapse)
 
     def sizeHint(self):
-        hint = super().sizeHint()
-        if self.layout() is not None and not self._collapsed:
-            return self.layout().sizeHint()
-        hint.setHeight(HEADER_HEIGHT)
-        return hint
+        open_and_full = self.layout() is not None and not self._collapsed
+        return self.layout().totalSizeHint() if open_and_full else QSize(0, HEADER_HEIGHT)
 
-    minimumSizeHint = sizeHint
+    def minimumSizeHint(self):
+        open_and_full = self.layout() is not None and not self._collapsed
+        return self.layout().totalMinimumSize() if open_and_full else QSize(0, HEADER_HEIGHT)
+
+    def hasHeightForWidth(self):
+        return self.layout() is not None and not self._collapsed and self.layout().hasHeightForWidth()
+
+    def heightForWidth(self, width: int) -> int:
+        return self.layout().totalHeightForWidth(width)
 
     def paintEvent(self, _event):
         painter = QPainter(self)
@@ -78,7 +83,7 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
         return position.y() < HEADER_HEIGHT
 
 
-class ctkCollapsibleGroupBox(QGroupBox):  # noqa: N801
+class ctkCollapsibleGroupBox(QGroupBox):
     """A group box that a click on its title folds."""
 
     def __init__(self, *arguments):
@@ -110,11 +115,11 @@ class _PathWidget(QWidget):
         self._button.clicked.connect(lambda: self.browse())
 
 
-class ctkPathLineEdit(_PathWidget):  # noqa: N801
+class ctkPathLineEdit(_PathWidget):
     """A line for the path of a file or folder."""
 
-    currentPathChanged = Signal(str)  # noqa: N815
-    validInputChanged = Signal(bool)  # noqa: N815
+    currentPathChanged = Signal(str)
+    validInputChanged = Signal(bool)
     # QDir's filters, under the names that CTK gives them
     Files, Dirs, Drives, Readable, Writable, Executable = 2, 1, 4, 0x10, 0x20, 0x40
 
@@ -125,7 +130,7 @@ class ctkPathLineEdit(_PathWidget):  # noqa: N801
     def setCurrentPath(self, path: str):
         self._line.setText(path)
 
-    currentPath = Property(str, lambda self: self._line.text(), setCurrentPath)  # noqa: N815
+    currentPath = Property(str, lambda self: self._line.text(), setCurrentPath)
 
     def browse(self):
         folders = int(self.property("filters") or self.Files) & self.Dirs
@@ -138,11 +143,11 @@ class ctkPathLineEdit(_PathWidget):  # noqa: N801
         """The history of paths is not imitated."""
 
 
-class ctkDirectoryButton(QWidget):  # noqa: N801
+class ctkDirectoryButton(QWidget):
     """A button that shows a folder and asks for another one."""
 
-    directoryChanged = Signal(str)  # noqa: N815
-    directorySelected = Signal(str)  # noqa: N815
+    directoryChanged = Signal(str)
+    directorySelected = Signal(str)
     ShowDirsOnly = QFileDialog.Option.ShowDirsOnly
 
     def __init__(self, *arguments):
@@ -170,12 +175,12 @@ class ctkDirectoryButton(QWidget):  # noqa: N801
             self.directorySelected.emit(path)
 
 
-class ctkSliderWidget(QWidget):  # noqa: N801
+class ctkSliderWidget(QWidget):
     """A slider and a spin box for one number."""
 
-    valueChanged = Signal(float)  # noqa: N815
-    valueIsChanging = Signal(float)  # noqa: N815
-    decimalsChanged = Signal(int)  # noqa: N815
+    valueChanged = Signal(float)
+    valueIsChanging = Signal(float)
+    decimalsChanged = Signal(int)
     STEPS = 1000
 
     def __init__(self, *arguments):
@@ -222,22 +227,20 @@ class ctkSliderWidget(QWidget):  # noqa: N801
     value = Property(float, lambda self: self._spin.value(), setValue)
     minimum = Property(float, lambda self: self._spin.minimum(), _set_minimum)
     maximum = Property(float, lambda self: self._spin.maximum(), _set_maximum)
-    singleStep = Property(  # noqa: N815
+    singleStep = Property(
         float, lambda self: self._spin.singleStep(), lambda self, step: self._spin.setSingleStep(step)
     )
     decimals = Property(int, lambda self: self._spin.decimals(), setDecimals)
     suffix = Property(str, lambda self: self._spin.suffix(), lambda self, text: self._spin.setSuffix(text))
     prefix = Property(str, lambda self: self._spin.prefix(), lambda self, text: self._spin.setPrefix(text))
-    tracking = Property(
-        bool, lambda self: self._slider.hasTracking(), lambda self, on: self._slider.setTracking(on)
-    )
+    tracking = Property(bool, lambda self: self._slider.hasTracking(), lambda self, on: self._slider.setTracking(on))
 
 
-class ctkDoubleSpinBox(QWidget):  # noqa: N801
+class ctkDoubleSpinBox(QWidget):
     """A spin box with decimals."""
 
-    valueChanged = Signal(float)  # noqa: N815
-    editingFinished = Signal()  # noqa: N815
+    valueChanged = Signal(float)
+    editingFinished = Signal()
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -254,51 +257,49 @@ class ctkDoubleSpinBox(QWidget):  # noqa: N801
     value = Property(float, lambda self: self._spin.value(), setValue)
     minimum = Property(float, lambda self: self._spin.minimum(), lambda self, v: self._spin.setMinimum(v))
     maximum = Property(float, lambda self: self._spin.maximum(), lambda self, v: self._spin.setMaximum(v))
-    singleStep = Property(  # noqa: N815
-        float, lambda self: self._spin.singleStep(), lambda self, v: self._spin.setSingleStep(v)
-    )
+    singleStep = Property(float, lambda self: self._spin.singleStep(), lambda self, v: self._spin.setSingleStep(v))
     decimals = Property(int, lambda self: self._spin.decimals(), lambda self, v: self._spin.setDecimals(v))
     suffix = Property(str, lambda self: self._spin.suffix(), lambda self, v: self._spin.setSuffix(v))
 
 
-class ctkPushButton(QPushButton):  # noqa: N801
+class ctkPushButton(QPushButton):
     """CTK's push button."""
 
 
-class ctkCheckablePushButton(QPushButton):  # noqa: N801
+class ctkCheckablePushButton(QPushButton):
     """CTK's push button with a check box in it."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self._controls = False
 
-    checkBoxControlsButtonToggleState = Property(  # noqa: N815
+    checkBoxControlsButtonToggleState = Property(
         bool, lambda self: self._controls, lambda self, on: setattr(self, "_controls", on)
     )
 
 
-class ctkMenuButton(QPushButton):  # noqa: N801
+class ctkMenuButton(QPushButton):
     """CTK's push button with a menu."""
 
 
-class ctkExpandButton(QToolButton):  # noqa: N801
+class ctkExpandButton(QToolButton):
     """CTK's arrow that expands or folds."""
 
 
-class ctkComboBox(QComboBox):  # noqa: N801
+class ctkComboBox(QComboBox):
     """CTK's combo box: the data of its entry as a text."""
 
     def _select_data(self, text: str):
         self.setCurrentIndex(self.findData(text))
 
-    currentUserDataAsString = Property(str, lambda self: str(self.currentData() or ""), _select_data)  # noqa: N815
+    currentUserDataAsString = Property(str, lambda self: str(self.currentData() or ""), _select_data)
 
 
-class ctkCheckBox(QCheckBox):  # noqa: N801
+class ctkCheckBox(QCheckBox):
     """CTK's check box."""
 
 
-class ctkFittedTextBrowser(QTextBrowser):  # noqa: N801
+class ctkFittedTextBrowser(QTextBrowser):
     """CTK's text that takes the height it needs at its width."""
 
     def __init__(self, parent=None):
@@ -329,14 +330,14 @@ class ctkFittedTextBrowser(QTextBrowser):  # noqa: N801
             self.updateGeometry()
 
 
-class ctkMessageBox(QMessageBox):  # noqa: N801
+class ctkMessageBox(QMessageBox):
     """CTK's message box with "don't show again"."""
 
 
-class ctkSettingsPanel(QWidget):  # noqa: N801
+class ctkSettingsPanel(QWidget):
     """A page of the application's settings: properties of widgets kept under keys."""
 
-    settingChanged = Signal(str, object)  # noqa: N815
+    settingChanged = Signal(str, object)
     OptionNone, OptionRequireRestart = 0, 1
 
     def __init__(self, *arguments):

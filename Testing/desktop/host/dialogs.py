@@ -64,7 +64,7 @@ class Dialogs:
         """Whether this static function opens a modal dialog."""
         if class_name == "QFileDialog":
             return function in FILE_DIALOGS
-        return class_name in ("QMessageBox", "ctkMessageBox") and function in MESSAGE_BOXES or (
+        return (class_name in ("QMessageBox", "ctkMessageBox") and function in MESSAGE_BOXES) or (
             class_name == "QInputDialog" and function.startswith("get")
         )
 

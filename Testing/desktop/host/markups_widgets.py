@@ -7,10 +7,10 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton
 from .mrml_widgets import SceneObserver, qMRMLWidget
 
 
-class qSlicerMarkupsPlaceWidget(qMRMLWidget):  # noqa: N801
+class qSlicerMarkupsPlaceWidget(qMRMLWidget):
     """A button that waits for clicks in the views for one markups node."""
 
-    activeMarkupsPlaceModeChanged = Signal(bool)  # noqa: N815
+    activeMarkupsPlaceModeChanged = Signal(bool)
     ShowPlaceMultipleMarkupsOption, HidePlaceMultipleMarkupsOption = 0, 1
     ForcePlaceSingleMarkup, ForcePlaceMultipleMarkups = 2, 3
 
@@ -84,9 +84,9 @@ class qSlicerMarkupsPlaceWidget(qMRMLWidget):  # noqa: N801
             self._placing = placing
             self.activeMarkupsPlaceModeChanged.emit(placing)
 
-    placeModeEnabled = Property(bool, _is_placing, setPlaceModeEnabled)  # noqa: N815
-    placeMultipleMarkups = Property(int, lambda self: self._multiple, _set_multiple)  # noqa: N815
-    currentNodeActive = Property(bool, _is_active)  # noqa: N815
+    placeModeEnabled = Property(bool, _is_placing, setPlaceModeEnabled)
+    placeMultipleMarkups = Property(int, lambda self: self._multiple, _set_multiple)
+    currentNodeActive = Property(bool, _is_active)
 
 
 def place_point(scene, position_ras_mm) -> int:

@@ -27,10 +27,10 @@ class SceneObserver:
         self._tags.clear()
 
 
-class qMRMLWidget(QWidget):  # noqa: N801
+class qMRMLWidget(QWidget):
     """A widget that knows a scene and tells its children in the .ui file when it changes."""
 
-    mrmlSceneChanged = Signal(object)  # noqa: N815
+    mrmlSceneChanged = Signal(object)
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -51,7 +51,7 @@ class qMRMLWidget(QWidget):  # noqa: N801
         """For derived stand-ins."""
 
 
-class qMRMLCollapsibleButton(qMRMLWidget):  # noqa: N801
+class qMRMLCollapsibleButton(qMRMLWidget):
     """Not imitated beyond being a widget with a scene."""
 
 
@@ -65,19 +65,19 @@ SCENE_EVENTS = (
 NONE = "None"
 
 
-class qMRMLNodeComboBox(qMRMLWidget):  # noqa: N801
+class qMRMLNodeComboBox(qMRMLWidget):
     """Lists the nodes of a scene that have one of the types; the user selects one.
 
     As in qMRMLNodeComboBox: unless None is enabled, the first node is selected as soon as there is one, a selected
     node that is removed gives way to another, and nothing can be selected without a scene.
     """
 
-    currentNodeChanged = Signal(object)  # noqa: N815
-    currentNodeIDChanged = Signal(str)  # noqa: N815
-    currentNodeRenamed = Signal(str)  # noqa: N815
-    nodeActivated = Signal(object)  # noqa: N815
-    nodeAdded = Signal(object)  # noqa: N815
-    nodeAddedByUser = Signal(object)  # noqa: N815
+    currentNodeChanged = Signal(object)
+    currentNodeIDChanged = Signal(str)
+    currentNodeRenamed = Signal(str)
+    nodeActivated = Signal(object)
+    nodeAdded = Signal(object)
+    nodeAddedByUser = Signal(object)
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -114,7 +114,9 @@ class qMRMLNodeComboBox(qMRMLWidget):  # noqa: N801
     def _fill(self):
         if self._scene is not None and self._scene.IsBatchProcessing():
             return
-        nodes = [] if self._scene is None else [self._scene.GetNthNode(i) for i in range(self._scene.GetNumberOfNodes())]
+        nodes = (
+            [] if self._scene is None else [self._scene.GetNthNode(i) for i in range(self._scene.GetNumberOfNodes())]
+        )
         nodes = [node for node in nodes if node is not None and self._listed(node)]
         entries = [(None, self._none_display)] if self._none or not nodes else []
         entries += [(node.GetID(), node.GetName() or node.GetID()) for node in nodes]
@@ -184,18 +186,16 @@ class qMRMLNodeComboBox(qMRMLWidget):  # noqa: N801
 
         return change
 
-    nodeTypes = Property(list, lambda self: self._types, _refilled("_types"))  # noqa: N815
-    hideChildNodeTypes = Property(list, lambda self: self._hidden_types, _refilled("_hidden_types"))  # noqa: N815
-    showHidden = Property(bool, lambda self: self._show_hidden, _refilled("_show_hidden"))  # noqa: N815
-    showChildNodeTypes = Property(bool, lambda self: self._show_children, _refilled("_show_children"))  # noqa: N815
-    noneEnabled = Property(bool, lambda self: self._none, _refilled("_none"))  # noqa: N815
-    noneDisplay = Property(str, lambda self: self._none_display, _refilled("_none_display"))  # noqa: N815
-    selectNodeUponCreation = Property(  # noqa: N815
+    nodeTypes = Property(list, lambda self: self._types, _refilled("_types"))
+    hideChildNodeTypes = Property(list, lambda self: self._hidden_types, _refilled("_hidden_types"))
+    showHidden = Property(bool, lambda self: self._show_hidden, _refilled("_show_hidden"))
+    showChildNodeTypes = Property(bool, lambda self: self._show_children, _refilled("_show_children"))
+    noneEnabled = Property(bool, lambda self: self._none, _refilled("_none"))
+    noneDisplay = Property(str, lambda self: self._none_display, _refilled("_none_display"))
+    selectNodeUponCreation = Property(
         bool, lambda self: self._select_upon_creation, lambda self, on: setattr(self, "_select_upon_creation", on)
     )
-    currentNodeID = Property(  # noqa: N815
-        str, lambda self: self._node.GetID() if self._node is not None else "", setCurrentNodeID
-    )
+    currentNodeID = Property(str, lambda self: self._node.GetID() if self._node is not None else "", setCurrentNodeID)
     del _refilled
 
 

@@ -1,4 +1,4 @@
-"""Which names a class has in Slicer: for CTK, qMRML and qSlicer classes ``slicer_names.json``, for Qt its own classes."""
+"""Which names a class has in Slicer: ``slicer_names.json`` for CTK and Slicer, Qt's own meta-objects for Qt."""
 
 import functools
 import json
@@ -20,7 +20,17 @@ QT6_ONLY = {
 PYSIDE_ONLY = {"emit", "receivers", "staticMetaObject", "signature_at"}
 # Properties of QWidget that have no function of their name.
 WIDGET_PROPERTIES = {
-    *("modal", "enabled", "visible", "minimized", "maximized", "fullScreen", "focus", "mouseTracking", "tabletTracking"),
+    *(
+        "modal",
+        "enabled",
+        "visible",
+        "minimized",
+        "maximized",
+        "fullScreen",
+        "focus",
+        "mouseTracking",
+        "tabletTracking",
+    ),
     *("windowModified", "acceptDrops"),
 }
 WIDGET_SIGNALS = {
@@ -45,7 +55,7 @@ def is_stand_in(qt_class: type) -> bool:
 
 
 def knows(qt_class: type, name: str, qt_object: QtCore.QObject | None = None) -> bool:
-    """Whether Slicer's class has an attribute of this name; without an object, properties without getter are unknown."""
+    """Whether Slicer's class has this attribute; properties without a getter are known of an object only."""
     if name in PYSIDE_ONLY or is_of_qt6(qt_class, name):
         return False
     listed = slicer_class(qt_class)

@@ -10,9 +10,8 @@ import types
 import typing
 import weakref
 
-import vtk
-
 import slicer
+import vtk
 
 PATHS = (pathlib.Path, pathlib.PosixPath, pathlib.PurePath, pathlib.PurePosixPath)
 PROPERTY = "SlicerParameterName"
@@ -102,9 +101,7 @@ class Parameter:
         self.type, self.annotations = _split(annotated)
         self.pack = getattr(self.type, "_is_parameterPack", False)
         self.nodes = _node_classes(self.type)
-        if not (
-            self.pack or self.nodes or self.type in (int, float, str, bool, *PATHS) or _is_enum(self.type)
-        ):
+        if not (self.pack or self.nodes or self.type in (int, float, str, bool, *PATHS) or _is_enum(self.type)):
             raise TypeError(f"Unable to create serializer for parameter {name} of type {annotated}")
         given = [annotation for annotation in self.annotations if isinstance(annotation, Default)]
         self._default = Default(default) if default is not None else given[0] if given else None
@@ -197,7 +194,7 @@ def _dotted(owner, name: str):
     return top, rest
 
 
-def parameterPack(cls=None):  # noqa: N802
+def parameterPack(cls=None):
     """Class decorator: several parameters under one name."""
 
     def wrap(cls):
@@ -207,7 +204,7 @@ def parameterPack(cls=None):  # noqa: N802
         for parameter in parameters.values():
             parameter.validate(parameter.default)
 
-        def __init__(self, *args, **kwargs):  # noqa: N807
+        def __init__(self, *args, **kwargs):
             for name, value in zip(parameters, args, strict=False):
                 kwargs[name] = value
             for name in kwargs:
@@ -230,8 +227,9 @@ def parameterPack(cls=None):  # noqa: N802
         if "__init__" in cls.__dict__:
             raise TypeError("the host's parameterPack takes no class with an __init__ of its own")
         cls.__init__, cls.allParameters, cls._is_parameterPack = __init__, parameters, True
-        cls.__eq__ = lambda self, other: getattr(other, "allParameters", None) is parameters and all(
-            getattr(self, name) == getattr(other, name) for name in parameters
+        cls.__eq__ = lambda self, other: (
+            getattr(other, "allParameters", None) is parameters
+            and all(getattr(self, name) == getattr(other, name) for name in parameters)
         )
         cls.__hash__ = None
         cls.getValue, cls.setValue = _get_value, _set_value
@@ -300,7 +298,7 @@ class _Kept:
             self._writing = False
 
 
-def parameterNodeWrapper(cls=None):  # noqa: N802
+def parameterNodeWrapper(cls=None):
     """Class decorator: typed access to a vtkMRMLScriptedModuleNode, with widgets bound to it."""
 
     def wrap(cls):
@@ -328,7 +326,7 @@ def parameterNodeWrapper(cls=None):  # noqa: N802
     return wrap if cls is None else wrap(cls)
 
 
-def isParameterNodeWrapper(class_or_object) -> bool:  # noqa: N802
+def isParameterNodeWrapper(class_or_object) -> bool:
     """Whether it was made by the decorator."""
     return getattr(class_or_object, "_is_parameter_node_wrapper", False)
 
@@ -336,7 +334,7 @@ def isParameterNodeWrapper(class_or_object) -> bool:  # noqa: N802
 class _Wrapped:
     """What the decorator adds to a class."""
 
-    def __init__(self, parameterNode, prefix: str | None = None):  # noqa: N803
+    def __init__(self, parameterNode, prefix: str | None = None):
         self.parameterNode = parameterNode
         self._guis, self._observers, self._next_tag, self._updating = {}, {}, 0, False
         for name, parameter in self.allParameters.items():

@@ -101,7 +101,7 @@ def wrap(value):
     """What a module sees of a value of Qt."""
     if isinstance(value, enum.Enum) and type(value).__module__.startswith("PySide6"):
         return EnumValue(value)
-    if isinstance(value, QtCore.QByteArray | QtCore.QObject) or isinstance(value, shiboken6.Object):
+    if isinstance(value, shiboken6.Object):
         return _instance(value)
     if isinstance(value, list | tuple):
         return tuple(wrap(item) for item in value)
@@ -162,11 +162,11 @@ class Signal:
 
     def connect(self, function: Callable) -> bool:
         overloads = names.signals(type(self._owner._living()), self._name)
-        if len({signature.count(",") if "()" not in signature else -1 for signature in overloads}) < len(overloads):
-            if _accepted_arguments(function) != 0:
-                raise TypeError(
-                    f"{self._owner.className()}.{self._name} is one of {overloads}: say which with connect('…', f)"
-                )
+        lengths = {0 if "()" in signature else 1 + signature.count(",") for signature in overloads}
+        if len(lengths) < len(overloads) and _accepted_arguments(function) != 0:
+            raise TypeError(
+                f"{self._owner.className()}.{self._name} is one of {overloads}: say which with connect('…', f)"
+            )
         return _connect(self._owner, self._name, None, function)
 
     def disconnect(self, function: Callable | None = None) -> bool:
@@ -255,10 +255,10 @@ class BoundMethod:
         except (TypeError, ValueError):
             # An integer for an enumeration, which PythonQt takes and PySide does not.
             name = self.__name__[3:4].lower() + self.__name__[4:]
-            if self.__name__.startswith("set") and len(given) == 1 and isinstance(given[0], int):
-                if _write_enumeration(self._owner._living(), name, given[0]):
-                    return None
-            raise
+            one_integer = len(given) == 1 and isinstance(given[0], int)
+            if not (one_integer and _write_enumeration(self._owner._living(), name, given[0])):
+                raise
+            return None
 
     def for_qt(self, limit: int | None = None) -> Callable:
         """As a slot: Qt calls it with fewer values if the method takes fewer."""

@@ -1,8 +1,7 @@
-"""``slicer.ScriptedLoadableModule``, ``slicer.i18n`` and ``SampleData``: what a scripted module derives from and calls."""
+"""``slicer.ScriptedLoadableModule``, ``slicer.i18n``, ``SampleData``: what a module derives from and calls."""
 
 import importlib
 import os
-import sys
 import types
 import unittest
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ class ScriptedLoadableModule:
     def resourcePath(self, filename: str) -> str:
         return os.path.join(os.path.dirname(self.parent.path), "Resources", filename)
 
-    def getDefaultModuleDocumentationLink(self, docPage=None) -> str:  # noqa: N803
+    def getDefaultModuleDocumentationLink(self, docPage=None) -> str:
         return f'<p>For more information, see the <a href="{docPage or self.moduleName}">online documentation</a>.</p>'
 
     def runTest(self, msec: int = 100, **kwargs):
@@ -59,7 +58,7 @@ class ScriptedLoadableModuleWidget:
     def resourcePath(self, filename: str) -> str:
         return os.path.join(os.path.dirname(slicer.util.modulePath(self.moduleName)), "Resources", filename)
 
-    def _onModuleAboutToBeUnloaded(self, moduleName):  # noqa: N803
+    def _onModuleAboutToBeUnloaded(self, moduleName):
         if moduleName == self.moduleName:
             self.cleanup()
             slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
@@ -115,7 +114,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         super().__init__(*args, **kwargs)
         self.moduleTestNames = [name for name in dir(self) if "test" in name and callable(getattr(self, name))]
 
-    def delayDisplay(self, message: str, requestedDelay=None, msec=None):  # noqa: N803
+    def delayDisplay(self, message: str, requestedDelay=None, msec=None):
         slicer.util.delayDisplay(message, 50)
 
     def runTest(self):
@@ -131,23 +130,23 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 class SampleDataSource:
     """A data set of the SampleData module."""
 
-    sampleName: str | None = None  # noqa: N815
+    sampleName: str | None = None
     uris: object = None
-    fileNames: object = None  # noqa: N815
-    nodeNames: object = None  # noqa: N815
-    thumbnailFileName: str | None = None  # noqa: N815
-    loadFileTypes: object = None  # noqa: N815
-    loadFiles: object = None  # noqa: N815
-    loadFileProperties: dict = field(default_factory=dict)  # noqa: N815
+    fileNames: object = None
+    nodeNames: object = None
+    thumbnailFileName: str | None = None
+    loadFileTypes: object = None
+    loadFiles: object = None
+    loadFileProperties: dict = field(default_factory=dict)
     checksums: object = None
-    customDownloader: object = None  # noqa: N815
+    customDownloader: object = None
 
 
 class SampleDataLogic:
     """Knows the sample data that modules registered."""
 
     @staticmethod
-    def registerCustomSampleDataSource(category="Custom", loadFileType=None, **source):  # noqa: N803
+    def registerCustomSampleDataSource(category="Custom", loadFileType=None, **source):
         if loadFileType is not None:
             source["loadFileTypes"] = loadFileType
         if not hasattr(slicer.modules, "sampleDataSources"):
@@ -253,7 +252,8 @@ class Packaging(types.ModuleType):
     def load_requirements(self, path):
         from packaging.requirements import Requirement
 
-        lines = [line.partition("#")[0].strip() for line in open(path, encoding="utf-8")]
+        with open(path, encoding="utf-8") as file:
+            lines = [line.partition("#")[0].strip() for line in file]
         return [Requirement(line) for line in lines if line and not line.startswith("-")]
 
     def isPipInstallInProgress(self) -> bool:
@@ -262,7 +262,9 @@ class Packaging(types.ModuleType):
 
 def modules() -> dict[str, types.ModuleType]:
     """The Python modules that a scripted module imports, under the names that it imports."""
-    base, i18n, sample = (types.ModuleType(name) for name in ("slicer.ScriptedLoadableModule", "slicer.i18n", "SampleData"))
+    base, i18n, sample = (
+        types.ModuleType(name) for name in ("slicer.ScriptedLoadableModule", "slicer.i18n", "SampleData")
+    )
     base.__all__ = [
         "ScriptedLoadableModule",
         "ScriptedLoadableModuleWidget",
@@ -281,6 +283,3 @@ def modules() -> dict[str, types.ModuleType]:
         "slicer.packaging": Packaging(),
         "SampleData": sample,
     }
-
-
-assert sys.version_info >= (3, 11)

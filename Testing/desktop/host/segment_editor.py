@@ -36,7 +36,7 @@ COMMON_DEFAULTS = {
 SEGMENT_EVENTS = (slicer.vtkSegmentation.SegmentAdded, slicer.vtkSegmentation.SegmentRemoved)
 
 
-class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
+class qSlicerSegmentEditorAbstractEffect(QObject):
     """An effect: its parameters are attributes of the segment editor's node, as in Slicer."""
 
     def __init__(self, editor, name: str):
@@ -81,16 +81,16 @@ class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
         return None
 
 
-class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
+class qMRMLSegmentEditorWidget(qMRMLWidget):
     """Segments of one segmentation as buttons, and the effects; painting is done by :func:`paint`.
 
     As in Slicer: nothing can be set before the editor has its node; the first segment is selected with the
     segmentation; a removed segmentation or source volume is let go.
     """
 
-    segmentationNodeChanged = Signal(object)  # noqa: N815
-    sourceVolumeNodeChanged = Signal(object)  # noqa: N815
-    currentSegmentIDChanged = Signal(str)  # noqa: N815
+    segmentationNodeChanged = Signal(object)
+    sourceVolumeNodeChanged = Signal(object)
+    currentSegmentIDChanged = Signal(str)
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -198,7 +198,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
         self._unordered = on
         self.updateEffectList()
 
-    unorderedEffectsVisible = Property(bool, lambda self: self._unordered, _show_unordered)  # noqa: N815
+    unorderedEffectsVisible = Property(bool, lambda self: self._unordered, _show_unordered)
 
     def updateEffectList(self):
         """Show the buttons of the ordered effects, and of the others where they are wanted."""
@@ -219,7 +219,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
     def setMaximumNumberOfUndoStates(self, count: int):
         self.logic.SetMaximumNumberOfUndoStates(count)
 
-    maximumNumberOfUndoStates = Property(  # noqa: N815
+    maximumNumberOfUndoStates = Property(
         int, lambda self: self.logic.GetMaximumNumberOfUndoStates(), setMaximumNumberOfUndoStates
     )
 
@@ -228,12 +228,11 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
 
     def rotateSliceViewsToSegmentation(self):
         """Nothing is drawn."""
+
     def setUndoEnabled(self, on: bool):
         self.setProperty("_undo", on)
 
-    undoEnabled = Property(  # noqa: N815
-        bool, lambda self: self.property("_undo") is not False, setUndoEnabled
-    )
+    undoEnabled = Property(bool, lambda self: self.property("_undo") is not False, setUndoEnabled)
 
     def installKeyboardShortcuts(self, widget=None):
         self.setProperty("_shortcuts", True)
@@ -295,7 +294,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
 
 
 def paint(editor, mask: np.ndarray) -> None:
-    """What a stroke of the active effect does: ``mask`` (bool, k, j, i on the source volume's grid) is painted or erased.
+    """What a stroke of the active effect does to ``mask`` (bool, (k, j, i) on the source volume's grid).
 
     It goes through the real vtkSlicerSegmentEditorLogic, so that the editor's masking ("inside this segment only") and
     overwrite mode apply and Slicer's own events fire.
@@ -318,9 +317,7 @@ def paint(editor, mask: np.ndarray) -> None:
     logic.UpdateSelectedSegmentLabelmap()
     adding = effect.name != "Erase"
     mode = logic.ModificationModeAdd if adding else logic.ModificationModeRemove
-    logic.ModifySegmentByLabelmap(
-        node.GetSegmentationNode(), node.GetSelectedSegmentID(), modifier, mode, True, False
-    )
+    logic.ModifySegmentByLabelmap(node.GetSegmentationNode(), node.GetSelectedSegmentID(), modifier, mode, True, False)
 
 
 EDITOR_CLASSES = {"qMRMLSegmentEditorWidget": qMRMLSegmentEditorWidget}

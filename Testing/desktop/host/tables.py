@@ -52,10 +52,10 @@ class TableModel(QAbstractTableModel):
         return (self.node.GetColumnTitle(name) or name) + (f" [{unit}]" if unit else "")
 
 
-class qMRMLTableView(QTableView):  # noqa: N801
+class qMRMLTableView(QTableView):
     """Shows a table node; the user selects cells."""
 
-    mrmlSceneChanged = Signal(object)  # noqa: N815
+    mrmlSceneChanged = Signal(object)
     selected = Signal()
     signal_of = {"selectionChanged": "selected"}  # noqa: RUF012 -- Qt's own selectionChanged is no signal
 

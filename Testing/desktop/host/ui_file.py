@@ -1,6 +1,7 @@
-"""Reader of Qt Designer's .ui files: makes the host's widgets, sets what is written, and refuses names that do not exist."""
+"""Reader of Qt Designer's .ui files: makes the host's widgets and refuses names that do not exist."""
 
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
@@ -25,7 +26,7 @@ class UiFile:
         for label, name in self._buddies:
             label.setBuddy(self._named(name))
         stops = [self._named(stop.text) for stop in root.iterfind("tabstops/tabstop")]
-        for first, second in zip(stops, stops[1:], strict=False):
+        for first, second in pairwise(stops):
             QtWidgets.QWidget.setTabOrder(first, second)
         for connection in root.iterfind("connections/connection"):
             sender, signal, receiver, slot = (

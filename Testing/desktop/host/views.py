@@ -1,10 +1,13 @@
-"""The layout manager with its views: widgets without rendering, over real slice, 3D, table and plot nodes and logics."""
+"""The layout manager with its views: widgets without rendering, over real view nodes and slice logics."""
+
+import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import slicer
 import vtk
-from PySide6.QtCore import Property, QObject, QRect, Qt, Signal
+from PySide6.QtCore import Property, QObject, QRect, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout
 
 from .mrml_widgets import SceneObserver, qMRMLWidget
 
@@ -12,7 +15,7 @@ ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 VIEW_SIZE = (300, 300)
 
 
-class qMRMLSliceView(qMRMLWidget):  # noqa: N801
+class qMRMLSliceView(qMRMLWidget):
     """Where a slice would be drawn."""
 
     def __init__(self, node):
@@ -40,7 +43,7 @@ class qMRMLSliceView(qMRMLWidget):  # noqa: N801
         return self._node.GetXYToRAS().MultiplyPoint((*xyz, 1))[:3]
 
 
-class qMRMLSliceControllerWidget(qMRMLWidget):  # noqa: N801
+class qMRMLSliceControllerWidget(qMRMLWidget):
     """The bar above a slice."""
 
     def __init__(self, logic):
@@ -69,7 +72,7 @@ class qMRMLSliceControllerWidget(qMRMLWidget):  # noqa: N801
         self._logic.GetSliceNode().SetSliceVisible(on)
 
 
-class qMRMLSliceWidget(qMRMLWidget):  # noqa: N801
+class qMRMLSliceWidget(qMRMLWidget):
     """A slice view with its bar."""
 
     def __init__(self, logic):
@@ -80,7 +83,7 @@ class qMRMLSliceWidget(qMRMLWidget):  # noqa: N801
         column.addWidget(self._controller)
         column.addWidget(self._view)
 
-    sliceViewName = Property(str, lambda self: self._logic.GetSliceNode().GetLayoutName())  # noqa: N815
+    sliceViewName = Property(str, lambda self: self._logic.GetSliceNode().GetLayoutName())
 
     def sliceLogic(self):
         return self._logic
@@ -101,7 +104,7 @@ class qMRMLSliceWidget(qMRMLWidget):  # noqa: N801
         self._logic.FitSliceToBackground()
 
 
-class qMRMLThreeDView(qMRMLWidget):  # noqa: N801
+class qMRMLThreeDView(qMRMLWidget):
     """Where the 3D scene would be drawn."""
 
     def __init__(self, node):
@@ -120,7 +123,7 @@ class qMRMLThreeDView(qMRMLWidget):  # noqa: N801
         """Nothing is drawn."""
 
 
-class qMRMLThreeDWidget(qMRMLWidget):  # noqa: N801
+class qMRMLThreeDWidget(qMRMLWidget):
     """A 3D view with its bar."""
 
     def __init__(self, node):
@@ -137,10 +140,10 @@ class qMRMLThreeDWidget(qMRMLWidget):  # noqa: N801
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
 
 
-class qMRMLPlotView(qMRMLWidget):  # noqa: N801
+class qMRMLPlotView(qMRMLWidget):
     """Draws the series of a chart as plain lines: enough to see that there are some."""
 
-    dataSelected = Signal(object, object)  # noqa: N815
+    dataSelected = Signal(object, object)
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -216,11 +219,11 @@ class qMRMLPlotView(qMRMLWidget):  # noqa: N801
                 )
                 for x, y in line
             ]
-            for (x0, y0), (x1, y1) in zip(placed, placed[1:], strict=False):
+            for (x0, y0), (x1, y1) in pairwise(placed):
                 painter.drawLine(int(x0), int(y0), int(x1), int(y1))
 
 
-class qMRMLPlotWidget(qMRMLWidget):  # noqa: N801
+class qMRMLPlotWidget(qMRMLWidget):
     """A plot view with its bar."""
 
     def __init__(self, parent=None):
@@ -240,7 +243,7 @@ class qMRMLPlotWidget(qMRMLWidget):  # noqa: N801
         return self._view
 
 
-class qMRMLTableWidget(qMRMLWidget):  # noqa: N801
+class qMRMLTableWidget(qMRMLWidget):
     """A table view with its bar."""
 
     def __init__(self, parent=None):
@@ -262,10 +265,10 @@ class qMRMLTableWidget(qMRMLWidget):  # noqa: N801
         return self._view
 
 
-class qSlicerLayoutManager(QObject):  # noqa: N801
+class qSlicerLayoutManager(QObject):
     """Three slice views and a 3D view at first; further views as a layout's description names them."""
 
-    layoutChanged = Signal(int)  # noqa: N815
+    layoutChanged = Signal(int)
 
     def __init__(self, scene, application_logic):
         super().__init__()
@@ -308,8 +311,6 @@ class qSlicerLayoutManager(QObject):  # noqa: N801
             self.layoutChanged.emit(self._known)
 
     def _add_views_of_layout(self) -> None:
-        import xml.etree.ElementTree as ElementTree
-
         description = self._layout_node.GetCurrentLayoutDescription()
         for view in ElementTree.fromstring(description).iter("view") if description else ():
             kind, name = view.get("class"), view.get("singletontag")
@@ -330,18 +331,16 @@ class qSlicerLayoutManager(QObject):  # noqa: N801
                 setter(node)
 
     def _set_layout(self, arrangement: int) -> None:
-        if arrangement >= slicer.vtkMRMLLayoutNode.SlicerLayoutUserView and not self._layout_node.IsLayoutDescription(arrangement):
+        if arrangement >= slicer.vtkMRMLLayoutNode.SlicerLayoutUserView and not self._layout_node.IsLayoutDescription(
+            arrangement
+        ):
             raise ValueError(f"layout {arrangement} is not described: AddLayoutDescription first")
         self._layout_node.SetViewArrangement(arrangement)
 
     layout = Property(int, lambda self: self._layout_node.GetViewArrangement(), _set_layout)
-    threeDViewCount = Property(int, lambda self: len(self._three_d))  # noqa: N815
-    plotViewCount = Property(  # noqa: N815
-        int, lambda self: sum(kind == "vtkMRMLPlotViewNode" for kind, _ in self._others)
-    )
-    tableViewCount = Property(  # noqa: N815
-        int, lambda self: sum(kind == "vtkMRMLTableViewNode" for kind, _ in self._others)
-    )
+    threeDViewCount = Property(int, lambda self: len(self._three_d))
+    plotViewCount = Property(int, lambda self: sum(kind == "vtkMRMLPlotViewNode" for kind, _ in self._others))
+    tableViewCount = Property(int, lambda self: sum(kind == "vtkMRMLTableViewNode" for kind, _ in self._others))
 
     def setLayout(self, arrangement: int):
         self._set_layout(arrangement)
@@ -385,4 +384,3 @@ class qSlicerLayoutManager(QObject):  # noqa: N801
 
 
 VIEW_CLASSES = {cls.__name__: cls for cls in (qMRMLPlotView, qMRMLPlotWidget, qMRMLTableWidget)}
-del Qt, QWidget

@@ -1,4 +1,4 @@
-"""Which widget can show which type of parameter, as in Slicer's parameterNodeWrapper; the widget's class must fit exactly."""
+"""Which widget shows which type of parameter, as in Slicer's parameterNodeWrapper: the class must fit exactly."""
 
 from .parameter_node import PATHS, Choice, Decimals, Maximum, Minimum, Parameter, SingleStep, WithinRange, _is_enum
 
