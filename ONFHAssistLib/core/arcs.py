@@ -120,7 +120,7 @@ def surface_arc(necrosis: np.ndarray, plane: Plane, sphere: Sphere, side: Side) 
     """
     depth = surface_depth_mm(max(plane.pixel_mm))
     circle = section_radius_mm(plane, sphere)
-    if circle == 0:
+    if circle == 0 or not necrosis.any():
         return SurfaceArc(np.zeros(SECTORS, dtype=bool), depth)
     off_centre2 = sphere.radius_mm**2 - circle**2
     inner = np.sqrt(max(0.0, (sphere.radius_mm - depth) ** 2 - off_centre2))

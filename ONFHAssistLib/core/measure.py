@@ -16,9 +16,12 @@ from ONFHAssistLib.core.arcs import (
 from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
 from ONFHAssistLib.core.necrosis import bounding_box, outlines, ratio_interval
-from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, sample
+from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, reached, sample
 from ONFHAssistLib.core.sphere import sphere_coverage
 from ONFHAssistLib.core.volume import Volume
+
+Box = tuple[slice, slice, slice]
+"""Array slices (k, j, i) with start and stop."""
 
 LARGE_SLICE = 0.5
 """Only slices with at least half of the largest head area can be the worst one: polar slices reach 100 % of their
@@ -104,13 +107,14 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     return measure_near(head, replace(masks, head=head).cropped(box), box)
 
 
-def measure_near(grid: Volume, near: HipMasks, box: tuple[slice, slice, slice]) -> HipMeasurement:
+def measure_near(grid: Volume, near: HipMasks, box: Box, arcs: "PlaneArcs | None" = None) -> HipMeasurement:
     """Measure one hip whose masks are cropped to the head, as an edited one is kept: `measure_hip` gives the same.
 
     Args:
         grid: the input's; its array is not looked at, only its shape.
         near: boolean masks, cropped to ``box``.
-        box: the smallest box of ``grid``, as array slices (k, j, i), that holds the head.
+        box: the smallest box of ``grid`` that holds the head.
+        arcs: of this hip before its last edit, which makes it faster and changes no number.
     """
     masks = replace(near, necrosis=near.necrosis.like(near.necrosis.array.astype(bool) & near.head.array))
     head, necrosis = masks.head.array, masks.necrosis.array
@@ -121,6 +125,7 @@ def measure_near(grid: Volume, near: HipMasks, box: tuple[slice, slice, slice]) 
     head_count, necrosis_count = int(head.sum()), int(necrosis.sum())
     interval = bounds and ratio_interval(masks, bounds)
 
+    largest = (arcs or PlaneArcs()).largest_deg(grid, masks, box)
     coronal, sagittal = (_mid(grid, masks, name) for name in ("coronal", "sagittal"))
     portion = weight_bearing_portion(coronal.plane, masks.sphere, masks.landmarks, masks.side) if coronal else None
     return HipMeasurement(
@@ -137,8 +142,8 @@ def measure_near(grid: Volume, near: HipMasks, box: tuple[slice, slice, slice]) 
         mid_slice=next((s for s in slices if s.index == middle), None),
         coronal=coronal,
         sagittal=sagittal,
-        largest_coronal_deg=_largest_arc(grid, masks, "coronal"),
-        largest_sagittal_deg=_largest_arc(grid, masks, "sagittal"),
+        largest_coronal_deg=largest["coronal"],
+        largest_sagittal_deg=largest["sagittal"],
         weight_bearing=portion,
         lateral_end_deg=_lateral_end(coronal, portion, masks) if coronal and portion else None,
         pillars=_pillars(coronal, masks.sphere, masks.side) if coronal else None,
@@ -188,13 +193,75 @@ def _lateral_end(coronal: PlaneMeasurement, portion: WeightBearing, masks: HipMa
     return end
 
 
-def _largest_arc(grid: Volume, near: HipMasks, orientation: Orientation) -> float | None:
-    axis = native_axis(grid, orientation, near.sphere.radius_mm)
+class PlaneArcs:
+    """The arcs of the surface involved on all planes on which the largest one is sought.
+
+    Kept from one edit of a hip to the next, it measures only the planes that the edit reaches; what it returns does not
+    depend on what it was asked before.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._key: object = None
+        self._planes: dict[Orientation, list[Plane]] = {}
+        self._arcs: dict[tuple[Orientation, int], float] = {}
+        self._box: Box | None = None
+        self._necrosis = np.zeros((0, 0, 0), bool)
+
+    def largest_deg(self, grid: Volume, near: HipMasks, box: Box) -> dict[Orientation, float | None]:
+        """Return the largest arc over all planes of each orientation that show the head; None where none does.
+
+        Args as for `measure_near`, the necrosis clipped to the head.
+        """
+        key = (near.side, near.sphere, grid.array.shape, grid.ijk_to_ras.tobytes())
+        if key != self._key:
+            self._planes = {name: _planes(grid, name, near.sphere) for name in ("coronal", "sagittal")}
+            self._key, self._box, self._arcs = key, None, {}
+        edited, lesion = self._edited(grid, near, box), None
+        found: dict[Orientation, float | None] = {}
+        for name, planes in self._planes.items():
+            for number, plane in enumerate(planes):
+                if (name, number) in self._arcs and (edited is None or reached(edited, plane) is None):
+                    continue
+                lesion = lesion or _lesion(near)
+                arc = surface_arc(sample(lesion, plane), plane, near.sphere, near.side)
+                self._arcs[name, number] = arc.arc_deg
+            found[name] = max((self._arcs[name, number] for number in range(len(planes))), default=0.0)
+            if found[name] == 0 and not any(sample(near.head, plane).any() for plane in planes):
+                found[name] = None  # where there is an arc, there is necrosis, and the head around it
+        self._box, self._necrosis = box, near.necrosis.array
+        return found
+
+    def _edited(self, grid: Volume, near: HipMasks, box: Box) -> Volume | None:
+        """Return the smallest part of the grid in which the necrosis is another one than the last time."""
+        if self._box is None:
+            return None
+        joint = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, self._box, strict=True))
+        differs = np.zeros([part.stop - part.start for part in joint], bool)
+        for part, mask in ((box, near.necrosis.array), (self._box, self._necrosis)):
+            place = tuple(slice(a.start - j.start, a.stop - j.start) for a, j in zip(part, joint, strict=True))
+            differs[place] ^= mask
+        if not differs.any():
+            return None
+        inside = bounding_box(differs)
+        return grid.cropped(
+            tuple(slice(j.start + a.start, j.start + a.stop) for a, j in zip(inside, joint, strict=True))
+        )
+
+
+def _planes(grid: Volume, orientation: Orientation, sphere: Sphere) -> list[Plane]:
+    """Return the planes on which the largest arc is sought."""
+    axis = native_axis(grid, orientation, sphere.radius_mm)
     step = REFORMATTED_STEP_MM if axis is None else grid.spacing_mm[axis]
-    count = int(near.sphere.radius_mm // step)
-    planes = [plane_at(grid, orientation, near.sphere, n * step) for n in range(-count, count + 1)]
-    measured = [_on_plane(near, plane) for plane in planes if plane]
-    return max((m.arc.arc_deg for m in measured if m.head.any()), default=None)
+    count = int(sphere.radius_mm // step)
+    found = (plane_at(grid, orientation, sphere, n * step) for n in range(-count, count + 1))
+    return [plane for plane in found if plane]
+
+
+def _lesion(near: HipMasks) -> Volume:
+    """Return the necrosis in the smallest box: the less there is of it, the sooner a plane is sampled."""
+    empty = not near.necrosis.array.any()
+    return near.necrosis if empty else near.necrosis.cropped(bounding_box(near.necrosis.array))
 
 
 def _pillars(coronal: PlaneMeasurement, sphere: Sphere, side: Side) -> Pillars | None:

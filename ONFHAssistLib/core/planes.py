@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -45,12 +46,12 @@ class Plane:
     shape: tuple[int, int]
     voxel_index: tuple[int, int] | None = None
 
-    @property
+    @cached_property
     def pixel_mm(self) -> tuple[float, float]:
         """Distance between pixel centres along (columns, rows)."""
         return float(np.linalg.norm(self.column_step_mm)), float(np.linalg.norm(self.row_step_mm))
 
-    @property
+    @cached_property
     def normal_ras(self) -> np.ndarray:
         """Unit normal, anterior (coronal) or to the patient's right (sagittal)."""
         normal = np.cross(self.column_step_mm, self.row_step_mm)
@@ -150,11 +151,35 @@ def sample(volume: Volume, plane: Plane, order: int = 1) -> np.ndarray:
         plane: where.
         order: of the spline; 0 for labels.
     """
-    ijk = volume.ijk(plane.grid_ras())
-    out = ndimage.map_coordinates(
-        volume.array.astype(float), np.moveaxis(ijk, -1, 0)[::-1], order=order, mode="grid-constant"
-    )
-    return out >= 0.5 - 1e-6 if volume.array.dtype == bool else out
+    mask = volume.array.dtype == bool
+    found = np.zeros(plane.shape, bool if mask else float)
+    part = reached(volume, plane)
+    if part is None:
+        return found
+    row, column = np.mgrid[part]
+    at = np.moveaxis(volume.ijk(plane.ras(np.stack([column, row], axis=-1))), -1, 0)[::-1]
+    array = volume.array
+    if order == 1:  # then only the voxels next to the plane count
+        low = [int(np.clip(np.floor(axis.min()), 0, n - 1)) for axis, n in zip(at, array.shape, strict=True)]
+        high = [int(np.clip(np.floor(axis.max()) + 2, 1, n)) for axis, n in zip(at, array.shape, strict=True)]
+        array = array[tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))]
+        at = at - np.array(low)[:, None, None]
+    values = ndimage.map_coordinates(array.astype(float), at, order=order, mode="grid-constant")
+    found[part] = values >= 0.5 - 1e-6 if mask else values
+    return found
+
+
+def reached(volume: Volume, plane: Plane) -> tuple[slice, slice] | None:
+    """Return the rows and columns of a plane that lie within a voxel of the image; None where the plane misses it."""
+    size = np.array(volume.array.shape[::-1])
+    corners = volume.ras(np.where(np.indices((2, 2, 2)).reshape(3, 8).T, size, -1))
+    height = (corners - plane.origin_ras_mm) @ plane.normal_ras
+    if height.min() > 0 or height.max() < 0:
+        return None
+    pixels = plane.pixels(corners)
+    low, high = np.floor(pixels.min(axis=0)).astype(int), np.ceil(pixels.max(axis=0)).astype(int) + 1
+    columns, rows = (slice(max(0, a), min(n, b)) for a, b, n in zip(low, high, plane.shape[::-1], strict=True))
+    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
 
 def _inside(volume: Volume, point: np.ndarray) -> bool:

@@ -6,11 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Sphere
+from ONFHAssistLib.core.measure import Box
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.volume import Volume
-
-Box = tuple[slice, slice, slice]
-"""Array slices (k, j, i) with start and stop."""
 
 
 @dataclass(frozen=True)

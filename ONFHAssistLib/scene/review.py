@@ -14,12 +14,12 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
-from ONFHAssistLib.core.measure import measure_near
+from ONFHAssistLib.core.measure import Box, PlaneArcs, measure_near
 from ONFHAssistLib.curation.case import ReviewedCase
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
 from ONFHAssistLib.scene.automatic_outline import show_automatic_outline
-from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, Box, HipState, Patch
+from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
 from ONFHAssistLib.scene.state import (
@@ -70,6 +70,7 @@ class Review:
         self._saved: dict[Side, HipState] = dict(start)
         self._stamps: dict[MaskLabel, Hashable] = {}
         self._kept: dict[Side, Automatic] = {}
+        self._arcs: dict[Side, PlaneArcs] = {}
         self._observed: list[tuple[vtk.vtkObject, int]] = []
         self._writing = False
         self.segmentation_node: Node = segmentation.segmentation_node(volume_node)
@@ -464,7 +465,7 @@ class Review:
         if state.head_bits.size == 0:
             reason = "the mask of its head is empty; draw the head, or go back to the automatic result"
             return HipResult(side, "not graded", reason, state.sphere, state.landmarks)
-        measured = measure_near(self._grid, state.near(self._grid), state.box)
+        measured = measure_near(self._grid, state.near(self._grid), state.box, self._arcs.setdefault(side, PlaneArcs()))
         return replace(result_of(measured), threshold=automatic.result.threshold)
 
     def _draw(self, side: Side, state: HipState | None) -> None:

@@ -28,10 +28,10 @@ from ONFHAssistLib.core.hip import (
     StudyResult,
     ThresholdResult,
 )
-from ONFHAssistLib.core.measure import measure_near
+from ONFHAssistLib.core.measure import Box, measure_near
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.scene.hip_state import Automatic, Box, HipState, Patch
+from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
 
 SCHEMA = "onfh-assist-review/1"
