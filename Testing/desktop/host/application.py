@@ -6,11 +6,12 @@ import sys
 import types
 
 import slicer
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtGui, QtWidgets
 from PySide6.QtCore import Property, QObject, QSettings, Signal
 
 from . import pythonqt
 from .mrml_widgets import qMRMLWidget
+from .window import qSlicerMainWindow, qSlicerSettingsDialog
 
 LOGICS = {
     "colors": ("Colors", "vtkSlicerColorLogic"),
@@ -27,15 +28,6 @@ LOGICS = {
     "units": ("Units", "vtkSlicerUnitsLogic"),
     "volumes": ("Volumes", "vtkSlicerVolumesLogic"),
 }
-READERS = {
-    (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"): "VolumeFile",
-    (".seg.nrrd",): "SegmentationFile",
-    (".mrb", ".mrml"): "SceneFile",
-    (".mrk.json", ".fcsv"): "MarkupsFile",
-    (".txt", ".json"): "TextFile",
-}
-
-
 # Functions of slicer.app that are simply those of QApplication.
 FORWARDED = (
     *("palette", "setPalette", "font", "setFont", "style", "setStyleSheet", "primaryScreen", "screens", "clipboard"),
@@ -133,137 +125,6 @@ class qSlicerModuleManager(QObject):
 
     def modulesNames(self):
         return [name for name in vars(self._modules) if name.islower()]
-
-
-class qSlicerIOManager(QObject):
-    """Loads and saves through slicer-core's storage nodes."""
-
-    newFileLoaded = Signal(object)
-    fileSaved = Signal(object)
-
-    def fileType(self, path: str) -> str:
-        best = max(
-            ((end, kind) for ends, kind in READERS.items() for end in ends if str(path).lower().endswith(end)),
-            key=lambda found: len(found[0]),
-            default=None,
-        )
-        if best is None:
-            raise ValueError(f"the host does not read {os.path.basename(str(path))}")
-        return best[1]
-
-    def loadNodes(self, kind: str, properties: dict, nodes=None, messages=None) -> bool:
-        scene, path = slicer.mrmlScene, properties["fileName"]
-        name = properties.get("name") or os.path.basename(path).split(".")[0]
-        if kind == "SceneFile":
-            return self.loadScene(path, properties.get("clear", True))
-        if kind == "VolumeFile":
-            node = slicer.modules.volumes.logic().AddArchetypeVolume(path, name, int(bool(properties.get("labelmap"))))
-        elif kind == "SegmentationFile":
-            node = slicer.modules.segmentations.logic().LoadSegmentationFromFile(path, True, name)
-        elif kind == "MarkupsFile":
-            node = scene.GetNodeByID(slicer.modules.markups.logic().LoadMarkups(path, name))
-        else:
-            raise NotImplementedError(f"the host does not load {kind}")
-        if node is None:
-            return False
-        if nodes is not None:
-            nodes.AddItem(node)
-        if kind == "VolumeFile" and properties.get("show", True):
-            selection = slicer.app.applicationLogic().GetSelectionNode()
-            selection.SetActiveVolumeID(node.GetID())
-            slicer.app.applicationLogic().PropagateVolumeSelection()
-        self.newFileLoaded.emit(properties)
-        return True
-
-    def loadScene(self, path: str, clear: bool = True, messages=None) -> bool:
-        scene = slicer.mrmlScene
-        if path.endswith(".mrb"):
-            scene.SetURL("")
-            return bool(scene.ReadFromMRB(path, clear))
-        scene.SetURL(path)
-        return bool(scene.Connect() if clear else scene.Import())
-
-    def fileWriterFileType(self, node, extension: str = "") -> str:
-        return node.GetClassName()
-
-    def saveNodes(self, kind: str, properties: dict, messages=None) -> bool:
-        path = properties["fileName"]
-        if kind == "SceneFile":
-            return self.saveScene(path, QtGui.QImage())
-        node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
-        if node.GetStorageNode() is None:
-            node.AddDefaultStorageNode()
-        node.GetStorageNode().SetFileName(path)
-        return bool(node.GetStorageNode().WriteData(node))
-
-    def saveScene(self, path: str, screenshot=None, messages=None) -> bool:
-        scene = slicer.mrmlScene
-        if path.endswith(".mrb"):
-            return bool(scene.WriteToMRB(path, None))
-        scene.SetURL(path)
-        return bool(scene.Commit(path))
-
-    def addDefaultStorageNodes(self):
-        for node in slicer.util.getNodesByClass("vtkMRMLStorableNode", slicer.mrmlScene):
-            node.AddDefaultStorageNode()
-
-
-class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
-    """Switches between modules."""
-
-    moduleSelected = Signal(str)
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.selected, self.visited = "", []
-
-    selectedModule = Property(str, lambda self: self.selected)
-
-    def selectModule(self, name: str):
-        manager = slicer.app.moduleManager()
-        for other, entering in ((self.selected, False), (name, True)):
-            module = manager.module(other) if other else None
-            widget = getattr(module, "_living", lambda: None)() if module is not None else None
-            if widget is not None:
-                (widget.representation.enter if entering else widget.representation.exit)()
-        self.selected = name
-        self.visited.append(name)
-        self.moduleSelected.emit(name)
-
-
-class qSlicerMainWindow(QtWidgets.QMainWindow):
-    """The main window, with the module panel at its left."""
-
-    def __init__(self):
-        super().__init__()
-        self.setObjectName("qSlicerMainWindow")
-        self._selector = qSlicerModuleSelectorToolBar(self)
-        self.addToolBar(self._selector)
-        self.panel = QtWidgets.QScrollArea(widgetResizable=True)
-        self.panel.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarAlwaysOff)
-        dock = QtWidgets.QDockWidget(self)
-        dock.setObjectName("PanelDockWidget")
-        dock.setWidget(self.panel)
-        self.addDockWidget(QtCore.Qt.LeftDockWidgetArea, dock)
-        self.setCentralWidget(QtWidgets.QWidget())
-
-    def moduleSelector(self):
-        return self._selector
-
-
-class qSlicerSettingsDialog(QtWidgets.QDialog):
-    """Edit > Application settings."""
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.panels = {}
-
-    def addPanel(self, label: str, panel, parent=None):
-        self.panels[label] = panel
-
-    def setCurrentPanel(self, label: str):
-        if label not in self.panels:
-            raise ValueError(f"the application settings have no panel '{label}'")
 
 
 class qSlicerApplication(QObject):

@@ -13,84 +13,10 @@ import weakref
 import slicer
 import vtk
 
+from .annotations import Default, Validator
+
 PATHS = (pathlib.Path, pathlib.PosixPath, pathlib.PurePath, pathlib.PurePosixPath)
 PROPERTY = "SlicerParameterName"
-
-
-class Default:
-    """Annotation: the value that a parameter starts with."""
-
-    def __init__(self, value=None, *, generator=None):
-        self._value, self._generator = value, generator
-
-    @property
-    def value(self):
-        return self._generator() if self._generator else self._value
-
-
-class Decimals:
-    """Annotation for the decimals of a spin box or slider."""
-
-    def __init__(self, value: int):
-        self.value = value
-
-
-class SingleStep:
-    """Annotation for the step of a spin box or slider."""
-
-    def __init__(self, value: float):
-        self.value = value
-
-
-class Validator:
-    """Base class of the annotations that refuse a value."""
-
-    def validate(self, value) -> None:
-        raise NotImplementedError("validate is not implemented")
-
-
-class WithinRange(Validator):
-    """Refuses values outside [minimum, maximum]."""
-
-    def __init__(self, minimum, maximum):
-        self.minimum, self.maximum = minimum, maximum
-
-    def validate(self, value) -> None:
-        if not self.minimum <= value <= self.maximum:
-            raise ValueError(f"Value must be within range [{self.minimum}, {self.maximum}], is {value}")
-
-
-class Minimum(Validator):
-    """Refuses values below the minimum."""
-
-    def __init__(self, minimum):
-        self.minimum = minimum
-
-    def validate(self, value) -> None:
-        if value < self.minimum:
-            raise ValueError(f"Value must be at least {self.minimum}, is {value}")
-
-
-class Maximum(Validator):
-    """Refuses values above the maximum."""
-
-    def __init__(self, maximum):
-        self.maximum = maximum
-
-    def validate(self, value) -> None:
-        if value > self.maximum:
-            raise ValueError(f"Value must be at most {self.maximum}, is {value}")
-
-
-class Choice(Validator):
-    """Refuses values that are not listed."""
-
-    def __init__(self, choices):
-        self.choices = choices
-
-    def validate(self, value) -> None:
-        if value not in self.choices:
-            raise ValueError(f"Value is {value}, but must be in one of the following: {self.choices}")
 
 
 class Parameter:
@@ -101,7 +27,7 @@ class Parameter:
         self.type, self.annotations = _split(annotated)
         self.pack = getattr(self.type, "_is_parameterPack", False)
         self.nodes = _node_classes(self.type)
-        if not (self.pack or self.nodes or self.type in (int, float, str, bool, *PATHS) or _is_enum(self.type)):
+        if not (self.pack or self.nodes or self.type in (int, float, str, bool, *PATHS) or is_enum(self.type)):
             raise TypeError(f"Unable to create serializer for parameter {name} of type {annotated}")
         given = [annotation for annotation in self.annotations if isinstance(annotation, Default)]
         self._default = Default(default) if default is not None else given[0] if given else None
@@ -112,7 +38,7 @@ class Parameter:
             return self._default.value
         if self.nodes:
             return None
-        if _is_enum(self.type):
+        if is_enum(self.type):
             return next(iter(self.type))
         return self.type()
 
@@ -148,7 +74,7 @@ class Parameter:
         elif self.type is bool:
             node.SetParameter(key, "True" if value else "False")
         else:
-            node.SetParameter(key, value.name if _is_enum(self.type) else str(value))
+            node.SetParameter(key, value.name if is_enum(self.type) else str(value))
 
     def read(self, node, key: str):
         if self.pack:
@@ -159,10 +85,11 @@ class Parameter:
         text = node.GetParameter(key)
         if self.type is bool:
             return text == "True"
-        return self.type[text] if _is_enum(self.type) else self.type(text)
+        return self.type[text] if is_enum(self.type) else self.type(text)
 
 
-def _is_enum(type_) -> bool:
+def is_enum(type_) -> bool:
+    """Whether a parameter's type is an enumeration."""
     return isinstance(type_, type) and issubclass(type_, enum.Enum)
 
 

@@ -23,6 +23,7 @@ import shiboken6
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from . import names
+from .properties import property_name, read_property, write_enumeration, write_property
 
 QT_MODULES = (QtCore, QtGui, QtWidgets)
 
@@ -256,7 +257,7 @@ class BoundMethod:
             # An integer for an enumeration, which PythonQt takes and PySide does not.
             name = self.__name__[3:4].lower() + self.__name__[4:]
             one_integer = len(given) == 1 and isinstance(given[0], int)
-            if not (one_integer and _write_enumeration(self._owner._living(), name, given[0])):
+            if not (one_integer and write_enumeration(self._owner._living(), name, given[0])):
                 raise
             return None
 
@@ -354,8 +355,8 @@ class Instance(metaclass=ClassWrapper):
         if name in ("connect", "disconnect", "className", "delete", "inherits"):
             return getattr(self, f"_{name}")
         known = names.knows(type(qt_object), name, qt_object)
-        if known and (prop := _property_name(qt_object, name)):
-            return wrap(_read_property(qt_object, prop))
+        if known and (prop := property_name(qt_object, name)):
+            return wrap(read_property(qt_object, prop))
         if known:
             member = _bound_signal(qt_object, KEYWORDS.get(name, name)) if _has(qt_object, name) else None
             if isinstance(member, QtCore.SignalInstance):
@@ -377,8 +378,8 @@ class Instance(metaclass=ClassWrapper):
         qt_object = self._living()
         if isinstance(qt_object, QtCore.QObject):
             known = names.knows(type(qt_object), name, qt_object)
-            if known and (prop := _property_name(qt_object, name)):
-                return _write_property(qt_object, prop, value)
+            if known and (prop := property_name(qt_object, name)):
+                return write_property(qt_object, prop, value, unwrap(value))
             if names.is_property(type(qt_object), name):  # Slicer's class has it, the stand-in only keeps it
                 qt_object.setProperty(name, unwrap(value))
                 return None
@@ -451,60 +452,6 @@ def _of_value(owner: Instance, value, name: str):
 
 def _has(qt_object: QtCore.QObject, name: str) -> bool:
     return hasattr(qt_object, KEYWORDS.get(name, name))
-
-
-def _property_name(qt_object: QtCore.QObject, name: str) -> str | None:
-    """The property that a name means; 'name' is another word for 'objectName', QTimer's singleShot is none."""
-    meta = qt_object.metaObject()
-    if name == "name" and meta.indexOfProperty("name") < 0:
-        name = "objectName"
-    if name == "singleShot" and isinstance(qt_object, QtCore.QTimer):
-        return None
-    return name if meta.indexOfProperty(name) >= 0 else None
-
-
-def _read_property(qt_object: QtCore.QObject, name: str):
-    if isinstance(getattr(type(qt_object), name, None), QtCore.Property):
-        return getattr(qt_object, name)
-    for getter in (name, f"is{name[0].upper()}{name[1:]}", f"has{name[0].upper()}{name[1:]}"):
-        method = getattr(qt_object, getter, None)
-        if callable(method) and not isinstance(method, QtCore.SignalInstance):
-            return method()
-    return qt_object.property(name)
-
-
-def _write_enumeration(qt_object: QtCore.QObject, name: str, value) -> bool:
-    meta = qt_object.metaObject()
-    index = meta.indexOfProperty(name)
-    return index >= 0 and meta.property(index).isEnumType() and meta.property(index).write(qt_object, value)
-
-
-def _write_property(qt_object: QtCore.QObject, name: str, value) -> None:
-    meta, where = qt_object.metaObject(), f"{type(qt_object).__name__}.{name}"
-    prop = meta.property(meta.indexOfProperty(name))
-    if not prop.isWritable():
-        raise AttributeError(f"Property {where} is not writable")
-    given = unwrap(value)
-    if isinstance(getattr(type(qt_object), name, None), QtCore.Property):
-        setattr(qt_object, name, given)
-        return
-    wrong = f"Property {where} of type '{prop.typeName()}' does not accept {value!r}"
-    if value is None or not isinstance(given, str | bool | int | float | list | tuple | enum.Enum | shiboken6.Object):
-        raise AttributeError(wrong)
-    if isinstance(given, float) and prop.typeName() in ("int", "uint"):
-        given = int(given)
-    if prop.typeName() == "QString" and not isinstance(given, str):
-        given = str(given)
-    if isinstance(given, str) and prop.typeName() in ("int", "uint", "double", "bool"):
-        raise AttributeError(wrong)
-    setter = getattr(qt_object, f"set{name[0].upper()}{name[1:]}", None)
-    if setter is not None and not isinstance(given, int):
-        try:
-            setter(given)
-        except TypeError:
-            raise AttributeError(wrong) from None
-    elif not prop.write(qt_object, given.value if isinstance(given, enum.Enum) else given):
-        raise AttributeError(wrong)
 
 
 def _signature(qt_object: QtCore.QObject, signature: str, slots: bool = False) -> tuple[str, list[str]]:

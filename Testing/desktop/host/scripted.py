@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import slicer
 
+from .annotations import Choice, Decimals, Default, Maximum, Minimum, SingleStep, Validator, WithinRange
+from .parameter_node import PROPERTY, isParameterNodeWrapper, parameterNodeWrapper, parameterPack
+
 
 class ScriptedLoadableModule:
     """Describes a module to Slicer, through the properties of its parent."""
@@ -275,7 +278,12 @@ def modules() -> dict[str, types.ModuleType]:
         setattr(base, name, globals()[name])
     i18n.tr, i18n.translate = tr, translate
     sample.SampleDataLogic, sample.SampleDataSource = SampleDataLogic, SampleDataSource
-    wrapper = importlib.import_module(f"{__package__}.parameter_node")
+    wrapper = types.ModuleType("slicer.parameterNodeWrapper")
+    for cls in (Choice, Decimals, Default, Maximum, Minimum, SingleStep, Validator, WithinRange):
+        setattr(wrapper, cls.__name__, cls)
+    for function in (parameterNodeWrapper, parameterPack, isParameterNodeWrapper):
+        setattr(wrapper, function.__name__, function)
+    wrapper.SlicerParameterNamePropertyName = PROPERTY
     return {
         "slicer.ScriptedLoadableModule": base,
         "slicer.i18n": i18n,

@@ -15,19 +15,24 @@ from PySide6 import QtCore, QtTest, QtWidgets
 from . import application, pythonqt, scripted, watch
 from .ctk_widgets import CTK_CLASSES
 from .dialogs import Dialogs
+from .files import qSlicerIOManager
 from .markups_widgets import MARKUPS_CLASSES, place_point
 from .mrml_widgets import MRML_CLASSES
+from .plots import qMRMLPlotView, qMRMLPlotWidget
 from .segment_editor import EDITOR_CLASSES, paint
-from .tables import qMRMLTableView
+from .tables import qMRMLTableView, qMRMLTableWidget
 from .ui_file import UiFile
-from .views import VIEW_CLASSES, qSlicerLayoutManager
+from .views import qSlicerLayoutManager
+from .window import qSlicerMainWindow
 
 SLICER_CLASSES = {
     **MRML_CLASSES,
-    **VIEW_CLASSES,
     **EDITOR_CLASSES,
     **MARKUPS_CLASSES,
+    "qMRMLPlotView": qMRMLPlotView,
+    "qMRMLPlotWidget": qMRMLPlotWidget,
     "qMRMLTableView": qMRMLTableView,
+    "qMRMLTableWidget": qMRMLTableWidget,
     "qSlicerScriptedLoadableModule": application.qSlicerScriptedLoadableModule,
     "qSlicerScriptedLoadableModuleWidget": application.qSlicerScriptedLoadableModuleWidget,
 }
@@ -146,13 +151,13 @@ class Host:
         self._cpp = types.SimpleNamespace()
         layout = self._cpp.layout = qSlicerLayoutManager(self.scene, self.application_logic)
         manager = self._cpp.manager = application.qSlicerModuleManager(self.modules)
-        io = self._cpp.io = application.qSlicerIOManager()
+        io = self._cpp.io = qSlicerIOManager()
         app = self._cpp.app = application.qSlicerApplication(
             str(self.folder), layout, io, manager, self.application_logic
         )
         self.application = app
         slicer.app = pythonqt.wrap(app)
-        self.window = application.qSlicerMainWindow()
+        self.window = qSlicerMainWindow()
         self.window.resize(1280, 900)
         self.window.show()
 

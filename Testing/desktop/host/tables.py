@@ -3,9 +3,9 @@
 import slicer
 import vtk
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
-from PySide6.QtWidgets import QTableView
+from PySide6.QtWidgets import QTableView, QVBoxLayout
 
-from .mrml_widgets import SceneObserver
+from .mrml_widgets import SceneObserver, qMRMLWidget
 
 
 class TableModel(QAbstractTableModel):
@@ -108,3 +108,23 @@ class qMRMLTableView(QTableView):
 
     def tableModel(self):
         return self._model
+
+
+class qMRMLTableWidget(qMRMLWidget):
+    """A table view with its bar."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._view = qMRMLTableView(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._view)
+
+    def setMRMLTableViewNode(self, node):
+        self._view.setMRMLTableViewNode(node)
+
+    def mrmlTableViewNode(self):
+        return self._view.mrmlTableViewNode()
+
+    def tableView(self):
+        return self._view

@@ -1,6 +1,7 @@
 """Which widget shows which type of parameter, as in Slicer's parameterNodeWrapper: the class must fit exactly."""
 
-from .parameter_node import PATHS, Choice, Decimals, Maximum, Minimum, Parameter, SingleStep, WithinRange, _is_enum
+from .annotations import Choice, Decimals, Maximum, Minimum, SingleStep, WithinRange
+from .parameter_node import PATHS, Parameter, is_enum
 
 SLIDERS = ("ctkSliderWidget", "qMRMLSliderWidget")
 NUMBERS = ("QDoubleSpinBox", "ctkDoubleSpinBox", "ctkDoubleSlider", "qMRMLSpinBox", *SLIDERS)
@@ -54,7 +55,7 @@ def connector_for(widget, annotated) -> Connector:
             widget.decimals = 0 if type_ is int else decimals.value
         _limits(widget, parameter, -1e308, 1e308, must=name in SLIDERS)
         return prop("value", "valueChanged", type_, type_)
-    if name in ("QComboBox", "ctkComboBox") and (_is_enum(type_) or type_ in (int, float, str, bool)):
+    if name in ("QComboBox", "ctkComboBox") and (is_enum(type_) or type_ in (int, float, str, bool)):
         return _combo(widget, parameter)
     if type_ is str and name == "QLineEdit":
         return Connector(
@@ -88,7 +89,7 @@ def _limits(widget, parameter: Parameter, lowest, highest, must: bool) -> None:
 
 
 def _combo(widget, parameter: Parameter) -> Connector:
-    if _is_enum(parameter.type):
+    if is_enum(parameter.type):
         label = getattr(parameter.type, "label", lambda member: member.name)
         choices = list(parameter.type)
     else:
