@@ -141,6 +141,48 @@ def test_the_widgets_and_the_parameter_node_follow_each_other(host, write):
     assert node.GetParameter("comment") == "looked at" and node.GetParameter("limit") == "7.5"
 
 
+def test_a_reload_makes_the_panel_anew_without_entering_it_again(host, write):
+    import slicer
+
+    path = write()
+    before = host.load(path)
+    path.write_text(path.read_text().replace("self.pressed.append(self.parameters.limit)", "self.pressed.append(-1)"))
+    before.onReload()
+    after = slicer.modules.ExampleWidget
+    assert before.cleaned and after is not before and after.entered == 0 and after.parent.isEntered
+    host.spin()
+    host.click(after.ui.applyButton)
+    assert after.pressed == [-1]
+
+
+def test_another_module_is_opened_and_this_one_again(host, write):
+    import slicer
+
+    widget = host.load(write())
+    slicer.util.selectModule("Data")
+    assert not widget.parent.isEntered and slicer.util.selectedModule() == "Data"
+    slicer.util.selectModule("Example")
+    assert widget.parent.isEntered and widget.entered == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "misspelt", "error"),
+    [
+        ('name="noneEnabled"', 'name="noneEnable"', AttributeError),
+        ("<signal>mrmlSceneChanged(vtkMRMLScene*)</signal>", "<signal>sceneChanged(vtkMRMLScene*)</signal>", TypeError),
+        ("<slot>setMRMLScene(vtkMRMLScene*)</slot>", "<slot>setScene(vtkMRMLScene*)</slot>", TypeError),
+        ("<cstring>volumeSelector</cstring>", "<cstring>volumeSelektor</cstring>", ValueError),
+        ("<string>limit</string>", "<string>limits</string>", ValueError),
+        ('class="QLineEdit"', 'class="QLineEditor"', AttributeError),
+        ("<class>ctkSliderWidget</class>", "<class>ctkSlider</class>", ValueError),
+    ],
+)
+def test_what_is_misspelt_in_the_ui_file_is_noticed(host, write, written, misspelt, error):
+    assert written in UI
+    with pytest.raises(error):
+        host.load(write(ui=UI.replace(written, misspelt)))
+
+
 def test_quitting_cleans_the_module_up(host, write):
     widget = host.load(write())
     host.close()

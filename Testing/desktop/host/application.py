@@ -90,12 +90,8 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         return self._python
 
     def reload(self):
-        """Make the Python side anew, as slicer.util.reloadScriptedModule wants it."""
-        if self.entered and self._python is not None:
-            self.exit()
-        self._python = self._make(pythonqt.wrap(self))
-        self._python.setup()
-        self.enter()
+        """Make the Python side anew, as slicer.util.reloadScriptedModule wants it; Slicer does not enter it again."""
+        self.setup()
 
     def enter(self):
         if self._python is None:
