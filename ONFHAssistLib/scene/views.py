@@ -26,6 +26,8 @@ ORIENTATIONS: tuple[Orientation, ...] = ("sagittal", "coronal", "axial")
 
 _RIGHT_OF_VIEW = {"sagittal": (0, -1, 0), "coronal": (-1, 0, 0), "axial": (-1, 0, 0)}
 _TOP_OF_VIEW = {"sagittal": (0, 0, 1), "coronal": (0, 0, 1), "axial": (0, 1, 0)}
+_NORMAL_OF_VIEW = {"sagittal": (-1, 0, 0), "coronal": (0, 1, 0), "axial": (0, 0, 1)}
+"""As in Slicer's own presets, so that the sliders run the way they did."""
 
 
 def slice_nodes(scene: Scene) -> list[Node]:
@@ -85,8 +87,7 @@ def show_hip(scene: Scene, volume_node: Node, sphere: Sphere) -> None:
         orientation = orientation_of(node)
         plane = None if orientation == "axial" else mid_plane(grid, orientation, sphere)
         if plane is not None:
-            across, down = (np.array(step) / np.linalg.norm(step) for step in (plane.column_step_mm, plane.row_step_mm))
-            axes = np.array([across, -down, plane.normal_ras]).T
+            axes = _towards(np.array([plane.column_step_mm, plane.row_step_mm, plane.normal_ras]).T, orientation)
             _look(node, grid, axes, _on_plane(centre, np.array(plane.origin_ras_mm), plane.normal_ras), extent)
         elif orientation == _orientation(grid):
             _look(node, grid, _slice_axes(grid), _on_slice(grid, _nearest(grid, centre), centre), extent)
@@ -203,17 +204,21 @@ def _nearest(grid: Volume, point: np.ndarray) -> int:
 
 
 def _anatomical_axes(orientation: Orientation) -> np.ndarray:
-    """Columns: right and top of the view, and the normal towards R, A or S, as in Slicer's own presets."""
-    normal = np.eye(3)[ORIENTATIONS.index(orientation)]
-    return np.array([_RIGHT_OF_VIEW[orientation], _TOP_OF_VIEW[orientation], normal], float).T
+    """Columns: right and top of the view, and its normal."""
+    return np.array([_RIGHT_OF_VIEW[orientation], _TOP_OF_VIEW[orientation], _NORMAL_OF_VIEW[orientation]], float).T
 
 
 def _slice_axes(grid: Volume) -> np.ndarray:
     """The same for the slices along k: the volume's axes, each turned the way in which the view runs."""
-    axes, anatomical = grid.axes_ras, _anatomical_axes(_orientation(grid))
-    across = int(np.argmax(np.abs(axes[:, :2].T @ anatomical[:, 0])))
-    chosen = axes[:, [across, 1 - across, 2]]
-    return chosen * np.sign((chosen * anatomical).sum(axis=0))
+    axes, orientation = grid.axes_ras, _orientation(grid)
+    across = int(np.argmax(np.abs(axes[:, :2].T @ _RIGHT_OF_VIEW[orientation])))
+    return _towards(axes[:, [across, 1 - across, 2]], orientation)
+
+
+def _towards(axes: np.ndarray, orientation: Orientation) -> np.ndarray:
+    """Turn each axis (a column) the way in which a view runs, and give it the length 1."""
+    axes = axes / np.linalg.norm(axes, axis=0)
+    return axes * np.sign((axes * _anatomical_axes(orientation)).sum(axis=0))
 
 
 def _on_slice(grid: Volume, index: int, near: np.ndarray) -> np.ndarray:

@@ -35,14 +35,16 @@ def test_the_weight_bearing_portion_ends_where_it_was_built(side, medial, latera
 @pytest.mark.parametrize("orientation", ["coronal", "sagittal"])
 @pytest.mark.parametrize("axes", [CORONAL, AXIAL, SAGITTAL])
 def test_the_points_of_the_outline_lie_on_the_slice_at_their_angles(side, orientation, axes):
-    plane = mid_plane(grid((1.0, 1.0, 3.0), axes), orientation, SPHERE)
+    centre = CENTRE + [0.4, 0.9, 1.1]  # off the slices
+    sphere = Sphere(tuple(float(x) for x in centre), RADIUS_MM)
+    plane = mid_plane(grid((1.0, 1.0, 3.0), axes), orientation, sphere)
     angles = np.array([-170.0, -90, -10, 0, 35, 90, 179])
-    points = circle_ras_mm(plane, SPHERE, side, angles, radii=1.2)
+    points = circle_ras_mm(plane, sphere, side, angles, radii=1.2)
     assert (points - plane.origin_ras_mm) @ plane.normal_ras == pytest.approx(np.zeros(7), abs=1e-9)
-    assert angle_deg(plane, SPHERE, side, points) == pytest.approx(angles, abs=1e-9)
-    middle = plane.ras(plane.pixels(CENTRE))
+    assert angle_deg(plane, sphere, side, points) == pytest.approx(angles, abs=1e-9)
+    middle = plane.ras(plane.pixels(centre))
     distance = np.linalg.norm(points - middle, axis=1)
-    assert distance == pytest.approx(np.full(7, 1.2 * section_radius_mm(plane, SPHERE)), abs=1e-9)
+    assert distance == pytest.approx(np.full(7, 1.2 * section_radius_mm(plane, sphere)), abs=1e-9)
 
 
 def test_landmarks_that_enclose_nothing_give_no_portion():

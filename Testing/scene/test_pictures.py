@@ -60,6 +60,22 @@ def test_a_left_hip_is_the_mirror_image_of_a_right_one(study):
     assert (np.abs(a - b).max(axis=-1) > 60).mean() < 0.02
 
 
+def name_at(pixels: np.ndarray, where: str) -> np.ndarray:
+    """What is written in the left or right margin, turned upright."""
+    margin = round(len(pixels) * MARGIN_DEG / (2 * (POLAR_TO_DEG + MARGIN_DEG)))
+    alpha = pixels[..., 3] / 255.0
+    part = np.rot90(alpha[:, : margin - 2], -1) if where == "left" else np.rot90(alpha[:, 2 - margin :], 1)
+    rows, columns = (np.flatnonzero(part.max(axis=axis) > 0.2) for axis in (1, 0))
+    return part[rows[0] : rows[0] + 8, columns[0] : columns[0] + 30]
+
+
+def test_lateral_is_named_at_the_left_of_a_right_hip_and_at_the_right_of_a_left_one(study):
+    right, left = (picture(masks) for masks in study.masks)
+    for same, other in ((("left", "right"), "left"), (("right", "left"), "right")):
+        one, two, wrong = name_at(right, same[0]), name_at(left, same[1]), name_at(left, other)
+        assert np.abs(one - two).mean() < 0.5 * np.abs(one - wrong).mean()
+
+
 def test_a_healthy_head_has_no_tint(study):
     pixels = picture(study.masks[1]).astype(int)
     assert (pixels[..., 0] - pixels[..., 2] > 40).sum() == 0

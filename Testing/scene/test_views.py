@@ -91,6 +91,17 @@ def test_the_views_keep_the_radiological_convention(placed):
         assert axes.T @ axes == pytest.approx(np.eye(3), abs=1e-6)
 
 
+@pytest.mark.parametrize("axes", [CORONAL, AXIAL, SAGITTAL], ids=["coronal", "axial", "sagittal"])
+def test_straight_slices_are_shown_in_the_orientations_of_slicer_itself(axes):
+    scene = make_scene()
+    before = {name: slice_to_ras(view(scene, name))[:3, :3] for name in VIEWS}
+    node = add_volume(scene, grid(axes, (1.0, 1.0, 5.0), (100, 100, 100), centre=CENTRE))
+    for show in (lambda: views.jump_to_slice(scene, node, 3, CENTRE), lambda: views.show_hip(scene, node, SPHERE)):
+        show()
+        for name in VIEWS:
+            assert slice_to_ras(view(scene, name))[:3, :3] == pytest.approx(before[name])
+
+
 def test_a_hip_is_in_the_middle_of_every_view_and_fits(placed):
     scene, node, volume, _ = placed
     views.show_hip(scene, node, SPHERE)
