@@ -34,8 +34,9 @@ def palette(dark: bool) -> QtGui.QPalette:
 
 
 def set_theme(application: QtCore.QObject, dark: bool) -> None:
-    """Switch the theme as a user does in the settings: palette and signal."""
+    """Switch the theme as a user does in the settings: style, palette and signal."""
     QtWidgets.QApplication.setPalette(palette(dark))
+    QtWidgets.QApplication.setStyle("Fusion")  # lets widgets with a style sheet follow
     application.paletteChanged.emit(QtWidgets.QApplication.palette())
 
 
