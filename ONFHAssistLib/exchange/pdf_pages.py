@@ -49,7 +49,7 @@ def pages(content: dict[str, Any]) -> bytes:
     document.build(
         list(_story(content, patient)),
         canvasmaker=lambda *args, **options: _Numbered(
-            *args, patient=patient, **{**options, "invariant": True, "pageCompression": 1}
+            *args, patient=patient, **{**options, "invariant": True, "pageCompression": 1, "initialFontName": TEXT}
         ),
     )
     return file.getvalue()
