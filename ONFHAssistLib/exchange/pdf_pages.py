@@ -24,6 +24,8 @@ MARGIN = 14 * mm
 WIDTH = A4[0] - 2 * MARGIN
 GAP = 6 * mm
 PAD = 3.5 * mm
+FONT = ("FONTNAME", (0, 0), (-1, -1), TEXT)
+"""Of a table's cells; reportlab's own would not be in the file."""
 FRAME = 6
 """What reportlab adds to the margins, in points."""
 WARN, WARN_PAPER, WARN_LINE, ACCENT = "#8a4b00", "#fff4de", "#efbf6c", "#14507f"
@@ -136,6 +138,7 @@ def _card(hip: dict[str, Any], width: float) -> Flowable:
                 [[chip, [_named(row), *_reasons(row)]]],
                 colWidths=[13 * mm, inner - 13 * mm],
                 style=[
+                    FONT,
                     ("VALIGN", (0, 0), (-1, -1), "TOP"),
                     ("LINEABOVE", (0, 0), (-1, -1), 0.5, HexColor(LINE)),
                     ("LEFTPADDING", (0, 0), (-1, -1), 0),
@@ -245,6 +248,7 @@ def _threshold(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
              for n, row in enumerate(rows)],
             colWidths=[0.36 * width, 0.32 * width, 0.32 * width],
             style=[
+                FONT,
                 ("LINEBELOW", (0, 0), (-1, -1), 0.5, HexColor(LINE)),
                 ("LEFTPADDING", (0, 0), (-1, -1), 0),
                 ("TOPPADDING", (0, 0), (-1, -1), 2),
@@ -257,7 +261,7 @@ def _threshold(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
         return Table(
             [[table], [told], [sheet]],
             colWidths=[width],
-            style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)],
+            style=[FONT, ("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)],
         )
 
     return _pictures(content, "threshold", "The system S-T1: a threshold inside the head", keys, draw)
@@ -271,14 +275,15 @@ def _sheet(
     wide = width / columns - 3
     drawn = [figures.tile(shown, *colours, wide, shown.measured.index in look_first) for shown in tiles]
     rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
-    rows = [row + [""] * (columns - len(row)) for row in rows]
+    rows = [row + [[]] * (columns - len(row)) for row in rows]
     style = [
+        FONT,
         *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP")),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
     ]
     if len(tiles) < count:
         note = _text(f"{len(tiles)} of {count} slices; all of them are in {rest}.", 7.5, SOFT)
-        rows.append([note] + [""] * (columns - 1))
+        rows.append([note] + [[]] * (columns - 1))
         style.append(("SPAN", (0, -1), (-1, -1)))
     return Table(rows, colWidths=[width / columns] * columns, style=style)
 
@@ -308,9 +313,10 @@ def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
     for title, facts in groups:
         rows = [[_text(name, 7, SOFT), _text(text, 7)] for name, text in facts]
         table = Table(
-            rows or [["", ""]],
+            rows or [[[], []]],
             colWidths=[0.32 * width, 0.68 * width],
             style=[
+                FONT,
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("LEFTPADDING", (0, 0), (-1, -1), 0),
                 ("TOPPADDING", (0, 0), (-1, -1), 0.5),
@@ -361,7 +367,7 @@ def _side_by_side(cells: list[Any], width: float) -> Flowable:
     """Put cells of this width beside each other, with a gap."""
     row, widths = [], []
     for cell in cells:
-        row += ["", cell] if row else [cell]
+        row += [[], cell] if row else [cell]
         widths += [GAP, width] if widths else [width]
     return Table(
         [row],
@@ -369,6 +375,7 @@ def _side_by_side(cells: list[Any], width: float) -> Flowable:
         hAlign="LEFT",
         splitInRow=1,
         style=[
+            FONT,
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")),
         ],
@@ -383,6 +390,7 @@ def _box(content: list[Flowable], width: float, line: str = LINE, paper: str = "
         splitInRow=1,
         cornerRadii=[5, 5, 5, 5],
         style=[
+            FONT,
             ("BOX", (0, 0), (-1, -1), 0.7, HexColor(line)),
             ("BACKGROUND", (0, 0), (-1, -1), HexColor(paper)),
             ("LEFTPADDING", (0, 0), (-1, -1), PAD),

@@ -1,6 +1,7 @@
 """The report as a PDF: what it says and shows, on pages that can be printed."""
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -97,10 +98,12 @@ def test_each_slice_of_the_contact_sheet_is_drawn(study):
     assert len({tile.picture.image for hip in shown for tile in hip["tiles"]}) + coronal + polar == drawn
 
 
-def test_fonts_are_in_the_file(study):
+def test_every_font_that_is_used_is_in_the_file(study):
     for page in opened(study).pages:
-        for font in page["/Resources"]["/Font"].values():
-            font = font.get_object()
+        used = set(re.findall(r"/(\S+) [\d.]+ Tf", page.get_contents().get_data().decode("latin-1")))
+        assert len(used) >= 2
+        for name in used:
+            font = page["/Resources"]["/Font"][f"/{name}"].get_object()
             assert "/FontFile2" in font["/FontDescriptor"].get_object()
 
 
