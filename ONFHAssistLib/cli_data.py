@@ -50,6 +50,23 @@ def check(
         raise typer.Exit(FAULTS_FOUND)
 
 
+@data.command()
+def key(
+    folder: Folder,
+    add: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The key that you were handed: keep it on this computer.")
+    ] = None,
+) -> None:
+    """Tell where the key of a data set lies, which every member needs; or add one that was handed over."""
+    from ONFHAssistLib.curation.folder import open_store
+
+    store = open_store(folder, add)
+    if store.key_file.exists():
+        print(f"{store.key_file}\nHand this file to members of the data set only, and never lay it into the data set.")
+    else:
+        print(f"The key is not on this computer; ask a member for {store.key_file.name} and give it with --add.")
+
+
 def print_status(found: "DataStatus") -> None:
     """Print the counts as a table."""
     from rich.console import Console

@@ -51,6 +51,7 @@ class _Seen:
     grades: dict[str, str] = field(default_factory=dict)
     images: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     training: dict[str, int] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
 
 
 def check(
@@ -102,22 +103,27 @@ def _case(folder: Path, case_id: str, seen: _Seen, repair: Repair | None) -> Ite
     path = layout.case_file(case_id)
     seen.files.add(path)
     try:
-        facts, edited = index.read_record(folder / path), False
-        newest = folder / records.kept_file(facts["versions"][-1]["number"], records.CASE)
-        edited = newest.exists() and newest.read_bytes() != (folder / path).read_bytes()
-        problem = "was changed by something else than this software" if edited else ""
+        facts = index.read_record(folder / path, case_id)
+        problem = ""
     except ValueError as error:
         problem = str(error)
+    if not problem:
+        newest = records.kept_file(facts["versions"][-1]["number"], records.CASE)
+        if (folder / newest).exists() and (folder / newest).read_bytes() != (folder / path).read_bytes():
+            if _is_sound(folder / newest, case_id):
+                problem = "was changed by something else than this software"
+            else:
+                yield Finding("history", newest, "A save in the history is damaged.", "get it back from a copy")
     if problem:
-        kept = journal_copy(folder, case_id)
+        kept = _kept_case(folder, case_id)
         remedy = REPAIR if kept else "get it back from a copy"
         finding = Finding("case-file", path, f"The file of the case {problem}.", remedy)
         if kept is None:
             yield finding
+            seen.unknown.append(case_id)
             return
-        content = kept.read_bytes()
+        content, facts = kept
         yield _mended(finding, repair, lambda: repair.put(path, content))
-        facts = index.read_record_bytes(content, case_id)
     yield from _files(folder, facts, seen, repair)
     seen.saves |= {entry["number"] for entry in facts["versions"]}
     summary = index.summary_of(facts)
@@ -165,24 +171,23 @@ def _files(folder: Path, facts: dict[str, Any], seen: _Seen, repair: Repair | No
 
 def _history(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Finding]:
     """Find saves that no case knows of: their case file is missing or an older one."""
-    lost: dict[str, int] = {}
+    lost: dict[str, tuple[bytes, dict[str, Any]]] = {}
     for number in journal.numbers(folder):
         if number in seen.saves:
             continue
         try:
-            lost[layout.read_json(journal.entry(folder, number) / records.CASE)["case"]] = number
-        except (OSError, ValueError, KeyError, TypeError):
+            path = folder / records.kept_file(number, records.CASE)
+            facts = index.read_record(path, None)
+            lost[facts["case"]] = path.read_bytes(), facts
+        except (OSError, ValueError):
             path = f"{journal.HISTORY}/{number:06d}"
             yield Finding("history", path, "A save in the history is not complete.", "get it back from a copy")
-    for case_id, number in lost.items():
+    for case_id, (content, facts) in lost.items():
         path = layout.case_file(case_id)
-        if path in seen.files and not (folder / path).exists():
-            continue
         text = "The file of the case is missing or older than its last save."
-        content = (folder / records.kept_file(number, records.CASE)).read_bytes()
         finding = Finding("case-file", path, text, f"{REPAIR}, then check again")
         yield _mended(finding, repair, lambda target=path, good=content: repair.put(target, good))
-        seen.files |= {path, *index.read_record_bytes(content, case_id)["files"]}
+        seen.files |= {path, *facts["files"]}
         if repair:
             yield from _case(folder, case_id, seen, repair)
     for number in sorted(seen.saves - set(journal.numbers(folder))):
@@ -208,7 +213,7 @@ def _strangers(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Fin
             continue
         for entry in sorted(os.scandir(folder / place), key=lambda entry: entry.name):
             path = f"{place}/{entry.name}"
-            if path in seen.files:
+            if path in seen.files or entry.name.startswith(tuple(seen.unknown)):
                 continue
             text = "This file belongs to no case; nnU-Net takes everything in imagesTr and labelsTr for training data."
             finding = Finding("orphan", path, text, f"{REPAIR}: it is moved to {layout.SET_ASIDE}/")
@@ -216,6 +221,8 @@ def _strangers(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Fin
 
 
 def _lists(store: Store, seen: _Seen, repair: Repair | None) -> Iterator[Finding]:
+    if seen.unknown:
+        return  # what they should say is not known
     patients = {name: {"fold": min(folds), "grade": seen.grades[name]} for name, folds in sorted(seen.folds.items())}
     for name, content in data_set_files(store.folder.name, store.modality, patients, seen.training).items():
         good = layout.json_of(content)
@@ -231,13 +238,19 @@ def _lists(store: Store, seen: _Seen, repair: Repair | None) -> Iterator[Finding
         yield _mended(finding, repair, lambda target=name, right=content: repair.put(target, right))
 
 
-def journal_copy(folder: Path, case_id: str) -> Path | None:
-    """Return the newest copy of a case's file in the history."""
+def _is_sound(path: Path, case_id: str) -> bool:
+    try:
+        return bool(index.read_record(path, case_id))
+    except ValueError:
+        return False
+
+
+def _kept_case(folder: Path, case_id: str) -> tuple[bytes, dict[str, Any]] | None:
+    """Return the newest sound copy of a case's file in the history, and what it says."""
     for number in reversed(journal.numbers(folder)):
-        path = folder / records.kept_file(number, records.CASE)
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            if layout.read_json(path)["case"] == case_id:
-                return path
+        with contextlib.suppress(OSError, ValueError):
+            path = folder / records.kept_file(number, records.CASE)
+            return path.read_bytes(), index.read_record(path, case_id)
     return None
 
 

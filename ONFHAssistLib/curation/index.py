@@ -17,6 +17,7 @@ from typing import Any
 
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.curation.layout import CASE_FORMAT
+from ONFHAssistLib.curation.pose import Pose
 
 _TABLE = "CREATE TABLE IF NOT EXISTS cases (case_id TEXT PRIMARY KEY, stamp TEXT, summary TEXT)"
 _LAYOUT = 1
@@ -86,24 +87,29 @@ def cases(folder: Path) -> tuple[CaseSummary, ...]:
         return _cases(folder, None)
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a case file; ValueError where it is damaged, of a newer version, or of another case than its name says."""
-    return read_record_bytes(path.read_bytes(), path.stem)
+def read_record(path: Path, case_id: str | None) -> dict[str, Any]:
+    """Read a case file, or a copy of one.
 
+    Args:
+        path: of the file.
+        case_id: the case that it should be of; None: any.
 
-def read_record_bytes(content: bytes, case_id: str) -> dict[str, Any]:
-    """Read the content of a case file; see `read_record`."""
+    Raises:
+        ValueError: it is damaged, of another version, or of another case.
+    """
     try:
-        record = json.loads(content)
+        record = json.loads(path.read_bytes())
     except ValueError as error:
         raise ValueError("is damaged") from error
     try:
         if record["format"] != CASE_FORMAT:
             raise ValueError(f"has the format {record['format']!r} of another version of this software")
         summary_of(record)
+        Pose.from_json(record["pose"])
+        record["files"].items()
     except (KeyError, TypeError, IndexError, StopIteration, AttributeError) as error:
         raise ValueError("is not complete") from error
-    if record["case"] != case_id:
+    if case_id is not None and record["case"] != case_id:
         raise ValueError(f"is that of the case {record['case']}")
     return record
 
@@ -124,7 +130,7 @@ def _cases(folder: Path, cache: Path | None) -> tuple[CaseSummary, ...]:
             if known.pop(case_id, None) == stamp:
                 continue
             try:
-                summary = summary_of(read_record(Path(entry.path)))
+                summary = summary_of(read_record(Path(entry.path), case_id))
             except FileNotFoundError:
                 continue
             except ValueError as error:

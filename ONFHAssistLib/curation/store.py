@@ -57,7 +57,7 @@ class Store:
     def record(self, case_id: str) -> dict[str, Any]:
         """Return all that is known of a case (``cases/<case>.json``); raises InputError where that can't be read."""
         try:
-            return index.read_record(self.folder / layout.case_file(case_id))
+            return index.read_record(self.folder / layout.case_file(case_id), case_id)
         except FileNotFoundError as error:
             raise InputError(f"The data set {self.folder.name} has no case {case_id}; list its cases.") from error
         except ValueError as error:

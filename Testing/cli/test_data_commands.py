@@ -40,7 +40,17 @@ def test_check_tells_what_is_wrong_and_mends_it_when_asked(store, capsys):
     assert cli.main(["data", "check", str(store.folder)]) == 0
 
 
-@pytest.mark.parametrize("command", ["status", "check"])
+def test_the_key_is_handed_to_another_member(store, tmp_path, monkeypatch, capsys):
+    assert cli.main(["data", "key", str(store.folder)]) == 0
+    mine = Path(capsys.readouterr().out.splitlines()[0])
+    monkeypatch.setenv("ONFH_KEYS", str(tmp_path / "keys of another member"))
+    assert cli.main(["data", "key", str(store.folder)]) == 0
+    assert "ask a member" in capsys.readouterr().out
+    assert cli.main(["data", "key", str(store.folder), "--add", str(mine)]) == 0
+    assert Path(capsys.readouterr().out.splitlines()[0]).read_bytes() == mine.read_bytes()
+
+
+@pytest.mark.parametrize("command", ["status", "check", "key"])
 def test_a_folder_that_is_no_data_set_ends_in_one_sentence(tmp_path, capsys, command):
     assert cli.main(["data", command, str(tmp_path / "nowhere")]) == 2
     said = capsys.readouterr()

@@ -167,6 +167,42 @@ def test_a_save_of_the_history_that_is_lost_is_found(filled):
     assert {one.remedy.split(",")[0] for one in found} == {"get it back from a copy"}
 
 
+@pytest.mark.parametrize("spoiled", ["{", "[]", '{"case": "x"}'])
+def test_a_spoiled_save_in_the_history_is_told_and_does_not_stop_the_check(filled, spoiled):
+    case_id = approved(filled)
+    number = filled.record(case_id)["versions"][-1]["number"]
+    (journal.entry(filled.folder, number) / "case.json").write_text(spoiled)
+    before = every_byte(filled.folder)
+    (finding,) = check(filled, repair=True)
+    assert finding.code == "history" and not finding.repaired and "from a copy" in finding.remedy
+    assert every_byte(filled.folder) == before
+
+
+def test_files_of_a_case_that_nobody_can_read_any_more_stay_where_they_are(filled):
+    case_id = approved(filled)
+    number = filled.record(case_id)["versions"][-1]["number"]
+    for path in (filled.folder / layout.case_file(case_id), journal.entry(filled.folder, number) / "case.json"):
+        path.write_text("{")
+    before = every_byte(filled.folder)
+    found = check(filled, repair=True)
+    assert {one.code for one in found} == {"case-file", "history"} and not any(one.repaired for one in found)
+    assert every_byte(filled.folder) == before
+
+
+def test_a_case_file_of_an_older_backup_is_brought_up_to_date(filled):
+    case_id = approved(filled)
+    path = filled.folder / layout.case_file(case_id)
+    older = path.read_bytes()
+    masks = Hip().masks(filled.reopen(case_id).image, 30.0) if case_id.endswith("R") else None
+    filled.save(dataclasses.replace(filled.reopen(case_id), comment="newer", **({"masks": masks} if masks else {})))
+    sound = every_byte(filled.folder)
+    path.write_bytes(older)
+    assert any("older than its last save" in one.message for one in check(filled))
+    check(filled, repair=True)
+    assert check(filled) == () and filled.reopen(case_id).comment == "newer"
+    assert {name: b for name, b in every_byte(filled.folder).items() if "set-aside" not in name} == sound
+
+
 def test_an_interrupted_save_is_found_and_finished(filled, monkeypatch):
     case_id = approved(filled)
     opened = filled.reopen(case_id)
