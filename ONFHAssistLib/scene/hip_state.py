@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Sphere
+from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import Box
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.volume import Volume
@@ -65,6 +65,15 @@ class Automatic:
         """The hip as the networks made it."""
         head, necrosis = (Patch(self.box, mask.array) for mask in (self.near.head, self.near.necrosis))
         return HipState.of(head, necrosis, self.near.sphere, self.near.landmarks, self)
+
+
+def automatic_of(result: StudyResult) -> dict[Side, Automatic]:
+    """Return what an analysis made of each hip that it has segmented."""
+    graded = {hip.side: hip for hip in result.hips}
+    by_threshold = {masks.side: masks for masks in result.threshold_masks}
+    return {
+        masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side)) for masks in result.masks
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """The steps back and forth of a review: whole states, so that a step can never be half undone. Plain Python."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
@@ -36,6 +37,10 @@ class History(Generic[State]):
         self._line[self._at + 1 :] = [(words, state)]
         self._line = self._line[-self._steps - 1 :]
         self._at = len(self._line) - 1
+
+    def change(self, change: Callable[[State], State]) -> None:
+        """Replace every state by what ``change`` makes of it; the steps stay."""
+        self._line = [(words, change(state)) for words, state in self._line]
 
     def undo(self) -> str | None:
         """Go one step back; return what is undone, or None at the start."""

@@ -1,27 +1,27 @@
 """One study under review: its nodes in a scene, and what a reader does with them."""
 
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import vtk
 
 from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, Sphere, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import Box, PlaneArcs, measure_near
-from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation.case import ReviewedCase, same_grid
 from ONFHAssistLib.exchange.figures import slice_axis
-from ONFHAssistLib.scene import markups, overlay, segmentation, tables
-from ONFHAssistLib.scene.automatic_outline import show_automatic_outline
-from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
+from ONFHAssistLib.scene import markups, segmentation
+from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch, automatic_of
 from ONFHAssistLib.scene.history import History
+from ONFHAssistLib.scene.move import Move, require_rigid
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
+from ONFHAssistLib.scene.stage import Stage, batch
 from ONFHAssistLib.scene.state import (
     SignOff,
     keep,
@@ -37,8 +37,6 @@ from ONFHAssistLib.scene.volumes import grid_of, study_from_node
 
 States = Mapping[Side, HipState]
 What = Literal["head", "necrosis"]
-MOVED_MM = 0.01
-"""A volume whose grid lies this far from where it was has been moved."""
 
 
 class Review:
@@ -68,15 +66,11 @@ class Review:
         self._history: History[States] = History(dict(start))
         self._hips: dict[Side, HipResult] = {}
         self._saved: dict[Side, HipState] = dict(start)
-        self._stamps: dict[MaskLabel, Hashable] = {}
         self._kept: dict[Side, Automatic] = {}
         self._arcs: dict[Side, PlaneArcs] = {}
-        self._observed: list[tuple[vtk.vtkObject, int]] = []
-        self._writing = False
-        self.segmentation_node: Node = segmentation.segmentation_node(volume_node)
-        with self._own_writing():
-            self._show({}, self._states)
-        self._watch()
+        self._stage = Stage(volume_node, self._touched, self._gone)
+        self.segmentation_node: Node = self._stage.segmentation_node
+        self._show({}, self._states)
 
     @classmethod
     def begin(cls, scene: Scene, volume_node: Node, result: StudyResult) -> "Review":
@@ -88,15 +82,10 @@ class Review:
         if volume_node is None or volume_node.GetScene() is not scene:
             raise InputError("The volume was removed while it was analysed; load it again.")
         grid = grid_of(volume_node)
-        if grid.array.shape != result.volume.array.shape or not _near(grid.ijk_to_ras, result.volume.ijk_to_ras):
+        if not same_grid(grid, result.volume):
             raise InputError("The volume was changed or moved while it was analysed; analyse it again.")
-        graded = {hip.side: hip for hip in result.hips}
-        by_threshold = {masks.side: masks for masks in result.threshold_masks}
-        start = {
-            masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side)).state
-            for masks in result.masks
-        }
-        with _batch(scene):
+        start = {side: automatic.state for side, automatic in automatic_of(result).items()}
+        with batch(scene):
             remove_review(volume_node)
             try:
                 return cls(volume_node, result, start)
@@ -118,7 +107,7 @@ class Review:
                 continue
             volume = study_from_node(node).volume
             result, automatic = kept(node, volume)
-            with _batch(scene):
+            with batch(scene):
                 restored.append(cls(node, result, {side: _as_kept(node, one) for side, one in automatic.items()}))
         return restored
 
@@ -130,12 +119,12 @@ class Review:
 
     def hip(self, side: Side) -> HipResult:
         """Return the result of a hip as it is now; "not graded" with the reason where there are no masks."""
-        return self._hips[side]
+        return self._hips.get(side) or HipResult(side, "not graded", "it was not asked for")
 
     def automatic(self, side: Side) -> HipResult:
         """Return the result that the networks had made of a hip."""
         state = self._states.get(side)
-        return state.automatic.result if state else self._hips[side]
+        return state.automatic.result if state else self.hip(side)
 
     def masks(self, side: Side) -> HipMasks:
         """Return the masks of a hip as they are now, on the grid of the input; raises InputError where it has none."""
@@ -170,26 +159,25 @@ class Review:
     def update(self) -> tuple[Side, ...]:
         """Read what was changed in the scene, measure and grade it, and show it; one step of the history.
 
-        Necrosis outside of the head is cut off, in the segment too. A segment that was deleted counts as empty.
+        Necrosis outside of the head is cut off, in the segment too. A segment that was deleted counts as empty. Where
+        a transform has moved the volume, everything follows it, the steps of the history as well.
 
         Returns:
             the sides that have changed.
 
         Raises:
-            InputError: the volume was moved, so that the masks do not lie on it any more.
+            InputError: the volume was changed, so that the masks do not lie on it any more.
         """
         if self.closed:
             return ()
-        self._require_place()
-        before = self._states
-        with self._own_writing():
-            if markups.landmarks_node(self.volume_node) is not self._landmarks_node:  # the reader has deleted it
-                self._watch_landmarks(before)
-            now = {side: self._read(side, state) for side, state in before.items()}
-            changed = tuple(side for side in now if now[side] is not before[side])
-            if changed:
-                self._history.push("; ".join(_words(side, before[side], now[side]) for side in changed), now)
-                self._show(now, now, changed)
+        grid = grid_of(self.volume_node)
+        moved = not same_grid(grid, self._grid)
+        if moved:
+            require_rigid(self._grid, grid)
+        changed = self._take_edits(points=not moved)
+        if moved:
+            self._move(grid)
+            return self.sides
         return changed
 
     @property
@@ -348,22 +336,18 @@ class Review:
                 f"The draft of this study cannot be read ({error}); start from the automatic result."
             ) from error
         before = self._states
-        with self._own_writing():
-            self._history.push("draft taken up", {**before, **states})
-            self._show(before, self._states)
+        self._history.push("draft taken up", {**before, **states})
+        self._show(before, self._states)
 
     def close(self) -> None:
         """Stop observing the scene; the nodes stay. Idempotent."""
         self.closed = True
-        while self._observed:
-            thing, tag = self._observed.pop()
-            thing.RemoveObserver(tag)
+        self._stage.close()
 
     def remove(self) -> None:
         """Close the review and take its nodes out of the scene, but not the volume."""
-        self.close()
-        with _batch(self.scene):
-            remove_review(self.volume_node)
+        self.closed = True
+        self._stage.remove()
 
     @property
     def _states(self) -> States:
@@ -374,178 +358,92 @@ class Review:
             raise InputError(f"The {side} hip is not segmented; click on the centre of its head to segment it.")
         return self._states[side]
 
-    def _require_place(self) -> None:
-        grid = grid_of(self.volume_node)
-        if grid.array.shape != self._grid.array.shape or not _near(grid.ijk_to_ras, self._grid.ijk_to_ras):
-            raise InputError("The volume was moved or changed under its review; undo that, or analyse it again.")
+    def _take_edits(self, points: bool) -> tuple[Side, ...]:
+        """Make a step of what was changed in the scene; return the sides."""
+        before, stage = self._states, self._stage
+        with stage.writing():
+            if stage.bring_back_landmarks():
+                for side, state in before.items():
+                    stage.show_points(side, state)
+            now = {side: stage.masks_of(side, state) for side, state in before.items()}
+            if points:
+                now = {side: stage.points_of(side, state) for side, state in now.items()}
+            changed = tuple(side for side in now if now[side] is not before[side])
+            if changed:
+                self._history.push("; ".join(_words(side, before[side], now[side]) for side in changed), now)
+            for side in changed:
+                stage.show_points(side, now[side])
+                self._measure(side)
+        return changed
 
-    def _read(self, side: Side, state: HipState) -> HipState:
-        """Return the hip as it is in the scene: ``state`` itself where it is the same."""
-        found = state
-        marks = {}
-        for label, known in zip(segmentation.labels_of(side), (state.head, state.necrosis), strict=True):
-            stamp = segmentation.stamp(self.segmentation_node, label)
-            marks[label] = known
-            if stamp != self._stamps[label]:
-                marks[label] = segmentation.read_mask(self.segmentation_node, self.volume_node, label) or EMPTY
-                self._stamps[label] = stamp
-        head, necrosis = marks.values()
-        if head is not state.head or necrosis is not state.necrosis:
-            found = state.with_masks(head, necrosis)
-            label = MaskLabel.necrosis(side)
-            if int(found.necrosis.array.sum()) != int(necrosis.array.sum()):
-                self._write(label, found.necrosis)
-        found = self._with_points_of(side, found)
-        return state if found.same_as(state) else found
-
-    def _with_points_of(self, side: Side, state: HipState) -> HipState:
-        node = markups.landmarks_node(self.volume_node)
-        sphere = markups.read_sphere(node, side)
-        landmarks, _ = markups.read_landmarks(node, side)
-        if sphere is None:  # a head has a centre: what took its position away does not count
-            sphere = state.sphere
-        return state.with_points(sphere, landmarks)
+    def _move(self, grid: Volume) -> None:
+        """Follow the volume to its new place, with every step of the history."""
+        moved = Move(self._grid, grid)
+        self._grid = grid
+        self._saved = {side: moved.state(state) for side, state in self._saved.items()}
+        self._history.change(lambda states: {side: moved.state(state) for side, state in states.items()})
+        self.result = moved.result(self.result)
+        with self._stage.writing():
+            self._stage.place()
+        self._show({}, self._states)
 
     def _do(self, words: str, side: Side, state: HipState) -> None:
         before = self._states
         if side in before and state.same_as(before[side]):
+            self._show(before, before)  # a segment may be missing
             return
-        with self._own_writing():
-            self._history.push(words, {**before, side: state})
-            self._show(before, self._states)
+        self._history.push(words, {**before, side: state})
+        self._show(before, self._states)
 
     def _step(self, step: Callable[[], str | None]) -> str | None:
         before = self._states
         words = step()
         if words is not None:
-            with self._own_writing():
-                self._show(before, self._states)
+            self._show(before, self._states)
         return words
 
-    def _show(self, before: States, now: States, sides: tuple[Side, ...] | None = None) -> None:
-        """Bring scene and results from one state to another; ``sides`` are measured even where nothing differs."""
-        node = markups.landmarks_node(self.volume_node)
-        for side in self.sides if sides is None else sides:
-            state, earlier = now.get(side), before.get(side)
-            for label in segmentation.labels_of(side):
-                if state is None:
-                    segmentation.remove_mask(self.segmentation_node, label)
+    def _show(self, before: States, now: States) -> None:
+        """Bring the scene from one state to another, and measure what differs."""
+        with self._stage.writing():
+            for side in SIDES:
+                state, earlier = now.get(side), before.get(side)
+                if side not in self.sides and earlier is None:
                     continue
-                mask = state.head if label == MaskLabel.head(side) else state.necrosis
-                missing = segmentation.segment_id(self.segmentation_node, label) is None
-                if (
-                    earlier is None
-                    or (state is not earlier and not state.same_masks(earlier))
-                    or (missing and not sides)
-                ):
-                    self._write(label, mask)
-            if sides is None and state is not None and state is earlier:
-                continue
-            markups.write_landmarks(
-                node, side, state.landmarks if state else Landmarks(), state.sphere if state else None
-            )
-            self._hips[side] = self._measured(side, state)
-            self._draw(side, state)
-        automatic = {side: state.automatic for side, state in now.items()}
-        if automatic != self._kept:
-            keep(self.volume_node, self.result, automatic)
-            self._kept = automatic
+                self._stage.show_masks(side, state, earlier)
+                if state is None or state is not earlier:
+                    self._stage.show_points(side, state)
+                    self._measure(side)
+            automatic = {side: state.automatic for side, state in now.items()}
+            if automatic != self._kept:
+                keep(self.volume_node, self.result, automatic)
+                self._kept = automatic
 
-    def _write(self, label: MaskLabel, mask: Patch) -> None:
-        segmentation.write_mask(self.segmentation_node, self.volume_node, label, mask)
-        self._stamps[label] = segmentation.stamp(self.segmentation_node, label)
+    def _measure(self, side: Side) -> None:
+        state = self._states.get(side)
+        self._hips[side] = self._measured(side, state)
+        self._stage.show_numbers(self._grid, state, self._hips[side])
 
     def _measured(self, side: Side, state: HipState | None) -> HipResult:
         if state is None:
             missed = next((hip for hip in self.result.hips if hip.side == side), None)
             return missed or HipResult(side, "not graded", "it was not asked for")
-        automatic = state.automatic
-        if state.same_as(automatic.state):
-            return automatic.result
+        if state.same_as(state.automatic.state):
+            return state.automatic.result
         if state.head_bits.size == 0:
             reason = "the mask of its head is empty; draw the head, or go back to the automatic result"
             return HipResult(side, "not graded", reason, state.sphere, state.landmarks)
-        measured = measure_near(self._grid, state.near(self._grid), state.box, self._arcs.setdefault(side, PlaneArcs()))
-        return replace(result_of(measured), threshold=automatic.result.threshold)
+        arcs = self._arcs.setdefault(side, PlaneArcs())
+        measured = measure_near(self._grid, state.near(self._grid), state.box, arcs)
+        return replace(result_of(measured), threshold=state.automatic.result.threshold)
 
-    def _draw(self, side: Side, state: HipState | None) -> None:
-        hip = self._hips[side]
-        automatic = state.automatic.result if state else None
-        tables.update_table(tables.hip_table(self.volume_node, side), self._grid, hip, automatic)
-        masks = None
-        if state is not None:  # the overlay looks at the grid, not at the voxels
-            masks = HipMasks(side, self._grid, self._grid, state.sphere, state.landmarks)
-        overlay.update_overlay(overlay.overlay_nodes(self.volume_node, side), hip, masks)
-        start = state.automatic.state if state and self.changed(side) else None
-        show_automatic_outline(self.volume_node, side, self._grid, start and start.necrosis)
-
-    def _watch(self) -> None:
-        import slicer
-
-        events = slicer.vtkSegmentation
-        node = self.segmentation_node
-        for event in (events.SourceRepresentationModified, events.SegmentRemoved, vtk.vtkCommand.ModifiedEvent):
-            self._observe(node, event, self._touched)
-        self._watch_landmarks()
-        self._observe(self.volume_node, self.volume_node.TransformModifiedEvent, self._touched)
-        self._observe(self.scene, self.scene.NodeAboutToBeRemovedEvent, self._removed)
-        self._observe(self.scene, self.scene.StartCloseEvent, self._scene_closes)
-
-    def _watch_landmarks(self, states: States | None = None) -> None:
-        """Observe the landmarks, which are made anew and placed where they were deleted."""
-        node = self._landmarks_node = markups.landmarks_node(self.volume_node)
-        for side, state in (states or {}).items():
-            markups.write_landmarks(node, side, state.landmarks, state.sphere)
-        for event in (
-            node.PointModifiedEvent,
-            node.PointPositionDefinedEvent,
-            node.PointPositionUndefinedEvent,
-            vtk.vtkCommand.ModifiedEvent,
-        ):
-            self._observe(node, event, self._touched)
-
-    def _observe(self, thing: vtk.vtkObject, event: int, callback: Callable) -> None:
-        self._observed.append((thing, thing.AddObserver(event, callback)))
-
-    def _touched(self, *_: object) -> None:
-        if not self._writing and not self.closed:
+    def _touched(self) -> None:
+        if not self.closed:
             self.on_touch()
-
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _removed(self, caller: object, event: str, node: Node) -> None:
-        if self._writing or self.closed:
-            return
-        if node is self.volume_node:
-            self._gone("The volume under review was removed.")
-        elif node is self.segmentation_node:
-            self._gone("The segmentation of the review was removed.")
-
-    def _scene_closes(self, *_: object) -> None:
-        self._gone("The scene was closed.")
 
     def _gone(self, reason: str) -> None:
         if not self.closed:
             self.close()
             self.on_gone(reason)
-
-    @contextmanager
-    def _own_writing(self) -> Iterator[None]:
-        """What happens inside is this review's doing: nobody is told that it was touched."""
-        before, self._writing = self._writing, True
-        try:
-            yield
-        finally:
-            self._writing = before
-
-
-@contextmanager
-def _batch(scene: Scene) -> Iterator[None]:
-    """Let views and lists wait until all nodes are there."""
-    scene.StartState(scene.BatchProcessState)
-    try:
-        yield
-    finally:
-        scene.EndState(scene.BatchProcessState)
 
 
 def _as_kept(volume_node: Node, automatic: Automatic) -> HipState:
@@ -575,10 +473,6 @@ def _joint_box(one: Box, other: Box) -> Box:
     return tuple(
         slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
     )
-
-
-def _near(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(np.abs(one - other).max() < MOVED_MM)
 
 
 def _with_slice(mine: Patch, theirs: Patch, index: int) -> Patch:

@@ -1,0 +1,99 @@
+"""A volume that is moved takes its review along: masks stay with the voxels, points and spheres go with the patient."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.grade import result_of
+from ONFHAssistLib.core.hip import HipMasks, Landmarks, Point, Sphere, StudyResult
+from ONFHAssistLib.core.measure import measure_hip, measure_near
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.scene.hip_state import Automatic, HipState
+
+RIGID = 1e-4
+"""A rotation's matrix is orthogonal to this."""
+
+
+def require_rigid(before: Volume, now: Volume) -> None:
+    """Raise InputError unless a grid was only moved and turned."""
+    turn = _motion(before, now)[:3, :3]
+    rigid = np.allclose(turn @ turn.T, np.eye(3), atol=RIGID) and np.linalg.det(turn) > 0
+    if before.array.shape != now.array.shape or not rigid:
+        raise InputError("The volume was changed or scaled under its review; undo that, or analyse it again.")
+
+
+class Move:
+    """The way from one place of a grid to another; what was the same object before is one afterwards, too."""
+
+    def __init__(self, before: Volume, now: Volume) -> None:
+        """Take both grids, of the same shape."""
+        self._motion = _motion(before, now)
+        self._grid = now
+        self._automatic: dict[int, tuple[Automatic, Automatic]] = {}
+        self._states: dict[int, tuple[HipState, HipState]] = {}
+
+    def state(self, state: HipState) -> HipState:
+        """Return a hip at its new place."""
+        if id(state) not in self._states:
+            automatic = self.automatic(state.automatic)
+            points = {"sphere": self._sphere(state.sphere), "landmarks": self._landmarks(state.landmarks)}
+            at_start = state is state.automatic.state
+            moved = automatic.state if at_start else replace(state, automatic=automatic, **points)
+            self._states[id(state)] = (state, moved)  # the key holds as long as its object lives
+        return self._states[id(state)][1]
+
+    def automatic(self, automatic: Automatic) -> Automatic:
+        """Return what the networks had made of a hip at its new place, measured there."""
+        if id(automatic) not in self._automatic:
+            near = self._masks(automatic.near, self._grid.cropped(automatic.box))
+            result = result_of(measure_near(self._grid, near, automatic.box))
+            threshold = automatic.threshold and self._masks(automatic.threshold, self._grid)
+            if threshold:
+                slices = measure_hip(threshold).slices
+                result = replace(result, threshold=replace(automatic.result.threshold, slices=slices))
+            moved = Automatic(automatic.box, near, result, threshold)
+            self._automatic[id(automatic)] = (automatic, moved)
+        return self._automatic[id(automatic)][1]
+
+    def result(self, result: StudyResult) -> StudyResult:
+        """Return a study at its new place, its hips measured there."""
+        masks = tuple(self._masks(masks, self._grid) for masks in result.masks)
+        extra = tuple(self._masks(masks, self._grid) for masks in result.threshold_masks)
+        measured = {m.side: result_of(measure_hip(m)) for m in masks}
+        slices = {m.side: measure_hip(m).slices for m in extra}
+        hips = []
+        for hip in result.hips:
+            moved = measured.get(hip.side, hip)
+            if hip.threshold and hip.side in slices:
+                moved = replace(moved, threshold=replace(hip.threshold, slices=slices[hip.side]))
+            hips.append(moved)
+        volume = Volume(result.volume.array, self._grid.ijk_to_ras)
+        return replace(result, volume=volume, hips=tuple(hips), masks=masks, threshold_masks=extra)
+
+    def _masks(self, masks: HipMasks, place: Volume) -> HipMasks:
+        volumes = {
+            name: volume and place.like(volume.array)
+            for name, volume in (("head", masks.head), ("necrosis", masks.necrosis), ("probability", masks.probability))
+        }
+        return replace(masks, **volumes, sphere=self._sphere(masks.sphere), landmarks=self._landmarks(masks.landmarks))
+
+    def _sphere(self, sphere: Sphere) -> Sphere:
+        return replace(sphere, centre_ras_mm=self._point(sphere.centre_ras_mm))
+
+    def _landmarks(self, landmarks: Landmarks) -> Landmarks:
+        edge, teardrop = landmarks.acetabular_edge_ras_mm, landmarks.teardrop_ras_mm
+        return replace(
+            landmarks,
+            acetabular_edge_ras_mm=edge and self._point(edge),
+            teardrop_ras_mm=teardrop and self._point(teardrop),
+        )
+
+    def _point(self, point: Point) -> Point:
+        moved = self._motion[:3, :3] @ np.array(point) + self._motion[:3, 3]
+        return tuple(float(x) for x in moved)
+
+
+def _motion(before: Volume, now: Volume) -> np.ndarray:
+    """Return what maps the patient's points, RAS in mm, from one place to the other (4, 4)."""
+    return now.ijk_to_ras @ np.linalg.inv(before.ijk_to_ras)

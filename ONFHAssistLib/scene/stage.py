@@ -1,0 +1,182 @@
+"""The nodes of one review: what a reader has changed in them is read, and what the review holds is shown."""
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+
+import vtk
+
+from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side
+from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.scene import markups, overlay, segmentation, tables
+from ONFHAssistLib.scene.automatic_outline import show_automatic_outline
+from ONFHAssistLib.scene.hip_state import EMPTY, HipState, Patch
+from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
+
+
+class Stage:
+    """The nodes of one review.
+
+    Attributes:
+        touched: called when somebody else has modified a segment, a landmark or the volume's place.
+        gone: called with a sentence when the volume or the segmentation is removed, or the scene closed.
+    """
+
+    def __init__(self, volume_node: Node, touched: Callable[[], None], gone: Callable[[str], None]) -> None:
+        """Make the segmentation and the landmarks, and observe them."""
+        self.volume_node = volume_node
+        self.scene: Scene = volume_node.GetScene()
+        self.touched, self.gone = touched, gone
+        self.segmentation_node: Node = segmentation.segmentation_node(volume_node)
+        self._landmarks_node: Node = markups.landmarks_node(volume_node)
+        self._stamps: dict[MaskLabel, Hashable] = {}
+        self._observed: list[tuple[vtk.vtkObject, int]] = []
+        self._writing = False
+        self._observe_all()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """What happens inside is the review's own doing: nobody is told that it was touched."""
+        before, self._writing = self._writing, True
+        try:
+            yield
+        finally:
+            self._writing = before
+
+    def masks_of(self, side: Side, state: HipState) -> HipState:
+        """Return a hip with the masks as the scene has them now; ``state`` itself where they are the same.
+
+        Necrosis outside of the head is cut off in the segment, too. A segment that was deleted counts as empty.
+        """
+        marks = {}
+        for label, known in zip(segmentation.labels_of(side), (state.head, state.necrosis), strict=True):
+            stamp = segmentation.stamp(self.segmentation_node, label)
+            marks[label] = known
+            if stamp != self._stamps.get(label):
+                marks[label] = segmentation.read_mask(self.segmentation_node, self.volume_node, label) or EMPTY
+                self._stamps[label] = stamp
+        head, necrosis = marks.values()
+        if head is state.head and necrosis is state.necrosis:
+            return state
+        found = state.with_masks(head, necrosis)
+        if int(found.necrosis.array.sum()) != int(necrosis.array.sum()):
+            self._write(MaskLabel.necrosis(side), found.necrosis)
+        return state if found.same_masks(state) else found
+
+    def points_of(self, side: Side, state: HipState) -> HipState:
+        """Return a hip with sphere and landmarks as the scene has them; ``state`` itself where they are the same."""
+        node = self._landmarks_node
+        landmarks, _ = markups.read_landmarks(node, side)
+        # A head has a centre: what took its position away does not count.
+        found = state.with_points(markups.read_sphere(node, side) or state.sphere, landmarks)
+        return state if found.same_as(state) else found
+
+    def bring_back_landmarks(self) -> bool:
+        """Make the landmarks anew, unplaced, where the reader has deleted their node; say whether that was so."""
+        node = markups.landmarks_node(self.volume_node)
+        if node is self._landmarks_node:
+            return False
+        self._landmarks_node = node
+        self._observe_landmarks()
+        return True
+
+    def place(self) -> None:
+        """Put the nodes to where the volume is now; what they show has to be shown again."""
+        segmentation.segmentation_node(self.volume_node)
+        self._landmarks_node.SetAndObserveTransformNodeID(None)
+
+    def show_masks(self, side: Side, state: HipState | None, earlier: HipState | None = None) -> None:
+        """Write the masks of a hip; ``earlier`` is what the segments hold now. None: a hip without segments."""
+        for label in segmentation.labels_of(side):
+            if state is None:
+                segmentation.remove_mask(self.segmentation_node, label)
+            elif (
+                earlier is None
+                or not state.same_masks(earlier)
+                or segmentation.segment_id(self.segmentation_node, label) is None
+            ):
+                self._write(label, state.head if label == MaskLabel.head(side) else state.necrosis)
+
+    def show_points(self, side: Side, state: HipState | None) -> None:
+        """Place the landmarks of a hip."""
+        points = (state.landmarks, state.sphere) if state else (Landmarks(), None)
+        markups.write_landmarks(self._landmarks_node, side, *points)
+
+    def show_numbers(self, grid: Volume, state: HipState | None, hip: HipResult) -> None:
+        """Write table and plot, and draw sphere, portion and the outline of what the networks had marked."""
+        automatic = state.automatic if state else None
+        tables.update_table(
+            tables.hip_table(self.volume_node, hip.side), grid, hip, automatic.result if automatic else None
+        )
+        masks = None
+        if state is not None:  # the overlay looks at the grid, not at the voxels
+            masks = HipMasks(hip.side, grid, grid, state.sphere, state.landmarks)
+        overlay.update_overlay(overlay.overlay_nodes(self.volume_node, hip.side), hip, masks)
+        start = automatic.state if automatic and not state.same_as(automatic.state) else None
+        show_automatic_outline(self.volume_node, hip.side, grid, start and start.necrosis)
+
+    def close(self) -> None:
+        """Stop observing; idempotent."""
+        while self._observed:
+            thing, tag = self._observed.pop()
+            thing.RemoveObserver(tag)
+
+    def remove(self) -> None:
+        """Stop observing and take all nodes out of the scene, but not the volume."""
+        self.close()
+        with batch(self.scene):
+            remove_review(self.volume_node)
+
+    def _write(self, label: MaskLabel, mask: Patch) -> None:
+        segmentation.write_mask(self.segmentation_node, self.volume_node, label, mask)
+        self._stamps[label] = segmentation.stamp(self.segmentation_node, label)
+
+    def _observe_all(self) -> None:
+        import slicer
+
+        events = slicer.vtkSegmentation
+        for event in (events.SourceRepresentationModified, events.SegmentRemoved, vtk.vtkCommand.ModifiedEvent):
+            self._observe(self.segmentation_node, event, self._touched)
+        self._observe_landmarks()
+        self._observe(self.volume_node, self.volume_node.TransformModifiedEvent, self._touched)
+        self._observe(self.scene, self.scene.NodeAboutToBeRemovedEvent, self._removed)
+        self._observe(self.scene, self.scene.StartCloseEvent, self._scene_closes)
+
+    def _observe_landmarks(self) -> None:
+        node = self._landmarks_node
+        for event in (
+            node.PointModifiedEvent,
+            node.PointPositionDefinedEvent,
+            node.PointPositionUndefinedEvent,
+            vtk.vtkCommand.ModifiedEvent,
+        ):
+            self._observe(node, event, self._touched)
+
+    def _observe(self, thing: vtk.vtkObject, event: int, callback: Callable) -> None:
+        self._observed.append((thing, thing.AddObserver(event, callback)))
+
+    def _touched(self, *_: object) -> None:
+        if not self._writing:
+            self.touched()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _removed(self, caller: object, event: str, node: Node) -> None:
+        if self._writing:
+            return
+        if node is self.volume_node:
+            self.gone("The volume under review was removed.")
+        elif node is self.segmentation_node:
+            self.gone("The segmentation of the review was removed.")
+
+    def _scene_closes(self, *_: object) -> None:
+        self.gone("The scene was closed.")
+
+
+@contextmanager
+def batch(scene: Scene) -> Iterator[None]:
+    """Let views and lists wait until all nodes are there."""
+    scene.StartState(scene.BatchProcessState)
+    try:
+        yield
+    finally:
+        scene.EndState(scene.BatchProcessState)
