@@ -92,6 +92,7 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from ONFHAssistLib.desktop.unsaved import ExitQuestion
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/ONFHAssist.ui"))
+        self.layout.setContentsMargins(4, 0, 4, 0)
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)

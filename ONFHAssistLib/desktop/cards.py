@@ -44,7 +44,7 @@ def card(side: Side, hip: HipResult | None, automatic: HipResult | None = None) 
     if automatic:
         lines.append(_("automatic: {grade}").format(grade=_headline(automatic, rows(automatic), mark=False)))
     body = "".join(_row(row, before.get(row.title) if automatic else None) for row in now)
-    return Card("\n".join(line for line in lines if line), f"{_look_first(hip)}<table>{body}</table>{_volumes(hip)}")
+    return Card("\n".join(line for line in lines if line), f"{_look_first(hip)}{body}{_volumes(hip)}")
 
 
 def _headline(hip: HipResult, found: list[Row], mark: bool = True) -> str:
@@ -65,11 +65,8 @@ def _row(row: Row, automatic: Row | None) -> str:
     marks = [f"⚠ {_('borderline')}"] if row.borderline else []
     if automatic is not None and automatic.grade != row.grade:
         marks.append(_("automatic: {grade}").format(grade=escape(automatic.grade or _("no grade"))))
-    told = " ".join(escape(text) for text in (row.rule, row.margin and f"{_capital(row.margin)}.", *row.notes) if text)
-    return (
-        f'<tr><td style="padding-top: 5px">{escape(row.title)}: {grade} {" · ".join(marks)}<br/>'
-        f"<small>{told}</small></td></tr>"
-    )
+    told = " ".join(escape(_sentence(text)) for text in (row.rule, row.margin, *row.notes) if text)
+    return f"<p>{escape(row.title)}: {grade} {' · '.join(marks)}<br/><small>{told}</small></p>"
 
 
 def _look_first(hip: HipResult) -> str:
@@ -88,5 +85,5 @@ def _volumes(hip: HipResult) -> str:
     return f"<p><small>{text}</small></p>"
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "." * (not text.endswith("."))

@@ -35,11 +35,12 @@ class Editor:
             InputError: the reader has deleted the segment.
         """
         node = self._node()
+        here = self._review is review and self._widget.currentSegmentID() in _segments(review, side)
         if self._review is not review:
             self._review = review
             self._widget.setSegmentationNode(review.segmentation_node)
             self._widget.setSourceVolumeNode(review.volume_node)
-        if self._widget.currentSegmentID() not in [_segment(review, side, part) for part in ("necrosis", "head")]:
+        if not here:
             self._widget.setCurrentSegmentID(review.segment_id(side, what))
         node.SetOverwriteMode(node.OverwriteNone)  # the head includes the necrosis: one must not erase the other
         self._protect()
@@ -61,9 +62,9 @@ class Editor:
         if review is None or not current:
             return
         node = self._node()
-        head = next((_segment(review, s, "head") for s in SIDES if _segment(review, s, "necrosis") == current), None)
-        if head is not None:
-            node.SetMaskSegmentID(head)
+        heads = {necrosis: head for head, necrosis in (_segments(review, side) for side in SIDES)}
+        if heads.get(current) is not None:
+            node.SetMaskSegmentID(heads[current])
             node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
         else:
             node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
@@ -83,8 +84,13 @@ class Editor:
         return node
 
 
-def _segment(review: Review, side: Side, what: What) -> str | None:
-    try:
-        return review.segment_id(side, what)
-    except InputError:
-        return None
+def _segments(review: Review, side: Side) -> tuple[str | None, str | None]:
+    """Return the segments of a hip's head and necrosis; None where there is none."""
+
+    def segment(what: What) -> str | None:
+        try:
+            return review.segment_id(side, what)
+        except InputError:
+            return None
+
+    return segment("head"), segment("necrosis")

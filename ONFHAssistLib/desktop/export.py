@@ -81,9 +81,7 @@ class Export:
         self.tell(_("Written: {name}").format(name=path.name))
 
     def _ask(self, name: str, kind: str) -> Path | None:
-        chosen = qt.QFileDialog.getSaveFileName(
-            slicer.util.mainWindow(), _("Save as"), str(self._folder / name), kind
-        )
+        chosen = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), _("Save as"), str(self._folder / name), kind)
         if not chosen:
             return None
         path = Path(chosen)

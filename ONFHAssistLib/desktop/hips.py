@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import qt
+
 from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.desktop.cards import SLICE_LINK, card
 from ONFHAssistLib.scene.review import Review
@@ -17,7 +19,11 @@ class HipCards:
         self._details = {side: getattr(ui, f"{side}Details") for side in SIDES}
         for side in SIDES:
             self._cards[side].connect("clicked()", lambda side=side: on_side(side))
-            self._details[side].connect("linkActivated(QString)", lambda link: on_slice(_slice(link)))
+            details = self._details[side]
+            details.connect("anchorClicked(QUrl)", lambda url: on_slice(_slice(url.toString())))
+            policy = details.sizePolicy
+            policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)  # or it would never become narrower again
+            details.setSizePolicy(policy)
 
     def show(self, review: Review | None, chosen: Side | None) -> None:
         """Write both cards as the hips are now."""
@@ -27,7 +33,7 @@ class HipCards:
             text = card(side, hip, automatic)
             self._cards[side].text = text.title
             self._cards[side].checked = side == chosen
-            self._details[side].text = text.details
+            self._details[side].setHtml(text.details)
             self._details[side].setVisible(side == chosen and bool(text.details))
 
 

@@ -21,7 +21,7 @@ from ONFHAssistLib.desktop.preflight_panel import PreflightPanel
 from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.desktop.sign_off import SignOffForm
 from ONFHAssistLib.desktop.slices import Slices
-from ONFHAssistLib.desktop.study import Look, look_at
+from ONFHAssistLib.desktop.study import look_at
 from ONFHAssistLib.desktop.surface_map import SurfaceMap
 from ONFHAssistLib.desktop.unsaved import ask
 from ONFHAssistLib.scene import views
@@ -46,7 +46,8 @@ class Panel:
         self.ui, self.session = ui, session
         self.volume: Any = None
         self.side: Side | None = None
-        self._look = Look("")
+        self._look = look_at(None)
+        ui.studyLabel.text = self._look.sentence
         self._baseline_node: Any = None
         self._masks_shown = True
         self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice)
@@ -112,12 +113,12 @@ class Panel:
             part.stop()
 
     def forget_scene(self) -> None:
-        """The scene closes: ask about unsaved work while it is there, then let go of it."""
+        """The scene closes, which nobody can stop: ask about unsaved work while it is there, then let go of it."""
         self.may_leave(can_stay=False, lost=True)
         self.session.run.cancel(_("The scene was closed; the analysis was stopped."))
         self._placing.stop()
         self._editor.clear()
-        self.volume, self.side = None, None
+        self._show_study(None)
 
     # The study
 
@@ -126,11 +127,9 @@ class Panel:
         if not self.may_leave(can_stay=True, lost=False):
             return False
         self._placing.stop()
-        self.volume, self.side = volume, None
-        self._look = look_at(volume)
         if self.session.run.idle:
             self.session.run.say("")
-        self.open()
+        self._show_study(volume)
         return True
 
     def may_leave(self, can_stay: bool, lost: bool) -> bool:
@@ -141,7 +140,15 @@ class Panel:
         if review is None or not review.unsaved:
             return True
         answer = ask(can_stay, lost)
-        return answer == "go on" or (answer == "save" and bool(self._form.save()))
+        if answer != "save":
+            return answer == "go on"
+        if not can_stay:
+            self._form.complete()
+        while not self._form.save():
+            text = _("The case was not saved. {why}").format(why=self.ui.savedLabel.text)
+            if can_stay or not slicer.util.confirmRetryCloseDisplay(text, windowTitle="ONFHAssist"):
+                return False
+        return True
 
     def compare_with(self, volume: Any) -> None:
         """Show the study of another volume as the baseline; None for none."""
@@ -156,6 +163,11 @@ class Panel:
         self._masks_shown = visible
         if self.review() is not None:
             views.show_masks(self.review().segmentation_node, visible)
+
+    def _show_study(self, volume: Any) -> None:
+        self.volume, self.side = volume, None
+        self._look = look_at(volume)
+        self.open()
 
     # The analysis
 

@@ -151,5 +151,7 @@ class Placing:
         if self._click is not None:
             node, self._click = self._click[1], None
             self._ignore(node, node.PointPositionDefinedEvent, self._head_clicked)
-            if node.GetScene() is not None:
-                node.GetScene().RemoveNode(node)
+            scene = node.GetScene()
+            for one in (node.GetDisplayNode(), node):
+                if scene is not None and one is not None:
+                    scene.RemoveNode(one)

@@ -17,7 +17,7 @@ from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.run import Run
 from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.desktop.study import read
-from ONFHAssistLib.scene.nodes import show_review
+from ONFHAssistLib.scene.nodes import review_nodes
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.views import show_masks
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
@@ -78,7 +78,7 @@ class Session:
     def show_only(self, review: Review, masks: bool) -> None:
         """Show what belongs to one review; what belongs to the others would lie over its image."""
         for other in self.reviews:
-            show_review(other.volume_node, other is review)
+            _show(other, other is review)
         show_masks(review.segmentation_node, masks)
 
     def require_packages(self) -> None:
@@ -132,3 +132,10 @@ class Session:
 def slicer_worker() -> Worker:
     """Return a worker that runs in Slicer's own Python, not started yet."""
     return Worker(serve_command(shutil.which("PythonSlicer") or sys.executable), serve_environment())
+
+
+def _show(review: Review, visible: bool) -> None:
+    for node in review_nodes(review.volume_node):
+        display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
+        if display is not None and bool(display.GetVisibility()) != visible:
+            display.SetVisibility(visible)

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.curation.case import STATUSES, save_case
+from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.settings import keep_reviewer, read_settings
 from ONFHAssistLib.scene.review import Review
@@ -39,6 +41,15 @@ class SignOffForm:
         """Show a sentence below the form."""
         self._ui.savedLabel.text = sentence
         self._ui.savedLabel.setVisible(bool(sentence))
+
+    def complete(self) -> None:
+        """Ask for what a case cannot do without, where the form itself is about to go."""
+        for field, question in (
+            (self._ui.reviewerEdit, _("Reviewer (a code, not a name):")),
+            (self._ui.patientEdit, _("Patient (a code, the same for all studies of a patient):")),
+        ):
+            if not field.text.strip():
+                field.text = qt.QInputDialog.getText(slicer.util.mainWindow(), "ONFHAssist", question)
 
     def show(self, review: Review | None) -> None:
         """Fill the form with what is known of a review, when another one is chosen."""
@@ -76,14 +87,11 @@ class SignOffForm:
         graded = [side for side in review.sides if review.hip(side).status == "graded"]
         if not graded:
             raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
-        with slicer.util.WaitCursor():
-            # All of them check themselves before the first one is written.
-            patient = self._ui.patientEdit.text.strip()
-            signed = {side: review.sign_off(side) for side in graded}
-            cases = [review.case(s.reviewer, s.status, s.comment, side, patient) for side, s in signed.items()]
-            for case in cases:
-                save_case(case, read_settings().folder)
-                review.mark_saved(case.side)
+        folder, patient = read_settings().folder, self._ui.patientEdit.text.strip()
+        cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
+        while_busy(lambda: [save_case(case, folder) for case in cases])
+        for case in cases:
+            review.mark_saved(case.side)
         count = _("one hip") if len(cases) == 1 else _("both hips")
-        self.tell(_("Saved {count} to {folder}.").format(count=count, folder=read_settings().folder.name))
+        self.tell(_("Saved {count} to {folder}.").format(count=count, folder=folder.name))
         return True

@@ -14,6 +14,8 @@ from ONFHAssistLib.scene.views import current_slice, next_slice
 FOR_LATER = (POSITION, NECROSIS, HEAD)
 """Columns that a narrow panel has no room for; the Tables module and the CSV file show them."""
 
+ROW_PX = 22
+
 
 class Slices:
     """Table and plot of one hip; a click on either calls ``on_slice`` with the slice's index."""
@@ -24,6 +26,8 @@ class Slices:
         self._node: Any = None
         self._plot: Any = None
         self._writing = False
+        self._table.verticalHeader().setVisible(False)
+        self._table.verticalHeader().setDefaultSectionSize(ROW_PX)
         self._table.connect("selectionChanged()", self._table_clicked)
 
     def show(self, review: Review | None, side: Side | None) -> None:
@@ -54,10 +58,9 @@ class Slices:
             self._on_slice(index)
 
     def _table_clicked(self) -> None:
-        rows = {index.row() for index in self._table.selectionModel().selectedIndexes()}
-        if self._writing or self._node is None or len(rows) != 1:
+        if self._writing or self._node is None:
             return
-        index = slice_of_row(self._node, rows.pop())
+        index = slice_of_row(self._node, self._table.currentIndex().row())
         if index is not None:
             self._on_slice(index)
 

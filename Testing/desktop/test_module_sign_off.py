@@ -1,0 +1,242 @@
+"""Signing off: cases are saved, reports exported, and nothing unsaved is lost without a question."""
+
+import csv
+
+import numpy as np
+import pytest
+import slicer
+from module_parts import add_study, analysed, half_necrosis, made
+from PySide6.QtWidgets import QMessageBox
+
+FOLDER = "ONFHAssist/CaseFolder"
+
+
+@pytest.fixture
+def cases(host, tmp_path):
+    """The folder of the cases, as set on the settings page."""
+    folder = tmp_path / "cases"
+    slicer.app.userSettings().setValue(FOLDER, str(folder))
+    return folder
+
+
+@pytest.fixture
+def edited(host, widget, review):
+    """A review whose right hip was corrected."""
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        half_necrosis(review, "right").astype(np.uint8),
+        review.segmentation_node,
+        review.segment_id("right", "necrosis"),
+        review.volume_node,
+    )
+    host.wait_for(lambda: review.changed("right"), 1.0)
+    return review
+
+
+def sign(host, widget, reviewer="R07", patient="P-1"):
+    host.type(widget.ui.reviewerEdit, reviewer)
+    host.type(widget.ui.patientEdit, patient)
+    host.choose(widget.ui.rightStatusBox, "Right: approved")
+
+
+def test_save_case_hands_over_what_the_reader_made(host, widget, edited, cases, monkeypatch):
+    from ONFHAssistLib.desktop import sign_off
+
+    saved = []
+    monkeypatch.setattr(sign_off, "save_case", lambda case, folder: saved.append((case, folder)))
+    sign(host, widget)
+    host.type(widget.ui.commentEdit, "band hard to see")
+    host.click(widget.ui.saveButton)
+    right, left = (case for case, _ in saved)
+    assert saved[0][1] == cases
+    assert (right.side, right.status, left.status) == ("right", "approved", "draft")
+    assert (right.reviewer, right.patient_code, right.comment) == ("R07", "P-1", "band hard to see")
+    assert right.provenance == {"head": "automatic", "necrosis": "corrected"}
+    assert right.result.volume_ratio < right.automatic_result.volume_ratio
+    np.testing.assert_array_equal(right.masks.necrosis.array, half_necrosis_of(right))
+    assert not edited.unsaved
+    assert "Saved both hips" in widget.ui.savedLabel.text
+
+
+def half_necrosis_of(case):
+    mask = case.automatic.necrosis.array.copy()
+    filled = np.flatnonzero(mask.any(axis=(1, 2)))
+    mask[filled[len(filled) // 2] :] = False
+    return mask
+
+
+def test_cases_are_written_to_the_folder_of_the_settings(host, widget, edited, cases):
+    sign(host, widget)
+    host.click(widget.ui.saveButton)
+    assert "Saved both hips" in widget.ui.savedLabel.text
+    assert any(cases.rglob("*.json"))
+
+
+def test_the_reviewer_is_kept_for_the_next_time(host, widget, review, cases):
+    sign(host, widget)
+    host.click(widget.ui.saveButton)
+    assert slicer.util.settingsValue("ONFHAssist/Reviewer", "") == "R07"
+
+
+def test_without_a_reviewer_the_panel_says_what_is_missing(host, widget, review, cases):
+    sign(host, widget, reviewer="")
+    host.click(widget.ui.saveButton)
+    assert "reviewer's code is missing" in widget.ui.savedLabel.text
+    assert not cases.exists()
+
+
+def test_the_patient_code_comes_from_dicom_where_it_is_known(widget, review):
+    assert widget.ui.patientEdit.text == "HOSP-4711"  # of the made-up study
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence_and_nothing_is_lost(host, widget, edited, tmp_path):
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    slicer.app.userSettings().setValue(FOLDER, str(blocked / "cases"))
+    sign(host, widget)
+    host.click(widget.ui.saveButton)
+    assert "choose another folder" in widget.ui.savedLabel.text
+    assert "\n" not in widget.ui.savedLabel.text
+    assert edited.unsaved
+    assert edited.changed("right")
+
+
+def test_another_study_is_opened_after_a_question(host, widget, edited):
+    second, _ = add_study(host, name="Second")
+    host.dialogs.expect("Save it now?", "Cancel")
+    host.choose(widget.ui.volumeSelector, "Second")
+    assert widget.ui.volumeSelector.currentNode() is edited.volume_node
+    host.dialogs.expect("Save it now?", "No")
+    host.choose(widget.ui.volumeSelector, "Second")
+    assert widget.panel.volume is second
+    host.choose(widget.ui.volumeSelector, "Image")  # nothing was lost
+    assert widget.panel.review() is edited
+    assert edited.changed("right")
+
+
+def test_another_study_is_opened_after_saving(host, widget, edited, cases):
+    add_study(host, name="Second")
+    sign(host, widget)
+    host.dialogs.expect("Save it now?", "Yes")
+    host.choose(widget.ui.volumeSelector, "Second")
+    assert widget.ui.volumeSelector.currentNode().GetName() == "Second"
+    assert not edited.unsaved
+    assert any(cases.rglob("*.json"))
+
+
+def test_a_save_that_fails_keeps_the_reader_where_the_work_is(host, widget, edited, cases):
+    add_study(host, name="Second")
+    sign(host, widget, reviewer="")
+    host.dialogs.expect("Save it now?", "Yes")
+    host.choose(widget.ui.volumeSelector, "Second")
+    assert widget.ui.volumeSelector.currentNode() is edited.volume_node
+    assert "reviewer's code is missing" in widget.ui.savedLabel.text
+
+
+def test_closing_the_scene_asks_and_saves(host, widget, edited, cases):
+    sign(host, widget)
+    host.dialogs.expect("lost otherwise", "Yes")
+    host.close_scene()
+    assert any(cases.rglob("*.json"))
+    assert not widget.ui.hipsSection.enabled
+
+
+def test_closing_the_scene_asks_for_what_is_missing_in_the_form(host, widget, edited, cases):
+    host.type(widget.ui.patientEdit, "P-1")
+    host.dialogs.expect("lost otherwise", "Yes")
+    host.dialogs.expect("Reviewer (a code", "R07")
+    host.close_scene()
+    assert any(cases.rglob("*.json"))
+
+
+def test_a_save_that_fails_while_the_scene_closes_can_be_tried_again(host, widget, edited, cases):
+    sign(host, widget)
+    cases.write_text("in the way")
+
+    def make_room(box):
+        cases.unlink()
+        box.button(QMessageBox.StandardButton.Retry).click()
+
+    host.dialogs.expect("lost otherwise", "Yes")
+    host.dialogs.expect("The case was not saved", make_room)
+    host.close_scene()
+    assert any(cases.rglob("*.json"))
+
+
+def test_leaving_slicer_asks_first(host, widget, edited):
+    host.dialogs.expect("lost otherwise", "Cancel")
+    assert not host.window.close()
+    host.dialogs.expect("lost otherwise", "No")
+    assert host.window.close()
+
+
+def test_what_is_saved_is_not_asked_about(host, widget, review):
+    add_study(host, name="Second")
+    host.choose(widget.ui.volumeSelector, "Second")
+    host.close_scene()
+    assert host.window.close()
+
+
+@pytest.mark.parametrize(
+    ("button", "name", "start"),
+    [("htmlButton", "report.html", b"<!DOCTYPE html>"), ("csvButton", "slices.csv", b"side,index")],
+)
+def test_reports_are_written_where_the_user_says(host, widget, edited, tmp_path, button, name, start):
+    host.click(widget.ui.exportSection)
+    host.dialogs.expect("Save as", str(tmp_path / name))
+    host.click(getattr(widget.ui, button))
+    content = (tmp_path / name).read_bytes()
+    assert content.strip().startswith(start)
+    assert name in widget.ui.exportLabel.text
+    assert b"HOSP-4711" not in content
+
+
+def test_the_table_has_the_corrected_numbers(host, widget, edited, tmp_path):
+    host.click(widget.ui.exportSection)
+    host.dialogs.expect("Save as", str(tmp_path / "slices.csv"))
+    host.click(widget.ui.csvButton)
+    with open(tmp_path / "slices.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["side"] == "right"]
+    written = sum(float(row["necrosis_mm2"]) for row in rows)
+    assert written == pytest.approx(sum(s.necrosis_mm2 for s in edited.hip("right").slices), abs=0.1)
+
+
+def test_an_export_that_cannot_be_written_is_one_sentence(host, widget, review, tmp_path):
+    (tmp_path / "file").write_text("")
+    host.click(widget.ui.exportSection)
+    host.dialogs.expect("Save as", str(tmp_path / "file" / "slices.csv"))
+    host.click(widget.ui.csvButton)
+    assert "choose another folder" in widget.ui.exportLabel.text
+
+
+def test_the_scene_opens_again_with_all_of_it(host, widget, edited, tmp_path):
+    host.choose(widget.ui.leftStatusBox, "Left: flagged")
+    ratio = edited.hip("right").volume_ratio
+    automatic = edited.automatic("right").volume_ratio
+    host.click(widget.ui.exportSection)
+    host.dialogs.expect("Save as", str(tmp_path / "review.mrb"))
+    host.click(widget.ui.sceneButton)
+    assert "review.mrb" in widget.ui.exportLabel.text
+    host.dialogs.expect("lost otherwise", "No")
+    host.close_scene()
+    slicer.util.loadScene(str(tmp_path / "review.mrb"))
+    host.spin(0.3)
+    again = widget.panel.review()
+    assert again is not None and again is not edited
+    assert again.hip("right").volume_ratio == pytest.approx(ratio)
+    assert again.automatic("right").volume_ratio == pytest.approx(automatic)
+    assert "automatic" in widget.ui.rightCard.text
+    assert widget.ui.leftStatusBox.currentText == "Left: flagged"
+
+
+def test_a_baseline_stands_beside_with_the_change(host, widget, worker, review):
+    add_study(host, name="Follow-up")
+    host.choose(widget.ui.volumeSelector, "Follow-up")
+    smaller = made.made_up()
+    analysed(host, widget, worker, widget.ui.volumeSelector.currentNode(), smaller)
+    host.click(widget.ui.exportSection)
+    host.choose(widget.ui.baselineSelector, "Image")
+    assert widget.ui.changeLabel.visible
+    for word in ("Right hip", "Left hip", "+0.0 points"):
+        assert word in widget.ui.changeLabel.text
+    host.choose(widget.ui.baselineSelector, "None")
+    assert not widget.ui.changeLabel.visible
