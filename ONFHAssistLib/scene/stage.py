@@ -11,7 +11,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
 from ONFHAssistLib.scene.automatic_outline import show_automatic_outline
 from ONFHAssistLib.scene.hip_state import EMPTY, HipState, Patch
-from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
+from ONFHAssistLib.scene.nodes import Node, Scene, nodes_of, remove_review
 
 
 class Stage:
@@ -81,9 +81,14 @@ class Stage:
         return True
 
     def place(self) -> None:
-        """Put the nodes to where the volume is now; what they show has to be shown again."""
+        """Put the nodes to where the volume is now; what they show has to be shown again.
+
+        The masks lie on the volume's own grid, under its transform; all else is in the world, under none.
+        """
+        for node in nodes_of(self.volume_node):
+            if node.IsA("vtkMRMLTransformableNode"):
+                node.SetAndObserveTransformNodeID(None)
         segmentation.segmentation_node(self.volume_node)
-        self._landmarks_node.SetAndObserveTransformNodeID(None)
 
     def show_masks(self, side: Side, state: HipState | None, earlier: HipState | None = None) -> None:
         """Write the masks of a hip; ``earlier`` is what the segments hold now. None: a hip without segments."""
