@@ -6,35 +6,39 @@ from html import escape
 from typing import Any
 
 from reportlab.lib.colors import HexColor
-from reportlab.lib.fonts import addMapping
 from reportlab.lib.pagesizes import A4
-from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, SimpleDocTemplate, Spacer, Table
 
 from ONFHAssistLib.exchange import pdf_figures as figures
 from ONFHAssistLib.exchange.pdf_figures import BOLD, INK, LINE, SOFT, TEXT
+from ONFHAssistLib.exchange.pdf_parts import (
+    ACCENT,
+    FONT,
+    FRAME,
+    GAP,
+    MARGIN,
+    PAD,
+    WARN,
+    WARN_LINE,
+    WARN_PAPER,
+    WIDTH,
+    box,
+    column_width,
+    font_of,
+    heading,
+    key_to,
+    paragraph,
+    register_fonts,
+    side_by_side,
+)
 from ONFHAssistLib.exchange.words import percent
-
-MARGIN = 14 * mm
-WIDTH = A4[0] - 2 * MARGIN
-GAP = 6 * mm
-PAD = 3.5 * mm
-FONT = ("FONTNAME", (0, 0), (-1, -1), TEXT)
-"""Of a table's cells; reportlab's own would not be in the file."""
-FRAME = 6
-"""What reportlab adds to the margins, in points."""
-WARN, WARN_PAPER, WARN_LINE, ACCENT = "#8a4b00", "#fff4de", "#efbf6c", "#14507f"
-ARC = figures.ARC
 
 
 def pages(content: dict[str, Any]) -> bytes:
     """Lay out the report and return the bytes of the PDF."""
-    _register_fonts()
+    register_fonts()
     file = io.BytesIO()
     document = SimpleDocTemplate(
         file,
@@ -80,7 +84,7 @@ class _Numbered(Canvas):
             self.drawString(MARGIN + self.stringWidth(first, BOLD, 7), 10 * mm, rest)
             self.drawRightString(A4[0] - MARGIN, 10 * mm, f"{number} of {len(self._pages)}")
             if self._patient:
-                self.setFont(_font_of(self._patient), 7)
+                self.setFont(font_of(self._patient), 7)
                 self.drawCentredString(A4[0] / 2 + 26 * mm, 10 * mm, self._patient)
             super().showPage()
         super().save()
@@ -89,16 +93,18 @@ class _Numbered(Canvas):
 def _story(content: dict[str, Any], patient: str) -> Iterable[Flowable]:
     hips = content["hips"]
     first, _, rest = content["research_use"].partition(". ")
-    yield _text(f"ONFHAssist {content['version']}", 8, ACCENT, bold=True)
-    yield _text("Osteonecrosis of the femoral head: extent", 16, bold=True, after=1)
+    yield paragraph(f"ONFHAssist {content['version']}", 8, ACCENT, bold=True)
+    yield paragraph("Osteonecrosis of the femoral head: extent", 16, bold=True, after=1)
     if patient:
-        yield _text(patient, 9, bold=True, font=_font_of(patient))
-    yield _text(content["headline"], 9, SOFT, after=5)
-    yield _box([_text(f"<b>{escape(first)}.</b> {escape(rest)}", 8, WARN, markup=True)], WIDTH, WARN_LINE, WARN_PAPER)
+        yield paragraph(patient, 9, bold=True, font=font_of(patient))
+    yield paragraph(content["headline"], 9, SOFT, after=5)
+    yield box(
+        [paragraph(f"<b>{escape(first)}.</b> {escape(rest)}", 8, WARN, markup=True)], WIDTH, WARN_LINE, WARN_PAPER
+    )
     yield Spacer(0, 3 * mm)
     if content["warnings"] and content["serious"]:
         yield from _warnings(content["warnings"])
-    yield _side_by_side([_card(hip, _column(hips)) for hip in hips], _column(hips))
+    yield side_by_side([_card(hip, column_width(hips)) for hip in hips], column_width(hips))
     yield Spacer(0, 3 * mm)
     if content["warnings"] and not content["serious"]:
         yield from _warnings(content["warnings"])
@@ -112,27 +118,27 @@ def _story(content: dict[str, Any], patient: str) -> Iterable[Flowable]:
 def _warnings(warnings: Iterable[Any]) -> Iterable[Flowable]:
     warnings = list(warnings)
     title = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}"
-    told = [_text("• " + notice.message, 8, after=1) for notice in warnings]
-    yield _box([_text(title, 9, WARN, bold=True, after=2), *told], WIDTH, WARN_LINE, WARN_PAPER)
+    told = [paragraph("• " + notice.message, 8, after=1) for notice in warnings]
+    yield box([paragraph(title, 9, WARN, bold=True, after=2), *told], WIDTH, WARN_LINE, WARN_PAPER)
     yield Spacer(0, 3 * mm)
 
 
 def _card(hip: dict[str, Any], width: float) -> Flowable:
     result, rows = hip["result"], hip["rows"]
     inner = width - 2 * PAD
-    title = _text(f"{result.side.capitalize()} hip", 11, bold=True, after=4)
+    title = paragraph(f"{result.side.capitalize()} hip", 11, bold=True, after=4)
     if result.status != "graded" or not rows:
         reason = result.reason or "No reason was recorded."
-        return _box([title, _text("Not graded", 16, bold=True, after=2), _text(reason, 8)], width)
+        return box([title, paragraph("Not graded", 16, bold=True, after=2), paragraph(reason, 8)], width)
     lead = rows[0]
-    shown = [title, _named(lead), _text(lead.grade or "Not given", 17, bold=True, after=4)]
+    shown = [title, _named(lead), paragraph(lead.grade or "Not given", 17, bold=True, after=4)]
     if result.volume_ratio is not None:
         shown += [figures.gauge(result.volume_ratio, result.ratio_interval, min(inner, 84 * mm)), Spacer(0, 4)]
     shown += [*_reasons(lead), Spacer(0, 4)]
     for row in rows[1:]:
         grade = row.grade or "–"
         colour = ACCENT if row.grade else SOFT
-        chip = _text(grade, 12 if len(grade) < 3 else 10 if len(grade) < 5 else 8, colour, bold=True, centred=True)
+        chip = paragraph(grade, 12 if len(grade) < 3 else 10 if len(grade) < 5 else 8, colour, bold=True, centred=True)
         shown.append(
             Table(
                 [[chip, [_named(row), *_reasons(row)]]],
@@ -150,33 +156,35 @@ def _card(hip: dict[str, Any], width: float) -> Flowable:
             )
         )
     sizes = f"Head {result.head_volume_ml:.1f} ml · necrosis {result.necrosis_volume_ml:.1f} ml"
-    return _box([*shown, _text(f"{sizes} · sphere radius {result.sphere.radius_mm:.1f} mm", 8, SOFT, before=3)], width)
+    return box(
+        [*shown, paragraph(f"{sizes} · sphere radius {result.sphere.radius_mm:.1f} mm", 8, SOFT, before=3)], width
+    )
 
 
 def _named(row: Any) -> Flowable:
     doubt = f' <font color="{WARN}"> · borderline</font>' if row.borderline else ""
-    return _text(f"{escape(row.title)}{doubt}", 7.5, SOFT, bold=True, markup=True)
+    return paragraph(f"{escape(row.title)}{doubt}", 7.5, SOFT, bold=True, markup=True)
 
 
 def _reasons(row: Any) -> list[Flowable]:
     margin = row.margin[:1].upper() + row.margin[1:]
-    told = [_text(row.rule, 8)]
+    told = [paragraph(row.rule, 8)]
     if margin:
-        told.append(_text(margin, 7.5, WARN if row.borderline else SOFT))
-    return told + [_text(note, 7.5, SOFT) for note in row.notes]
+        told.append(paragraph(margin, 7.5, WARN if row.borderline else SOFT))
+    return told + [paragraph(note, 7.5, SOFT) for note in row.notes]
 
 
 def _coronal(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     head, necrosis = content["head_color"], content["necrosis_color"]
     keys = [
-        _key(head, "head"),
-        _key(necrosis, "necrosis"),
-        *([_key(figures.DOUBT, "uncertain: may or may not be necrosis")] if doubt else []),
+        key_to(head, "head"),
+        key_to(necrosis, "necrosis"),
+        *([key_to(figures.DOUBT, "uncertain: may or may not be necrosis")] if doubt else []),
         "dashed: best-fit sphere",
-        _key(ARC, "weight-bearing portion in thirds: a lesion that ends there laterally is A, B or C1; at or past the "
-             "acetabular edge C2"),
-        _key(necrosis, "tick: where it ends"),
-        _key(figures.MARK, "crosses: lateral acetabular edge, teardrop"),
+        key_to(figures.ARC, "weight-bearing portion in thirds: a lesion that ends there laterally is A, B or C1; at or "
+               "past the acetabular edge C2"),
+        key_to(necrosis, "tick: where it ends"),
+        key_to(figures.MARK, "crosses: lateral acetabular edge, teardrop"),
     ]  # fmt: skip
     return _pictures(
         content, "coronal", "Mid-coronal slice", keys,
@@ -186,9 +194,9 @@ def _coronal(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
 
 def _polar(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
     keys = [
-        _key("#e58b4a", "necrosis below the surface: the darker, the deeper it goes towards the centre"),
-        _key(figures.LESION, "reaches the surface"),
-        _key(figures.ZONE, "hatched: weight-bearing zone, drawn 30° before and behind the mid-coronal plane"),
+        key_to("#e58b4a", "necrosis below the surface: the darker, the deeper it goes towards the centre"),
+        key_to(figures.LESION, "reaches the surface"),
+        key_to(figures.ZONE, "hatched: weight-bearing zone, drawn 30° before and behind the mid-coronal plane"),
         f"Seen along the body axis, laid out as an axial slice, to {content['polar_to']:.0f}° from the superior pole.",
     ]
     return _pictures(
@@ -211,7 +219,7 @@ def _plot(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
 def _slices(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     keys = ["Slice index (from 0) and necrotic share of the head's area."]
     if doubt:
-        keys.append(_key(figures.DOUBT, "uncertain: may or may not be necrosis"))
+        keys.append(key_to(figures.DOUBT, "uncertain: may or may not be necrosis"))
     if any(hip["look_first"] for hip in content["hips"]):
         keys.append("half-filled circle: look here first, the most uncertain slices of a borderline hip")
 
@@ -225,9 +233,9 @@ def _slices(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
 def _threshold(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
     head, necrosis = content["threshold_colors"]
     keys = [
-        _key(head, "head by S-T1"),
-        _key(necrosis, "necrosis by its threshold"),
-        _key(content["necrosis_color"], "necrosis by the networks"),
+        key_to(head, "head by S-T1"),
+        key_to(necrosis, "necrosis by its threshold"),
+        key_to(content["necrosis_color"], "necrosis by the networks"),
         "Slice index and necrotic share by S-T1. It marks what is dark and what that encloses: a lesion as bright as "
         "marrow escapes it, red marrow may not.",
     ]
@@ -244,7 +252,7 @@ def _threshold(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
             ["Head", f"{result.head_volume_ml:.1f} ml", f"{found.head_volume_ml:.1f} ml"],
         ]
         table = Table(
-            [[_text(cell or "", 7.5, SOFT if n == 0 or c == 0 else INK) for c, cell in enumerate(row)]
+            [[paragraph(cell or "", 7.5, SOFT if n == 0 or c == 0 else INK) for c, cell in enumerate(row)]
              for n, row in enumerate(rows)],
             colWidths=[0.36 * width, 0.32 * width, 0.32 * width],
             style=[
@@ -255,7 +263,7 @@ def _threshold(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
                 ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
             ],
         )  # fmt: skip
-        told = [_text(note, 7.5, SOFT, before=2) for note in hip["threshold"]["notes"]]
+        told = [paragraph(note, 7.5, SOFT, before=2) for note in hip["threshold"]["notes"]]
         colours = head, necrosis, content["necrosis_color"]
         sheet = _sheet(hip["threshold"]["tiles"], colours, (), len(found.slices), "report.json", width)
         return Table(
@@ -282,7 +290,7 @@ def _sheet(
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
     ]
     if len(tiles) < count:
-        note = _text(f"{len(tiles)} of {count} slices; all of them are in {rest}.", 7.5, SOFT)
+        note = paragraph(f"{len(tiles)} of {count} slices; all of them are in {rest}.", 7.5, SOFT)
         rows.append([note] + [[]] * (columns - 1))
         style.append(("SPAN", (0, -1), (-1, -1)))
     return Table(rows, colWidths=[width / columns] * columns, style=style)
@@ -293,15 +301,15 @@ def _pictures(content: dict[str, Any], key: str, title: str, keys: list[str], dr
     hips = content["hips"]
     if not any(hip[key] for hip in hips):
         return
-    width = _column(hips)
+    width = column_width(hips)
     shown = []
     for hip in hips:
         graded = hip["result"].status == "graded"
         empty = "The image does not reach it." if graded else "Not graded"
-        picture = draw(hip, width) if hip[key] else _text(empty, 8, SOFT, centred=True, before=20, after=20)
-        shown.append([_text(hip["result"].side.capitalize(), 8.5, bold=True, after=3), picture])
-    legend = _text(" &nbsp; ".join(keys), 7.5, SOFT, markup=True, before=3)
-    yield KeepTogether([_heading(title), _side_by_side(shown, width), legend, Spacer(0, 4 * mm)])
+        picture = draw(hip, width) if hip[key] else paragraph(empty, 8, SOFT, centred=True, before=20, after=20)
+        shown.append([paragraph(hip["result"].side.capitalize(), 8.5, bold=True, after=3), picture])
+    legend = paragraph(" &nbsp; ".join(keys), 7.5, SOFT, markup=True, before=3)
+    yield KeepTogether([heading(title), side_by_side(shown, width), legend, Spacer(0, 4 * mm)])
 
 
 def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
@@ -311,7 +319,7 @@ def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
     width = (WIDTH - GAP) / 2
     cells = []
     for title, facts in groups:
-        rows = [[_text(name, 7, SOFT), _text(text, 7)] for name, text in facts]
+        rows = [[paragraph(name, 7, SOFT), paragraph(text, 7)] for name, text in facts]
         table = Table(
             rows or [[[], []]],
             colWidths=[0.32 * width, 0.68 * width],
@@ -323,14 +331,14 @@ def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
                 ("BOTTOMPADDING", (0, 0), (-1, -1), 0.5),
             ],
         )
-        cells.append([_text(title, 8, bold=True, before=3, after=2), table])
+        cells.append([paragraph(title, 8, bold=True, before=3, after=2), table])
     yield CondPageBreak(50 * mm)
-    yield _heading("Image and models")
+    yield heading("Image and models")
     for start in range(0, len(cells), 2):
-        yield _side_by_side(cells[start : start + 2], width)
+        yield side_by_side(cells[start : start + 2], width)
         yield Spacer(0, 2 * mm)
     if not models:
-        yield _text("No model was used.", 7.5, SOFT)
+        yield paragraph("No model was used.", 7.5, SOFT)
     yield Spacer(0, 3 * mm)
 
 
@@ -350,105 +358,9 @@ def _notes(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     if doubt:
         borderline += " Interval: the true ratio lay within it in 90 % of hips with painted lesions (see the models)."
     sources = " ".join(f"{grading.title}: {grading.source}." for grading in content["gradings"])
-    yield _text(f"<b>{escape(first)}.</b> {escape(rest)}", 7.5, SOFT, markup=True, after=2)
-    yield _text(
+    yield paragraph(f"<b>{escape(first)}.</b> {escape(rest)}", 7.5, SOFT, markup=True, after=2)
+    yield paragraph(
         f"{borderline} Pictures: radiological convention, the patient's right is at the left. Numbers: report.json and "
         "slices.csv; masks: masks.nii.gz and masks.seg.nrrd.", 7.5, SOFT, after=2,
     )  # fmt: skip
-    yield _text(f"Sources. {sources}", 7.5, SOFT)
-
-
-def _column(hips: list[Any]) -> float:
-    """The width of one hip's column."""
-    return (WIDTH - GAP * (len(hips) - 1)) / max(1, len(hips))
-
-
-def _side_by_side(cells: list[Any], width: float) -> Flowable:
-    """Put cells of this width beside each other, with a gap."""
-    row, widths = [], []
-    for cell in cells:
-        row += [[], cell] if row else [cell]
-        widths += [GAP, width] if widths else [width]
-    return Table(
-        [row],
-        colWidths=widths,
-        hAlign="LEFT",
-        splitInRow=1,
-        style=[
-            FONT,
-            ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")),
-        ],
-    )
-
-
-def _box(content: list[Flowable], width: float, line: str = LINE, paper: str = "#ffffff") -> Flowable:
-    return Table(
-        [[content]],
-        colWidths=[width],
-        hAlign="LEFT",
-        splitInRow=1,
-        cornerRadii=[5, 5, 5, 5],
-        style=[
-            FONT,
-            ("BOX", (0, 0), (-1, -1), 0.7, HexColor(line)),
-            ("BACKGROUND", (0, 0), (-1, -1), HexColor(paper)),
-            ("LEFTPADDING", (0, 0), (-1, -1), PAD),
-            ("RIGHTPADDING", (0, 0), (-1, -1), PAD),
-            ("TOPPADDING", (0, 0), (-1, -1), 0.7 * PAD),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 0.8 * PAD),
-        ],
-    )
-
-
-def _heading(title: str) -> Flowable:
-    return _text(title, 11, bold=True, before=2, after=5)
-
-
-def _key(colour: str, meaning: str) -> str:
-    """A piece of the legend: a stroke of the colour and what it means."""
-    return f'<font color="{colour}" name="{BOLD}" size="9">—</font> {escape(meaning)}'
-
-
-def _text(
-    text: str,
-    size: float,
-    colour: str = INK,
-    bold: bool = False,
-    centred: bool = False,
-    before: float = 0,
-    after: float = 0,
-    markup: bool = False,
-    font: str = "",
-) -> Paragraph:
-    style = ParagraphStyle(
-        "", fontName=font or (BOLD if bold else TEXT), fontSize=size, leading=1.32 * size, textColor=HexColor(colour),
-        alignment=1 if centred else 0, spaceBefore=before, spaceAfter=after, splitLongWords=1,
-    )  # fmt: skip
-    return Paragraph(text if markup else escape(text), style)
-
-
-def _register_fonts() -> None:
-    """Bitstream Vera comes with reportlab; it has °, ², ≤, −, ×. Known to reportlab, it is not read again."""
-    if TEXT in pdfmetrics.getRegisteredFontNames():
-        return
-    pdfmetrics.registerFont(TTFont(TEXT, "Vera.ttf"))
-    pdfmetrics.registerFont(TTFont(BOLD, "VeraBd.ttf"))
-    for italic in (0, 1):
-        addMapping(TEXT, 0, italic, TEXT)
-        addMapping(TEXT, 1, italic, BOLD)
-
-
-def _font_of(text: str) -> str:
-    """Return a font that can write a patient's name; one for East Asian letters comes from the reader's machine."""
-    known = pdfmetrics.getFont(TEXT).face.charToGlyph
-    if all(ord(letter) in known for letter in text):
-        return TEXT
-    name = "STSong-Light"
-    if any("\uac00" <= letter <= "\ud7a3" for letter in text):
-        name = "HYSMyeongJo-Medium"
-    elif any("\u3040" <= letter <= "\u30ff" for letter in text):
-        name = "HeiseiKakuGo-W5"
-    if name not in pdfmetrics.getRegisteredFontNames():
-        pdfmetrics.registerFont(UnicodeCIDFont(name))
-    return name
+    yield paragraph(f"Sources. {sources}", 7.5, SOFT)
