@@ -43,8 +43,8 @@ def create_store(folder: Path, modality: str = "MR", key: keys.Key | None = None
         raise InputError(f"The number {found[1]} is taken by {same.name} in the same folder; choose another number.")
     if keys.key_folder().resolve().is_relative_to(folder.resolve()):
         raise InputError(f"The keys would lie inside the data set {folder}; choose another folder for one of the two.")
-    key = key or keys.new_key()
-    keys.keep_key(key)
+    made_key, key = key is None, key or keys.new_key()
+    key_file = keys.keep_key(key)
     marker = {"format": layout.FORMAT, "key_fingerprint": key.fingerprint, "modality": modality}
     files = data_set_files(folder.name, modality, {}, {}) | {layout.MARKER: layout.json_bytes(marker)}
     beside = folder.parent / f".{folder.name}-{secrets.token_hex(4)}"
@@ -62,6 +62,8 @@ def create_store(folder: Path, modality: str = "MR", key: keys.Key | None = None
         disk.flush_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
+        if made_key:
+            key_file.unlink(missing_ok=True)
         raise InputError(f"The data set could not be made in {folder}: {reason(error)}.") from error
     return Store(folder, key.fingerprint, modality)
 

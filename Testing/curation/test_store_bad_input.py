@@ -128,6 +128,15 @@ def test_a_name_or_number_that_does_not_fit(tmp_path, store):
     refused(lambda: create_store(tmp_path / "Dataset102_US", "US"), "modality 'US'", tmp_path)
 
 
+def test_a_data_set_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(disk, "write", full)
+    refused(lambda: create_store(tmp_path / "Dataset101_Heads"), "could not be made .* disk is full", tmp_path)
+    assert not (tmp_path / "Dataset101_Heads").exists() and not any((tmp_path / "keys").iterdir())
+
+
 def test_an_image_that_lies_elsewhere_than_before(store, hip):
     store.save(hip.case())
     case = hip.case()
