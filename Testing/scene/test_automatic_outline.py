@@ -11,7 +11,7 @@ from ONFHAssistLib.scene.automatic_outline import DASH, MODEL, SLICE, dashes  # 
 from ONFHAssistLib.scene.hip_state import EMPTY, Patch  # noqa: E402
 from ONFHAssistLib.scene.nodes import find_node  # noqa: E402
 from ONFHAssistLib.scene.review import Review  # noqa: E402
-from Testing.scene.conftest import add_volume, made_up, paint  # noqa: E402
+from Testing.scene.review_parts import add_volume, made_up, paint  # noqa: E402
 
 BLOCK = Patch((slice(3, 5), slice(10, 13), slice(20, 24)), np.ones((2, 3, 4), bool))
 """Two slices of 4 x 3 pixels: an outline of 14 edges each."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
-from conftest import CENTRES, CORONAL, GRIDS, Grid, add_volume, made_up, paint, ratio, to_vtk
+from review_parts import CENTRES, CORONAL, GRIDS, Grid, add_volume, made_up, paint, ratio, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
+from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade

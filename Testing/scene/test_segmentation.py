@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from conftest import GRIDS, add_volume, made_up, to_vtk
+from review_parts import GRIDS, add_volume, made_up, to_vtk
 
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.exchange.masks import segmentation_nrrd

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
-from conftest import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
+from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings import grade_steinberg

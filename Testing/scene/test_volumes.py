@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import slicer
-from conftest import CORONAL, GRIDS, Grid, add_volume, made_up, to_vtk
 from pydicom import Dataset
+from review_parts import CORONAL, GRIDS, Grid, add_volume, made_up, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
