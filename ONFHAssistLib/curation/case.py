@@ -75,11 +75,7 @@ class ReviewedCase:
         """Check the parts against each other, and complete the provenance."""
         if not self.patient_code.strip() and not self.case_id:
             raise InputError("The case has no patient code; enter one that is the same for all studies of the patient.")
-        if not _REVIEWER.fullmatch(self.reviewer):
-            raise InputError(
-                "The reviewer's code is missing or holds other signs than letters, digits, - and _ (up to 16); "
-                "choose a short code that is not your name."
-            )
+        require_reviewer(self.reviewer)
         if self.status not in STATUSES:
             raise InputError(f"The status {self.status!r} is not known; choose one of {', '.join(STATUSES)}.")
         if self.result.side != self.side:
@@ -142,6 +138,15 @@ def save_case(case: ReviewedCase, folder: Path) -> Path:
     from ONFHAssistLib.curation.folder import save_into
 
     return save_into(case, Path(folder))
+
+
+def require_reviewer(code: str) -> None:
+    """Raise InputError where this is no reviewer's code."""
+    if not _REVIEWER.fullmatch(code):
+        raise InputError(
+            "The reviewer's code is missing or holds other signs than letters, digits, - and _ (up to 16); "
+            "choose a short code that is not your name."
+        )
 
 
 def same_grid(one: Volume, other: Volume) -> bool:

@@ -93,7 +93,7 @@ class DataSet:
             return cls(folder, modality, patients, layout.folds_of(layout.read_json(folder / layout.DATASET)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{layout.FOLDS} or {layout.DATASET} of the data set {folder.name} is damaged; "
+                f"{layout.FOLDS} or {layout.DATASET} of the data set {folder.name} is missing or damaged; "
                 "check the data set and let the check restore it."
             ) from error
 

@@ -209,7 +209,7 @@ def _patients(seen: _Seen) -> Iterator[Finding]:
 
 def _strangers(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Finding]:
     for place in layout.FOLDERS:
-        if place == journal.HISTORY:
+        if place == journal.HISTORY or not (folder / place).is_dir():
             continue
         for entry in sorted(os.scandir(folder / place), key=lambda entry: entry.name):
             path = f"{place}/{entry.name}"

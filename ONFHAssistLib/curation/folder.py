@@ -1,5 +1,6 @@
 """Which folder is a data set: making one, opening one, finding the one that a case belongs into."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -7,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import disk, journal, keys, layout
+from ONFHAssistLib.curation import disk, index, journal, keys, layout
 from ONFHAssistLib.curation.case import ReviewedCase
 from ONFHAssistLib.curation.change import data_set_files
 from ONFHAssistLib.curation.lock import locked
@@ -90,14 +91,13 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
         newer = re.fullmatch(r"onfh-assist-data/\d+", str(kind))
         what = "comes from a newer version of this software; update it" if newer else "has an unknown format"
         raise InputError(f"The data set {folder.name} {what} ({kind}).")
-    parts = (*layout.FOLDERS, layout.DATASET, layout.SPLITS, layout.FOLDS)
-    missing = [name for name in parts if not (folder / name).exists()]
-    if missing and set(missing) <= set(layout.FOLDERS) - {"history", "cases"} and not _has_cases(folder):
+    missing = [name for name in layout.FOLDERS if not (folder / name).is_dir()]
+    lost = [name for name in missing if name in _in_use(folder)]
+    if lost:
+        raise InputError(f"The data set {folder.name} is incomplete ({', '.join(lost)} missing); copy it again.")
+    with contextlib.suppress(OSError):  # a folder that is read-only does without
         for name in missing:  # git, zip and sync programs leave empty folders out
             (folder / name).mkdir(exist_ok=True)
-        missing = []
-    if missing:
-        raise InputError(f"The data set {folder.name} is incomplete ({', '.join(missing)} missing); copy it again.")
     if key_file is not None:
         key = keys.read_key(key_file)
         keys.require(key, fingerprint, folder.name)
@@ -139,5 +139,12 @@ def _finish_interrupted(store: Store) -> None:
         return  # read-only, or a writer is at work: the next one finishes it; `check` says so
 
 
-def _has_cases(folder: Path) -> bool:
-    return any((folder / "cases").iterdir())
+def _in_use(folder: Path) -> set[str]:
+    """Return the folders that hold a file of some case."""
+    found = {"cases", "history"}
+    for path in (folder / "cases").glob("*.json"):
+        try:
+            found |= {name.partition("/")[0] for name in index.read_record(path, path.stem)["files"]}
+        except ValueError:
+            return set(layout.FOLDERS)
+    return found

@@ -19,7 +19,7 @@ from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import index, journal, keys, layout, privacy
 from ONFHAssistLib.curation import record as records
-from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.curation.case import ReviewedCase, require_reviewer
 from ONFHAssistLib.curation.change import DataSet, Prepared, saved, withdrawn
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.labels import CaseLabel
@@ -153,8 +153,9 @@ class Store:
         """Take a case out of the training; it stays in ``staging/`` and in the history, and may be saved again.
 
         Raises:
-            InputError: there is no such case, or it is withdrawn already.
+            InputError: there is no such case, it is withdrawn already, or the reviewer or the reason is missing.
         """
+        require_reviewer(reviewer)
         if not why.strip():
             raise InputError(f"The case {case_id} is not withdrawn: say why in a few words.")
         with writing(self.folder, reviewer) as lock:

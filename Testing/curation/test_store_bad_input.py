@@ -12,6 +12,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import disk, lock
 from ONFHAssistLib.curation.case import save_case
+from ONFHAssistLib.curation.check import check
 from ONFHAssistLib.curation.folder import create_store, open_store
 
 
@@ -57,19 +58,20 @@ def test_a_data_set_of_a_newer_version_or_a_damaged_one(store, hip, marker, word
     refused(lambda: save_case(hip.case(), store.folder), words, store.folder)
 
 
-@pytest.mark.parametrize("gone", ["cases", "history", "dataset.json", "splits_final.json", "folds.json", "imagesTr"])
+@pytest.mark.parametrize("gone", ["cases", "history", "imagesTr", "labelsTr", "original"])
 def test_a_folder_that_was_copied_in_part(store, hip, gone):
     store.save(hip.case())
-    path = store.folder / gone
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(store.folder / gone)
     refused(lambda: open_store(store.folder), f"incomplete \\({gone} missing\\); copy it again", store.folder)
 
 
 def test_empty_folders_that_a_sync_program_left_out_are_made_again(store, hip):
     for name in ("imagesTr", "labelsTr", "staging", "original"):
         (store.folder / name).rmdir()
-    open_store(store.folder).save(hip.case())
-    assert len(store.cases()) == 1
+    open_store(store.folder).save(hip.case(automatic=None))
+    for name in ("staging", "original"):
+        (store.folder / name).rmdir()
+    assert len(open_store(store.folder).cases()) == 1 and (store.folder / "original").is_dir()
 
 
 @pytest.mark.parametrize("name", ["dataset.json", "folds.json"])
@@ -78,6 +80,18 @@ def test_a_list_that_was_edited_by_hand_and_spoiled(store, hip, name, content):
     store.save(hip.case())
     (store.folder / name).write_text(content)
     refused(lambda: store.save(Hip("left").case()), "damaged; check the data set", store.folder)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "folds.json", "splits_final.json"])
+def test_a_list_that_is_missing_can_be_made_again(store, hip, name):
+    store.save(hip.case())
+    before = every_byte(store.folder)
+    (store.folder / name).unlink()
+    opened = open_store(store.folder)
+    if name != "splits_final.json":  # that one is only written
+        refused(lambda: opened.save(Hip("left").case()), "missing or damaged; check the data set", store.folder)
+    assert [one.path for one in check(opened, repair=True)] == [name]
+    assert every_byte(store.folder) == before
 
 
 @pytest.mark.parametrize("change", [lambda text: text[:100], lambda text: text.replace('"side"', '"sides"')])
@@ -96,6 +110,7 @@ def test_a_case_or_version_that_does_not_exist(store, hip):
     refused(lambda: store.reopen(path.stem, 7), "no version 7", store.folder)
     refused(lambda: store.reopen(path.stem, 0), "networks had no part", store.folder)
     refused(lambda: store.withdraw(path.stem, "reader1", " "), "say why", store.folder)
+    refused(lambda: store.withdraw(path.stem, "Jane Doe", "why"), "reviewer's code", store.folder)
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
