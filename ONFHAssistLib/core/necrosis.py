@@ -130,6 +130,7 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     for axis in range(mask.ndim):
         filled = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
         box.append(slice(int(filled[0]), int(filled[-1]) + 1))
+        mask = mask[(slice(None),) * axis + (box[-1],)]  # what is left to look at
     return tuple(box)
 
 
