@@ -71,9 +71,7 @@ def automatic_of(result: StudyResult) -> dict[Side, Automatic]:
     """Return what an analysis made of each hip that it has segmented."""
     graded = {hip.side: hip for hip in result.hips}
     by_threshold = {masks.side: masks for masks in result.threshold_masks}
-    return {
-        masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side)) for masks in result.masks
-    }
+    return {masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side)) for masks in result.masks}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +98,12 @@ class HipState:
         clipped = necrosis.within(head.box) & head.array
         return HipState(head.box, np.packbits(head.array), np.packbits(clipped), sphere, landmarks, automatic)
 
-    @cached_property
+    @property
     def head(self) -> Patch:
-        """The head, necrosis included."""
+        """The head, necrosis included; unpacked each time, as hundreds of states are kept."""
         return Patch(self.box, self._unpacked(self.head_bits))
 
-    @cached_property
+    @property
     def necrosis(self) -> Patch:
         """The necrosis, in the box of the head."""
         return Patch(self.box, self._unpacked(self.necrosis_bits))

@@ -48,19 +48,19 @@ class Stage:
 
         Necrosis outside of the head is cut off in the segment, too. A segment that was deleted counts as empty.
         """
-        marks = {}
-        for label, known in zip(segmentation.labels_of(side), (state.head, state.necrosis), strict=True):
+        marks: list[Patch | None] = [None, None]
+        for n, label in enumerate(segmentation.labels_of(side)):
             stamp = segmentation.stamp(self.segmentation_node, label)
-            marks[label] = known
             if stamp != self._stamps.get(label):
-                marks[label] = segmentation.read_mask(self.segmentation_node, self.volume_node, label) or EMPTY
+                marks[n] = segmentation.read_mask(self.segmentation_node, self.volume_node, label) or EMPTY
                 self._stamps[label] = stamp
-        head, necrosis = marks.values()
-        if head is state.head and necrosis is state.necrosis:
+        if all(mark is None for mark in marks):
             return state
+        head, necrosis = marks[0] or state.head, marks[1] or state.necrosis
         found = state.with_masks(head, necrosis)
-        if int(found.necrosis.array.sum()) != int(necrosis.array.sum()):
-            self._write(MaskLabel.necrosis(side), found.necrosis)
+        clipped = found.necrosis
+        if int(clipped.array.sum()) != int(necrosis.array.sum()):
+            self._write(MaskLabel.necrosis(side), clipped)
         return state if found.same_masks(state) else found
 
     def points_of(self, side: Side, state: HipState) -> HipState:
