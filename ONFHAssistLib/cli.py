@@ -23,6 +23,7 @@ from rich.console import Console
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.cli_data import data
+from ONFHAssistLib.cli_models import models
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.hip import SIDES
 
@@ -34,6 +35,7 @@ PROGRAM = "onfh-assist"
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(data, name="data")
+app.add_typer(models, name="models")
 
 
 class SideChoice(StrEnum):

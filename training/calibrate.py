@@ -27,7 +27,8 @@ from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import COVERAGE, outlines
 from ONFHAssistLib.imaging.read import Study, read_study
-from ONFHAssistLib.models.bundle import BUNDLES_VARIABLE, Bundle, load_bundle
+from ONFHAssistLib.models.bundle import Bundle, load_bundle
+from ONFHAssistLib.models.places import BUNDLES_VARIABLE
 from training.data import VALIDATION_CASES, require_data_folder
 from training.lesions import paint
 from training.samples import MARROW_EDGE_MM, inside_bone_mm, real_hip, run_jobs

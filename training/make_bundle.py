@@ -38,9 +38,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.models.bundle import PREVIOUS, SCHEMA, WEIGHTS, in_place, load_bundle, sha256
+from ONFHAssistLib.models.bundle import SCHEMA, WEIGHTS, load_bundle, sha256
 from ONFHAssistLib.models.engine import OpenVinoEngine, import_openvino
 from ONFHAssistLib.models.networks import build_network
+from ONFHAssistLib.models.places import PREVIOUS, in_place
 from training.card import figures_of, model_card, read_evaluation, worse
 from training.config import read_config
 from training.data import ROOT

@@ -11,16 +11,15 @@
         docs/README.md              model card: data, figures, limits, licence
 """
 
-import contextlib
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.models.places import PREVIOUS, find, in_place
 
 if TYPE_CHECKING:
     from ONFHAssistLib.models.engine import Engine
@@ -38,12 +37,6 @@ FILES = (
     "models/model.bin",
     "docs/README.md",
 )
-
-#: Names a folder of bundles that go before those of the same name in ``Resources/Bundles``, to try or measure them.
-BUNDLES_VARIABLE = "ONFH_BUNDLES"
-
-#: For a moment, while a bundle is replaced, the older one lies beside its place under its name with this added.
-PREVIOUS = ".previous"
 
 
 @dataclass(frozen=True)
@@ -90,8 +83,8 @@ def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:
     """Read a bundle and check that it is whole, unchanged, and made for this software.
 
     Args:
-        name_or_path: name of a folder in ``Resources/Bundles`` (or in the folder that ``ONFH_BUNDLES`` names), or the
-            path of a bundle's folder. Where the replacement of a bundle was interrupted, the older one is read.
+        name_or_path: name of a bundle, looked for as in `places`, or the path of a bundle's folder. Where the
+            replacement of a bundle was interrupted, the older one is read.
         graph: whether the exported graph is wanted; without it only what it is made from is looked at.
 
     Raises:
@@ -137,23 +130,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def in_place(folder: Path) -> Path:
-    """Return where a bundle lies: its folder, or the older one's where its replacement was interrupted."""
-    previous = Path(f"{folder}{PREVIOUS}")
-    return previous if previous.is_dir() and not folder.exists() else folder
-
-
 def _find(name_or_path: str | Path) -> Path:
     given = Path(name_or_path)
-    if isinstance(name_or_path, str) and given.name == name_or_path:
-        if own := os.environ.get(BUNDLES_VARIABLE):
-            if not Path(own).is_dir():
-                raise InputError(f"{BUNDLES_VARIABLE} names {own!r}, which is no folder; correct or unset it.")
-            if (found := in_place(Path(own) / given)).is_dir():
-                return found
-        for name in (name_or_path, name_or_path + PREVIOUS):
-            with contextlib.suppress(FileNotFoundError):
-                return resource_path("Bundles", name)
+    if isinstance(name_or_path, str) and given.name == name_or_path and name_or_path not in ("", ".", ".."):
+        return find(name_or_path)
     return in_place(given)
 
 

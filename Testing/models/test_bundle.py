@@ -5,6 +5,7 @@ import pytest
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models import bundle as bundles
+from ONFHAssistLib.models import places
 from ONFHAssistLib.models.bundle import FILES, SCHEMA, describe, load_bundle
 
 
@@ -36,17 +37,17 @@ def test_a_path_as_text_and_a_folder_with_other_letters_are_read(write_bundle, t
 
 
 def test_a_shipped_model_is_found_by_its_name(bundle_folder, monkeypatch):
-    monkeypatch.setattr(bundles, "resource_path", resources_at(bundle_folder))
+    monkeypatch.setattr(places, "resource_path", resources_at(bundle_folder))
     assert load_bundle("sums").folder == bundle_folder
 
 
 def resources_at(folder):
-    original = bundles.resource_path
+    original = places.resource_path
     return lambda *parts: folder if parts == ("Bundles", folder.name) else original(*parts)
 
 
 def test_a_folder_of_bundles_goes_before_the_shipped_ones(write_bundle, bundle_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundles, "resource_path", resources_at(bundle_folder))
+    monkeypatch.setattr(places, "resource_path", resources_at(bundle_folder))
     (tmp_path / "mine").mkdir()
     monkeypatch.setenv("ONFH_BUNDLES", str(tmp_path / "mine"))
     assert load_bundle("sums").folder == bundle_folder  # what is not there is taken from the shipped ones
@@ -59,7 +60,7 @@ def test_a_folder_of_bundles_goes_before_the_shipped_ones(write_bundle, bundle_f
 def test_the_older_bundle_is_read_where_its_replacement_was_interrupted(write_bundle, tmp_path, monkeypatch):
     previous = write_bundle(tmp_path / "sums.previous")
     assert (load_bundle(tmp_path / "sums").folder, load_bundle(tmp_path / "sums").name) == (previous, "sums")
-    monkeypatch.setattr(bundles, "resource_path", resources_at(previous))
+    monkeypatch.setattr(places, "resource_path", resources_at(previous))
     assert load_bundle("sums").folder == previous
     assert load_bundle(write_bundle(tmp_path / "sums")).folder == tmp_path / "sums"
 

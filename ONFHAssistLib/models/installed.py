@@ -1,0 +1,233 @@
+"""The user's own bundles: install one, take it into use, bring the former one back, remove one.
+
+The shipped bundles are listed with the installed ones and can be taken into use again at any time; nothing here changes
+them. Each step is one rename: whatever interrupts it, the bundles that were in use stay usable.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.models.bundle import FILES, WEIGHTS, Bundle, load_bundle
+from ONFHAssistLib.models.places import IN_USE, INSTALLED, in_place, in_use, user_folder
+
+
+@dataclass(frozen=True)
+class Model:
+    """A shipped or installed bundle.
+
+    Attributes:
+        id: names it among all: ``<name>-<version>-<first 8 digits of the checksum of its weights>``; of a damaged
+            shipped bundle its name alone.
+        name: what it is for, such as "necrosis".
+        version: "major.minor.patch"; "" of a damaged one.
+        folder: where it lies.
+        shipped: whether it came with the software.
+        in_use: whether the analysis takes it.
+        trained_on: one sentence.
+        problem: what is wrong with it; "" of a whole one.
+    """
+
+    id: str
+    name: str
+    version: str
+    folder: Path
+    shipped: bool
+    in_use: bool
+    trained_on: str = ""
+    problem: str = ""
+
+
+def models() -> tuple[Model, ...]:
+    """Return all bundles, by name, the shipped one of each name first.
+
+    Raises:
+        InputError: see ``places.user_folder`` and ``places.in_use``.
+    """
+    own = user_folder()
+    chosen, laid = in_use(own), laid_by_hand(own)
+    found = []
+    for name in shipped_names():
+        taken = name not in chosen and name not in laid
+        found.append(_model(resource_path("Bundles", name), name, "", True, taken))
+        for folder in sorted((own / INSTALLED).glob(f"*/{name}")):
+            bundle_id = folder.parent.name
+            if not bundle_id.startswith("."):
+                taken = chosen.get(name) == bundle_id and name not in laid
+                found.append(_model(folder, name, bundle_id, False, taken))
+        if name in laid:
+            found.append(_model(in_place(own / name), name, "", False, True))
+    return tuple(found)
+
+
+def install(folder: Path) -> Model:
+    """Copy a bundle into the user's folder; it is taken into use by `use` only.
+
+    Nothing is done where the same bundle is there already; a damaged one is replaced.
+
+    Raises:
+        InputError: it is no whole and unchanged bundle of this software, or made for other input or other labels than
+            the shipped bundle of its name, or it can't be written; nothing has changed then.
+    """
+    own = user_folder()
+    bundle = load_bundle(Path(folder))
+    require_fit(bundle, bundle.name)
+    bundle_id = id_of(bundle)
+    place = own / INSTALLED / bundle_id
+    if place.is_dir():
+        with contextlib.suppress(InputError):
+            load_bundle(place / bundle.name)
+            return _the(bundle_id)
+    new = place.with_name(f".{secrets.token_hex(4)}")
+    with _disk("The model could not be installed", new):
+        for file in FILES:
+            target = new / bundle.name / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(bundle.folder / file, target)
+            _flush(target)
+        load_bundle(new / bundle.name)  # what arrived, not what was sent
+        with _set_aside(place):
+            os.rename(new, place)
+    return _the(bundle_id)
+
+
+def use(bundle_id: str) -> Model | None:
+    """Let the analysis take a bundle from its next start on; return the one that was in use before.
+
+    Raises:
+        InputError: there is none of this id, it is damaged, or another one was laid before it by hand.
+    """
+    own, every = user_folder(), models()
+    model = _the(bundle_id, every)
+    if model.name in laid_by_hand(own):
+        raise InputError(
+            f"A bundle {model.name} lies in {own} itself and goes before all others; move it away, then choose."
+        )
+    load_bundle(model.folder)
+    former = next((other for other in every if other.name == model.name and other.in_use), None)
+    chosen = {name: taken for name, taken in in_use(own).items() if name != model.name}
+    if not model.shipped:
+        chosen[model.name] = model.id
+    new = own / f".{IN_USE}-{secrets.token_hex(4)}"
+    with _disk(f"{bundle_id} could not be taken into use", new):
+        own.mkdir(parents=True, exist_ok=True)
+        new.write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")
+        _flush(new)
+        os.replace(new, own / IN_USE)
+    return former
+
+
+def remove(bundle_id: str) -> None:
+    """Delete an installed bundle.
+
+    Raises:
+        InputError: there is none of this id, it came with the software, or it is in use.
+    """
+    model = _the(bundle_id)
+    if model.shipped:
+        raise InputError(f"{bundle_id} came with the software and stays; only installed models can be removed.")
+    if model.in_use or in_use(user_folder()).get(model.name) == model.id:
+        raise InputError(f"{bundle_id} is in use; take another one into use first, then remove it.")
+    if model.folder.parent.name != bundle_id:
+        raise InputError(f"{model.folder} was laid there by hand; move it away by hand, too.")
+    with _disk(f"{bundle_id} could not be removed"), _set_aside(model.folder.parent):
+        pass
+
+
+def id_of(bundle: Bundle) -> str:
+    """Return what names a bundle among all."""
+    return f"{bundle.name}-{bundle.version}-{bundle.metadata['onfh_assist']['sha256'][Path(WEIGHTS).name][:8]}"
+
+
+def require_fit(bundle: Bundle, name: str) -> None:
+    """Refuse a bundle that does another thing than the shipped one of a name.
+
+    Raises:
+        InputError: there is no shipped bundle of that name, or input channels or labels are others.
+    """
+    names = shipped_names()
+    if name not in names:
+        raise InputError(f"This software has no use for a model {name}; it takes {', '.join(names)}.")
+    shipped = load_bundle(resource_path("Bundles", name))
+    for what, (group, tensor) in {"labels": ("outputs", "pred"), "input": ("inputs", "image")}.items():
+        own, wanted = (
+            list(one.metadata["network_data_format"][group][tensor]["channel_def"].values())
+            for one in (bundle, shipped)
+        )
+        if own != wanted:
+            raise InputError(
+                f"The model was made for other {what} ({', '.join(own)}) than {name} of this software has "
+                f"({', '.join(wanted)}); train it from the shipped one."
+            )
+    dims = [one.network_def["spatial_dims"] for one in (bundle, shipped)]
+    if dims[0] != dims[1]:
+        raise InputError(f"The model looks at {dims[0]} dimensions, {name} of this software at {dims[1]}.")
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the bundles that came with the software."""
+    return tuple(sorted(path.name for path in resource_path("Bundles").iterdir() if (path / WEIGHTS).is_file()))
+
+
+def laid_by_hand(folder: Path) -> set[str]:
+    """Return the names of the bundles that lie in the user's folder itself, to be tried or measured."""
+    return {name for name in shipped_names() if in_place(folder / name).is_dir()}
+
+
+def _the(bundle_id: str, every: tuple[Model, ...] | None = None) -> Model:
+    every = models() if every is None else every
+    for model in every:
+        if model.id == bundle_id:
+            return model
+    raise InputError(f"There is no model {bundle_id}; there are {', '.join(model.id for model in every)}.")
+
+
+def _model(folder: Path, name: str, bundle_id: str, shipped: bool, taken: bool) -> Model:
+    try:
+        bundle = load_bundle(folder)
+        trained_on = bundle.metadata["onfh_assist"]["trained_on"]
+        return Model(bundle_id or id_of(bundle), name, bundle.version, folder, shipped, taken, trained_on)
+    except InputError as error:
+        return Model(bundle_id or name, name, "", folder, shipped, taken, problem=str(error))
+
+
+@contextlib.contextmanager
+def _disk(what: str, new: Path | None = None) -> Iterator[None]:
+    """Turn what the disk refuses into a sentence, and clear away what was begun."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{what}: {error.strerror or error}; the models are as they were.") from error
+    finally:
+        if new is not None and new.is_dir():
+            shutil.rmtree(new, ignore_errors=True)
+        elif new is not None:
+            with contextlib.suppress(OSError):
+                new.unlink()
+
+
+@contextlib.contextmanager
+def _set_aside(place: Path) -> Iterator[None]:
+    """Take a folder out of its place; delete it where the block has done its work, else put it back."""
+    aside = place.with_name(f".{secrets.token_hex(4)}")
+    if place.is_dir():
+        os.rename(place, aside)
+    try:
+        yield
+    except BaseException:
+        if aside.is_dir():
+            os.rename(aside, place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())

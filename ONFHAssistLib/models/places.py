@@ -1,0 +1,83 @@
+"""Where bundles are looked for: a folder to try some, the user's own, then the shipped ones.
+
+::
+
+    <folder>/<name>/                                a bundle laid there by hand, to try or measure it: goes before all
+    <folder>/in-use.json                            {"<name>": "<id>"} of the installed bundles that are in use
+    <folder>/installed/<id>/<name>/                 an installed bundle; its id is <name>-<version>-<checksum>
+
+The folder is the one that ``ONFH_BUNDLES`` names, or the usual one for a user's data. A name that ``in-use.json`` does
+not list is that of the shipped bundle. `installed` manages it.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.resources import resource_path
+
+BUNDLES_VARIABLE = "ONFH_BUNDLES"
+IN_USE = "in-use.json"
+INSTALLED = "installed"
+PREVIOUS = ".previous"
+"""For a moment, while a bundle is replaced, the older one lies beside its place under its name with this added."""
+
+
+def user_folder() -> Path:
+    """Return the folder of this user's bundles; it need not exist unless the environment names it.
+
+    Raises:
+        InputError: the environment names something that is no folder.
+    """
+    if own := os.environ.get(BUNDLES_VARIABLE):
+        if not Path(own).is_dir():
+            raise InputError(f"{BUNDLES_VARIABLE} names {own!r}, which is no folder; correct or unset it.")
+        return Path(own)
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    elif sys.platform == "darwin":
+        data = Path.home() / "Library/Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    return data / "ONFHAssist" / "bundles"
+
+
+def find(name: str) -> Path:
+    """Return the folder of the bundle that is taken for a name; where there is none, one that does not exist.
+
+    Raises:
+        InputError: the environment or the list of bundles in use is wrong.
+    """
+    own = user_folder()
+    if (found := in_place(own / name)).is_dir():
+        return found
+    if (chosen := in_use(own).get(name)) is not None:
+        return own / INSTALLED / chosen / name
+    for shipped in (name, name + PREVIOUS):
+        with contextlib.suppress(FileNotFoundError):
+            return resource_path("Bundles", shipped)
+    return in_place(Path(name))
+
+
+def in_use(folder: Path) -> dict[str, str]:
+    """Return the id of the installed bundle that is in use for each name; raises InputError where that is damaged."""
+    path = folder / IN_USE
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        content = None
+    whole = isinstance(content, dict) and all(isinstance(chosen, str) for chosen in content.values())
+    if not whole or any(Path(chosen).name != chosen for chosen in content.values()):
+        raise InputError(f"{path} can't be read; delete it, then choose anew with onfh-assist models use.")
+    return content
+
+
+def in_place(folder: Path) -> Path:
+    """Return where a bundle lies: its folder, or the older one's where its replacement was interrupted."""
+    previous = Path(f"{folder}{PREVIOUS}")
+    return previous if previous.is_dir() and not folder.exists() else folder
