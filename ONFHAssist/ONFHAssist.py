@@ -29,6 +29,7 @@ class ONFHAssist(ScriptedLoadableModule):
     """What Slicer's list of modules shows."""
 
     def __init__(self, parent) -> None:
+        """Called when Slicer starts."""
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("ONFHAssist")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
@@ -77,6 +78,7 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel's life: opened, left, reloaded, and what the scene does meanwhile."""
 
     def __init__(self, parent=None) -> None:
+        """Called when the module is opened for the first time; `setup` follows."""
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
@@ -112,6 +114,8 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.logic.session.restore()
         self.initializeParameterNode()
+        if getattr(self.parent, "isEntered", False):  # a reload: Slicer does not enter the module again
+            self.panel.enter()
 
     def cleanup(self) -> None:
         """Called when the application closes, and before a reload."""
@@ -200,6 +204,7 @@ class ONFHAssistLogic(ScriptedLoadableModuleLogic):
     """What can be done without the panel: ``session.analyse(volumeNode)``, ``session.review(volumeNode)``."""
 
     def __init__(self) -> None:
+        """Open a session; the worker starts with the first analysis."""
         ScriptedLoadableModuleLogic.__init__(self)
         from ONFHAssistLib.desktop.session import Session
 
@@ -223,7 +228,7 @@ class ONFHAssistTest(ScriptedLoadableModuleTest):
 
     def setUp(self) -> None:
         """Begin in an empty scene."""
-        slicer.mrmlScene.Clear()
+        slicer.mrmlScene.Clear(False)
 
     def runTest(self) -> None:
         """Walk the whole way on the sample study."""

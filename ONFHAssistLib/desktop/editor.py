@@ -19,6 +19,7 @@ class Editor:
     """The embedded qMRMLSegmentEditorWidget with an editor node of its own."""
 
     def __init__(self, widget: Any) -> None:
+        """Make the editor of the panel as small as this module needs it."""
         self._widget = widget
         self._review: Review | None = None
         widget.setMaximumNumberOfUndoStates(0)  # Review.undo goes across masks, landmarks and sphere

@@ -47,7 +47,7 @@ class Panel:
         self.volume: Any = None
         self.side: Side | None = None
         self._look = look_at(None)
-        ui.studyLabel.text = self._look.sentence
+        ui.studyLabel.text = self._look.sentence()
         self._baseline_node: Any = None
         self._masks_shown = True
         self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice)
@@ -167,6 +167,8 @@ class Panel:
     def _show_study(self, volume: Any) -> None:
         self.volume, self.side = volume, None
         self._look = look_at(volume)
+        if self._look.usable:
+            self.session.warm_up()
         self.open()
 
     # The analysis
@@ -235,7 +237,7 @@ class Panel:
         """Show the study chosen from the beginning."""
         review, ui = self.review(), self.ui
         warnings = self._look.warnings if review is None else tuple(n.message for n in review.result.warnings)
-        ui.studyLabel.text = self._look.sentence
+        ui.studyLabel.text = self._look.sentence(review)
         ui.warningLabel.text = "\n".join(f"⚠ {text}" for text in dict.fromkeys(warnings))
         ui.warningLabel.setVisible(bool(warnings))
         self.show_run()

@@ -20,6 +20,7 @@ class PreflightPanel:
     """Looks at the machine each time the section is opened; in a thread, as checksums take a while."""
 
     def __init__(self, ui: Any) -> None:
+        """Wire the section; nothing is looked at yet."""
         self._ui = ui
         self._checks: list[Check] = []
         self._thread: threading.Thread | None = None

@@ -1,4 +1,4 @@
-"""The module's self test, inside a running Slicer: the sample study from the volume to the saved case, by its buttons."""
+"""The module's self test, inside a running Slicer: the sample study from the volume to a saved case, by its buttons."""
 
 import tempfile
 import time

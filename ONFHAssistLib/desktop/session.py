@@ -42,7 +42,8 @@ class Session:
         self.on_touch: Callable[[], None] = lambda: None
         self.on_gone: Callable[[str], None] = lambda reason: None
         self.reviews: list[Review] = []
-        self.run = Run(worker or slicer_worker(), lambda: self.on_change())
+        self._worker = worker or slicer_worker()
+        self.run = Run(self._worker, lambda: self.on_change())
         self._analysed: Any = None
 
     def review(self, volume_node: Any) -> Review | None:
@@ -55,6 +56,12 @@ class Session:
         """Take up the reviews that the scene keeps."""
         for review in Review.restore(slicer.mrmlScene, self.reviews):
             self._adopt(review)
+
+    def warm_up(self) -> None:
+        """Let the worker open the networks before they are asked for, where all is in place and it has no work."""
+        device = read_settings().device
+        if self.run.idle and not install.missing(device):
+            self._worker.warm_up(device)
 
     def analyse(self, volume_node: Any, seed: HeadSeed | None = None) -> None:
         """Analyse a volume; with a seed, and where it is under review, only the hip that the reader has pointed at.

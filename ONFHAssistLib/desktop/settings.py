@@ -64,6 +64,7 @@ class SettingsPanel(ctk.ctkSettingsPanel):
     """Edit > Application Settings > ONFHAssist."""
 
     def __init__(self, *args, **kwargs) -> None:
+        """Build the page; ctkSettingsPanel reads and keeps the values."""
         ctk.ctkSettingsPanel.__init__(self, *args, **kwargs)
         form = qt.QFormLayout(self)
         self.folder = ctk.ctkPathLineEdit()

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import slicer
+from vtk.util.numpy_support import vtk_to_numpy
 
 from ONFHAssistLib.core.hip import Side
 from ONFHAssistLib.desktop.layout import PLOT_VIEW, plot_view
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.scene.tables import HEAD, NECROSIS, POSITION, hip_table, row_of_slice, slice_of_row
+from ONFHAssistLib.scene.tables import HEAD, NECROSIS, POSITION, UNCERTAIN, hip_table, row_of_slice, slice_of_row
 from ONFHAssistLib.scene.views import current_slice, next_slice
 
 FOR_LATER = (POSITION, NECROSIS, HEAD)
@@ -21,6 +23,7 @@ class Slices:
     """Table and plot of one hip; a click on either calls ``on_slice`` with the slice's index."""
 
     def __init__(self, ui: Any, on_slice: Callable[[int], None]) -> None:
+        """Wire the table; the plot is wired when its view is there."""
         self._table = ui.sliceTable
         self._on_slice = on_slice
         self._node: Any = None
@@ -87,7 +90,8 @@ class Slices:
 
     def _hide_columns(self, table: Any) -> None:
         values = table.GetTable()
-        names = [values.GetColumnName(n) for n in range(values.GetNumberOfColumns())]
-        for n, name in enumerate(names):
-            self._table.setColumnHidden(n, name in FOR_LATER)
+        for n in range(values.GetNumberOfColumns()):
+            column = values.GetColumn(n)
+            unknown = column.GetName() == UNCERTAIN and np.isnan(vtk_to_numpy(column)).all()
+            self._table.setColumnHidden(n, column.GetName() in FOR_LATER or bool(unknown))
         self._table.resizeColumnsToContents()

@@ -8,9 +8,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.domain import check_image
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.volumes import describe, study_from_node
 
 BOTH_HIPS_FROM_MM = 250.0
@@ -22,14 +24,27 @@ class Look:
     """What is said of a volume when it is chosen.
 
     Attributes:
-        sentence: what it is, or why it cannot be analysed.
+        kind: what it is, such as "Coronal T1, 39 slices, 0.9 × 0.9 × 5.2 mm"; or why it cannot be analysed.
+        view: how many hips may be in it, by its width.
         warnings: what speaks against grading it.
         usable: whether it can be analysed.
     """
 
-    sentence: str
+    kind: str
+    view: str = ""
     warnings: tuple[str, ...] = ()
     usable: bool = False
+
+    def sentence(self, review: Review | None = None) -> str:
+        """Return it as a sentence; with a review, the hips that were really found."""
+        if not self.usable:
+            return self.kind
+        if review is None:
+            return f"{self.kind}, {self.view}."
+        seen = [side for side in review.sides if review.hip(side).status == "graded"]
+        both = len(seen) == len(SIDES)
+        found = _("both hips in view") if both else _("right hip in view") if "right" in seen else _("left hip in view")
+        return f"{self.kind}, {found if seen else _('no hip graded')}."
 
 
 def read(node: Any) -> Study:
@@ -44,8 +59,10 @@ def look_at(node: Any) -> Look:
         notices = (*study.notices, *check_image(study))
     except InputError as error:
         return Look(str(error))
-    text = f"{describe(study)}, {_in_view(study.volume)}"
-    return Look(f"{text[:1].upper()}{text[1:]}.", tuple(dict.fromkeys(n.message for n in notices)), True)
+    kind = describe(study)
+    return Look(
+        f"{kind[:1].upper()}{kind[1:]}", _in_view(study.volume), tuple(dict.fromkeys(n.message for n in notices)), True
+    )
 
 
 def dicom_header(node: Any) -> Any:

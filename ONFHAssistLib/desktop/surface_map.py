@@ -21,6 +21,7 @@ class SurfaceMap:
     """Draws the map while its section is open, a moment after the last change."""
 
     def __init__(self, ui: Any) -> None:
+        """Wire the section."""
         self._ui = ui
         self._review: Review | None = None
         self._side: Side | None = None

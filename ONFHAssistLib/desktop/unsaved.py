@@ -1,5 +1,6 @@
 """Corrections that are in no case yet are asked about before they are lost or left."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import qt
@@ -34,7 +35,8 @@ def ask(can_stay: bool, lost: bool) -> Answer:
 class ExitQuestion(qt.QObject):
     """Stands before the closing of Slicer's window: an event filter that asks ``may_close``."""
 
-    def __init__(self, may_close) -> None:
+    def __init__(self, may_close: Callable[[], bool]) -> None:
+        """Ask this function whether the window may be closed."""
         qt.QObject.__init__(self)
         self._may_close = may_close
 

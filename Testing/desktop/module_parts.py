@@ -19,7 +19,7 @@ def _load(path: Path):
     return module
 
 
-made = _load(TESTING / "scene" / "conftest.py")
+made = _load(TESTING / "scene" / "review_parts.py")
 """`made.made_up()` is a StudyResult, `made.ratio(side)` its true ratio, `made.CENTRES`, `made.RADIUS_MM` its heads."""
 
 

@@ -9,7 +9,7 @@ from ONFHAssistLib.core.errors import InputError
 
 
 def test_analyse_shows_stage_and_progress_then_the_hips(host, widget, worker):
-    node, result = add_study(host)
+    _, result = add_study(host)
     host.click(widget.ui.analyseButton)
     assert widget.ui.analyseButton.text == "Cancel"
     worker.progress(0.4, "Segmenting the right hip")
@@ -105,7 +105,7 @@ def test_the_volume_is_deleted_in_mid_run(host, widget, worker):
 
 def test_another_study_may_be_looked_at_meanwhile(host, widget, worker):
     first, result = add_study(host, name="First")
-    second, _ = add_study(host, name="Second")
+    add_study(host, name="Second")
     host.click(widget.ui.analyseButton)
     host.choose(widget.ui.volumeSelector, "Second")
     worker.finish(result)

@@ -191,7 +191,7 @@ def test_a_click_on_a_missed_head_starts_from_there(host, widget, worker):
 
 
 def test_a_head_can_be_clicked_on_when_none_was_found(host, widget, worker):
-    node, result = add_study(host)
+    _, result = add_study(host)
     host.click(widget.ui.analyseButton)
     worker.fail("No femoral head was found in this image; give an image of the hip.")
     host.wait_for(lambda: widget.logic.session.run.failed)
