@@ -1,7 +1,9 @@
 """Fixtures for the module on the host: a Slicer for each test, and its complaints at the end."""
 
+import ctypes
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,11 @@ def qt_application():
     """The one QApplication of the process."""
     from PySide6 import QtWidgets
 
+    if sys.version_info < (3, 12):
+        # PySide 6.12's Signal.emit gives True back without counting the reference, until Python deallocates True
+        # and aborts; from 3.12 on these objects are immortal, and here they are made so.
+        for immortal in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(immortal)).value += 1 << 40
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     application.setStyle("Fusion")
     application.setQuitOnLastWindowClosed(False)
