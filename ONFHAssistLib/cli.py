@@ -223,6 +223,7 @@ def review(
     cases: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for signed cases, if not DRAFTS/cases.")
     ] = None,
+    ahead: Annotated[bool, typer.Option(help="Analyse the other studies while the reader does nothing.")] = True,
     browser: Annotated[bool, typer.Option(help="Open the page in this machine's browser.")] = True,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
 ) -> None:
@@ -237,7 +238,10 @@ def review(
         drafts = drafts or Path("onfh-review")
         grade(place)
     try:
-        serve(ServeOptions(place, host, port, drafts, cases, open_first=sample, browser=browser), needs_browser=sample)
+        options = ServeOptions(
+            place, host, port, drafts, cases, open_first=sample, ahead=ahead, browser=browser, verbose=debug
+        )
+        serve(options, needs_browser=sample)
     except InputError as error:
         if not sample:
             raise

@@ -7,6 +7,8 @@ a draft is never laid over another one. Nothing in them names the patient.
 import contextlib
 import hashlib
 import json
+import os
+import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import StudyResult
-from ONFHAssistLib.exchange.publish import publish, write_bytes
+from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.state import unpacked
 
 MADE, NOW = "made.json", "now.json"
+RETRY_S = 5.0
 Plain = dict[str, Any]
 
 
@@ -68,11 +70,14 @@ def read(folder: Path, study: Study, mark: str) -> Draft | None:
 
 
 class Writer:
-    """Writes in a thread of its own, in the order given; of several drafts of one file only the last counts."""
+    """Writes in a thread of its own, in the order given; of several drafts of one file only the last counts.
 
-    def __init__(self, failed: Callable[[InputError], None]) -> None:
-        """``failed`` is called, in that thread, when something could not be written."""
-        self._failed = failed
+    What could not be written is tried again every RETRY_S seconds, and once more at the end.
+    """
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        """``told`` is called, in that thread, with the reason when writing fails, and with "" once it works again."""
+        self._told = told
         self._waiting: dict[Path, Plain | None] = {}
         self._wake = threading.Condition()
         self._closing = False
@@ -94,23 +99,58 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        failing = False
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._waiting or self._closing)
+                if failing:
+                    self._wake.wait_for(lambda: self._closing, RETRY_S)
+                else:
+                    self._wake.wait_for(lambda: self._waiting or self._closing)
                 if not self._waiting:
                     return
                 path = next(iter(self._waiting))
                 content = self._waiting.pop(path)
             try:
-                if content is None:
-                    with contextlib.suppress(FileNotFoundError):
-                        path.unlink()
-                else:
-                    publish(path.parent, {path.name: write_bytes(json.dumps(content).encode())})
-            except InputError as error:
-                self._failed(error)
+                write(path, content)
             except OSError as error:
-                self._failed(InputError(f"The old draft could not be removed ({error.strerror})."))
+                with self._wake:
+                    self._waiting.setdefault(path, content)
+                    if self._closing:
+                        return
+                failing = True
+                self._told(reason(error))
+            else:
+                if failing:
+                    self._told("")
+                failing = False
+
+
+def write(path: Path, content: Plain | None) -> None:
+    """Let a file have this content, or with None let it be gone, whenever the power fails; raises OSError."""
+    if content is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError where nothing could be kept; leaves nothing behind."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    with tempfile.TemporaryDirectory(prefix=".onfh-", dir=place):
+        pass
 
 
 def _load(path: Path, mark: str) -> Plain | None:

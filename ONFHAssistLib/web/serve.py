@@ -1,6 +1,9 @@
-"""Start the browser reviewer: a free port, the rules at the door, the page."""
+"""Start the browser reviewer: what it needs, a free port, the rules at the door, the page."""
 
+import importlib.util
+import os
 import socket
+import subprocess
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -13,6 +16,22 @@ from ONFHAssistLib.web.worklist import STATE_FOLDER
 
 PORT, PORTS = 8080, 50
 """The first port that is tried, and how many after it."""
+DRAWS = """
+import vtkmodules.vtkRenderingOpenGL2
+from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
+window = vtkRenderWindow()
+window.SetOffScreenRendering(1)
+window.SetSize(8, 8)
+window.AddRenderer(vtkRenderer())
+window.Render()
+raise SystemExit("OpenGL version" not in window.ReportCapabilities())
+"""
+"""Run in a process of its own: without a library for OpenGL, VTK ends the process that it runs in."""
+OPENGL = (
+    "The browser reviewer draws with OpenGL, which does not work on this machine; on Debian or Ubuntu install it with: "
+    "sudo apt install libegl1 libgl1 libgl1-mesa-dri."
+)
+TRAME = "The browser reviewer needs trame-slicer; install it with: pip install onfh-assist[review]."
 
 
 @dataclass(frozen=True)
@@ -26,7 +45,9 @@ class ServeOptions:
         state: folder for drafts; None for ``onfh-review`` inside ``place``.
         cases: folder for cases that were signed; None for ``cases`` inside ``state``.
         open_first: open the first study of the list at the start, analysing it if need be.
+        ahead: analyse studies that nobody has opened yet while the reader leaves the machine alone.
         browser: show the page in this machine's browser.
+        verbose: print warnings of VTK.
     """
 
     place: Path
@@ -35,7 +56,9 @@ class ServeOptions:
     state: Path | None = None
     cases: Path | None = None
     open_first: bool = False
+    ahead: bool = True
     browser: bool = False
+    verbose: bool = False
 
 
 def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_browser: bool = False) -> None:
@@ -50,9 +73,13 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
         InputError: no port is free, the folder cannot be used, OpenGL or trame-slicer is missing, or the browser that
             is needed.
     """
+    shown = options.browser and has_browser()
+    if needs_browser and options.browser and not shown:
+        raise InputError(
+            "no web browser can be shown on this machine; install one, or look at the page from another machine with: "
+            "onfh-assist review --host 0.0.0.0"
+        )
     require_libraries()
-    if needs_browser and options.browser:
-        require_browser()
     port = free_port(options.host, options.port)
     if port != options.port:
         tell(f"Port {options.port} is in use; port {port} is taken.")
@@ -62,11 +89,17 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
 
     from ONFHAssistLib.web.app import ReviewerApp
 
-    app = ReviewerApp(sys.executable, options.place, state, options.cases or state / "cases")
-    address = f"http://{options.host}:{port}/" + (f"index.html?token={token}" if token else "")
-    app.run(
-        options.host, port, token, lambda: tell(f"Open {address} in a browser. Ctrl-C ends it."), options.open_first
-    )
+    cases = options.cases or state / "cases"
+    app = ReviewerApp(sys.executable, options.place, state, cases, verbose=options.verbose)
+    path = f"index.html?token={token}" if token else ""
+    address = f"http://{_shown_host(options.host)}:{port}/{path}"
+
+    def ready() -> None:
+        tell(f"Open {address} in a browser. Ctrl-C ends it.")
+        if shown:
+            webbrowser.open(address)
+
+    app.run(options.host, port, token, ready, open_first=options.open_first, ahead=options.ahead)
 
 
 def free_port(host: str, wanted: int) -> int:
@@ -87,27 +120,36 @@ def free_port(host: str, wanted: int) -> int:
     raise InputError(f"No port from {wanted} on is free; give another one with --port.")
 
 
-def require_browser() -> None:
-    """Raise InputError where this machine has no web browser, or no screen to show one on."""
+def has_browser() -> bool:
+    """Return whether this machine has a web browser, and a screen to show it on."""
+    screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if sys.platform.startswith("linux") and not screen:
+        return False  # browsers for terminals, which Python finds then, cannot show the page
     try:
         webbrowser.get()
-    except webbrowser.Error as error:
-        raise InputError(
-            "no web browser was found on this machine; install one, or look at the page from another machine with: "
-            "onfh-assist review --host 0.0.0.0 --no-browser"
-        ) from error
+    except webbrowser.Error:
+        return False
+    return True
 
 
 def require_libraries() -> None:
-    """Raise InputError with the remedy where trame-slicer or OpenGL is missing."""
-    try:
-        import trame_slicer  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "The browser reviewer needs trame-slicer; install it with: pip install onfh-assist[review]"
-        ) from error
-    except ImportError as error:
-        raise InputError(
-            f"The browser reviewer needs OpenGL ({error}); on Debian or Ubuntu install it with: "
-            "sudo apt install libegl1 libgl1 libgl1-mesa-dri"
-        ) from error
+    """Raise InputError with the remedy where trame-slicer or a library for OpenGL is missing."""
+    if importlib.util.find_spec("trame_slicer") is None:
+        raise InputError(TRAME)
+    prefer_egl()
+    probe = subprocess.run([sys.executable, "-c", DRAWS], capture_output=True, stdin=subprocess.DEVNULL)
+    if probe.returncode != 0:
+        raise InputError(OPENGL)
+
+
+def prefer_egl() -> None:
+    """Let VTK draw without a screen where there is none, instead of looking for one first and complaining."""
+    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
+
+def _shown_host(host: str) -> str:
+    """Return what a browser elsewhere calls a server that listens at ``host``."""
+    if host in ("0.0.0.0", "::"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host

@@ -5,21 +5,23 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, Side, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HipResult, Side, StudyResult
 from ONFHAssistLib.curation.case import ReviewedCase, Status
-from ONFHAssistLib.imaging.domain import check_image
-from ONFHAssistLib.imaging.read import Study, read_study
+from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.scene.hip_state import automatic_of
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.scene.state import SignOff
+from ONFHAssistLib.scene.state import SignOff, packed
 from ONFHAssistLib.scene.volumes import add_volume, describe
 from ONFHAssistLib.web import drafts, worklist
-from ONFHAssistLib.web.worklist import Entry, Row, Summary
-from ONFHAssistLib.worker.client import Failed, Finished, Progress, Stopped, Worker
+from ONFHAssistLib.web.ahead import Ahead
+from ONFHAssistLib.web.folder import StudyFolder
+from ONFHAssistLib.web.reading import read_checked
+from ONFHAssistLib.web.worklist import Entry, Row
+from ONFHAssistLib.worker.client import Failed, Finished, Progress, Worker
 
 POLL_S = 0.05
 SETTLE_S = 0.12
@@ -30,72 +32,94 @@ class Session:
     """What the page shows and does, on one scene and one worker.
 
     Attributes:
-        rows: the worklist.
+        folder: the worklist and what is kept of its studies.
+        ahead: analyses the studies that nobody has opened yet.
         entry, study, review: what is open; None where nothing is, or (review) where it is not analysed yet.
-        fraction, stage: how far an analysis is; ``stage`` is "" where none runs.
+        stage, fraction: what is going on and how far it is; ``stage`` is "" where nothing is.
+        analysing: whether that is an analysis, which can be cancelled.
         message: a sentence for the reader, or "".
+        alarm: whether it tells of something that has failed.
         restored: whether the open review was taken up from a draft.
+        reviewer: the code of the reader, as it was given last.
+        held: whether changes in the scene are left alone for the moment, while a landmark is being placed.
         on_change: called after anything of this has changed.
         on_study: called after another study was put into the scene, or its review has begun.
     """
 
     def __init__(self, scene: Scene, worker: Worker, place: Path, state: Path) -> None:
         """Take the folder (or one study) to review, and the folder for drafts; raises InputError for a bad one."""
-        self.scene, self.state = scene, state
+        self.scene = scene
         self.on_change: Callable[[], None] = lambda: None
         self.on_study: Callable[[], None] = lambda: None
         self.entry: Entry | None = None
         self.study: Study | None = None
         self.review: Review | None = None
         self.volume_node: Node | None = None
-        self.fraction, self.stage, self.message, self.restored = 0.0, "", "", False
-        self.reviewer = ""
-        self.rows: list[Row] = []
-        self._worker, self._place = worker, place
-        self._entries: list[Entry] = []
+        self.stage, self.fraction, self.analysing = "", 0.0, False
+        self.message, self.alarm, self.restored, self.reviewer = "", False, False, ""
+        self.held = False
+        self.folder = StudyFolder(place, state, self._unkept)
+        self.ahead = Ahead(worker, self._unseen, self._found, self._not_usable)
+        self._worker = worker
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._settling: asyncio.TimerHandle | None = None
-        self._writer = drafts.Writer(self._could_not_write)
+        self._asked_for: Entry | None = None
+        self._failures: set[str] = set()
         self._mark = ""
-        self.look_through()
+        self._made: tuple[HipResult, ...] = ()
 
-    def look_through(self) -> None:
-        """Look for the studies in the folder again."""
-        self._entries = (
-            worklist.find_studies(self._place) if self._place.is_dir() else [worklist.single_study(self._place)]
-        )
-        self._list()
+    @property
+    def rows(self) -> list[Row]:
+        """The worklist."""
+        return self.folder.rows
+
+    def start(self) -> None:
+        """Begin to analyse ahead; to be called once the event loop runs."""
+        self._loop = asyncio.get_running_loop()
+        self._ahead_task = self._loop.create_task(self.ahead.run())
 
     async def open(self, key: str) -> None:
         """Put a study into the scene with what is known of it: its draft, its analysis, or the image alone.
 
+        Of several that are asked for in quick succession the last one is opened.
+
         Raises:
             InputError: it is not in the list (any more), cannot be read, or an analysis of another one runs.
         """
-        entry = worklist.entry_of(self._entries, key)
-        if self._worker.running:
+        entry = self.folder.entry(key)
+        if self.analysing:
             raise InputError("An analysis is running; wait for it or cancel it, and open the study then.")
         self.settle()
-        self.say(f"Reading {entry.title}", stage=True)
+        self.ahead.pause()
+        self._asked_for = entry
+        self._busy(f"Reading {entry.title}")
         try:
-            study = await asyncio.to_thread(read_study, entry.path)
-            study = replace(study, notices=(*study.notices, *check_image(study)))
+            study = await asyncio.to_thread(read_checked, entry.path)
+            mark = await asyncio.to_thread(drafts.fingerprint, study)
+            kept = await asyncio.to_thread(drafts.read, self.folder.state / entry.key, study, mark)
         except InputError as error:
-            self.say("")
-            self._know(entry, Summary("not usable", problem=str(error)))
+            self._not_usable(entry, str(error))
+            if self._asked_for is entry:
+                self._busy("")
             raise
+        if self._asked_for is not entry:
+            return
         self.close()
-        self._make_room(entry)
-        self.entry, self.study = entry, study
+        self.folder.sort()
+        self.entry, self.study, self._mark = entry, study, mark
         self.volume_node = add_volume(self.scene, study.volume, "Volume")
-        self._mark = await asyncio.to_thread(drafts.fingerprint, study)
-        kept = await asyncio.to_thread(drafts.read, self.state / entry.key, study, self._mark)
+        said = ""
         if kept is not None:
             self._begin(kept.result)
             if kept.now:
-                self.review.take_up(kept.now)
+                try:
+                    self.review.take_up(kept.now)
+                    self.restored = True
+                except InputError as error:
+                    said = str(error)
                 self.reviewer = self.reviewer or kept.reviewer
-            self.restored = bool(kept.now)
-        self.say("")
+        self._busy("")
+        self.say(said, alarm=True)
         self.on_study()
 
     def close(self) -> None:
@@ -117,59 +141,85 @@ class Session:
         entry, study = self.entry, self.study
         if study is None or entry is None:
             raise InputError("No study is open; choose one in the list.")
-        options = AnalysisOptions() if seed is None else AnalysisOptions(sides=(seed.side,), heads=(seed,))
+        if self.analysing:
+            raise InputError("An analysis is running; wait for it or cancel it.")
         self.settle()
-        self._worker.analyse(study, options)
-        self.say("Starting", stage=True)
-        result = await self._wait()
-        if result is None or self.entry is not entry:
+        options = AnalysisOptions() if seed is None else AnalysisOptions(sides=(seed.side,), heads=(seed,))
+        self._busy("Starting", analysing=True)
+        try:
+            await self.ahead.yield_worker()
+            self._worker.analyse(study, options)
+            result = await self._wait()
+        finally:
+            self._busy("")
+            self.ahead.pause()
+        if result is None:
+            self.say("Cancelled; nothing was changed.")
             return
         if seed is not None and self.review is not None:
             self.review.replace_hip(result, seed.side)
         else:
             self._begin(result)
+            self._made = ()
             self.restored = False
-        self._put(drafts.MADE, made=self.review.made())
-        self._changed()
-        if seed is None:
-            self.on_study()
+        self._changed(sort=True)
+        self.on_study()
 
     def cancel(self) -> None:
         """Stop the analysis that runs, if any."""
-        self._worker.cancel()
+        if self.analysing:
+            self._worker.cancel()
 
     def settle(self) -> None:
         """Measure now what was painted a moment ago."""
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
-            self._update()
+            if not self.held:
+                self._update()
+
+    def release(self) -> None:
+        """Measure what has changed while changes were `held`."""
+        self.held = False
+        self._touched()
 
     def undo(self) -> None:
         """Take the last step back."""
-        self._step("undo")
+        self.settle()
+        self._after(self.opened().undo())
 
     def redo(self) -> None:
         """Do again what was undone."""
-        self._step("redo")
+        self.settle()
+        self._after(self.opened().redo())
 
     def reset(self, side: Side, slice_index: int | None = None) -> None:
         """Go back to the automatic result of a slice or a hip."""
-        self._review().reset(side, slice_index)
+        self.opened().reset(side, slice_index)
         self._changed()
 
     def forget_draft(self) -> None:
         """Go back to the automatic result of all hips."""
         for side in SIDES:
             with contextlib.suppress(InputError):  # a hip without masks has nothing to go back to
-                self._review().reset(side)
+                self.opened().reset(side)
         self.restored = False
+        self._changed()
+
+    def set_radius(self, side: Side, radius_mm: float) -> None:
+        """Give a head's sphere another radius; the masks stay as they are."""
+        sphere = self.opened().hip(side).sphere
+        if sphere is None:
+            raise InputError(f"The {side} head has no centre yet; place it first.")
+        if not 10 <= radius_mm <= 40:
+            raise InputError(f"A radius of {radius_mm:g} mm is not that of a femoral head; give 10 to 40 mm.")
+        self.opened().set_sphere(side, replace(sphere, radius_mm=radius_mm))
         self._changed()
 
     def cases(self, patient_code: str, reviewer: str, status: Status, comment: str) -> list[ReviewedCase]:
         """Return the segmented hips as cases; raises InputError where a part is missing."""
         self.settle()
-        review = self._review()
+        review = self.opened()
         sides = [side for side in review.sides if review.hip(side).status == "graded"]
         if not sides:
             raise InputError("No hip is segmented; click on the centre of a head to segment it.")
@@ -179,12 +229,12 @@ class Session:
 
     def signed(self, status: Status, reviewer: str) -> None:
         """Note that the open study was saved as cases."""
-        entry, review = self.entry, self._review()
+        review = self.opened()
         self.reviewer = reviewer
         for side in review.sides:
-            with contextlib.suppress(InputError):
+            with contextlib.suppress(InputError):  # one that is not segmented was not saved
                 review.mark_saved(side)
-        self._know(entry, worklist.summarise(review.study_result(), status, reviewer))
+        self.folder.know(self.entry, worklist.summarise(review.study_result(), status, reviewer))
         self.on_change()
 
     def next_key(self) -> str | None:
@@ -192,27 +242,38 @@ class Session:
         row = worklist.next_unsigned(self.rows, self.entry.key if self.entry else "")
         return row.entry.key if row else None
 
+    def drafted(self) -> bool:
+        """Return whether the reader has changed something of the open study."""
+        return self.review is not None and any(self.review.changed(side) for side in self.review.sides)
+
     def describe(self) -> str:
         """Return what the open study is, in a few words; or ""."""
         return describe(self.study) if self.study else ""
 
-    def say(self, message: str, stage: bool = False) -> None:
-        """Tell the reader something: what happens now, or a sentence that stays."""
-        self.stage, self.fraction = (message, 0.0) if stage else ("", 0.0)
-        self.message = "" if stage else message
+    def say(self, message: str, alarm: bool = False) -> None:
+        """Tell the reader something, or with "" nothing any more."""
+        self.message, self.alarm = message, alarm
         self.on_change()
 
     def end(self) -> None:
         """Finish what is being written, and end the worker."""
-        self.settle()
-        self._writer.close()
+        with contextlib.suppress(RuntimeError):  # the event loop has ended before
+            self.settle()
+        self.folder.close()
         self._worker.close()
+
+    def opened(self) -> Review:
+        """Return the open review; raises InputError where there is none."""
+        if self.review is None:
+            raise InputError("The study is not analysed yet; analyse it first.")
+        return self.review
 
     def _begin(self, result: StudyResult) -> None:
         if self.review is not None:
             self.review.remove()
         self.review = Review.begin(self.scene, self.volume_node, result)
         self.review.on_touch = self._touched
+        self._made = self._automatic()
 
     async def _wait(self) -> StudyResult | None:
         """Follow the analysis to its end; None where it was cancelled."""
@@ -223,68 +284,79 @@ class Session:
                     self.stage, self.fraction = event.stage, event.fraction
                     self.on_change()
                     continue
-                self.say("Cancelled; nothing was changed." if isinstance(event, Stopped) else "")
                 if isinstance(event, Failed):
                     raise InputError(event.message)
                 return event.result if isinstance(event, Finished) else None
 
+    def _busy(self, stage: str, analysing: bool = False) -> None:
+        self.stage, self.fraction, self.analysing = stage, 0.0, analysing
+        self.on_change()
+
     def _touched(self) -> None:
+        if self.held:
+            return
+        self.ahead.pause()
         if self._settling is not None:
             self._settling.cancel()
         self._settling = asyncio.get_running_loop().call_later(SETTLE_S, self.settle)
 
     def _update(self) -> None:
         try:
-            changed = self.review is not None and self.review.update()
+            if self.review is not None and self.review.update():
+                self._changed()
         except InputError as error:
-            self.say(str(error))
-            return
-        if changed:
-            self._changed()
+            self.say(str(error), alarm=True)
 
-    def _step(self, what: str) -> None:
-        self.settle()
-        words = getattr(self._review(), what)()
+    def _after(self, words: str | None) -> None:
         if words:
             self._changed()
 
-    def _changed(self) -> None:
+    def _changed(self, sort: bool = False) -> None:
         """Keep the draft, list the study as one, and show it."""
-        review, entry = self.review, self.entry
-        drafted = any(review.changed(side) for side in review.sides)
+        review, entry, folder = self.review, self.entry, self.folder
+        made = self._automatic()
+        if [id(hip) for hip in made] != [id(hip) for hip in self._made]:
+            folder.keep(entry, drafts.MADE, self._mark, made=review.made())
+            self._made = made
+        drafted = self.drafted()
         if drafted:
-            self._put(drafts.NOW, hips=review.now(), reviewer=self.reviewer)
+            folder.keep(entry, drafts.NOW, self._mark, hips=review.now(), reviewer=self.reviewer)
         else:
-            self._writer.put(self.state / entry.key / drafts.NOW, None)
-        before = worklist.read_summary(self.state, entry)
-        status = "draft" if drafted else "analysed" if before.status in ("draft", "new") else before.status
-        summary = worklist.summarise(review.study_result(), status, self.reviewer)
-        if summary != before:
-            self._know(entry, summary)
+            folder.drop(entry, drafts.NOW)
+        before = folder.summary(entry).status
+        status = "draft" if drafted else "analysed" if before in ("draft", "new") else before
+        folder.know(entry, worklist.summarise(review.study_result(), status, self.reviewer), sort)
         self.on_change()
 
-    def _put(self, name: str, **content: Any) -> None:
-        self._writer.put(self.state / self.entry.key / name, {"image": self._mark, **content})
+    def _automatic(self) -> tuple[HipResult, ...]:
+        return tuple(self.review.automatic(side) for side in self.review.sides)
 
-    def _make_room(self, entry: Entry) -> None:
-        """Make the folder of a study first: two writers must not both want to bring it into being."""
-        try:
-            (self.state / entry.key).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            self._could_not_write(InputError(f"{self.state} cannot be written ({error.strerror})."))
+    def _unseen(self) -> Entry | None:
+        for row in self.rows:
+            if row.status == "new" and row.entry is not self.entry and row.entry.key not in self._failures:
+                return row.entry
+        return None
 
-    def _know(self, entry: Entry, summary: Summary) -> None:
-        with contextlib.suppress(InputError):  # a draft that cannot be kept has said so
-            worklist.write_summary(self.state, entry, summary)
-        self._list()
+    def _found(self, entry: Entry, study: Study, result: StudyResult) -> None:
+        """Keep what was found ahead, unless the reader was quicker."""
+        if self.folder.summary(entry).status == "new":
+            made = packed(result, automatic_of(result))
+            self.folder.keep(entry, drafts.MADE, drafts.fingerprint(study), made=made)
+            self.folder.know(entry, worklist.summarise(result, "analysed"))
+            self.on_change()
 
-    def _list(self) -> None:
-        self.rows = worklist.rows(self._entries, self.state)
+    def _not_usable(self, entry: Entry, sentence: str) -> None:
+        self._failures.add(entry.key)
+        if sentence:
+            self.folder.cannot_use(entry, sentence)
+        self.on_change()
 
-    def _review(self) -> Review:
-        if self.review is None:
-            raise InputError("The study is not analysed yet; analyse it first.")
-        return self.review
+    def _unkept(self, sentence: str) -> None:
+        """Tell the reader, from the thread that writes, whether drafts can be kept."""
 
-    def _could_not_write(self, error: InputError) -> None:
-        self.say(f"The draft is not kept: {error}")
+        def tell() -> None:
+            self.folder.unkept = sentence
+            self.on_change()
+
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(tell)

@@ -7,9 +7,14 @@ from typing import Any
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, HipResult, Side
+from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
+from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import GRADINGS, percent, rows
+from ONFHAssistLib.scene.automatic_outline import OUTLINE_RGB
+from ONFHAssistLib.scene.markups import MARK_RGB
+from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import polar_png
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.web.worklist import Row
@@ -21,36 +26,69 @@ Plain = dict[str, Any]
 class PageState:
     """Everything that the page shows, or that the reader types into it. Lists hold JSON-ready dictionaries."""
 
+    # the worklist
     studies: list[Plain] = field(default_factory=list)
     words: str = ""
+    place: str = ""
+    ahead: bool = True
+    ahead_title: str = ""
+    list_open: bool = True
+    # the study
     current: str = ""
     study: str = ""
     title: str = ""
     warnings: list[str] = field(default_factory=list)
     stage: str = ""
     fraction: float = 0.0
-    message: str = ""
+    analysing: bool = False
     analysed: bool = False
+    drafted: bool = False
     restored: bool = False
+    message: str = ""
+    alarm: bool = False
+    unkept: str = ""
+    # the hip
     side: str = "right"
     cards: list[Plain] = field(default_factory=list)
     plot: Plain = field(default_factory=dict)
     slices: list[Plain] = field(default_factory=list)
     slice: int = -1
     polar: str = ""
-    masks: bool = True
+    # the editor
     tool: str = ""
     segment: str = "necrosis"
+    brush: float = 5.0
     can_undo: bool = False
     can_redo: bool = False
     placing: str = ""
+    # the views
+    masks: bool = True
+    labels: bool = False
+    legend: list[Plain] = field(default_factory=list)
+    # the sign-off
     reviewer: str = ""
     patient_code: str = ""
     comment: str = ""
-    folder: str = ""
+    cases: str = ""
+    cases_title: str = ""
+    # the page itself
     help: bool = False
+    again: bool = False
     dark: bool = True
-    list_open: bool = True
+    taken: bool = False
+
+
+def on_page(sentence: str) -> str:
+    """Tell where to click in place of what to type, in a sentence that the command line prints, too."""
+    for typed, clicked in _CLICKS.items():
+        sentence = sentence.replace(typed, clicked)
+    return sentence
+
+
+_CLICKS = {
+    "give its centre with --head if it is in view": "if it is in view, click on its centre (Place, at the left)",
+    "or the head's centre with --head": "or click on the centre of the head (Place, at the left)",
+}
 
 
 def study_lines(listed: list[Row]) -> list[Plain]:
@@ -68,7 +106,7 @@ def study_lines(listed: list[Row]) -> list[Plain]:
                     "side": hip.side[0].upper(),
                     "grade": hip.steinberg or "not graded",
                     "jic": hip.jic or "",
-                    "ratio": percent(hip.ratio, 0) if hip.ratio else "",
+                    "ratio": percent(hip.ratio, 0) if hip.ratio else "",  # nothing after "without ONFH"
                     "borderline": hip.borderline,
                 }
                 for hip in row.summary.hips
@@ -87,7 +125,7 @@ def _card(side: Side, review: Review) -> Plain:
     hip, changed = review.hip(side), review.changed(side)
     card: Plain = {"side": side, "title": f"{side.capitalize()} hip", "graded": hip.status == "graded"}
     if hip.status != "graded":
-        return {**card, "headline": "not graded", "reason": hip.reason or "", "rows": [], "borderline": False}
+        return {**card, "headline": "not graded", "reason": on_page(hip.reason or ""), "rows": [], "borderline": False}
     before = {row.title: row.grade for row in rows(review.automatic(side))} if changed else {}
     told = rows(hip)
     first = next((row for row in told if row.title == GRADINGS["steinberg"].title), None)
@@ -97,7 +135,7 @@ def _card(side: Side, review: Review) -> Plain:
         "borderline": bool(first and first.borderline),
         "automatic": _automatic_headline(review.automatic(side)) if changed else "",
         "volumes": f"necrosis {hip.necrosis_volume_ml:.1f} of {hip.head_volume_ml:.1f} ml",
-        "look_first": list(hip.look_first),
+        "radius": round(hip.sphere.radius_mm, 1) if hip.sphere else None,
         "rows": [
             {
                 "title": row.title,
@@ -122,11 +160,30 @@ def slice_lines(hip: HipResult, automatic: HipResult) -> list[Plain]:
             "ratio": percent(s.ratio),
             "was": percent(before[s.index]) if s.index in before and abs(before[s.index] - s.ratio) > 5e-4 else "",
             "grade": s.steinberg,
-            "area": f"{s.necrosis_mm2:.0f} / {s.head_mm2:.0f}",
+            "area": f"{s.necrosis_mm2:.0f} of {s.head_mm2:.0f}",
             "look": s.index in hip.look_first,
         }
         for s in hip.slices
     ]
+
+
+def legend(changed: bool) -> list[Plain]:
+    """Return what the lines over the images mean: words, colour and kind of line."""
+    known = segments()
+    lines = [
+        ("head", known[MaskLabel.RIGHT_HEAD].color, "solid"),
+        ("necrosis", known[MaskLabel.RIGHT_NECROSIS].color, "solid"),
+        ("sphere of the head", _colour(SPHERE_RGB), "solid"),
+        ("thirds of the weight-bearing portion", _colour(THIRDS_RGB[0]), "double"),
+        ("landmarks", _colour(MARK_RGB), "dotted"),
+    ]
+    if changed:
+        lines.append(("automatic result", _colour(OUTLINE_RGB), "dashed"))
+    return [{"text": text, "color": color, "line": line} for text, color, line in lines]
+
+
+def _colour(rgb: tuple[float, float, float]) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
 
 
 PLOT = (300.0, 150.0)

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import SimpleITK as sitk
 
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipResult, StudyResult
-from ONFHAssistLib.exchange.publish import publish, write_bytes
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 VOXELS_OF_OTHERS = (".raw", ".zraw", ".img")
@@ -57,7 +57,7 @@ class HipSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is known of a study; kept as ``summary.json`` in its state folder. ``status`` is one of STATUSES."""
+    """What is known of a study; kept in its state folder. ``status`` is one of STATUSES."""
 
     status: str = "new"
     plane: str = ""
@@ -128,7 +128,7 @@ def summarise(result: StudyResult, status: str, reviewer: str = "") -> Summary:
 def read_summary(state: Path, entry: Entry) -> Summary:
     """Return what is known of a study; a file that is missing or damaged says nothing."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = json.loads((state / entry.key / "summary.json").read_text(encoding="utf-8"))
+        kept = json.loads(summary_file(state, entry).read_text(encoding="utf-8"))
         hips = tuple(HipSummary(**hip) for hip in kept.pop("hips"))
         found = Summary(**kept, hips=hips)
         if found.status in STATUSES:
@@ -136,10 +136,14 @@ def read_summary(state: Path, entry: Entry) -> Summary:
     return Summary()
 
 
-def write_summary(state: Path, entry: Entry, summary: Summary) -> None:
-    """Keep what is known of a study, in one step; raises InputError where that cannot be written."""
-    text = json.dumps(asdict(summary), indent=1, ensure_ascii=False)
-    publish(state / entry.key, {"summary.json": write_bytes(text.encode())})
+def summary_file(state: Path, entry: Entry) -> Path:
+    """Return where the summary of a study is kept; its content is `plain_summary`."""
+    return state / entry.key / "summary.json"
+
+
+def plain_summary(summary: Summary) -> dict[str, Any]:
+    """Return what `read_summary` reads back, as JSON-ready values."""
+    return asdict(summary)
 
 
 def rows(entries: Iterable[Entry], state: Path) -> list[Row]:
@@ -148,8 +152,12 @@ def rows(entries: Iterable[Entry], state: Path) -> list[Row]:
     A draft is unfinished work. Then come the hips on a threshold, those with a lesion, those that nobody has looked
     at, and those without ONFH; signed ones and what is not usable come last.
     """
-    found = [Row(entry, read_summary(state, entry)) for entry in entries]
-    return sorted(found, key=lambda row: (_urgency(row), row.entry.title))
+    return ordered(Row(entry, read_summary(state, entry)) for entry in entries)
+
+
+def ordered(listed: Iterable[Row]) -> list[Row]:
+    """Return rows in the order of `rows`, after something has become known."""
+    return sorted(listed, key=lambda row: (_urgency(row), row.entry.title))
 
 
 def matching(listed: Iterable[Row], words: str) -> list[Row]:

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.web.drafts import write
 from ONFHAssistLib.web.worklist import (
     STATE_FOLDER,
     Entry,
@@ -21,12 +22,17 @@ from ONFHAssistLib.web.worklist import (
     find_studies,
     matching,
     next_unsigned,
+    plain_summary,
     read_summary,
     rows,
     single_study,
     summarise,
-    write_summary,
+    summary_file,
 )
+
+
+def write_summary(state: Path, entry: Entry, summary: Summary) -> None:
+    write(summary_file(state, entry), plain_summary(summary))
 
 
 def image(path: Path, size: tuple[int, ...] = (4, 5, 6)) -> Path:

@@ -1,0 +1,110 @@
+"""What cards, plot, table and sign-off do; mirrors `ui_hips`."""
+
+import asyncio
+from pathlib import Path
+
+from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.curation.case import Status, save_case
+from ONFHAssistLib.web import state as told
+from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.logic_editor import EditorLogic
+from ONFHAssistLib.web.logic_views import ViewsLogic
+from ONFHAssistLib.web.session import Session
+from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.ui_hips import HipsUI
+
+
+class HipsLogic:
+    """Tells the page about the hips, and saves them."""
+
+    def __init__(
+        self, session: Session, data: PageState, act: Actions, views: ViewsLogic, editor: EditorLogic, cases: Path
+    ) -> None:
+        """Take what it joins; ``cases`` is the folder that signed cases go to."""
+        self._session, self._data, self._act = session, data, act
+        self._views, self._editor, self._cases = views, editor, cases
+        self._shown: tuple = ()
+        self._codes: dict[str, str] = {}
+        data.cases, data.cases_title = f"to {cases.name}", str(cases)
+
+    def set_ui(self, ui: HipsUI) -> None:
+        """Connect the signals."""
+        ui.side_chosen.connect(self._act.now(self.choose_side))
+        ui.slice_chosen.connect(self._act.now(self._views.jump))
+        ui.radius_given.connect(self._act.now(self.set_radius))
+        ui.sign_clicked.connect(self.sign)
+
+    def begin(self) -> None:
+        """Show a study that was opened, or its new review, at its hip with the larger lesion."""
+        session, data = self._session, self._data
+        key = session.entry.key
+        data.patient_code = self._codes.get(key) or session.study.patient.get("id", "")
+        review = session.review
+        if review is None:
+            self._views.show_whole()
+            return
+        graded = [side for side in SIDES if side in review.sides and review.hip(side).status == "graded"]
+        data.side = max(graded, key=lambda side: review.hip(side).volume_ratio, default=review.sides[0])
+        words = review.sign_off(data.side)
+        data.comment = words.comment
+        self._editor.begin()
+        self._views.show_marks()
+        self._views.show_hip()
+        self._views.set_window()
+
+    def choose_side(self, side: Side) -> None:
+        """Go to a hip."""
+        if self._session.review is None or side not in self._session.review.sides:
+            return
+        self._data.side = side
+        self._editor.edit()
+        self._views.show_hip()
+        self._views.set_window()
+
+    def set_radius(self, radius_mm: float) -> None:
+        """Resize the sphere of the hip in view."""
+        self._session.set_radius(self._data.side, float(radius_mm))
+
+    def sign(self, status: Status) -> None:
+        """Save the open study as cases, and after an approval open the next one."""
+        self._act.start(self._sign(status))
+
+    async def _sign(self, status: Status) -> None:
+        session, data = self._session, self._data
+        entry, reviewer = session.entry, (data.reviewer or "").strip()
+        self._codes[entry.key if entry else ""] = data.patient_code
+        cases = session.cases((data.patient_code or "").strip(), reviewer, status, data.comment or "")
+        for case in cases:
+            await asyncio.to_thread(save_case, case, self._cases)
+        if session.entry is not entry:  # the reader has gone on meanwhile
+            return
+        session.signed(status, reviewer)
+        done = f"{entry.title} is {status}."
+        key = session.next_key() if status == "approved" else None
+        if key is not None:
+            await session.open(key)
+        elif status == "approved":
+            done += " No other study of the folder waits for a reader."
+        session.say(done)
+
+    def show(self) -> None:
+        """Bring the right column up to date; what has not changed is not made anew."""
+        session, data, review = self._session, self._data, self._session.review
+        data.analysed = review is not None
+        data.drafted = session.drafted()
+        data.can_undo, data.can_redo = (review.can_undo, review.can_redo) if review else (False, False)
+        data.reviewer = data.reviewer or session.reviewer
+        notices = review.result.warnings if review else session.study.notices if session.study else ()
+        data.warnings = list(dict.fromkeys(notice.message for notice in notices))
+        hips = [review.hip(side) for side in review.sides] if review else []
+        shown = (review, data.side, *hips)
+        if len(shown) == len(self._shown) and all(a is b for a, b in zip(shown, self._shown, strict=True)):
+            return
+        self._shown = shown
+        side = data.side if review and data.side in review.sides else SIDES[0]
+        known = review is not None and side in review.sides
+        data.cards = told.hip_cards(review) if review else []
+        data.slices = told.slice_lines(review.hip(side), review.automatic(side)) if known else []
+        data.plot = told.plot_lines(review, side) if known else {}
+        data.polar = told.polar_picture(review, side) if known else ""
+        data.legend = told.legend(data.drafted)

@@ -1,0 +1,13 @@
+"""A study as the reviewer opens it: read, and looked at for what does not suit the networks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ONFHAssistLib.imaging.domain import check_image
+from ONFHAssistLib.imaging.read import Study, read_study
+
+
+def read_checked(path: Path) -> Study:
+    """Read a study with the notices on its image; raises InputError where that is not possible."""
+    study = read_study(path)
+    return replace(study, notices=(*study.notices, *check_image(study)))

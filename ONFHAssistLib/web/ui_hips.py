@@ -1,0 +1,166 @@
+"""What is known of the hips: cards, plot, slices, map of the surface, and the sign-off; see `logic_hips`."""
+
+from trame.widgets import html
+from trame.widgets import vuetify3 as v3
+from undo_stack import Signal
+
+from ONFHAssistLib.web.state import PLOT, PageState
+from ONFHAssistLib.web.widgets import pressable, raw, svg, text_button
+
+
+class HipsUI:
+    """The column at the right."""
+
+    side_chosen = Signal(str)
+    slice_chosen = Signal(int)
+    radius_given = Signal(float)
+    sign_clicked = Signal(str)
+
+    def __init__(self, name: PageState, server: object) -> None:
+        """Keep the names of the page's state."""
+        self._name, self._server = name, server
+
+    def results(self) -> None:
+        """Build cards, plot, table and map."""
+        name = self._name
+        self._cards()
+        with html.Div(v_if=(f"{name.plot}.points",)):
+            self._plot()
+        self._table()
+        with html.Div(v_if=(name.polar,), style="text-align: center"):
+            html.Img(src=(name.polar,), classes="polar", alt="Map of the head's surface")
+            html.Div("The head's surface from above: where necrosis reaches it, and how deep it lies", classes="quiet")
+        with html.Div(v_if=(f"{name.warnings}.length",), classes="quiet", raw_attrs=raw(role="note")):
+            html.Div("⚠ {{ warning }}", v_for=(f"warning in {name.warnings}",), key=("warning",), classes="warning")
+
+    def sign_off(self) -> None:
+        """Build the sign-off."""
+        name = self._name
+        with html.Div(v_if=(name.analysed,), classes="sign-off"):
+            with html.Div(classes="d-flex", style="gap: 6px"):
+                for model, label in ((name.reviewer, "Reviewer (a code)"), (name.patient_code, "Patient (a code)")):
+                    v3.VTextField(
+                        v_model=(model,), label=label, density="compact", variant="outlined", hide_details=True
+                    )
+            v3.VTextarea(
+                v_model=(name.comment,),
+                label="Comment, without names",
+                rows=1,
+                auto_grow=True,
+                density="compact",
+                variant="outlined",
+                hide_details=True,
+                style="margin-top: 6px",
+            )
+            with html.Div(classes="d-flex align-center", style="gap: 6px; margin-top: 6px"):
+                text_button(
+                    "Approve, next",
+                    (self.sign_clicked, "['approved']"),
+                    color="primary",
+                    title="Ctrl+Enter",
+                    disabled=(f"!!{name.stage}",),
+                )
+                text_button(
+                    "Flag",
+                    (self.sign_clicked, "['flagged']"),
+                    title="Somebody has to look into it; it is not trained with until then",
+                    disabled=(f"!!{name.stage}",),
+                )
+                v3.VSpacer()
+                html.Div(f"{{{{ {name.cases} }}}}", classes="quiet", title=(name.cases_title,))
+
+    def _cards(self) -> None:
+        name = self._name
+        with pressable(
+            (self.side_chosen, "[card.side]"),
+            raw(role="button", bind_aria_pressed=f"card.side === {name.side}", bind_data_side="card.side"),
+            v_for=(f"card in {name.cards}",),
+            key=("card.side",),
+            classes=(f"'card' + (card.side === {name.side} ? ' on' : '')",),
+        ):
+            with html.Div(classes="d-flex align-baseline flex-wrap", style="column-gap: 8px"):
+                html.Div("{{ card.title }}")
+                html.Div("{{ card.headline }}", classes="headline")
+                html.Div("borderline", v_if=("card.borderline",), classes="mark")
+            html.Div("{{ card.automatic }}", v_if=("card.automatic",), classes="quiet")
+            html.Div("{{ card.reason }}", v_if=("card.reason",), classes="quiet")
+            with html.Div(v_if=(f"card.side === {name.side}",)):
+                with html.Div(v_for=("row in card.rows",), key=("row.title",), style="margin-top: 4px"):
+                    html.Span("{{ row.title }}: ")
+                    html.B("{{ row.grade }} ")
+                    html.Span("borderline ", v_if=("row.borderline",), classes="mark")
+                    html.Span("automatic: {{ row.automatic }}", v_if=("row.automatic",), classes="mark")
+                    html.Div("{{ row.told }}", classes="quiet")
+                with html.Div(v_if=("card.graded",), classes="quiet d-flex align-center", style="margin-top: 4px"):
+                    html.Div("{{ card.volumes }}; radius of the sphere")
+                    html.Input(
+                        type="number",
+                        value=("card.radius",),
+                        change=(self.radius_given, "[Number($event.target.value)]"),
+                        classes="radius",
+                        raw_attrs=raw(min="10", max="40", step="0.1", aria_label="Radius of the head's sphere, mm"),
+                    )
+                    html.Div("mm")
+
+    def _plot(self) -> None:
+        name, (width, height) = self._name, PLOT
+        with svg(
+            "svg", server=self._server, viewBox=f"-44 -16 {width + 56:.0f} {height + 48:.0f}", style="width: 100%"
+        ):
+            svg("text", "necrosis / head", x="-42", y="-5")
+            with svg("g", v_for=(f"tick in {name.plot}.ticks",), key=("tick.text",)):
+                svg(
+                    "line",
+                    x1="0",
+                    x2=f"{width}",
+                    bind_y1="tick.y",
+                    bind_y2="tick.y",
+                    stroke="currentColor",
+                    bind_stroke_opacity="tick.limit ? 0.55 : 0.2",
+                    bind_stroke_dasharray="tick.limit ? '4 3' : ''",
+                )
+                svg("text", "{{ tick.text }}", x="-6", bind_y="tick.y + 4", text_anchor="end")
+            svg("polyline", bind_points=f"{name.plot}.before", fill="none", stroke="#999", stroke_dasharray="5 4")
+            svg("polyline", bind_points=f"{name.plot}.line", fill="none", stroke="#e69f00", stroke_width="2")
+            with svg(
+                "circle",
+                v_for=(f"point in {name.plot}.points",),
+                key=("point.index",),
+                click=(self.slice_chosen, "[point.index]"),
+                bind_cx="point.x",
+                bind_cy="point.y",
+                bind_r=f"point.index === {name.slice} ? 7 : 5",
+                bind_fill="point.large ? '#e69f00' : '#888'",
+                bind_stroke=f"point.index === {name.slice} ? '#56b4e9' : 'none'",
+                stroke_width="3",
+                style="cursor: pointer",
+            ):
+                svg("title", "{{ point.told }}")
+            for text, x, anchor in (
+                (f"{name.plot}.ends && {name.plot}.ends[0]", 0, "start"),
+                (f"{name.plot}.length", width / 2, "middle"),
+                (f"{name.plot}.ends && {name.plot}.ends[1]", width, "end"),
+            ):
+                svg("text", f"{{{{ {text} }}}}", x=f"{x}", y=f"{height + 20}", text_anchor=anchor)
+
+    def _table(self) -> None:
+        name = self._name
+        with html.Table(v_if=(f"{name.slices}.length",), classes="slices"):
+            with html.Thead(), html.Tr():
+                for title in ("Slice", "Ratio", "Automatic", "Steinberg", "mm² of mm²"):
+                    html.Th(title)
+            with (
+                html.Tbody(),
+                html.Tr(
+                    v_for=(f"line in {name.slices}",),
+                    key=("line.index",),
+                    classes=(f"'row' + (line.index === {name.slice} ? ' on' : '')",),
+                    click=(self.slice_chosen, "[line.index]"),
+                    raw_attrs=raw(bind_data_slice="line.index"),
+                ),
+            ):
+                html.Td("{{ line.index }}{{ line.look ? ' ⚑' : '' }}", title=("line.look ? 'Look here first' : ''",))
+                html.Td("{{ line.ratio }}")
+                html.Td("{{ line.was }}", classes="quiet")
+                html.Td("{{ line.grade }}")
+                html.Td("{{ line.area }}", classes="quiet")

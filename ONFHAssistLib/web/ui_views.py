@@ -1,0 +1,65 @@
+"""What lies over and below the images: their names, the sides of the body, a slider, the legend; see `logic_views`."""
+
+from trame.widgets import html
+from trame.widgets import vuetify3 as v3
+from trame_slicer.app.logic import connect_slice_view_slider_to_state
+from trame_slicer.app.ui import Slider
+from undo_stack import Signal
+
+from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.widgets import raw
+
+EDGES = {"Coronal": ("R", "L", "S", "I"), "Axial": ("R", "L", "A", "P"), "Sagittal": ("A", "P", "S", "I")}
+"""What lies to the left, to the right, above and below in each view: right, left, superior, …"""
+PLACES = (
+    "left: 8px; top: 50%",
+    "right: 14px; top: 50%",
+    "left: 50%; top: 4px",
+    "left: 50%; bottom: 2.6rem",
+)
+
+
+class ViewsUI:
+    """Given to trame-slicer, which calls `over_slice` and `over_3d` for each view that it makes."""
+
+    enlarge_clicked = Signal(str)
+    whole_clicked = Signal()
+    hip_clicked = Signal()
+
+    def over_slice(self, server: object, view_id: str, view: object) -> None:
+        """Put name, sides and slider over a slice view."""
+        self._head(view.name)
+        for letter, place in zip(EDGES[view.name], PLACES, strict=True):
+            html.Div(letter, classes="edge", style=place)
+        with html.Div(classes="slider"):
+            Slider(typed_state=connect_slice_view_slider_to_state(server, view), theme="dark", dense=True)
+
+    def over_3d(self, server: object, view_id: str, view: object) -> None:
+        """Put the name over a 3D view."""
+        self._head(view.name)
+
+    @staticmethod
+    def legend(name: PageState) -> None:
+        """Tell what the colours mean, below the views."""
+        line = html.Div(v_if=(name.analysed,), classes="legend")
+        with line, html.Span(v_for=(f"item in {name.legend}",), key=("item.text",)):
+            html.Span(style=("`border-top: 3px ${item.line} ${item.color}`",), classes="swatch")
+            html.Span("{{ item.text }}")
+
+    def _head(self, view_name: str) -> None:
+        with html.Div(classes="view-head"):
+            html.Span(view_name)
+            for icon, title, click in (
+                ("mdi-arrow-expand", "This view alone, and back (F)", (self.enlarge_clicked, f"['{view_name}']")),
+                ("mdi-fit-to-page-outline", "The whole image", self.whole_clicked),
+                ("mdi-image-filter-center-focus", "The hip (1, 2)", self.hip_clicked),
+            ):
+                v3.VBtn(
+                    icon=icon,
+                    title=title,
+                    raw_attrs=raw(aria_label=title),
+                    click=click,
+                    size="x-small",
+                    variant="text",
+                    density="comfortable",
+                )
