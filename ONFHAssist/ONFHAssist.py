@@ -97,10 +97,10 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.setContentsMargins(4, 0, 4, 0)
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
 
         self.logic = ONFHAssistLogic()
         self.panel = Panel(self.ui, self.logic.session, self.addObserver, self.removeObserver)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)

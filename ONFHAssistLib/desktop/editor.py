@@ -21,6 +21,7 @@ class Editor:
     def __init__(self, widget: Any) -> None:
         """Make the editor of the panel as small as this module needs it."""
         self._widget = widget
+        self._node()  # before the editor gets the scene
         self._review: Review | None = None
         widget.setMaximumNumberOfUndoStates(0)  # Review.undo goes across masks, landmarks and sphere
         widget.setUndoEnabled(False)

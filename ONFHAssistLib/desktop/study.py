@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.desktop.guard import unexpected
 from ONFHAssistLib.imaging.domain import check_image
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review
@@ -59,6 +60,8 @@ def look_at(node: Any) -> Look:
         notices = (*study.notices, *check_image(study))
     except InputError as error:
         return Look(str(error))
+    except Exception as error:  # whatever is chosen, the panel stays usable
+        return Look(unexpected(error))
     kind = describe(study)
     return Look(
         f"{kind[:1].upper()}{kind[1:]}", _in_view(study.volume), tuple(dict.fromkeys(n.message for n in notices)), True

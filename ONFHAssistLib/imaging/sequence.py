@@ -116,14 +116,26 @@ def _contrast_agent(header: "Dataset") -> bool | None:
     return agent not in ("no", "none", "n", "nein", "without", "0", "no contrast")
 
 
-def _looks_like_t1(sample: np.ndarray) -> bool:
-    from skimage.filters import threshold_otsu
+def otsu(values: np.ndarray) -> float:
+    """Return the threshold that parts some values best into two classes: Otsu, IEEE Trans SMC 1979;9:62, 256 bins.
 
+    As `skimage.filters.threshold_otsu`, which Slicer's Python does not have before the user has agreed to install it.
+    """
+    counts, edges = np.histogram(values, 256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
+    mean_below = np.cumsum(counts * centres) / below
+    mean_above = (np.cumsum((counts * centres)[::-1]) / above[::-1])[::-1]
+    between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
+    return float(centres[np.argmax(between)])
+
+
+def _looks_like_t1(sample: np.ndarray) -> bool:
     positive = sample[sample > 0]
     if positive.size < 100:
         return False
     body = positive[positive > 0.1 * np.percentile(positive, 99)]
-    threshold = threshold_otsu(np.minimum(body, np.percentile(body, 99)))
+    threshold = otsu(np.minimum(body, np.percentile(body, 99)))
     fat = body > threshold
     if not 0.15 < fat.mean() < 0.85:
         return False

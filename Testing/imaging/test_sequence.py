@@ -95,3 +95,14 @@ def test_other_mr_contrasts_are_not_taken_for_t1(values):
 
 def test_standardised_intensities_leave_the_modality_open():
     assert kind_from_image(np.random.default_rng(0).normal(size=(8, 20, 20))).modality == "unknown"
+
+
+def test_the_threshold_between_tissues_is_that_of_scikit_image():
+    from skimage.filters import threshold_otsu
+
+    from ONFHAssistLib.imaging.sequence import otsu
+
+    rng = np.random.default_rng(5)
+    for low, high in ((20, 90), (50, 60), (5, 300)):
+        values = np.concatenate([rng.normal(low, 8, 4000), rng.normal(high, 12, 1500)]).astype(np.float32)
+        assert otsu(values) == pytest.approx(threshold_otsu(values), rel=1e-5)
