@@ -217,8 +217,11 @@ def test_the_layout_manager_has_slicers_slice_views_over_real_nodes(slicer, volu
     assert manager.sliceWidget("Blue") is None
 
 
-def test_an_own_layout_brings_its_views(slicer):
+@pytest.mark.parametrize("closed_before", [False, True])
+def test_an_own_layout_brings_its_views(slicer, host, closed_before):
     manager = slicer.app.layoutManager()
+    if closed_before:
+        host.close_scene()
     seen = []
     manager.connect("layoutChanged(int)", seen.append)
     with pytest.raises(ValueError, match="not described"):
@@ -230,7 +233,7 @@ def test_an_own_layout_brings_its_views(slicer):
     )
     manager.layoutLogic().GetLayoutNode().AddLayoutDescription(51171, description)
     manager.setLayout(51171)
-    assert seen == [51171] and manager.layout == 51171
+    assert seen[-1] == 51171 and manager.layout == 51171
     assert manager.sliceWidget("Before").mrmlSliceNode().GetOrientation() == "Sagittal"
     assert manager.plotViewCount == 1
     assert manager.plotWidget(0).mrmlPlotViewNode().GetSingletonTag() == "Ratio"

@@ -154,12 +154,22 @@ class qSlicerLayoutManager(QObject):
         node.SetLayoutName("1")
         node.SetSingletonTag("1")
         self._three_d.append(qMRMLThreeDWidget(scene.AddNode(node)))
-        layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode") or scene.AddNode(slicer.vtkMRMLLayoutNode())
+        if scene.GetFirstNodeByClass("vtkMRMLLayoutNode") is None:
+            scene.AddNode(slicer.vtkMRMLLayoutNode())
         self._layout_logic = slicer.vtkMRMLLayoutLogic()
         self._layout_logic.SetMRMLScene(scene)
-        self._layout_node = self._layout_logic.GetLayoutNode() or layout
-        self._known, self._watch = self._layout_node.GetViewArrangement(), []
-        self._tag = self._layout_node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._changed())
+        self._observed, self._tag, self._known = None, None, 0
+        self._known = self._layout_node().GetViewArrangement()
+
+    def _layout_node(self):
+        """The layout logic's node, observed; closing a scene may bring another one."""
+        node = self._layout_logic.GetLayoutNode()
+        if node is not self._observed:
+            if self._observed is not None:
+                self._observed.RemoveObserver(self._tag)
+            self._observed = node
+            self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._changed())
+        return node
 
     def _add_slice(self, name: str) -> None:
         logic = slicer.vtkMRMLSliceLogic()
@@ -177,13 +187,13 @@ class qSlicerLayoutManager(QObject):
         self._slices[name] = qMRMLSliceWidget(logic)
 
     def _changed(self) -> None:
-        if self._layout_node.GetViewArrangement() != self._known:
-            self._known = self._layout_node.GetViewArrangement()
+        if self._layout_node().GetViewArrangement() != self._known:
+            self._known = self._layout_node().GetViewArrangement()
             self._add_views_of_layout()
             self.layoutChanged.emit(self._known)
 
     def _add_views_of_layout(self) -> None:
-        description = self._layout_node.GetCurrentLayoutDescription()
+        description = self._layout_node().GetCurrentLayoutDescription()
         for view in ElementTree.fromstring(description).iter("view") if description else ():
             kind, name = view.get("class"), view.get("singletontag")
             if kind == "vtkMRMLSliceNode" and name not in self._slices:
@@ -203,13 +213,13 @@ class qSlicerLayoutManager(QObject):
                 setter(node)
 
     def _set_layout(self, arrangement: int) -> None:
-        if arrangement >= slicer.vtkMRMLLayoutNode.SlicerLayoutUserView and not self._layout_node.IsLayoutDescription(
+        if arrangement >= slicer.vtkMRMLLayoutNode.SlicerLayoutUserView and not self._layout_node().IsLayoutDescription(
             arrangement
         ):
             raise ValueError(f"layout {arrangement} is not described: AddLayoutDescription first")
-        self._layout_node.SetViewArrangement(arrangement)
+        self._layout_node().SetViewArrangement(arrangement)
 
-    layout = Property(int, lambda self: self._layout_node.GetViewArrangement(), _set_layout)
+    layout = Property(int, lambda self: self._layout_node().GetViewArrangement(), _set_layout)
     threeDViewCount = Property(int, lambda self: len(self._three_d))
     plotViewCount = Property(int, lambda self: sum(kind == "vtkMRMLPlotViewNode" for kind, _ in self._others))
     tableViewCount = Property(int, lambda self: sum(kind == "vtkMRMLTableViewNode" for kind, _ in self._others))
