@@ -1,5 +1,6 @@
 """``onfh-assist data …``: what a data set of reviewed cases holds, and whether it is sound."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,15 @@ FAULTS_FOUND = 3
 """Exit code of a check that has found something that is not mended."""
 
 data = typer.Typer(no_args_is_help=True, help="Look after a data set of reviewed cases.")
+
+
+class ExportFormat(StrEnum):
+    """The software that shall read an export."""
+
+    nnunet = "nnunet"
+    monai = "monai"
+    monailabel = "monailabel"
+
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The data set: DatasetNNN_Name.", show_default=False)]
 
@@ -65,6 +75,37 @@ def key(
         print(f"{store.key_file}\nHand this file to members of the data set only, and never lay it into the data set.")
     else:
         print(f"The key is not on this computer; ask a member for {store.key_file.name} and give it with --add.")
+
+
+@data.command()
+def export(
+    folder: Folder,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="NEW", help="A folder that does not exist yet; DatasetNNN_Name for nnU-Net."),
+    ],
+    kind: Annotated[ExportFormat, typer.Option("--format", help="Which software shall read it.")] = ExportFormat.nnunet,
+    where: Annotated[
+        str, typer.Option(metavar="CONDITION", help='Which cases, as in "status == approved and grade != none".')
+    ] = "status == approved",
+    licence: Annotated[str | None, typer.Option(help="Licence of the images, for the data card.")] = None,
+    lock: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="export.lock.json of an earlier export: make the same again.")
+    ] = None,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="With --lock: take cases too that have been withdrawn since.")
+    ] = False,
+) -> None:
+    """Write a curated, versioned copy of the approved cases for a training."""
+    from ONFHAssistLib.curation.export import NOT_STATED, export, export_again
+    from ONFHAssistLib.curation.folder import open_store
+
+    store = open_store(folder)
+    if lock is not None:
+        made = export_again(store, lock, out, withdrawn)
+    else:
+        made = export(store, out, kind.value, where, licence or NOT_STATED)
+    print(f"{made.folder}: version {made.version}, {made.cases} cases of {made.patients} patients.")
 
 
 def print_status(found: "DataStatus") -> None:

@@ -55,3 +55,21 @@ def test_a_folder_that_is_no_data_set_ends_in_one_sentence(tmp_path, capsys, com
     assert cli.main(["data", command, str(tmp_path / "nowhere")]) == 2
     said = capsys.readouterr()
     assert said.out == "" and "is not a data set" in said.err and said.err.count("\n") == 1
+
+
+def test_an_export_is_written_and_made_again_from_its_lock_file(store, tmp_path, capsys):
+    ask = ["data", "export", str(store.folder), "--format", "monai"]
+    assert cli.main([*ask, "--out", str(tmp_path / "one"), "--where", "status == approved and grade != none"]) == 0
+    assert "1 cases of 1 patients" in capsys.readouterr().out
+    assert cli.main([*ask, "--out", str(tmp_path / "two"), "--lock", str(tmp_path / "one" / "export.lock.json")]) == 0
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in ("one", "two"))
+    assert one == two and "DATACARD.md" in one
+
+
+def test_an_export_that_can_not_be_made_ends_in_one_sentence(store, tmp_path, capsys):
+    ask = ["data", "export", str(store.folder), "--format", "monai", "--out", str(tmp_path / "new")]
+    assert cli.main([*ask, "--where", "status = approved"]) == 2
+    said = capsys.readouterr()
+    assert (
+        said.err.count("\n") == 1 and "write as in status == approved" in said.err and not (tmp_path / "new").exists()
+    )
