@@ -65,8 +65,9 @@ def read(folder: Path, study: Study, mark: str) -> Draft | None:
     # A hip that was segmented anew has another result than the first analysis gave it.
     hips = {hip.side: hip for hip in result.hips} | {side: found.result for side, found in automatic.items()}
     result = replace(result, hips=tuple(hips.values()), patient=study.patient)
-    now = _load(folder / NOW, mark)
-    return Draft(result, now["hips"], now["reviewer"]) if now else Draft(result)
+    now = _load(folder / NOW, mark) or {}
+    hips = now.get("hips")
+    return Draft(result, hips if isinstance(hips, dict) else {}, str(now.get("reviewer", "")))
 
 
 class Writer:
