@@ -140,7 +140,12 @@ class Stage:
         import slicer
 
         events = slicer.vtkSegmentation
-        for event in (events.SourceRepresentationModified, events.SegmentRemoved, vtk.vtkCommand.ModifiedEvent):
+        for event in (
+            events.SourceRepresentationModified,
+            events.SegmentModified,
+            events.SegmentRemoved,
+            vtk.vtkCommand.ModifiedEvent,
+        ):
             self._observe(self.segmentation_node, event, self._touched)
         self._observe_landmarks()
         self._observe(self.volume_node, self.volume_node.TransformModifiedEvent, self._touched)

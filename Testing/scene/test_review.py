@@ -394,6 +394,19 @@ def test_what_others_undo_is_read_too(review):
     assert same_masks(review.masks("right"), masks_of(review.result, "right"))
 
 
+def test_a_mask_that_a_script_replaces_is_read_too(review):
+    """`updateSegmentBinaryLabelmapFromArray` gives the segment another label map and fires SegmentModified only."""
+    segment = review.segmentation_node.GetSegmentation().GetSegment("right_necrosis")
+    former = slicer.vtkOrientedImageData()
+    former.DeepCopy(segment.GetRepresentation("Binary labelmap"))
+    former.GetPointData().GetScalars().Fill(0)
+    touched = []
+    review.on_touch = lambda: touched.append(1)
+    segment.AddRepresentation("Binary labelmap", former)
+    assert touched and review.update() == ("right",)
+    assert review.hip("right").volume_ratio == 0
+
+
 @pytest.mark.parametrize(
     ("gone", "reason"), [("volume_node", "volume"), ("segmentation_node", "segmentation"), (None, "scene")]
 )
