@@ -25,7 +25,6 @@ ROOMS = {
     "training": {"core", "models", "imaging", "systems", "curation", "analysis", "scene"},
     "desktop": {"core", "models", "imaging", "curation", "exchange", "analysis", "worker", "scene"},
     "web": {"core", "models", "imaging", "curation", "exchange", "analysis", "worker", "scene"},
-    "cli_data": {"core", "curation"},
     "cli": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis", "web", "cli_data"},
 }
 # Which libraries a room may import, besides the standard library and those of core; training is free.
@@ -49,12 +48,12 @@ LIBRARIES = {
         "trame_slicer",
         "undo_stack",
         "vtk",
+        "vtkmodules",
         "slicer",
     },
     "cli": {"typer", "rich"},
-    "cli_data": {"typer", "rich"},
 }
-SLICERS_OWN = {"ctk", "pytorchutils", "qt", "sampledata", "slicer", "vtk"}
+SLICERS_OWN = {"ctk", "pytorchutils", "qt", "sampledata", "slicer", "vtk", "vtkmodules"}
 """What comes with 3D Slicer and its extension PyTorch."""
 TRAMES_OWN = {"aiohttp", "trame", "trame_client", "trame_server", "undo_stack"}
 """What comes with trame-slicer, which is pinned in the extra ``review``."""
