@@ -19,6 +19,7 @@ from ONFHAssistLib.worker.process import Ended, Process
 
 HANG_AFTER_S = 180.0
 """The longest stage of an analysis takes seconds; the first opening of the networks on a slow disk perhaps a minute."""
+SERVE = "ONFHAssistLib.worker.serve"
 ANSWER_WITHIN_S = 0.7
 """So long a worker may take to stop by itself when it is asked to, and stay warm."""
 GONE_WITHIN_S = 0.2
@@ -67,8 +68,11 @@ Event = Progress | Finished | Failed | Stopped
 
 def serve_command(python: str) -> list[str]:
     """Return the command of a worker in a Python, such as ``sys.executable`` or Slicer's ``PythonSlicer``."""
-    # -P: a file named numpy.py in the user's folder must not be imported in place of the library.
-    return [python, "-P", "-m", "ONFHAssistLib.worker.serve"]
+    # -P: a file named numpy.py in the user's folder must not be imported in place of the library. The path is in the
+    # command itself, as a launcher may set PYTHONPATH anew.
+    root = str(Path(__file__).resolve().parents[2])
+    start = f"import runpy, sys; sys.path.insert(0, {root!r}); runpy.run_module({SERVE!r}, run_name='__main__')"
+    return [python, "-P", "-c", start]
 
 
 def serve_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
