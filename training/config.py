@@ -10,6 +10,7 @@ from ONFHAssistLib.core.errors import InputError
 _COUNT = {"type": "integer", "minimum": 1}
 _NUMBER_OF = {"type": "integer", "minimum": 0}
 _MM = {"type": "number", "exclusiveMinimum": 0}
+_TEXT = {"type": "string", "minLength": 1}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 
 
@@ -36,7 +37,8 @@ SCHEMA = _keys(
             {"pixel_mm": _MM},
             {"size_px": _COUNT, "neighbour_mm": _MM, "sphere_mm": _MM, "shift_px": _NUMBER_OF},
         ),
-        # How many hips or pelves are made, how many hips more on CT, and how many variants of each real head.
+        # How many hips or pelves are made, how many hips more on CT, and how many variants of each real head, or with
+        # --data of each case of the data set.
         "samples": _keys({"procedural": _NUMBER_OF, "seed": _NUMBER_OF}, {"real": _NUMBER_OF, "ct": _NUMBER_OF}),
         "training": _keys(
             {
@@ -49,7 +51,29 @@ SCHEMA = _keys(
             # An epoch (500 steps unless told) ends with a validation and a checkpoint; bf16 is on unless told.
             {"epoch_steps": _COUNT, "mixed_precision": {"type": "boolean"}},
         ),
-    }
+    },
+    {
+        # What training.train writes of --data and --init, and training.make_bundle into the bundle (curated.py).
+        "data": _keys(
+            {
+                "name": _TEXT,
+                "content": _TEXT,
+                "cases": _COUNT,
+                "fold": _NUMBER_OF,
+                "keep_out": {"type": ["integer", "null"], "minimum": 0},
+                "patients": {"type": "array", "items": _TEXT},
+            }
+        ),
+        "init": _keys(
+            {
+                "name": _TEXT,
+                "version": _TEXT,
+                "sha256": _TEXT,
+                "trained_on": _TEXT,
+                "patients": {"type": "array", "items": _TEXT},
+            }
+        ),
+    },
 )
 
 

@@ -42,7 +42,9 @@ def require_data_folder() -> Path:
 
 def cache_path(config: dict[str, Any]) -> Path:
     """Return where the samples of a config are kept: another recipe, or other code for it, has another file."""
-    recipe = json.dumps([SAMPLES_VERSION, config["task"], config["patch"], config["samples"]], sort_keys=True)
+    parts = [SAMPLES_VERSION, config["task"], config["patch"], config["samples"]]
+    parts += [config[key] for key in ("data", "init") if key in config]
+    recipe = json.dumps(parts, sort_keys=True)
     return CACHE / f"{config['name']}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}.npz"
 
 

@@ -17,6 +17,9 @@ falls below the one it would replace unless ``--allow-worse`` is given, and adds
 Each of these changes a bundle in one step; whatever interrupts it, the older one stays usable
 (``ONFHAssistLib.models.bundle``).
 
+A network that was trained on with a data set (``--data`` of ``training.train``) tells in its metadata and card what it
+has learned from, and gets the next version. It is installed for a user's own use by ``onfh-assist models install``.
+
 The network and what it sees come from the config that it was trained with. The card data is one JSON file
 (``training/cards/NAME.json``)::
 
@@ -44,6 +47,7 @@ from ONFHAssistLib.models.networks import build_network
 from ONFHAssistLib.models.places import PREVIOUS, in_place
 from training.card import figures_of, model_card, read_evaluation, worse
 from training.config import read_config
+from training.curated import fine_tuned
 from training.data import ROOT
 
 if TYPE_CHECKING:
@@ -444,6 +448,7 @@ def _run(options: argparse.Namespace) -> list[Path]:
         (name,), place = names, options.candidates
         config = read_config(options.config or options.checkpoint.with_name("config.yaml"))
         metadata = data[name]
+        fine_tuned(metadata, cards[name], config)
         metadata["network_data_format"] = network_data_format(
             config["network"]["spatial_dims"],
             metadata.pop("inputs"),

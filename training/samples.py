@@ -138,16 +138,22 @@ def _random_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
 
 
 def patches(
-    sample: LabelledHip, necrosis: np.ndarray, task: str, patch: dict[str, Any], rng: np.random.Generator
+    sample: LabelledHip,
+    necrosis: np.ndarray,
+    task: str,
+    patch: dict[str, Any],
+    rng: np.random.Generator,
+    edge_mm: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut one hip into patches of s = size_px * PATCH_MARGIN pixels.
 
     Args:
         sample: the hip.
-        necrosis: bool, shape of the hip's array.
+        necrosis: shape of the hip's array; bool, or 0, 1 and IGNORE.
         task: "anatomy" or "necrosis": what is the label.
         patch: ``size_px``, ``pixel_mm``, ``neighbour_mm``, and ``sphere_mm`` if the network sees the sphere.
         rng: shifts the sphere, as the one that is found will not be exact either.
+        edge_mm: how far inside the bone's outline the head begins; None: MARROW_EDGE_MM on MR, as in our own labels.
 
     Returns:
         images (n, 3 or 4, s, s) in uint8, stored as 128 + 80 x, where x is what the network sees, and labels (n, s, s)
@@ -155,7 +161,8 @@ def patches(
     """
     hip = sample.hip.like(normalise(sample.hip.volume.array, sample.modality))
     size, pixel_mm = int(patch["size_px"] * PATCH_MARGIN), patch["pixel_mm"]
-    edge_mm = MARROW_EDGE_MM if sample.modality == "MR" else 0.0
+    if edge_mm is None:
+        edge_mm = MARROW_EDGE_MM if sample.modality == "MR" else 0.0
     centre = tuple((np.array(sample.centre_ras_mm) + rng.normal(0, 0.7, 3)).tolist())
     images = network_slices(hip, centre, size, pixel_mm, patch["neighbour_mm"])
     if patch.get("sphere_mm"):
@@ -229,7 +236,7 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         first = seed * 1_000_003 + 500_009
         jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples["real"])]
     jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.get("ct", 0))]
-    parts = list(run_jobs(_Job(task, patch), jobs))
+    parts = list(run_jobs(Job(task, patch), jobs))
     held_out = [job[0] in VALIDATION_CASES or (job[0] in RENDERED and job[1] % 16 == 0) for job in jobs]
     counts = [len(images) for images, _ in parts]
     arrays = {
@@ -253,11 +260,14 @@ def run_jobs(function: Callable, jobs: list) -> Iterator:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
+    """Makes the patches of one job in a worker process: a rendered hip, or a real head with what is painted."""
+
     task: str
     patch: dict[str, Any]
 
     def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray]:
+        """Return the patches of a job (kind or case, …, seed), see ``patches``."""
         rng = np.random.default_rng([job[-1], 2])  # not the stream that drew the hip: decoys would follow its size
         if job[0] in RENDERED:
             sample = procedural_hip(job[1], measured_femora(), contrast="ct" if job[0] == "ct" else None)

@@ -1,5 +1,10 @@
 """Train one network: ``python -m training.train training/configs/NAME.yaml``.
 
+To train a network on with reviewed cases: ``python -m training.train training/configs/finetune_necrosis.yaml --data
+DatasetNNN_Name --init necrosis`` begins with the weights of a bundle (its name or folder) and learns from a data set or
+an export of one (``training/curated.py``). One fold of its patients chooses the checkpoint, another one is kept out for
+``training.compare``; ``training.make_bundle`` makes a bundle of the run as of any other.
+
 On a machine with several GPUs: ``torchrun --nproc_per_node=N -m training.train training/configs/NAME.yaml``. Each
 process takes its part of each batch; the samples, and but for rounding the weights, do not depend on their number.
 
@@ -29,10 +34,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.models.bundle import Bundle, load_bundle
 from ONFHAssistLib.models.networks import build_network
 from training.batches import Task
 from training.config import read_config
-from training.data import ROOT
+from training.data import ROOT, cache_path
 
 RUNS = ROOT / "training" / "runs"
 EPOCH_STEPS = 500
@@ -65,7 +71,13 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         raise InputError(f"The checkpoint {path} cannot be read as plain weights; move it away.") from error
 
 
-def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = None) -> Path:
+def train(
+    config: dict[str, Any],
+    runs: Path = RUNS,
+    stop_after: int | None = None,
+    data: Path | None = None,
+    init: Bundle | None = None,
+) -> Path:
     """Train as the config says and return the path of the last checkpoint.
 
     In a process group (``process_group``) all processes call this with the same arguments; only the first one writes.
@@ -74,15 +86,19 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
         config: see ``training/config.py``.
         runs: where the run's folder is made.
         stop_after: end early after this step (the run can be resumed).
+        data: folder of the data set that the config tells of (``curated.with_data``).
+        init: bundle with the weights to begin with, that the config tells of.
 
     Raises:
-        InputError: the run was made with another config, its checkpoint is damaged, the batch cannot be shared by the
-            processes, or the loss is not a number; the last checkpoint is kept.
+        InputError: the run was made with another config or data set, its checkpoint is damaged, the batch cannot be
+            shared by the processes, or the loss is not a number; the last checkpoint is kept.
     """
     from torch.utils.tensorboard import SummaryWriter
 
     if config["task"] == "steinberg_t1":
         raise InputError("The networks of steinberg_t1 are trained by python -m training.benchmarks.steinberg_t1.")
+    if ("data" in config) != (data is not None) or ("init" in config) != (init is not None):
+        raise InputError(f"The config {config['name']} is of a run with --data and --init; give both again.")
     options = config["training"]
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if options["batch"] % world:
@@ -91,11 +107,18 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
     folder = runs / config["name"]
     checkpoint, stored = folder / "checkpoint.pt", folder / "config.yaml"
     if checkpoint.is_file() and _recipe(read_config(stored)) != _recipe(config):
-        raise InputError(f"The run in {folder} was made with another config; move it away or change the config's name.")
+        raise InputError(
+            f"The run in {folder} was made with another config or data set; move it away or change the config's name."
+        )
 
     device = _device()
     torch.manual_seed(options["seed"])
-    network = build_network(config["network"]).to(device)
+    network = build_network(config["network"])
+    if init is not None:
+        from training.curated import initial_weights
+
+        network.load_state_dict(initial_weights(init))
+    network = network.to(device)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=options["learning_rate"], weight_decay=1e-4)
     done, best = 0, -math.inf
@@ -105,7 +128,7 @@ def train(config: dict[str, Any], runs: Path = RUNS, stop_after: int | None = No
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         done, best = state["step"], state.get("best", best)  # version 0.1.0 kept no best one
-    task = _make_task(config, done, device, slice(rank * share, (rank + 1) * share), rank)
+    task = _make_task(config, done, device, slice(rank * share, (rank + 1) * share), rank, data, init)
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
         stored.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
@@ -225,7 +248,15 @@ def _speed(
     return text
 
 
-def _make_task(config: dict[str, Any], first_step: int, device: torch.device, part: slice, rank: int) -> Task:
+def _make_task(
+    config: dict[str, Any],
+    first_step: int,
+    device: torch.device,
+    part: slice,
+    rank: int,
+    data: Path | None,
+    init: Bundle | None,
+) -> Task:
     """Make the task; the first process before the others, so that only one makes a missing sample cache."""
     if config["task"] == "finder":
         from training.finder import make_task
@@ -233,6 +264,10 @@ def _make_task(config: dict[str, Any], first_step: int, device: torch.device, pa
         from training.batches import make_task
     if rank:
         dist.barrier()
+    elif data is not None and not cache_path(config).is_file():
+        from training.curated import make_cache
+
+        make_cache(cache_path(config), config, data, init)
     task = make_task(config, first_step, device, part)
     if dist.is_initialized() and not rank:
         dist.barrier()
@@ -273,14 +308,35 @@ def _recipe(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"training": {**config["training"], "steps": None, "epoch_steps": None}}
 
 
+def _fold_or_none(text: str) -> int | None:
+    return None if text == "none" else int(text)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, metavar="DIR", help="data set of reviewed cases, or an export of one")
+    parser.add_argument("--init", metavar="BUNDLE", help="name or folder of the bundle to begin with")
+    parser.add_argument("--fold", type=int, default=0, help="of the data set: chooses the checkpoint (default: 0)")
+    parser.add_argument(
+        "--keep-out",
+        type=_fold_or_none,
+        default=4,
+        help="fold that is kept out for training.compare, or none (default: 4)",
+    )
     options = parser.parse_args()
+    if options.init and not options.data:
+        parser.error("--init wants --data; without a data set a config is trained from random weights")
     try:
+        config = read_config(options.config)
+        init = load_bundle(options.init) if options.init else None
+        if options.data:
+            from training.curated import with_data
+
+            config = with_data(config, options.data, init, options.fold, options.keep_out)
         with process_group() as rank:
-            checkpoint = train(read_config(options.config))
+            checkpoint = train(config, data=options.data, init=init)
     except InputError as error:
         parser.exit(2, f"{error}\n" if os.environ.get("RANK", "0") == "0" else None)
     if rank == 0:

@@ -150,7 +150,7 @@ from training import train
 
 folder = pathlib.Path(sys.argv.pop())
 training.data.CACHE = train.RUNS = folder
-train.train.__defaults__ = (folder, None)
+train.train.__defaults__ = (folder, None, None, None)
 kill, rate, write = os.environ.get("KILL_AT", ""), train.learning_rate, os.fsync
 written = []
 
@@ -319,7 +319,8 @@ def test_the_learning_rate_warms_up_and_ends_at_a_hundredth_of_its_peak():
 
 def test_the_configs_that_are_shipped_are_complete_and_buildable():
     paths = sorted((ROOT / "training" / "configs").glob("*.yaml"))
-    assert [path.stem for path in paths] == ["anatomy", "hip_finder", "necrosis", "steinberg_t1"]
+    tuned = ["finetune_anatomy", "finetune_necrosis"]
+    assert [path.stem for path in paths] == ["anatomy", *tuned, "hip_finder", "necrosis", "steinberg_t1"]
     for path in paths:
         content = config.read_config(path)
         assert content["name"] == path.stem
