@@ -195,7 +195,7 @@ class StudyResult:
         volume: the input image.
         source: JSON-ready facts about the input (file kind, modality, plane, sequence, spacing, shape); nothing
             here identifies the patient.
-        patient: name and ID; written only when asked for.
+        patient: what the input says of the patient; a report has name and ID, and only when asked to.
         masks: one entry for each graded hip.
         threshold_masks: those of the system S-T1, as far as it was asked for and found a head.
     """

@@ -13,7 +13,7 @@ from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.exchange import figures, words
 from ONFHAssistLib.exchange.segments import segments
-from ONFHAssistLib.exchange.tables import RESEARCH_USE
+from ONFHAssistLib.exchange.tables import RESEARCH_USE, shown_patient
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -42,7 +42,7 @@ def content(result: StudyResult, identify: bool = False) -> dict[str, Any]:
     return {
         "version": __version__,
         "research_use": RESEARCH_USE,
-        "patient": result.patient if identify else {},
+        "patient": shown_patient(result) if identify else {},
         "headline": _headline(result.source),
         "facts": _facts(result.source),
         "warnings": result.warnings,

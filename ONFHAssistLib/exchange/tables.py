@@ -52,13 +52,18 @@ def report(result: StudyResult, identify: bool = False) -> dict[str, Any]:
         "schema": SCHEMA,
         "software": {"name": "ONFHAssist", "version": __version__},
         "research_use": RESEARCH_USE,
-        **({"patient": result.patient} if identify else {}),
+        **({"patient": shown_patient(result)} if identify else {}),
         "input": result.source,
         "warnings": [{"code": notice.code, "message": notice.message} for notice in result.warnings],
         "models": result.models,
         "hips": [_hip(hip) for hip in result.hips],
     }
     return _json_ready(content)
+
+
+def shown_patient(result: StudyResult) -> dict[str, str]:
+    """Return what a report that names the patient says of him: name and ID, as far as they are known."""
+    return {key: result.patient[key] for key in ("name", "id") if key in result.patient}
 
 
 def slices_csv(result: StudyResult) -> str:

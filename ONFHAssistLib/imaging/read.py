@@ -19,7 +19,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import plane_of
-from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, patient_of
 
 _KINDS = {
     ".nii": "NIfTI",
@@ -53,7 +53,7 @@ class Study:
             ``modality`` (MR, CT, unknown), ``sequence`` (T1, T2, PD, STIR, CT, GRE, unknown), ``sequence_from``
             (tags or image), ``fat_suppressed``, ``contrast_agent`` (None: not known), ``plane``, ``obliquity_deg``,
             ``spacing_mm`` (i, j, k), ``shape`` (k, j, i), ``body_part`` (known words of the DICOM tag, "other", or "").
-        patient: ``name`` and ``id``, where the file has them.
+        patient: what the file says of the patient, see `sequence.PATIENT_TAGS`.
         notices: what the reader of the report should know about the reading.
     """
 
@@ -111,10 +111,9 @@ def _read_dicom(path: Path, wanted: str | None) -> Study:
         rest = "the other one is" if len(found) == 2 else "the others are"
         text = f"Series {chosen.summary} was taken; {rest} {others}; --series NUMBER takes another one."
         notices = (Notice("several-series", text),)
-    patient = {"name": str(chosen.header.get("PatientName", "")), "id": str(chosen.header.get("PatientID", ""))}
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
     source = source_facts("DICOM", volume, kind, body_part(chosen.header))
-    return Study(volume, source, {key: value for key, value in patient.items() if value}, notices)
+    return Study(volume, source, patient_of(chosen.header), notices)
 
 
 def _read_file(path: Path, suffix: str) -> Study:

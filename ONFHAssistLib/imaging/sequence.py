@@ -78,6 +78,28 @@ def kind_from_tags(header: "Dataset") -> ImageKind:
     return ImageKind("MR", sequence, suppressed, contrast_agent=contrast)
 
 
+PATIENT_TAGS = {
+    "name": "PatientName",
+    "id": "PatientID",
+    "other_ids": "OtherPatientIDs",
+    "birth_date": "PatientBirthDate",
+    "study_date": "StudyDate",
+    "acquisition_date": "AcquisitionDate",
+    "accession_number": "AccessionNumber",
+    "study_id": "StudyID",
+    "institution": "InstitutionName",
+    "referring_physician": "ReferringPhysicianName",
+}
+"""What a header says of the patient: a report shows name and ID if asked to, a data set looks for all of it and keeps
+nothing (DICOM PS3.15, table E.1-1, has them all among what is removed)."""
+
+
+def patient_of(header: "Dataset") -> dict[str, str]:
+    """Return what a DICOM header says of the patient, by the names of PATIENT_TAGS; what is empty is left out."""
+    found = {name: str(header.get(tag) or "").strip() for name, tag in PATIENT_TAGS.items()}
+    return {name: value for name, value in found.items() if value}
+
+
 def body_part(header: "Dataset") -> str:
     """The known words of BodyPartExamined; "other" where it holds none of them, "" where it is empty."""
     text = str(header.get("BodyPartExamined") or "").lower().replace("_", " ")

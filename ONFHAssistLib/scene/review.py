@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -295,6 +296,7 @@ class Review:
             models=self.result.models,
             comment=words.comment,
             identifiers=tuple(value for value in patient.values() if value),
+            study_date=_day(patient.get("study_date", "")),
         )
 
     def slices_that_matter(self, side: Side) -> tuple[int, ...]:
@@ -482,6 +484,14 @@ def _with_slice(mine: Patch, theirs: Patch, index: int) -> Patch:
     if box[0].start <= index < box[0].stop:
         found[index - box[0].start] = other[index - box[0].start]
     return Patch(box, found)
+
+
+def _day(text: str) -> date | None:
+    """Read a date as DICOM writes it."""
+    try:
+        return datetime.strptime(text, "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def _words(side: Side, before: HipState, now: HipState) -> str:

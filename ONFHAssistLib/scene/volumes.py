@@ -10,7 +10,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import LABEL_VALUES, Study, require_usable_values, source_facts
-from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, kind_from_tags
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, kind_from_tags, patient_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -43,10 +43,8 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
     kind = ImageKind("unknown", "unknown") if header is None else kind_from_tags(header)
     if kind.modality == "unknown":
         kind = kind_from_image(array)
-    tags = {"name": "PatientName", "id": "PatientID"}
-    patient = {} if header is None else {key: str(header.get(tag) or "") for key, tag in tags.items()}
     source = source_facts("Slicer", volume, kind, "" if header is None else body_part(header))
-    return Study(volume, source, {key: value for key, value in patient.items() if value})
+    return Study(volume, source, {} if header is None else patient_of(header))
 
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Node:

@@ -41,6 +41,15 @@ def test_the_patient_is_named_nowhere_but_in_patient(tmp_path):
     assert "Doe" not in f"{study.source}{study.notices}" and "4711" not in f"{study.source}{study.notices}"
 
 
+def test_what_else_the_header_says_of_the_patient_is_known_for_what_must_not_be_kept(tmp_path):
+    series = make_series()
+    for file in series:
+        file.PatientBirthDate, file.StudyDate, file.AccessionNumber = "19610203", "20260131", "A-77"
+    found = read_study(write(tmp_path, series)).patient
+    assert found["birth_date"] == "19610203" and found["study_date"] == "20260131"
+    assert found["accession_number"] == "A-77" and "institution" not in found
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value")
 @pytest.mark.parametrize(
     ("tag", "shown"),

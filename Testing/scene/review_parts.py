@@ -93,7 +93,9 @@ def made_up(grid: Grid = GRIDS["coronal"], sides=("right", "left"), missed=(), c
     }  # fmt: skip
     image = volume.like(array.astype(np.int16))
     models = ({"name": "necrosis", "version": "0.2.0", "sha256": 64 * "0", "engine": "none", "device": "CPU"},)
-    return StudyResult(image, source, tuple(hips), tuple(masks), models=models, patient={"id": "HOSP-4711"})
+    return StudyResult(
+        image, source, tuple(hips), tuple(masks), models=models, patient={"id": "HOSP-4711", "study_date": "20260131"}
+    )
 
 
 def add_volume(scene, volume: Volume, class_name: str = "vtkMRMLScalarVolumeNode", name: str = "Image"):

@@ -1,6 +1,7 @@
 """A study under review: what a reader does to the masks and points, and what the numbers make of it."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -562,7 +563,7 @@ def test_a_case_has_masks_grades_and_provenance_of_before_and_after(review):
     )
     assert case.result == review.hip("right") and case.automatic_result == review.automatic("right")
     assert case.result.volume_ratio != case.automatic_result.volume_ratio
-    assert case.identifiers == ("HOSP-4711",)
+    assert case.identifiers == ("HOSP-4711", "20260131") and case.study_date == date(2026, 1, 31)
     assert review.unsaved
     review.mark_saved("right")
     assert not review.unsaved
