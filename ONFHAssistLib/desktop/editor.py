@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import qt
 import slicer
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.scene.review import Review, What
 
-EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Fill between slices", "Smoothing", "Level tracing")
+EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Fill between slices", "Level tracing")
 """What a reader needs to correct a mask; the Segment Editor module has the others."""
 BRUSH_MM = 6.0
 """A bit less than a tenth of a head's width: corrects an outline without dabbing."""
@@ -27,8 +28,21 @@ class Editor:
         widget.setUndoEnabled(False)
         widget.setEffectNameOrder(EFFECTS)
         widget.unorderedEffectsVisible = False
+        widget.effectColumnCount = 1
+        self._make_narrow()
         self._masked_for = ""
         widget.connect("currentSegmentIDChanged(QString)", self._protect)
+
+    def _make_narrow(self) -> None:
+        """Leave out options that a narrow panel has no room for; one of them erases head and necrosis together."""
+        for name in ("Paint", "Erase"):
+            effect = self._widget.effectByName(name)
+            for box in slicer.util.findChildren(effect.optionsFrame(), className="QCheckBox") if effect else ():
+                box.setVisible(False)
+        for text in slicer.util.findChildren(self._widget, name="EffectHelpBrowser"):
+            policy = text.sizePolicy
+            policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)  # or it would never become narrower again
+            text.setSizePolicy(policy)
 
     def show(self, review: Review, side: Side, what: What = "necrosis") -> None:
         """Get ready to paint in a hip; the segment chosen stays if it is of this hip.

@@ -4,7 +4,17 @@ import numpy as np
 import slicer
 import vtk
 from PySide6.QtCore import Property, QObject, Signal
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from vtk.util.numpy_support import numpy_to_vtk
 
 from . import pythonqt
@@ -42,6 +52,14 @@ class qSlicerSegmentEditorAbstractEffect(QObject):
     def __init__(self, editor, name: str):
         super().__init__(editor)
         self._editor, self._name = editor, name
+        self._options = QFrame()
+        rows = QVBoxLayout(self._options)
+        if name in ("Paint", "Erase"):
+            for text in ("Sphere brush", "Edit in 3D views", {"Erase": "Erase all segments"}.get(name, "Color smudge")):
+                rows.addWidget(QCheckBox(text))
+
+    def optionsFrame(self) -> QFrame:
+        return self._options
 
     name = Property(str, lambda self: self._name)
     title = Property(str, lambda self: self._name)
