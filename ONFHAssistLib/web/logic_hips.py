@@ -39,9 +39,9 @@ class HipsLogic:
         session, data = self._session, self._data
         key = session.entry.key
         data.patient_code = self._codes.get(key) or session.study.patient.get("id", "")
+        self._views.show_whole()
         review = session.review
         if review is None:
-            self._views.show_whole()
             return
         graded = [side for side in SIDES if side in review.sides and review.hip(side).status == "graded"]
         data.side = max(graded, key=lambda side: review.hip(side).volume_ratio, default=review.sides[0])

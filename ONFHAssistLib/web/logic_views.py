@@ -9,7 +9,9 @@ from trame_slicer.views import Layout, LayoutDirection, ViewLayoutDefinition
 
 from ONFHAssistLib.scene import views
 from ONFHAssistLib.scene.markups import landmarks_node
+from ONFHAssistLib.scene.nodes import Node
 from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.brightness import Brightness
 from ONFHAssistLib.web.session import Session
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.ui_views import ViewsUI
@@ -32,8 +34,10 @@ class ViewsLogic:
         self.layout_manager.register_layout_dict(_layouts())
         self.layout_manager.set_layout(ALL)
         self._noticing: asyncio.TimerHandle | None = None
-        for view in slicer_app.view_manager.get_slice_views():
+        slice_views = slicer_app.view_manager.get_slice_views()
+        for view in slice_views:
             view.modified.connect(self._scrolled)
+        self._brightness = [Brightness(view.interactor(), self._display) for view in slice_views]
 
     def set_ui(self, ui: ViewsUI) -> None:
         """Connect the signals."""
@@ -112,8 +116,15 @@ class ViewsLogic:
     def adjust_window(self, wanted: bool) -> None:
         """Let a drag in a view change brightness and contrast, or not any more."""
         modes = vtkMRMLInteractionNode
-        node = self._app.markups_logic.interaction_node
-        node.SetCurrentInteractionMode(modes.AdjustWindowLevel if wanted else modes.ViewTransform)
+        # In this mode landmarks stay where they are.
+        mode = modes.AdjustWindowLevel if wanted else modes.ViewTransform
+        self._app.markups_logic.interaction_node.SetCurrentInteractionMode(mode)
+        for brightness in self._brightness:
+            brightness.active = wanted
+
+    def _display(self) -> Node | None:
+        volume_node = self._session.volume_node
+        return volume_node and volume_node.GetDisplayNode()
 
     def _scrolled(self, *_: object) -> None:
         """A view was moved: a little later the page marks the slice that it shows."""

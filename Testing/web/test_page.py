@@ -1,0 +1,249 @@
+"""The reviewer's page in a real browser: what a reader sees, and what the server then has."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+from page_parts import VIEWS, Bench, needs_browser, on_page
+from web_parts import row_of, same_masks, sample, until
+
+pytestmark = needs_browser
+SAMPLE = "sample.nii.gz"
+
+
+async def ratio_on_page(bench: Bench) -> str:
+    return await bench.page.inner_text(".card.on .headline")
+
+
+def test_a_study_is_opened_analysed_and_seen(place: Path, tmp_path: Path, screenshots: Path):
+    (place / "notes.txt").write_text("not an image")
+
+    async def steps(bench: Bench) -> None:
+        page = bench.page
+        await bench.open()
+        await bench.shown("not analysed yet")
+        await bench.shot("1 opened")
+        await page.click("button:has-text('Analyse')")
+        await page.wait_for_selector("button:has-text('Cancel')")
+        await page.wait_for_selector(".card .headline", timeout=60000)
+        hip = bench.review.hip("left")
+        assert await ratio_on_page(bench) == f"Moderate (B), {100 * hip.volume_ratio:.1f} %"
+        line = await page.inner_text(f".line:has-text('{SAMPLE}')")
+        assert "analysed" in line and "L moderate 23 %" in line
+        assert "not an image" in (await page.inner_text(".line:has-text('notes.txt')")).lower()
+        for view in VIEWS:
+            await bench.drawn(view)
+        assert (await bench.pixels("Coronal")).mean() > 40, "the image lies below the masks"
+        slices = page.locator("table.slices tr.row")
+        assert await slices.count() == len(hip.slices) == await page.locator(".page svg circle").count()
+        assert await page.locator("img.polar").evaluate("image => image.complete && image.naturalWidth > 100")
+        point = page.locator(".page svg circle").nth(2)
+        index = int((await point.text_content()).split(":")[0].removeprefix("Slice "))
+        await point.click()
+        await until(lambda: bench.app.logic.views.current_slice() == index)
+        await page.wait_for_selector(f"tr.on[data-slice='{index}']")
+        await page.keyboard.press("1")
+        await bench.shown("Without ONFH")
+        await until(lambda: bench.app.logic.data.side == "right")
+        await page.keyboard.press("2")
+        await bench.shot("2 analysed")
+        assert bench.hosts - {"blob", "data"} == {bench.address.split("/")[2]}, "nothing is asked for from elsewhere"
+
+    on_page(place, tmp_path / "state", screenshots, steps)
+
+
+def test_a_stroke_changes_voxels_and_numbers_and_undo_brings_the_very_same_back(place, state, screenshots):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        review, page = bench.review, bench.page
+        masks, hip, told = review.masks("left"), review.hip("left"), await ratio_on_page(bench)
+        k = bench.app.logic.views.current_slice()
+        await page.keyboard.press("p")
+        await page.wait_for_selector(".settings:has-text('5 mm across')")
+        await bench.stroke()
+        await until(lambda: review.hip("left") != hip)
+        painted = review.masks("left")
+        added = painted.necrosis.array & ~masks.necrosis.array
+        grid = review.result.volume
+        area_mm2 = added.sum() * np.prod(grid.spacing_mm[:2])
+        assert set(np.flatnonzero(added.any(axis=(1, 2)))) == {k}
+        assert 0.7 * (12 * 5 + 19.6) < area_mm2 < 1.2 * (12 * 5 + 19.6), "a line of 12 mm with a brush of 5 mm"
+        assert np.array_equal(painted.head.array, masks.head.array)
+        assert not (masks.necrosis.array & ~painted.necrosis.array).any()
+        now = review.hip("left").volume_ratio
+        assert np.isclose(now - hip.volume_ratio, added.sum() / masks.head.array.sum(), rtol=1e-6)
+        await page.wait_for_selector(f".card.on .headline:has-text('{100 * now:.1f} %')")
+        await page.wait_for_selector("text=automatic result")
+        row = await page.inner_text(f"tr[data-slice='{k}']")
+        assert f"{100 * hip.slices[k - hip.slices[0].index].ratio:.1f} %" in row, "the former ratio stands beside"
+        assert row_of(bench.session, SAMPLE).status == "draft"
+        await bench.shot("3 painted")
+        await page.keyboard.press("Control+z")
+        await until(lambda: review.hip("left") == hip)
+        assert same_masks(review.masks("left"), masks)
+        await page.wait_for_selector(f".card.on .headline:has-text('{told}')")
+        await page.keyboard.press("Control+y")
+        await until(lambda: review.hip("left").volume_ratio == now)
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_painting_never_leaves_the_head_and_erasing_takes_away(place, state, screenshots):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        review, page = bench.review, bench.page
+        masks = review.masks("left")
+        await page.keyboard.press("p")
+        await bench.stroke(start=(10.0, 0.0, -10.0), end=(34.0, 0.0, -10.0))
+        await until(lambda: review.changed("left"))
+        painted = review.masks("left")
+        assert painted.necrosis.array.sum() > masks.necrosis.array.sum()
+        assert not (painted.necrosis.array & ~masks.head.array).any()
+        await page.keyboard.press("Control+z")
+        await until(lambda: not review.changed("left"))
+        await page.keyboard.press("e")
+        await bench.stroke(start=(-6.0, 0.0, 10.0), end=(6.0, 0.0, 10.0))
+        await until(lambda: review.changed("left"))
+        erased = review.masks("left")
+        assert erased.necrosis.array.sum() < masks.necrosis.array.sum()
+        assert not (erased.necrosis.array & ~masks.necrosis.array).any()
+        assert np.array_equal(erased.head.array, masks.head.array)
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_ten_rounds_of_painting_and_undoing_end_with_exactly_the_first_masks(place, state, screenshots):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        review, page = bench.review, bench.page
+        first, hip = {side: review.masks(side) for side in review.sides}, review.hip("left")
+        await page.keyboard.press("p")
+        for n in range(10):
+            await bench.stroke(start=(-8.0, 0.0, -12.0 + n), end=(8.0, 0.0, -12.0 + n))
+            await until(lambda: review.changed("left"))
+            await page.keyboard.press("Control+z")
+            await until(lambda: not review.changed("left"))
+        assert review.hip("left") == hip
+        assert all(same_masks(review.masks(side), first[side]) for side in first)
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_a_landmark_is_dragged_and_the_class_follows(place, state, screenshots):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        review = bench.review
+        before = review.hip("left")
+        edge = np.array(before.landmarks.acetabular_edge_ras_mm)
+        await bench.drag(await bench.at(edge), await bench.at(edge + [0.0, 0.0, 8.0]))
+        await until(lambda: review.hip("left").landmarks != before.landmarks)
+        moved = np.array(review.hip("left").landmarks.acetabular_edge_ras_mm)
+        assert np.allclose(moved - edge, [0, 0, 8], atol=2.0)
+        assert review.hip("left").grades["jic"] != before.grades["jic"]
+        assert review.hip("left").volume_ratio == before.volume_ratio
+        await bench.shot("4 landmark")
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_a_missed_hip_is_started_with_a_click_on_its_centre(place, state, screenshots):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        review, page = bench.review, bench.page
+        first = review.automatic("left")
+        centre = np.array(first.sphere.centre_ras_mm)
+        await page.click("button[aria-label^='Place a landmark']")
+        await page.click("text=Segment the left hip: click")
+        await bench.shown("Click on the left head centre")
+        await page.mouse.click(*await bench.at(centre + [2.0, 0.0, 2.0]))
+        await until(lambda: review.automatic("left") is not first, 40)
+        assert np.linalg.norm(np.array(review.hip("left").sphere.centre_ras_mm) - centre) < 5
+        assert review.hip("left").status == "graded"
+        await page.keyboard.press("Control+z")
+        await until(lambda: review.automatic("left") == first)
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_one_key_signs_off_and_opens_the_next_study(place, state, screenshots):
+    sample(place, "zz second.nii.gz")
+
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        page = bench.page
+        await page.keyboard.press("Control+Enter")
+        await bench.shown("no patient code")
+        await page.get_by_label("Reviewer (a code)").fill("R7")
+        await page.get_by_label("Patient (a code)").fill("P1")
+        await page.keyboard.press("Control+Enter")
+        await until(lambda: bench.session.entry.title == "zz second.nii.gz", 30)
+        await bench.shown(f"{SAMPLE} is approved")
+        assert "approved" in await page.inner_text(f".line:has-text('{SAMPLE}')")
+        data = bench.app.logic.data
+        assert (data.reviewer, data.patient_code) == ("R7", ""), "the same reader, another patient"
+        assert len(list((state / "cases").rglob("labelsTr/*.nii.gz"))) == 2
+        await bench.shot("5 signed")
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_the_keyboard_is_explained_and_typed_text_is_no_command(place, state, screenshots):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        page, data = bench.page, bench.app.logic.data
+        await page.keyboard.press("?")
+        await bench.shown("previous and next slice that matters")
+        await page.keyboard.press("Escape")
+        await page.get_by_label("Comment, without names").fill("")
+        await page.get_by_label("Comment, without names").press_sequentially("p he[")
+        await asyncio.sleep(0.5)
+        assert data.tool == "" and data.masks
+        await page.click(".legend")
+        for key, told in (
+            ("h", lambda: not data.masks),
+            ("h", lambda: data.masks),
+            ("w", lambda: data.tool == "window"),
+        ):
+            await page.keyboard.press(key)
+            await until(told)
+        volume = bench.session.volume_node.GetDisplayNode()
+        before = volume.GetWindow(), volume.GetLevel()
+        centre = np.array(bench.review.hip("left").sphere.centre_ras_mm)
+        await bench.drag(await bench.at(centre), await bench.at(centre + [15, 0, 15]))
+        await until(lambda: (volume.GetWindow(), volume.GetLevel()) != before)
+        await page.keyboard.press("Escape")
+        now = bench.app.logic.views.current_slice()
+        await page.keyboard.press("]")
+        await until(lambda: bench.app.logic.views.current_slice() != now)
+        await page.keyboard.press("f")
+        await until(lambda: page.locator(".remote-controlled-area").count() is not None)
+        await asyncio.sleep(1)
+        assert await page.locator(".remote-controlled-area").count() == 1
+        await bench.drawn()
+        await page.keyboard.press("f")
+        await asyncio.sleep(1)
+        for view in VIEWS:
+            await bench.drawn(view)
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_a_pen_draws_like_the_mouse(place, state, screenshots):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        review = bench.review
+        centre = np.array(review.hip("left").sphere.centre_ras_mm)
+        await bench.page.keyboard.press("p")
+        pen = await bench.page.context.new_cdp_session(bench.page)
+        points = [await bench.at(centre + [x, 0.0, -9.0]) for x in np.linspace(-6, 6, 8)]
+        for n, (x, y) in enumerate([points[0], *points, points[-1]]):
+            kind = "mousePressed" if n == 0 else "mouseReleased" if n == len(points) + 1 else "mouseMoved"
+            await pen.send(
+                "Input.dispatchMouseEvent",
+                {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen"},
+            )
+            await asyncio.sleep(0.05)
+        await until(lambda: review.changed("left"))
+        assert review.masks("left").necrosis.array.sum() > 0
+
+    on_page(place, state, screenshots, steps)

@@ -1,0 +1,120 @@
+"""What the page is told of a review, in plain values, against the review itself."""
+
+import base64
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from web_parts import at_work, erase, key_of
+
+from ONFHAssistLib.core.hip import HipResult
+from ONFHAssistLib.web import state as told
+from ONFHAssistLib.web.state import PageState, on_page, study_lines
+
+
+@pytest.fixture
+def reviewed(place: Path, state: Path):
+    """Run a check on the opened sample study."""
+
+    def run(check) -> None:
+        async def steps(session) -> None:
+            await session.open(key_of(session, "sample.nii.gz"))
+            check(session)
+
+        at_work(place, state, steps)
+
+    return run
+
+
+def test_a_card_tells_the_grades_and_after_a_correction_the_automatic_ones(reviewed):
+    def check(session) -> None:
+        review = session.review
+        right, left = told.hip_cards(review)
+        assert right["headline"] == "Without ONFH, 0.0 %" and left["headline"].startswith("Moderate (B), ")
+        assert left["automatic"] == "" and not any(row["automatic"] for row in left["rows"])
+        assert left["radius"] == round(review.hip("left").sphere.radius_mm, 1)
+        erase(review, "left", slice(0, 11))
+        session.settle()
+        now = told.hip_cards(review)[1]
+        assert now["headline"] != left["headline"] and now["automatic"] == f"automatic: {left['headline']}"
+        changed = [row["title"] for row in now["rows"] if row["automatic"]]
+        assert "Steinberg extent" in changed
+        assert told.hip_cards(review)[0] == right
+
+    reviewed(check)
+
+
+def test_table_and_plot_have_every_slice_and_the_former_ratio_where_it_differs(reviewed):
+    def check(session) -> None:
+        review = session.review
+        before = review.hip("left")
+        erase(review, "left", slice(10, 11))
+        session.settle()
+        hip = review.hip("left")
+        lines = told.slice_lines(hip, review.automatic("left"))
+        assert [line["index"] for line in lines] == [s.index for s in hip.slices]
+        assert [line["index"] for line in lines if line["was"]] == [10]
+        was = next(s.ratio for s in before.slices if s.index == 10)
+        assert next(line for line in lines if line["index"] == 10)["was"] == f"{100 * was:.1f} %"
+        plot = told.plot_lines(review, "left")
+        assert sorted(point["index"] for point in plot["points"]) == [s.index for s in hip.slices]
+        heights = {point["index"]: point["y"] for point in plot["points"]}
+        assert heights[10] == told.PLOT[1], "nothing is left of the lesion there"
+        assert plot["before"].count(",") == len(before.slices) and plot["ends"] == ["posterior", "anterior"]
+        ticks = {tick["text"]: tick["y"] for tick in plot["ticks"]}
+        ratio = next(s.ratio for s in hip.slices if s.index == 9)
+        per_unit = (ticks["0 %"] - ticks["30 %"]) / 0.3
+        assert np.isclose((ticks["0 %"] - heights[9]) / per_unit, ratio, atol=0.003)
+
+    reviewed(check)
+
+
+def test_the_map_of_the_surface_is_a_picture_that_changes_with_the_mask(reviewed):
+    def check(session) -> None:
+        before = told.polar_picture(session.review, "left")
+        assert base64.b64decode(before.removeprefix("data:image/png;base64,"))[:4] == b"\x89PNG"
+        erase(session.review, "left", slice(0, 40))
+        session.settle()
+        assert told.polar_picture(session.review, "left") not in ("", before)
+
+    reviewed(check)
+
+
+def test_everything_that_the_page_gets_can_be_sent_to_a_browser(reviewed):
+    def check(session) -> None:
+        review = session.review
+        plain = [told.hip_cards(review), told.plot_lines(review, "left"), study_lines(session.rows), told.legend(True)]
+        assert json.loads(json.dumps(plain)) == plain
+        assert json.dumps(asdict(PageState()))
+
+    reviewed(check)
+
+
+def test_a_hip_that_was_not_found_says_where_to_click(reviewed):
+    reason = "no femoral head was found (no bone); give its centre with --head if it is in view"
+    assert "--head" not in on_page(reason) and "click on its centre" in on_page(reason)
+
+    def check(session) -> None:
+        result = replace(
+            session.review.result,
+            hips=(session.review.result.hips[0], HipResult("left", "not graded", reason)),
+            masks=session.review.result.masks[:1],
+        )
+        session._begin(result)
+        card = told.hip_cards(session.review)[1]
+        assert card["headline"] == "not graded" and "click on its centre" in card["reason"]
+        assert told.plot_lines(session.review, "left") == {} and told.polar_picture(session.review, "left") == ""
+
+    reviewed(check)
+
+
+def test_the_sentences_of_the_command_line_are_those_that_are_rewritten():
+    import inspect
+
+    from ONFHAssistLib import analysis
+
+    source = inspect.getsource(analysis)
+    assert all(typed in source for typed in told._CLICKS), "the analysis says something else now"
+    assert source.count("--head") == len(told._CLICKS)
