@@ -9,7 +9,7 @@ from module_parts import add_study, analysed, half_necrosis, made
 from PySide6.QtCore import Qt
 
 from ONFHAssistLib.scene.markups import control_point, landmarks_node
-from ONFHAssistLib.scene.tables import hip_table, slice_of_row
+from ONFHAssistLib.scene.tables import hip_table, row_of_slice, slice_of_row
 from ONFHAssistLib.scene.views import current_slice, masks_shown
 
 
@@ -65,8 +65,14 @@ def test_brackets_step_through_the_slices_that_matter(host, widget, worker):
         host.key(host.window, key)
         seen.add(current_slice(host.scene, review.volume_node))
     assert seen == set(matter)
-    host.click(widget.ui.previousButton)
-    assert current_slice(host.scene, review.volume_node) in matter
+    host.click_cell(widget.ui.sliceTable, 0)
+    rows = []
+    for _ in matter:
+        host.click(widget.ui.nextButton)
+        rows.append(
+            row_of_slice(hip_table(review.volume_node, "right").table, current_slice(host.scene, review.volume_node))
+        )
+    assert rows == sorted(rows)  # down the table
 
 
 def test_one_click_hides_the_masks(host, widget, review):
