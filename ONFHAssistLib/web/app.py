@@ -1,5 +1,6 @@
 """The server's application: scene, page and what joins them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from ONFHAssistLib.web.logic import PageLogic
 from ONFHAssistLib.web.style import TOO_OLD
 from ONFHAssistLib.web.ui import PageUI
 from ONFHAssistLib.web.ui_views import ViewsUI
+
+TELL_S = 0.3
+"""So long the page that is taken over has to hear of it."""
 
 
 class ReviewerApp(TrameApp):
@@ -73,8 +77,9 @@ class ReviewerApp(TrameApp):
 
         def bind(web_server: Any) -> None:
             async def hang_up() -> None:
-                self.logic.data.taken = True
-                self.server.state.flush()
+                with self.server.state:
+                    self.logic.data.taken = True
+                await asyncio.sleep(TELL_S)
                 for handler in web_server._ws_handlers:
                     for connection in list(handler.connections.values()):
                         await connection.close()

@@ -23,7 +23,7 @@ body { overflow: hidden }
 .page .status.flagged { border-color: #d55e00; background: rgba(213, 94, 0, .25) }
 .page .status.not-usable { opacity: .7 }
 .page .quiet { opacity: .8; font-size: 0.76rem; line-height: 1.32 }
-.page .none { opacity: .8; padding: 0.6rem }
+.page .none { opacity: .8; padding: 0.6rem; overflow-wrap: anywhere }
 .page .mark { color: rgb(var(--v-theme-accent)); font-weight: 500 }
 .page .tools { width: 2.9rem; flex: none; display: flex; flex-direction: column; align-items: center; gap: 1px;
   padding: 0.2rem 0; overflow-y: auto; scrollbar-width: none; border-right: 1px solid rgba(127, 127, 127, .3) }

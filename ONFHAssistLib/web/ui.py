@@ -138,7 +138,11 @@ class PageUI:
                 html.Span(f"Click on the {{{{ {n.placing} }}}} in one of the images. Esc gives it up.")
             self.editor.tool_settings()
             with html.Div(classes="results"):
-                html.Div("Choose a study in the list at the left.", v_if=(f"!{n.study} && !{n.stage}",), classes="none")
+                html.Div(
+                    "Choose a study in the list at the left.",
+                    v_if=(f"!{n.study} && !{n.stage} && {n.studies}.length",),
+                    classes="none",
+                )
                 html.Div(
                     "This study is not analysed yet: press Analyse.",
                     v_if=(f"{n.study} && !{n.analysed} && !{n.stage}",),

@@ -154,6 +154,6 @@ def on_page(
                 app.logic.session.end()
                 await app.server.stop()
                 serving.cancel()
-        assert bench.errors == []
+        assert not bench.errors, bench.errors
 
     asyncio.run(run())

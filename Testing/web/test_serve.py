@@ -1,5 +1,6 @@
 """The command that starts the server: ports, hosts, what is missing, and what it prints."""
 
+import contextlib
 import http.client
 import os
 import re
@@ -42,7 +43,8 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT)
         try:
             self.rest = self.process.communicate(timeout=20)[0]
         finally:
