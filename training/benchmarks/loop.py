@@ -1,0 +1,267 @@
+"""The loop end to end: does a network learn from a few corrected cases what it could not see?
+
+``python -m training.benchmarks.loop`` paints lesions of a kind that the shipped networks have not learned
+(``training/bright_lesions.py``) and goes once around:
+
+1. the shipped networks grade one hip of each of eight training patients; a scripted reader puts the painted lesion in
+   the place of their necrosis, keeps their head, approves, and saves;
+2. the data set is exported, the shipped necrosis network trained on with the export, and made a bundle;
+3. both networks are compared on lesions of that kind in the hips of the five test patients, which neither has seen,
+   and on lesions of the usual kind there, so that what was forgotten is seen, too;
+4. the new bundle is installed and taken into use, and the whole way grades the test patients' lesions again.
+
+Everything lies in ``training/cache/loop``. Killed, it goes on where it was. Results: ``loop.json`` and the two
+comparisons there. About an hour on two cores; ``--steps`` shortens the training.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.hip import SIDES, HipMasks, Side
+from ONFHAssistLib.core.metrics import segmentation_metrics
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.curation.export import export
+from ONFHAssistLib.curation.folder import create_store, open_store
+from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.models.installed import id_of, install, models, use
+from ONFHAssistLib.models.places import BUNDLES_VARIABLE
+from training import evaluate, make_bundle
+from training.bright_lesions import paint_bright
+from training.compare import Comparison, as_json, compare, write
+from training.comparison_page import page, summary
+from training.config import read_config
+from training.curated import fine_tuned, with_data
+from training.data import CACHE, ROOT, TRAINING_CASES, VALIDATION_CASES
+from training.train import train
+
+WORK = CACHE / "loop"
+READER = "script"
+SEED = 606
+RATIOS = (0.06, 0.35)
+PATIENTS = tuple(case for case in TRAINING_CASES if case not in VALIDATION_CASES)
+TEST_PATIENTS = evaluate.GROUPS["test"]
+LESIONS_PER_HIP = 2
+USUAL_LESIONS = 20
+
+
+def bright(case: str, side: Side, number: int, head: HipMasks) -> tuple[Volume, np.ndarray]:
+    """Paint lesion ``number`` into a head: the image, and the truth (bool). Always the same for the same arguments."""
+    volume = evaluate.study_of(case).volume
+    rng = np.random.default_rng([SEED, int(case), SIDES.index(side), number])
+    ratio = float(np.exp(rng.uniform(*np.log(RATIOS))))
+    lesion = paint_bright(volume, head.head.array, head.sphere, side, ratio, rng)
+    return volume.like(lesion.image), lesion.necrosis
+
+
+def true_head(case: str, side: Side) -> HipMasks:
+    """Return the head of the manual masks, without necrosis."""
+    sphere, head = evaluate.truth_of(case, side)
+    return HipMasks(side, head, head.like(np.zeros(head.array.shape, bool)), sphere)
+
+
+def correct(work: Path, networks: Models) -> Path:
+    """Let the shipped networks grade the training patients' lesions and the scripted reader correct and save them."""
+    folder = work / "Dataset101_Corrected"
+    store = open_store(folder) if folder.exists() else create_store(folder)
+    done = {case.case_id for case in store.cases()}
+    if len(done) == len(PATIENTS):
+        return folder
+    for n, case in enumerate(PATIENTS):
+        side = SIDES[n % 2]
+        found = analyse(evaluate.study_of(case), AnalysisOptions(sides=(side,)), models=networks).masks[0]
+        image, necrosis = bright(case, side, 0, found)
+        study = Study(image, evaluate.study_of(case).source)
+        result = analyse(study, AnalysisOptions(sides=(side,)), models=networks)
+        automatic = result.masks[0]
+        masks = HipMasks(
+            side,
+            automatic.head,
+            image.like(necrosis & automatic.head.array),
+            automatic.sphere,
+            automatic.landmarks,
+        )
+        store.save(
+            ReviewedCase(
+                f"patient {case}",
+                image,
+                masks,
+                grade(masks),
+                READER,
+                "approved",
+                automatic,
+                result.hips[0],
+                result.source,
+                result.models,
+            )
+        )
+        print(f"corrected {case} {side}: {_dice(automatic.necrosis, image.like(necrosis)):.3f} before", flush=True)
+    return folder
+
+
+def test_set(
+    work: Path, name: str, lesions: Sequence[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray]]]]
+) -> Path:
+    """Save painted lesions with their truth as a data set of their own."""
+    folder = work / name
+    store = open_store(folder) if folder.exists() else create_store(folder)
+    if len(store.cases()) == len(lesions):
+        return folder
+    for case, side, painted in lesions:
+        image, necrosis = painted()
+        head = true_head(case, side)
+        masks = HipMasks(side, image.like(head.head.array), image.like(necrosis & head.head.array), head.sphere)
+        source = evaluate.study_of(case).source
+        store.save(ReviewedCase(f"patient {case}", image, masks, grade(masks), READER, "approved", source=source))
+    return folder
+
+
+def bright_lesions() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray]]]]:
+    """Return lesions of the new kind in every head of the test patients."""
+    return [
+        (case, side, lambda case=case, side=side, n=n: bright(case, side, n, true_head(case, side)))
+        for case in TEST_PATIENTS
+        for side in SIDES
+        for n in range(1, LESIONS_PER_HIP + 1)
+    ]
+
+
+def usual_lesions() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray]]]]:
+    """Return lesions of the kind that the shipped networks are measured with (``training.evaluate``)."""
+
+    def painted(case: str, spec: Any) -> tuple[Volume, np.ndarray]:
+        image, necrosis, _ = evaluate._painted(case, spec)
+        return evaluate.study_of(case).volume.like(image), necrosis
+
+    plan = evaluate.lesion_plan(USUAL_LESIONS, seed=SEED, cases=len(TEST_PATIENTS))
+    of = [(TEST_PATIENTS[spec.case], spec) for spec in plan]
+    return [(case, spec.side, lambda case=case, spec=spec: painted(case, spec)) for case, spec in of]
+
+
+def fine_tune(work: Path, data: Path, steps: int | None) -> Path:
+    """Train the shipped network on with an export of the data set; return the folder of the new bundle."""
+    exported = work / "exported"
+    if not exported.exists():
+        export(open_store(data), exported, "monai", "status == approved and grade != none", "painted for a test")
+    config = read_config(ROOT / "training/configs/finetune_necrosis.yaml")
+    if steps:
+        config["training"]["steps"] = steps
+    shipped = load_bundle(ROOT / "Resources/Bundles/necrosis")
+    config = with_data(config, exported, shipped)
+    folder = work / "bundles" / "necrosis"
+    if folder.exists():
+        return folder
+    train(config, work / "runs", data=exported, init=shipped)
+    metadata = json.loads((make_bundle.CARDS / "necrosis.json").read_text(encoding="utf-8"))
+    card = metadata.pop("card")
+    fine_tuned(metadata, card, config)
+    metadata["network_data_format"] = make_bundle.network_data_format(
+        config["network"]["spatial_dims"], metadata.pop("inputs"), metadata.pop("outputs"),
+        metadata.pop("input_format"), metadata.pop("output_format"),
+    )  # fmt: skip
+    metadata["onfh_assist"] |= make_bundle._input_of(config)
+    weights = make_bundle.read_checkpoint(work / "runs" / config["name"] / "best.pt", "average_network")
+    make_bundle.make_bundle(folder, weights, config["network"], metadata, make_bundle.model_card(metadata, card))
+    return folder
+
+
+def whole_way(networks: Models) -> list[dict[str, Any]]:
+    """Grade the test patients' first lesion of each hip through the whole way, from the image on."""
+    rows = []
+    for case, side, painted in bright_lesions()[::LESIONS_PER_HIP]:
+        image, necrosis = painted()
+        study = Study(image, evaluate.study_of(case).source)
+        try:
+            result = analyse(study, AnalysisOptions(sides=(side,)), models=networks)
+        except InputError:
+            result = None
+        truth = float(necrosis.sum() / true_head(case, side).head.array.sum())
+        row: dict[str, Any] = {"case": case, "side": side, "true_ratio": round(truth, 4), "dice": 0.0}
+        if result and result.masks:
+            hip = result.hips[0]
+            row["dice"] = round(_dice(result.masks[0].necrosis, image.like(necrosis)), 4)
+            row |= {"ratio": round(hip.volume_ratio, 4), "steinberg": hip.grades["steinberg"].grade}
+        rows.append(row)
+    return rows
+
+
+def _dice(mask: Volume, truth: Volume) -> float:
+    return segmentation_metrics(mask, truth).dice
+
+
+def _kept(path: Path, make: Callable[[], Any]) -> Any:
+    """Return what an earlier run has kept in a file, or make it and keep it."""
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    content = make()
+    write(path.parent, {path.name: json.dumps(content, indent=1)})
+    return content
+
+
+def _compared(work: Path, name: str, data: Path, new: Path) -> Comparison:
+    outcome, shown = compare(load_bundle(ROOT / "Resources/Bundles/necrosis"), load_bundle(new), data, "cpu")
+    write(work / name, {"comparison.json": as_json(outcome), "comparison.html": page(outcome, shown)})
+    print(f"{name}: {summary(outcome)}", flush=True)
+    return outcome
+
+
+def run(work: Path, steps: int | None = None) -> dict[str, Any]:
+    """Go once around; return what ``loop.json`` holds."""
+    (work / "models").mkdir(parents=True, exist_ok=True)
+    os.environ |= {"ONFH_KEYS": str(work / "keys"), BUNDLES_VARIABLE: str(work / "models")}
+    shipped = next(model.id for model in models() if model.name == "necrosis" and model.shipped)
+    use(shipped)
+    data = correct(work, open_models("cpu"))
+    before = _kept(work / "before.json", lambda: whole_way(open_models("cpu")))
+    new = fine_tune(work, data, steps)
+    kinds = {"bright": bright_lesions(), "usual": usual_lesions()}
+    sets = {
+        kind: test_set(work, f"Dataset{111 + n}_{kind.title()}", lesions)
+        for n, (kind, lesions) in enumerate(kinds.items())
+    }
+    compared = {kind: _compared(work, kind, folder, new) for kind, folder in sets.items()}
+    model = install(new)
+    former = use(model.id)
+    after = _kept(work / "after.json", lambda: whole_way(open_models("cpu")))
+    in_use = id_of(load_bundle("necrosis"))
+    use(former.id)
+    content = {
+        "networks": {"old": shipped, "new": model.id, "in_use_after": in_use, "brought_back": former.id},
+        "compared": {kind: json.loads(as_json(outcome)) for kind, outcome in compared.items()},
+        "verdict": {kind: outcome.sentence for kind, outcome in compared.items()},
+        "figures": {kind: [asdict(figure) for figure in outcome.figures] for kind, outcome in compared.items()},
+        "whole_way": {"before": before, "after": after},
+    }
+    write(work, {"loop.json": json.dumps(content, indent=1) + "\n"})
+    return content
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=WORK, help="folder of everything that it makes")
+    parser.add_argument("--steps", type=int, help="of the training; by default as the config says")
+    options = parser.parse_args()
+    try:
+        content = run(options.work.resolve(), options.steps)
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    for kind, sentence in content["verdict"].items():
+        print(f"{kind}: {sentence}")
+    for when, rows in content["whole_way"].items():
+        print(f"{when}: " + ", ".join(f"{row['case']} {row['side']} {row['dice']:.3f}" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
