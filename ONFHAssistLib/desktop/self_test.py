@@ -11,7 +11,7 @@ import slicer
 
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.desktop.samples import T1_SAMPLE, register_sample_data
-from ONFHAssistLib.desktop.settings import FOLDER
+from ONFHAssistLib.desktop.settings import FOLDER, REVIEWER
 from ONFHAssistLib.exchange.segments import segments
 
 WITHIN_S = 120.0
@@ -60,13 +60,14 @@ def walk(case: unittest.TestCase) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = slicer.app.userSettings()
-        before = settings.value(FOLDER)
+        before = {key: settings.value(key) for key in (FOLDER, REVIEWER)}
         settings.setValue(FOLDER, str(Path(folder) / "cases"))
         try:
             ui.reviewerEdit.text, ui.patientEdit.text = "SELFTEST", "sample"
             ui.saveButton.click()
         finally:
-            settings.setValue(FOLDER, before) if before else settings.remove(FOLDER)
+            for key, value in before.items():
+                settings.setValue(key, value) if value else settings.remove(key)
         case.assertFalse(review.unsaved, ui.savedLabel.text)
         case.assertTrue(any((Path(folder) / "cases").rglob("*.json")))
 
