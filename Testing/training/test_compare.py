@@ -11,17 +11,17 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
-from reviewed_hip import Hip  # noqa: E402
+from reviewed_hip import Hip
 
-from ONFHAssistLib.core.errors import InputError  # noqa: E402
-from ONFHAssistLib.core.hip import HipMasks, Sphere  # noqa: E402
-from ONFHAssistLib.curation.folder import create_store  # noqa: E402
-from ONFHAssistLib.curation.training_case import training_cases  # noqa: E402
-from ONFHAssistLib.models.bundle import load_bundle  # noqa: E402
-from training import compare  # noqa: E402
-from training.compare import CANT_BE_TOLD, Measured, Row, compare_rows, measure  # noqa: E402
-from training.comparison_page import by_patient, page, summary  # noqa: E402
-from training.curated import read_hip  # noqa: E402
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import HipMasks, Sphere
+from ONFHAssistLib.curation.folder import create_store
+from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.models.bundle import load_bundle
+from training import compare
+from training.compare import CANT_BE_TOLD, Measured, Row, compare_rows, measure
+from training.comparison_page import by_patient, page, summary
+from training.curated import read_hip
 
 
 def row(patient: int, old: float, new: float, *, old_error=5.0, new_error=5.0, right=(True, True), hip="R") -> Row:
