@@ -5,10 +5,12 @@ from typing import Any
 
 import slicer
 
-from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.desktop.follow_up import change_table
 from ONFHAssistLib.desktop.layout import BASELINE_VIEW, FOLLOW_UP_LAYOUT, REVIEW_LAYOUT, show_layout
+from ONFHAssistLib.scene.nodes import review_nodes
 from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.views import AROUND_HEAD_RADII
 
 REVIEWED = "ONFHAssist.Reviewed"
 """Attribute of volumes that have a review; the selector of the baseline lists these."""
@@ -23,6 +25,11 @@ class Baseline:
         self._volume: Any = None
         ui.baselineSelector.addAttribute("vtkMRMLScalarVolumeNode", REVIEWED, "1")
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is a baseline in view."""
+        return self._volume is not None
+
     def show(self, review: Review | None, volume: Any) -> None:
         """Write the table of change; arrange the views when another baseline was chosen."""
         before = self._review_of(volume) if review is not None and volume is not None else None
@@ -34,20 +41,50 @@ class Baseline:
         if chosen is not self._volume:
             self._volume = chosen
             show_layout(FOLLOW_UP_LAYOUT if chosen else REVIEW_LAYOUT)
+            if review is not None:
+                self.part(review)
 
-    @property
-    def shown(self) -> bool:
-        """Whether there is a baseline in view."""
-        return self._volume is not None
+    def part(self, review: Review) -> None:
+        """Draw what belongs to the baseline in its own view only, and the rest in the other views."""
+        before = self._review_of(self._volume)
+        own = slicer.mrmlScene.GetSingletonNode(BASELINE_VIEW, "vtkMRMLSliceNode")
+        if before is None or own is None:
+            _show_in(review, None)
+            return
+        views = [n for kind in ("vtkMRMLSliceNode", "vtkMRMLViewNode") for n in slicer.util.getNodesByClass(kind)]
+        _show_in(review, [node.GetID() for node in views if node is not own])
+        _show_in(before, [own.GetID()])
 
     def go_to_hip(self, side: Side) -> None:
         """Let the baseline's view show its own mid-coronal slice of this hip."""
-        before = self._review_of(self._volume) if self._volume is not None else None
+        before = self._review_of(self._volume)
         node = slicer.mrmlScene.GetSingletonNode(BASELINE_VIEW, "vtkMRMLSliceNode")
         if before is None or node is None or side not in before.sides or before.hip(side).sphere is None:
             return
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
             if composite.GetLayoutName() == BASELINE_VIEW:
                 composite.SetBackgroundVolumeID(self._volume.GetID())
-        node.SetOrientationToCoronal()
-        node.JumpSliceByCentering(*before.hip(side).sphere.centre_ras_mm)
+        _look_at(node, before.hip(side).sphere)
+
+
+def _look_at(slice_node: Any, sphere: Sphere) -> None:
+    """Centre a coronal view on a head, as large as in the other views."""
+    slice_node.SetOrientationToCoronal()
+    pixels = [max(n, 1) for n in slice_node.GetDimensions()[:2]]
+    mm = 2 * AROUND_HEAD_RADII * sphere.radius_mm / min(pixels)
+    slice_node.SetFieldOfView(mm * pixels[0], mm * pixels[1], slice_node.GetFieldOfView()[2])
+    slice_node.JumpSliceByCentering(*sphere.centre_ras_mm)
+
+
+def _show_in(review: Review, view_ids: list[str] | None) -> None:
+    """Draw a review in these views only; None for all."""
+    for node in review_nodes(review.volume_node):
+        display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
+        if display is None:
+            continue
+        before = display.StartModify()
+        display.RemoveAllViewNodeIDs()
+        for name in view_ids or ():
+            display.AddViewNodeID(name)
+        display.SetVisibility(True)
+        display.EndModify(before)

@@ -270,7 +270,9 @@ class Panel:
         sphere = next((review.hip(side).sphere for side in (self.side, *review.sides) if review.hip(side).sphere), None)
         if sphere is not None:
             views.marrow_window(self.volume, review.result.volume, sphere)
-        self.session.show_only(review, self._masks_shown)
+        self.session.show_only(review)
+        self._baseline.part(review)
+        views.show_masks(review.segmentation_node, self._masks_shown)
         self.go_to_hip(self.side)
 
     @guarded

@@ -19,7 +19,6 @@ from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.desktop.study import read
 from ONFHAssistLib.scene.nodes import review_nodes
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.scene.views import show_masks
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
 
 
@@ -82,11 +81,10 @@ class Session:
         self._analysed = volume_node
         self.run.start(study, options, lambda result: self._take(volume_node, result, seed))
 
-    def show_only(self, review: Review, masks: bool) -> None:
+    def show_only(self, review: Review) -> None:
         """Show what belongs to one review; what belongs to the others would lie over its image."""
         for other in self.reviews:
             _show(other, other is review)
-        show_masks(review.segmentation_node, masks)
 
     def require_packages(self) -> None:
         """See to what analysis and reports need; asks before anything is installed; raises InputError."""

@@ -240,3 +240,20 @@ def test_a_baseline_stands_beside_with_the_change(host, widget, worker, review):
         assert word in widget.ui.changeLabel.text
     host.choose(widget.ui.baselineSelector, "None")
     assert not widget.ui.changeLabel.visible
+
+
+def test_each_study_is_drawn_in_its_own_views(host, widget, worker, review):
+    add_study(host, name="Follow-up")
+    host.choose(widget.ui.volumeSelector, "Follow-up")
+    now = analysed(host, widget, worker, widget.ui.volumeSelector.currentNode(), made.made_up())
+    host.click(widget.ui.exportSection)
+    host.choose(widget.ui.baselineSelector, "Image")
+    own = host.scene.GetSingletonNode("ONFHAssistBaseline", "vtkMRMLSliceNode").GetID()
+    before, after = (r.segmentation_node.GetDisplayNode() for r in (review, now))
+    assert (before.IsDisplayableInView(own), after.IsDisplayableInView(own)) == (True, False)
+    green = host.scene.GetSingletonNode("Green", "vtkMRMLSliceNode").GetID()
+    assert (before.IsDisplayableInView(green), after.IsDisplayableInView(green)) == (False, True)
+    host.choose(widget.ui.baselineSelector, "None")
+    assert after.IsDisplayableInView(own)
+    host.click(widget.ui.layoutButton) if widget.ui.layoutButton.visible else widget.panel.arrange()
+    assert not before.GetVisibility()
