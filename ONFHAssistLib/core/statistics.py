@@ -139,6 +139,8 @@ def icc_2_1(ratings: np.ndarray, level: float = 0.95) -> Estimate:
     # The raters' and the residual mean square, weighted as in the variance of a single rating.
     a = k * icc / (n * (1 - icc))
     b = 1 + k * icc * (n - 1) / (n * (1 - icc))
+    if a * raters + b * rest == 0:  # all cases alike, the raters apart: there is nothing to draw an interval from
+        return Estimate(icc, np.nan, np.nan)
     freedom = (a * raters + b * rest) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * rest) ** 2 / ((n - 1) * (k - 1)))
     within = k * raters + (k * n - k - n) * rest
     f_low = stats.f.ppf((1 + level) / 2, n - 1, freedom)

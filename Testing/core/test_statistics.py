@@ -188,3 +188,8 @@ def test_a_model_that_learns_nothing_has_no_optimism():
     x, y = random.normal(size=(100, 2)), random.normal(size=100)
     found = optimism_corrected(x, y, lambda x, y: np.zeros(2), _mean_square, patients=np.arange(100) // 2)
     assert found.optimism == pytest.approx(0, abs=4 * (y**2).std() / math.sqrt(50 * 200))
+
+
+def test_icc_of_equal_cases_and_raters_that_differ_is_zero_without_an_interval():
+    found = icc_2_1(np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]))
+    assert found.value == 0 and np.isnan(found.low) and np.isnan(found.high)
