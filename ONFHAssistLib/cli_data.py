@@ -108,6 +108,35 @@ def export(
     print(f"{made.folder}: version {made.version}, {made.cases} cases of {made.patients} patients.")
 
 
+@data.command()
+def agree(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write agreement.json and a page with plots.")] = None,
+) -> None:
+    """Tell how well readers agree with each other, and with themselves."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ONFHAssistLib.curation.agree import agree, agreement_json, agreement_page, rows, title
+    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.exchange.publish import publish, write_bytes
+
+    store = open_store(folder)
+    found = agree(store)
+    console = Console(highlight=False)
+    for one in found:
+        table = Table("", "", title=escape(title(one)), show_header=False)
+        for what, value in rows(one):
+            table.add_row(what, value)
+        console.print(table)
+    if out is not None:
+        page = agreement_page(store.folder.name, found).encode()
+        content = {"agreement.json": agreement_json(store.folder.name, found), "agreement.html": page}
+        publish(out, {name: write_bytes(text) for name, text in content.items()})
+        print(f"Written to {out}.")
+
+
 def print_status(found: "DataStatus") -> None:
     """Print the counts as a table."""
     from rich.console import Console

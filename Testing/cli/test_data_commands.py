@@ -73,3 +73,12 @@ def test_an_export_that_can_not_be_made_ends_in_one_sentence(store, tmp_path, ca
     assert (
         said.err.count("\n") == 1 and "write as in status == approved" in said.err and not (tmp_path / "new").exists()
     )
+
+
+def test_agreement_of_two_readers_is_shown_and_written(store, tmp_path, capsys):
+    assert cli.main(["data", "agree", str(store.folder)]) == 2
+    assert "approved by two readers" in capsys.readouterr().err
+    store.save(Hip().case(reviewer="reader2"))
+    assert cli.main(["data", "agree", str(store.folder), "--out", str(tmp_path / "out")]) == 0
+    assert "reader1 and reader2" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["agreement.html", "agreement.json"]
