@@ -24,8 +24,9 @@ def change_table(baseline: Iterable[HipResult], now: Iterable[HipResult]) -> str
 
 def _hip(before: HipResult, now: HipResult) -> str:
     lines = [f"<tr><td colspan='4'><b>{side_name(now.side)}</b></td></tr>"]
-    points = 100 * ((now.volume_ratio or 0) - (before.volume_ratio or 0))
-    lines.append(_line(_("Ratio"), percent(before.volume_ratio), percent(now.volume_ratio), f"{points:+.1f} points"))
+    change = 100 * ((now.volume_ratio or 0) - (before.volume_ratio or 0))
+    points = _("{change:+.1f} points").format(change=change)
+    lines.append(_line(_("Ratio"), percent(before.volume_ratio), percent(now.volume_ratio), points))
     for title, name in ((_("Necrosis"), "necrosis_volume_ml"), (_("Head"), "head_volume_ml")):
         was, is_ = getattr(before, name) or 0.0, getattr(now, name) or 0.0
         lines.append(_line(title, f"{was:.1f} ml", f"{is_:.1f} ml", f"{is_ - was:+.1f} ml"))
