@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ONFHAssistLib.curation.next_cases import Candidate
     from ONFHAssistLib.curation.status import DataStatus
+    from ONFHAssistLib.curation.store import Store
 
 FAULTS_FOUND = 3
 """Exit code of a check that has found something that is not mended."""
@@ -135,6 +137,69 @@ def agree(
         content = {"agreement.json": agreement_json(store.folder.name, found), "agreement.html": page}
         publish(out, {name: write_bytes(text) for name, text in content.items()})
         print(f"Written to {out}.")
+
+
+@data.command("next")
+def next_(
+    folder: Folder,
+    studies: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Studies that may not be in the data set yet; they are graded.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many to suggest.")] = 10,
+) -> None:
+    """Tell which hips to annotate next, and why: uncertain ones, and those of a kind that the data set lacks."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.next_cases import approved_kinds, suggest, unread
+
+    store = open_store(folder)
+    candidates = unread(store)
+    if studies is not None:
+        candidates += unsaved(store, studies)
+    found = suggest(candidates, approved_kinds(store), count)
+    if not found:
+        print("Nothing is unread; give a folder of studies with --studies.")
+        return
+    table = Table("Hip", "", "Score", "Why")
+    for each in found:
+        hip = each.candidate
+        table.add_row(escape(hip.where), f"{hip.side}, {hip.status}", f"{each.score:.2f}", escape(each.reason))
+    Console(highlight=False).print(table)
+
+
+def unsaved(store: "Store", folder: Path) -> "list[Candidate]":
+    """Return the hips of a folder's studies that the data set lacks, graded; what can't be graded is told of."""
+    import sys
+
+    from ONFHAssistLib.analysis import analyse, open_models
+    from ONFHAssistLib.core.errors import InputError
+    from ONFHAssistLib.curation.next_cases import Remembered, graded
+    from ONFHAssistLib.imaging.read import read_study
+    from ONFHAssistLib.web.worklist import find_studies
+
+    entries = find_studies(folder)
+    models = open_models()
+    remembered = Remembered(store, models.describe())
+    found = []
+    for entry in entries:
+        try:
+            if entry.problem:
+                raise InputError(entry.problem)
+            study = read_study(entry.path)
+            name = store.study_of(study.volume)
+            hips = remembered.get(name, entry.title)
+            if hips is None:
+                hips = [graded(entry.title, study.source, hip) for hip in analyse(study, models=models).hips]
+                remembered.put(name, hips)
+        except InputError as error:
+            print(f"{entry.title}: {error}", file=sys.stderr)
+            continue
+        saved = {path.stem[-1] for path in (store.folder / "cases").glob(f"p*_{name}_*.json")}
+        found += [hip for hip in hips if hip.side[0].upper() not in saved]
+    return found
 
 
 def print_status(found: "DataStatus") -> None:

@@ -80,10 +80,10 @@ def summary_of(record: Mapping[str, Any]) -> CaseSummary:
 def cases(folder: Path) -> tuple[CaseSummary, ...]:
     """Return all cases of a data set, by name."""
     try:
-        return _cases(folder, _cache_file(folder))
+        return _cases(folder, cache_file(folder, "cases.sqlite"))
     except (sqlite3.Error, OSError, ValueError):
         with contextlib.suppress(OSError):
-            _cache_file(folder).unlink()
+            cache_file(folder, "cases.sqlite").unlink()
         return _cases(folder, None)
 
 
@@ -147,7 +147,8 @@ def _stamp(entry: os.DirEntry) -> str:
     return f"{facts.st_mtime_ns} {facts.st_size} {facts.st_ino}"
 
 
-def _cache_file(folder: Path) -> Path:
+def cache_file(folder: Path, kind: str) -> Path:
+    """Return where something about a data set is kept in the user's own cache."""
     if sys.platform == "win32":
         cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     elif sys.platform == "darwin":
@@ -155,4 +156,4 @@ def _cache_file(folder: Path) -> Path:
     else:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    return cache / "ONFHAssist" / f"cases-{name}.sqlite"
+    return cache / "ONFHAssist" / f"{name}-{kind}"

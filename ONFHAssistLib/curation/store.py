@@ -65,6 +65,14 @@ class Store:
                 f"The file of the case {case_id} {error}; check the data set and let the check restore it."
             ) from error
 
+    def study_of(self, image: Volume) -> str:
+        """Return the name of an image in the data set (10 hex digits), whether or not a hip of it was saved.
+
+        Raises:
+            InputError: the data set's key is not on this computer.
+        """
+        return keys.key_of(self.fingerprint, self.folder.name).study(_digest(image))
+
     def save(self, case: ReviewedCase) -> Path:
         """Save a case: all of it or nothing; return its file.
 

@@ -82,3 +82,36 @@ def test_agreement_of_two_readers_is_shown_and_written(store, tmp_path, capsys):
     assert cli.main(["data", "agree", str(store.folder), "--out", str(tmp_path / "out")]) == 0
     assert "reader1 and reader2" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["agreement.html", "agreement.json"]
+
+
+def test_next_suggests_drafts_and_studies_that_are_not_in_the_set(store, tmp_path, capsys, monkeypatch):
+    import SimpleITK as sitk
+
+    from ONFHAssistLib.core.hip import HipResult, StudyResult
+
+    assert cli.main(["data", "next", str(store.folder)]) == 0
+    said = capsys.readouterr().out
+    assert "left, draft" in said and "right" not in said
+    (tmp_path / "in").mkdir()
+    sitk.WriteImage(sitk.GetImageFromArray(Hip(seed=3).image().array), str(tmp_path / "in" / "new.nii.gz"))
+    (tmp_path / "in" / "broken.nii.gz").write_bytes(b"nothing")
+    asked = []
+
+    def analyse(study, models):
+        asked.append(study)
+        hips = (HipResult("right", "graded", volume_ratio=0.2), HipResult("left", "not graded", "metal"))
+        return StudyResult(study.volume, study.source, hips, ())
+
+    class Models:
+        @staticmethod
+        def describe():
+            return ({"sha256": "abc"},)
+
+    monkeypatch.setattr("ONFHAssistLib.analysis.analyse", analyse)
+    monkeypatch.setattr("ONFHAssistLib.analysis.open_models", Models)
+    for _ in range(2):  # the second time the study is remembered
+        assert cli.main(["data", "next", str(store.folder), "--studies", str(tmp_path / "in")]) == 0
+        said = capsys.readouterr()
+        assert "left, draft" in said.out and "right, new" in said.out and "left, new" in said.out
+        assert "broken.nii.gz" in said.err
+    assert len(asked) == 1
