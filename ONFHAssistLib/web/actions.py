@@ -40,12 +40,13 @@ class Actions:
 
         return guarded
 
-    def start(self, work: Awaitable) -> None:
+    def start(self, work: Awaitable, quiet: bool = False) -> None:
         """Do something that takes a while; the page can be used meanwhile."""
 
         async def guarded() -> None:
             try:
-                self._session.message = ""
+                if not quiet:
+                    self._session.message = ""
                 await work
             except Exception as error:
                 self.failed(error)

@@ -15,6 +15,7 @@ from vtkmodules.vtkCommonCore import vtkLogger, vtkObject
 
 from ONFHAssistLib.web.guard import Guard
 from ONFHAssistLib.web.logic import PageLogic
+from ONFHAssistLib.web.memory import be_frugal
 from ONFHAssistLib.web.style import TOO_OLD
 from ONFHAssistLib.web.ui import PageUI
 from ONFHAssistLib.web.ui_views import ViewsUI
@@ -39,6 +40,7 @@ class ReviewerApp(TrameApp):
             server: trame's server or its name; None for a new one.
             verbose: let VTK's warnings through to the terminal.
         """
+        be_frugal()
         super().__init__(server)
         self.server.enable_module(trame_slicer_module)
         self.slicer_app = SlicerApp()

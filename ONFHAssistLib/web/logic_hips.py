@@ -13,6 +13,9 @@ from ONFHAssistLib.web.session import Session
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.ui_hips import HipsUI
 
+MAP_AFTER_S = 0.8
+"""The map of the surface takes longer to draw than all numbers together: it follows when the reader pauses."""
+
 
 class HipsLogic:
     """Tells the page about the hips, and saves them."""
@@ -24,6 +27,7 @@ class HipsLogic:
         self._session, self._data, self._act = session, data, act
         self._views, self._editor, self._cases = views, editor, cases
         self._shown: tuple = ()
+        self._drawing: asyncio.TimerHandle | None = None
         self._codes: dict[str, str] = {}
         data.cases, data.cases_title = f"to {cases.name}", str(cases)
 
@@ -106,5 +110,23 @@ class HipsLogic:
         data.cards = told.hip_cards(review) if review else []
         data.slices = told.slice_lines(review.hip(side), review.automatic(side)) if known else []
         data.plot = told.plot_lines(review, side) if known else {}
-        data.polar = told.polar_picture(review, side) if known else ""
+        if self._drawing is not None:
+            self._drawing.cancel()
+            self._drawing = None
+        if known:
+            self._drawing = asyncio.get_running_loop().call_later(MAP_AFTER_S, self._draw_map)
+        else:
+            data.polar = ""
         data.legend = told.legend(data.drafted)
+
+    def _draw_map(self) -> None:
+        self._drawing = None
+        self._act.start(self._map(), quiet=True)
+
+    async def _map(self) -> None:
+        session, data = self._session, self._data
+        review, side = session.review, data.side
+        masks = review.masks(side) if review and side in review.sides and review.hip(side).sphere else None
+        drawn = await asyncio.to_thread(told.polar_picture, masks) if masks else ""
+        if session.review is review and data.side == side:
+            data.polar = drawn

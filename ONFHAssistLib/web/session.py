@@ -19,6 +19,7 @@ from ONFHAssistLib.scene.volumes import add_volume, describe
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.ahead import Ahead
 from ONFHAssistLib.web.folder import StudyFolder
+from ONFHAssistLib.web.memory import give_back
 from ONFHAssistLib.web.reading import read_checked
 from ONFHAssistLib.web.worklist import Entry, Row
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Worker
@@ -131,6 +132,7 @@ class Session:
             self.scene.RemoveNode(self.volume_node)
         self.entry = self.study = self.review = self.volume_node = None
         self.restored = False
+        give_back()
 
     async def analyse(self, seed: HeadSeed | None = None) -> None:
         """Analyse the open study, or with a seed one of its hips anew; returns when it has ended.

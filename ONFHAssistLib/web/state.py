@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
-from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HipResult, Side
+from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
@@ -220,15 +219,11 @@ def plot_lines(review: Review, side: Side) -> Plain:
     }
 
 
-def polar_picture(review: Review, side: Side) -> str:
-    """Return the polar map as a data URI; "" where there are no masks."""
-    try:
-        masks = review.masks(side)
-    except InputError:
-        return ""
-    _, near = crop(review.result.volume, masks)
-    plane = mid_plane(review.result.volume, "coronal", masks.sphere)
-    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, side) if plane else None
+def polar_picture(masks: HipMasks) -> str:
+    """Return the polar map of a hip as a data URI."""
+    _, near = crop(masks.head, masks)
+    plane = mid_plane(masks.head, "coronal", masks.sphere)
+    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side) if plane else None
     return "data:image/png;base64," + base64.b64encode(polar_png(near, portion)).decode("ascii")
 
 
