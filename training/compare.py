@@ -34,7 +34,7 @@ from ONFHAssistLib.curation.training_case import TrainingCase, training_cases
 from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
 from ONFHAssistLib.models.engine import open_engine
-from ONFHAssistLib.models.installed import id_of, models, require_fit
+from ONFHAssistLib.models.installed import find_bundle, id_of, require_fit
 from training.curated import TASKS, CuratedHip, read_hip
 
 FEWEST_PATIENTS = 5
@@ -282,12 +282,6 @@ def _row(hip: CuratedHip, masks: Sequence[HipMasks | None], task: str) -> Row:
 
 def _open(bundle: Bundle, device: str) -> Network:
     return Network(bundle, open_engine(bundle, device))
-
-
-def find_bundle(text: str) -> Bundle:
-    """Return a bundle by its id among the shipped and installed ones, its name, or its folder."""
-    folder = next((model.folder for model in models() if model.id == text), None)
-    return load_bundle(folder or (Path(text) if Path(text).is_dir() else text))
 
 
 def as_json(outcome: Comparison) -> str:

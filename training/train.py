@@ -1,9 +1,9 @@
 """Train one network: ``python -m training.train training/configs/NAME.yaml``.
 
 To train a network on with reviewed cases: ``python -m training.train training/configs/finetune_necrosis.yaml --data
-DatasetNNN_Name --init necrosis`` begins with the weights of a bundle (its name or folder) and learns from a data set or
-an export of one (``training/curated.py``). One fold of its patients chooses the checkpoint, another one is kept out for
-``training.compare``; ``training.make_bundle`` makes a bundle of the run as of any other.
+DatasetNNN_Name --init necrosis`` begins with the weights of a bundle (its name, id or folder) and learns from a data
+set or an export of one (``training/curated.py``). One fold of its patients chooses the checkpoint, another one is kept
+out for ``training.compare``; ``training.make_bundle`` makes a bundle of the run as of any other.
 
 On a machine with several GPUs: ``torchrun --nproc_per_node=N -m training.train training/configs/NAME.yaml``. Each
 process takes its part of each batch; the samples, and but for rounding the weights, do not depend on their number.
@@ -34,7 +34,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.models.bundle import Bundle, load_bundle
+from ONFHAssistLib.models.bundle import Bundle
+from ONFHAssistLib.models.installed import find_bundle
 from ONFHAssistLib.models.networks import build_network
 from training.batches import Task
 from training.config import read_config
@@ -317,7 +318,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, metavar="DIR", help="data set of reviewed cases, or an export of one")
-    parser.add_argument("--init", metavar="BUNDLE", help="name or folder of the bundle to begin with")
+    parser.add_argument("--init", metavar="BUNDLE", help="name, id or folder of the bundle to begin with")
     parser.add_argument("--fold", type=int, default=0, help="of the data set: chooses the checkpoint (default: 0)")
     parser.add_argument(
         "--keep-out",
@@ -330,7 +331,7 @@ def main() -> None:
         parser.error("--init wants --data; without a data set a config is trained from random weights")
     try:
         config = read_config(options.config)
-        init = load_bundle(options.init) if options.init else None
+        init = find_bundle(options.init) if options.init else None
         if options.data:
             from training.curated import with_data
 

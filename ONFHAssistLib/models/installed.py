@@ -141,6 +141,15 @@ def remove(bundle_id: str) -> None:
         pass
 
 
+def find_bundle(text: str) -> Bundle:
+    """Return a bundle by its id among the shipped and installed ones, its name, or its folder; see `load_bundle`."""
+    if Path(text).name == text:
+        for model in models():
+            if model.id == text:
+                return load_bundle(model.folder)
+    return load_bundle(Path(text) if Path(text).is_dir() else text)
+
+
 def id_of(bundle: Bundle) -> str:
     """Return what names a bundle among all."""
     return f"{bundle.name}-{bundle.version}-{bundle.metadata['onfh_assist']['sha256'][Path(WEIGHTS).name][:8]}"

@@ -10,7 +10,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models import installed, places
 from ONFHAssistLib.models.bundle import load_bundle
-from ONFHAssistLib.models.installed import install, models, remove, use
+from ONFHAssistLib.models.installed import find_bundle, install, models, remove, use
 
 SHIPPED = resource_path("Bundles", "necrosis")
 
@@ -169,6 +169,14 @@ def test_a_model_laid_into_the_folder_by_hand_goes_before_and_is_told_of(better,
     assert next(m.folder for m in models() if m.in_use and m.name == "necrosis") == mine / "necrosis"
     with pytest.raises(InputError, match="goes before all others"):
         use(model.id)
+
+
+def test_a_model_is_found_by_its_id_its_name_and_its_folder(better, tmp_path, monkeypatch):
+    model = install(better)
+    assert find_bundle(model.id).folder == model.folder and find_bundle(in_use()).folder == SHIPPED
+    assert find_bundle("necrosis").folder == SHIPPED and find_bundle(str(better)).folder == better
+    with pytest.raises(InputError, match="no model folder"):
+        find_bundle("nowhere")
 
 
 @pytest.mark.parametrize("step", ["copyfile", "rename", "replace"])

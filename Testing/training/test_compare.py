@@ -152,8 +152,6 @@ def test_networks_that_can_not_be_compared_are_refused(store, tmp_path):
         compare.compare(necrosis, necrosis, store.folder)
     with pytest.raises(InputError, match="hip_finder can't be compared"):
         compare.compare(finder, finder, store.folder)
-    with pytest.raises(InputError, match="no model folder"):
-        compare.find_bundle("nowhere")
     with pytest.raises(InputError, match="is not a data set"):
         compare.unseen(tmp_path, necrosis)
 

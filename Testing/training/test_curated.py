@@ -244,3 +244,47 @@ def test_the_shipped_networks_can_be_trained_on(store, name):
     described = curated.with_data(config, store.folder, bundle)
     assert described["init"]["version"] == bundle.version
     build_network(config["network"]).load_state_dict(curated.initial_weights(bundle))
+
+
+def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bundle, tmp_path, monkeypatch, capsys):
+    """By the command lines of training.train, training.make_bundle and onfh-assist models."""
+    from ONFHAssistLib import cli
+    from training import make_bundle as maker
+
+    monkeypatch.setattr("training.train.RUNS", tmp_path / "runs")
+    monkeypatch.setattr(train.train, "__defaults__", (tmp_path / "runs", None, None, None))
+    path = tmp_path / "tuned.yaml"
+    path.write_text(json.dumps(CONFIG), encoding="utf-8")
+    given = ["train", str(path), "--data", str(store.folder), "--init", str(bundle.folder)]
+    monkeypatch.setattr(sys, "argv", given)
+    train.main()
+    best = tmp_path / "runs" / "tuned" / "best.pt"
+    made = ["make_bundle", "necrosis", "--checkpoint", str(best), "--candidates", str(tmp_path / "candidates")]
+    monkeypatch.setattr(sys, "argv", made)
+    maker.main()
+    candidate = load_bundle(tmp_path / "candidates" / "necrosis")
+    assert candidate.version == "0.3.0" and len(candidate.input["learned_from"]["patients"]) == 4
+    assert candidate.input["pixel_mm"] == 2.0 and "calibration" not in candidate.input
+    monkeypatch.setenv("ONFH_BUNDLES", str(tmp_path / "candidates" / ".."))
+    assert cli.main(["models", "install", str(candidate.folder), "--use"]) == 0
+    assert load_bundle("necrosis").version == "0.3.0"
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--init", "necrosis"], "--init wants --data"),
+        (["--data", "nowhere"], "is not a data set"),
+        (["--data", "nowhere", "--init", "spleen"], "no model folder 'spleen'"),
+        (["--data", "nowhere", "--keep-out", "x"], "invalid"),
+    ],
+)
+def test_a_wrong_command_line_ends_in_one_sentence(tmp_path, monkeypatch, capsys, more, said):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tuned.yaml"
+    path.write_text(json.dumps(CONFIG), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["train", str(path), *more])
+    with pytest.raises(SystemExit) as ended:
+        train.main()
+    assert ended.value.code == 2 and said in capsys.readouterr().err
