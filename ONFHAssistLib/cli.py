@@ -224,6 +224,9 @@ def review(
         Path | None, typer.Option(metavar="DIR", help="Folder for signed cases, if not DRAFTS/cases.")
     ] = None,
     ahead: Annotated[bool, typer.Option(help="Analyse the other studies while the reader does nothing.")] = True,
+    timeout: Annotated[
+        int, typer.Option(metavar="SECONDS", help="End so long after the last browser has gone; 0: never.", min=0)
+    ] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in this machine's browser.")] = True,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
 ) -> None:
@@ -239,7 +242,16 @@ def review(
         grade(place)
     try:
         options = ServeOptions(
-            place, host, port, drafts, cases, open_first=sample, ahead=ahead, browser=browser, verbose=debug
+            place,
+            host,
+            port,
+            drafts,
+            cases,
+            open_first=sample,
+            ahead=ahead,
+            timeout_s=timeout,
+            browser=browser,
+            verbose=debug,
         )
         serve(options, needs_browser=sample)
     except InputError as error:

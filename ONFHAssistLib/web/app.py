@@ -58,8 +58,8 @@ class ReviewerApp(TrameApp):
         self.page = PageUI(self.server, self.logic.layout_manager, views)
         self.logic.set_ui(self.page)
 
-    def run(self, host: str, port: int, token: str | None, ready: Callable[[], None], **how: bool) -> None:
-        """Listen until Ctrl-C; ``ready`` is called once browsers can connect; ``how``: see `PageLogic.start`."""
+    def run(self, host: str, port: int, token: str | None, ready: Callable[[], None], **how: int) -> None:
+        """Listen until Ctrl-C; ``ready`` is called once browsers can connect; ``how``: see `start`."""
         self.server.controller.on_server_ready.add(lambda **_: ready())
         try:
             self.start(host, port, token, **how)
@@ -74,8 +74,19 @@ class ReviewerApp(TrameApp):
         exec_mode: str = "main",
         open_first: bool = False,
         ahead: bool = True,
+        timeout_s: int = 0,
     ) -> Awaitable | None:
-        """Listen; with the mode "coroutine" what is returned has to be awaited."""
+        """Listen; with the mode "coroutine" what is returned has to be awaited.
+
+        Args:
+            host: address to listen at.
+            port: a free one.
+            token: what browsers have to bring; None where only this machine can connect.
+            exec_mode: of trame's server.
+            open_first: open the first study of the list, and analyse it where that has not been done.
+            ahead: analyse the others meanwhile.
+            timeout_s: end so long after the last browser has gone; 0: never.
+        """
 
         def bind(web_server: Any) -> None:
             async def hang_up() -> None:
@@ -92,7 +103,12 @@ class ReviewerApp(TrameApp):
         self.server.controller.on_server_ready.add(lambda **_: self.logic.start(open_first, ahead))
         self.server.controller.on_client_connected.add(self._connected)
         return self.server.start(
-            host=host, port=port, exec_mode=exec_mode, open_browser=False, show_connection_info=False, timeout=0
+            host=host,
+            port=port,
+            exec_mode=exec_mode,
+            open_browser=False,
+            show_connection_info=False,
+            timeout=timeout_s,
         )
 
     def _connected(self, **_: object) -> None:

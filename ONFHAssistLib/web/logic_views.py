@@ -34,11 +34,10 @@ class ViewsLogic:
         self.layout_manager.register_layout_dict(_layouts())
         self.layout_manager.set_layout(ALL)
         self._noticing: asyncio.TimerHandle | None = None
-        for view in slicer_app.view_manager.get_views():
-            view.render_window().SetMultiSamples(0)  # without a graphics card it takes half of the time and much memory
         slice_views = slicer_app.view_manager.get_slice_views()
         for view in slice_views:
             view.modified.connect(self._scrolled)
+            view.render_window().SetMultiSamples(0)  # without a graphics card it takes half of the time and much memory
         self._brightness = [Brightness(view.interactor(), self._display) for view in slice_views]
 
     def set_ui(self, ui: ViewsUI) -> None:

@@ -46,6 +46,7 @@ class ServeOptions:
         cases: folder for cases that were signed; None for ``cases`` inside ``state``.
         open_first: open the first study of the list at the start, analysing it if need be.
         ahead: analyse studies that nobody has opened yet while the reader leaves the machine alone.
+        timeout_s: end so long after the last browser has gone; 0: never.
         browser: show the page in this machine's browser.
         verbose: print warnings of VTK.
     """
@@ -57,6 +58,7 @@ class ServeOptions:
     cases: Path | None = None
     open_first: bool = False
     ahead: bool = True
+    timeout_s: int = 0
     browser: bool = False
     verbose: bool = False
 
@@ -99,7 +101,8 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
         if shown:
             webbrowser.open(address)
 
-    app.run(options.host, port, token, ready, open_first=options.open_first, ahead=options.ahead)
+    how = {"open_first": options.open_first, "ahead": options.ahead, "timeout_s": options.timeout_s}
+    app.run(options.host, port, token, ready, **how)
 
 
 def free_port(host: str, wanted: int) -> int:

@@ -59,7 +59,7 @@ class Reviewer:
             while self._shown(n).std() < 5:
                 time.sleep(0.05)
 
-    def stroke(self, x: float, y: float, length: float = 60.0) -> float:
+    def stroke(self, x: float, y: float, right: float = 60.0, down: float = 0.0) -> float:
         """Draw a line in the coronal view, in pixels from its middle; return the seconds to new numbers."""
         page, area = self.page, self._area(0)
         x, y = area["x"] + area["width"] / 2 + x, area["y"] + area["height"] / 2 + y
@@ -67,7 +67,7 @@ class Reviewer:
         before = page.evaluate(table)
         page.mouse.move(x, y)
         page.mouse.down()
-        page.mouse.move(x + length, y, steps=8)
+        page.mouse.move(x + right, y + down, steps=8)
         page.mouse.up()
         start = time.perf_counter()
         page.wait_for_function(f"before => ({table})() !== before", arg=before, polling=20)
@@ -215,14 +215,23 @@ def take_picture(folder: Path, target: Path) -> None:
         bench.open("sample")
         bench.page.keyboard.press("p")
         time.sleep(1)
-        for y in (0, 8, 16):
-            bench.stroke(-50, y, 100)
-            time.sleep(0.5)
+        bench.stroke(-74, -62, 36, 56)
         bench.page.mouse.move(WINDOW["width"] / 2, WINDOW["height"] - 10)
         time.sleep(2)
         image = Image.open(io.BytesIO(bench.page.screenshot())).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+    image.quantize(palette=palette_of(image), dither=Image.Dither.NONE).save(target, optimize=True)
     print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
+
+
+def palette_of(image: Image.Image) -> Image.Image:
+    """Choose 256 colours for a page: grey ones, and those of its lines and buttons, which are few pixels."""
+    pixels = np.asarray(image).reshape(-1, 3)
+    colourful = pixels[np.ptp(pixels.astype(int), axis=1) > 40]
+    lines = Image.fromarray(colourful[None]).quantize(176, method=Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * 176]
+    greys = [level for grey in np.linspace(0, 255, 80).astype(int).tolist() for level in (grey,) * 3]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(greys + lines)
+    return palette
 
 
 def _resident_mb(pid: int) -> float:
