@@ -150,7 +150,7 @@ def next_(
     """Tell which hips to annotate next, and why: uncertain ones, and those of a kind that the data set lacks."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from ONFHAssistLib.curation.folder import open_store
     from ONFHAssistLib.curation.next_cases import approved_kinds, suggest, unread
@@ -163,7 +163,7 @@ def next_(
     if not found:
         print("Nothing is unread; give a folder of studies with --studies.")
         return
-    table = Table("Hip", "", "Score", "Why")
+    table = Table(Column("Hip", no_wrap=True), Column("", no_wrap=True), "Score", "Why")
     for each in found:
         hip = each.candidate
         table.add_row(escape(hip.where), f"{hip.side}, {hip.status}", f"{each.score:.2f}", escape(each.reason))

@@ -15,11 +15,11 @@ def list_() -> None:
     """List shipped and installed models, and which of them are in use."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from ONFHAssistLib.models.installed import models
 
-    table = Table("In use", "Id", "Origin", "Trained on")
+    table = Table("In use", Column("Id", no_wrap=True), "Origin", "Trained on")
     for model in models():
         origin = "shipped" if model.shipped else "installed"
         about = f"damaged: {model.problem}" if model.problem else model.trained_on
