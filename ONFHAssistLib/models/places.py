@@ -72,7 +72,7 @@ def in_use(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         content = None
     whole = isinstance(content, dict) and all(isinstance(chosen, str) for chosen in content.values())
-    if not whole or any(Path(chosen).name != chosen for chosen in content.values()):
+    if not whole or any(Path(chosen).name != chosen or chosen in ("", "..") for chosen in content.values()):
         raise InputError(f"{path} can't be read; delete it, then choose anew with onfh-assist models use.")
     return content
 

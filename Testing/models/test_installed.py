@@ -149,7 +149,9 @@ def test_a_model_in_use_that_is_gone_is_told_of_and_the_shipped_one_can_be_taken
     assert load_bundle("necrosis").folder == SHIPPED
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"necrosis": 3}', '{"necrosis": "../../elsewhere"}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"necrosis": 3}', '{"necrosis": "../../elsewhere"}', '{"necrosis": ".."}']
+)
 def test_a_damaged_list_of_models_in_use_is_told_of(own, content):
     own.mkdir(parents=True)
     (own / places.IN_USE).write_text(content)
