@@ -1,6 +1,7 @@
 """The reviewer's page in a real browser: what a reader sees, and what the server then has."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from web_parts import row_of, same_masks, sample, until
 
 pytestmark = needs_browser
 SAMPLE = "sample.nii.gz"
+ROUNDS = int(os.environ.get("ONFH_ROUNDS", "5"))
 
 
 async def ratio_on_page(bench: Bench) -> str:
@@ -112,21 +114,22 @@ def test_painting_never_leaves_the_head_and_erasing_takes_away(place, state, scr
     on_page(place, state, screenshots, steps)
 
 
-def test_ten_rounds_of_painting_and_undoing_end_with_exactly_the_first_masks(place, state, screenshots):
+def test_rounds_of_painting_and_undoing_end_with_exactly_the_first_masks(place, state, screenshots):
     async def steps(bench: Bench) -> None:
         await bench.open()
         review, page = bench.review, bench.page
         first, hip = {side: review.masks(side) for side in review.sides}, review.hip("left")
         await page.keyboard.press("p")
-        for n in range(10):
-            await bench.stroke(start=(-8.0, 0.0, -12.0 + n), end=(8.0, 0.0, -12.0 + n))
+        for n in range(ROUNDS):
+            height = -12.0 + n % 10
+            await bench.stroke(start=(-8.0, 0.0, height), end=(8.0, 0.0, height))
             await until(lambda: review.changed("left"))
             await page.keyboard.press("Control+z")
             await until(lambda: not review.changed("left"))
         assert review.hip("left") == hip
         assert all(same_masks(review.masks(side), first[side]) for side in first)
 
-    on_page(place, state, screenshots, steps)
+    on_page(place, state, screenshots, steps, seconds=30 + 5 * ROUNDS)
 
 
 def test_a_landmark_is_dragged_and_the_class_follows(place, state, screenshots):
