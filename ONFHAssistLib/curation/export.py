@@ -173,16 +173,21 @@ def export_again(store: Store, lock_file: Path, out: Path, withdrawn: bool = Fal
 
 def _selected(store: Store, where: str) -> tuple[TrainingCase, ...]:
     wanted = condition(where, FIELDS)
-    found = [record for record in all_records(store.folder) if wanted(fields_of(record))]
-    if not found:
-        raise InputError(f"No case of {store.folder.name} meets the condition {where!r}; see onfh-assist data status.")
-    others = [record["case"] for record in found if record["trained_with"] is None]
+    found, others = [], []
+    for record in all_records(store.folder):
+        if wanted(fields_of(record)):
+            if record["trained_with"] is None:
+                others.append(record["case"])
+            else:
+                found.append(training_case(record, store.modality))
     if others:
         raise InputError(
             f"{_some(others)} not approved, and only what is approved may be trained with; "
             f"add: and {APPROVED}, or approve the rest."
         )
-    return tuple(training_case(record, store.modality) for record in found)
+    if not found:
+        raise InputError(f"No case of {store.folder.name} meets the condition {where!r}; see onfh-assist data status.")
+    return tuple(found)
 
 
 def _placed(cases: Iterable[TrainingCase], kind: str) -> tuple[TrainingCase, ...]:

@@ -1,7 +1,7 @@
 """What a training needs to know of a case, whether it lies in a data set or in an export of one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,17 +147,15 @@ def training_case(record: Mapping[str, Any], modality: str, number: int | None =
     )
 
 
-def all_records(folder: Path) -> list[dict[str, Any]]:
-    """Read the files of all cases; raises InputError where one is damaged."""
-    found = []
+def all_records(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read the files of all cases, by name; raises InputError where one is damaged."""
     for path in sorted((folder / "cases").glob("*.json")):
         try:
-            found.append(read_record(path, path.stem))
+            yield read_record(path, path.stem)
         except ValueError as error:
             raise InputError(
                 f"The file of the case {path.stem} {error}; check the data set and let the check restore it."
             ) from error
-    return found
 
 
 def training_cases(folder: Path) -> tuple[str, tuple[TrainingCase, ...]]:
