@@ -105,9 +105,9 @@ class HipsUI:
     def _plot(self) -> None:
         name, (width, height) = self._name, PLOT
         with svg(
-            "svg", server=self._server, viewBox=f"-44 -16 {width + 56:.0f} {height + 48:.0f}", style="width: 100%"
+            "svg", server=self._server, viewBox=f"-44 -26 {width + 56:.0f} {height + 58:.0f}", style="width: 100%"
         ):
-            svg("text", "necrosis / head", x="-42", y="-5")
+            svg("text", "necrosis / head", x="-42", y="-14")
             with svg("g", v_for=(f"tick in {name.plot}.ticks",), key=("tick.text",)):
                 svg(
                     "line",
