@@ -23,11 +23,11 @@ COMMAND = (sys.executable, "-c", "import sys; from ONFHAssistLib.cli import main
 class Server:
     """`onfh-assist review` in a process of its own; ``said`` is what it has printed up to its address."""
 
-    def __init__(self, *arguments: object, **environment: str) -> None:
+    def __init__(self, *arguments: object, cwd: Path = ROOT) -> None:
         self.process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, **environment},
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -169,5 +169,6 @@ def test_a_host_that_is_not_ours_and_ports_that_are_all_taken_are_named():
 
 
 def test_without_an_argument_the_sample_is_graded_and_then_served(tmp_path: Path):
-    with Server("--drafts", tmp_path / "state", "--port", 18560, "--no-browser", DISPLAY="") as server:
+    with Server("--drafts", tmp_path / "state", "--port", 18560, "--no-browser", cwd=tmp_path) as server:
         assert "The page was not opened" not in server.said
+    assert (tmp_path / "onfh-report" / "report.html").exists()
