@@ -36,7 +36,7 @@ def walk(case: unittest.TestCase) -> None:
     case.assertTrue(ui.analyseButton.enabled, ui.studyLabel.text)
 
     ui.analyseButton.click()
-    _wait(case, lambda: panel.review() is not None or panel.session.run.failed)
+    _wait(case, lambda: "%" in ui.leftCard.text or panel.session.run.failed)
     review = panel.review()
     case.assertIsNotNone(review, ui.statusLabel.text)
 

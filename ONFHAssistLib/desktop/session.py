@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -121,7 +122,13 @@ class Session:
                 review.close()
             review = Review.begin(slicer.mrmlScene, volume_node, result)
             self._adopt(review)
-        self.on_review(review, seed.side if seed else None)
+        # In a turn of its own: what builds the nodes and what fills panel and views each stay below a tenth of a second.
+        qt.QTimer.singleShot(0, lambda: self._shown(review, seed.side if seed else None))
+
+    @guarded
+    def _shown(self, review: Review, side: Side | None) -> None:
+        if not review.closed:
+            self.on_review(review, side)
 
     def _adopt(self, review: Review) -> None:
         self.reviews = [r for r in self.reviews if not r.closed] + [review]

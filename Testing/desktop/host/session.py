@@ -178,6 +178,9 @@ class Host:
         for name in [name for name in sys.modules if _of_library(name) and name not in before]:
             if reloaded or name.startswith("ONFHAssistLib.desktop"):
                 del sys.modules[name]
+                package, _, module = name.rpartition(".")
+                if package in before and hasattr(before[package], module):
+                    delattr(before[package], module)  # "from package import module" looks there first
         sys.modules.update(before)
 
     # what a user does
