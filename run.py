@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Set up ONFHAssist in .venv beside this file, once, and run it.
 
-    python3 run.py                           grade the sample study
+    python3 run.py                           grade the sample study and open it for review in the browser
     python3 run.py grade INPUT --out DIR     the same as: onfh-assist grade INPUT --out DIR
+    python3 run.py review FOLDER             the same as: onfh-assist review FOLDER
     python3 run.py test [pytest options]     run all tests but those of the Slicer module
     python3 run.py test-slicer [options]     run those of the Slicer module and of the scene, in .venv-slicer
 
@@ -21,7 +22,6 @@ import sys
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # the same range as requires-python in pyproject.toml
 ROOT = os.path.dirname(os.path.abspath(__file__))
 SLICER_TESTS = ("Testing/scene", "Testing/desktop")
-SAMPLE = os.path.join(ROOT, "Resources", "SampleData", "procedural_t1.nii.gz")
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -52,11 +52,10 @@ def main(arguments):
             python = prepare(["slicer", "test"])
             places = [] if any(os.path.exists(a.split("::")[0]) for a in arguments[1:]) else SLICER_TESTS
             return run([python, "-m", "pytest", *places, *arguments[1:]], folder=ROOT)
-        python = prepare([])
-        if not arguments:
-            sys.stderr.write("Grading the sample study; for your own: python3 run.py grade INPUT --out DIR\n")
+        wanted = arguments or ["review"]
+        python = prepare(["review"] if wanted[0] == "review" else [])
         # -P: a file named numpy.py in the user's folder must not be imported in place of the library.
-        return run([python, "-P", "-m", "ONFHAssistLib.cli", *(arguments or ["grade", SAMPLE])])
+        return run([python, "-P", "-m", "ONFHAssistLib.cli", *wanted])
     except SetupError as error:
         sys.stderr.write(f"run.py: {error}\n")
         return 1

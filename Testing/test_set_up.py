@@ -50,7 +50,7 @@ def start(project: Path, *arguments: str, python: str = sys.executable, **change
     )
 
 
-def set_up_without_network(project: Path) -> Path:
+def set_up_without_network(project: Path, *extras: str) -> Path:
     """Make what a finished set-up leaves: an environment that knows the library, and the mark; pip is not in it."""
     environment = project / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
@@ -58,7 +58,7 @@ def set_up_without_network(project: Path) -> Path:
     (packages / "project.pth").write_text(f"{project}\n")
     (environment / "ran").touch()
     code = (
-        "import os, run; run.write_mark({'fingerprint': run.fingerprint(), 'extras': [], "
+        f"import os, run; run.write_mark({{'fingerprint': run.fingerprint(), 'extras': {list(extras)}, "
         "'base': os.path.realpath(os.path.join(run.VENV, 'bin', 'python'))})"
     )
     subprocess.run([sys.executable, "-c", code], cwd=project, env={**os.environ, "PYTHONPATH": ""}, check=True)
@@ -133,10 +133,15 @@ def test_the_second_start_hands_everything_over_without_pip(project: Path):
     assert result.stdout == "['grade', 'my hip.nii.gz', '--out', 'a b', '--json']\n"
 
 
-def test_without_arguments_the_sample_study_is_graded(project: Path):
+def test_without_arguments_the_sample_study_is_reviewed(project: Path):
+    set_up_without_network(project, "review")
+    assert start(project, **NO_NETWORK).stdout == "['review']\n"
+
+
+def test_only_a_review_needs_what_the_browser_needs(project: Path):
     set_up_without_network(project)
-    sample = project / "Resources" / "SampleData" / "procedural_t1.nii.gz"
-    assert start(project, **NO_NETWORK).stdout == f"{['grade', str(sample)]}\n"
+    assert start(project, "grade", "x", **NO_NETWORK).stdout == "['grade', 'x']\n"
+    assert_one_message(start(project, "review", "x"), "No module named pip")
 
 
 def test_the_second_start_runs_no_step_and_starts_one_program(project: Path, steps: list[str], monkeypatch):
