@@ -49,7 +49,8 @@ SCHEMA = _keys(
                 "real_share": _SHARE,
             },
             # An epoch (500 steps unless told) ends with a validation and a checkpoint; bf16 is on unless told.
-            {"epoch_steps": _COUNT, "mixed_precision": {"type": "boolean"}},
+            # keep_init: part of the bundle's weights in the result, where training began with one (curated.mixed).
+            {"epoch_steps": _COUNT, "mixed_precision": {"type": "boolean"}, "keep_init": _SHARE},
         ),
     },
     {

@@ -5,12 +5,13 @@ fold chooses the checkpoint, another one is kept out for ``training.compare``. S
 nothing.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.installed import require_fit
 from training.label_real import IGNORE
 from training.samples import Job, LabelledHip, patches, run_jobs
+
+if TYPE_CHECKING:
+    import torch
 
 TASKS = ("anatomy", "necrosis")
 """Networks that learn from outlines of heads; the finder looks at whole pelves, which a data set does not keep."""
@@ -159,6 +163,30 @@ def initial_weights(bundle: Bundle) -> dict[str, Any]:
         name: value.float() if value.is_floating_point() else value
         for name, value in load_file(bundle.folder / WEIGHTS).items()
     }
+
+
+def mixed(network: "torch.nn.Module", initial: "Mapping[str, torch.Tensor]", keep: float) -> "torch.nn.Module":
+    """Return a copy of a network whose weights are part new, part those that its training began with.
+
+    What a network forgets of other images by being trained on comes back sooner than what it has learned goes: weights
+    between the two are better on both than either of them (Wortsman et al., Robust fine-tuning of zero-shot models,
+    CVPR 2022).
+
+    Args:
+        network: trained on.
+        initial: weights that its training began with.
+        keep: part of these, 0 to 1.
+    """
+    import torch
+
+    copied = copy.deepcopy(network)
+    copied.load_state_dict(
+        {
+            name: torch.lerp(value, initial[name].to(value), keep) if value.is_floating_point() else value
+            for name, value in network.state_dict().items()
+        }
+    )
+    return copied
 
 
 def make_cache(path: Path, config: Mapping[str, Any], folder: Path, init: Bundle | None) -> None:

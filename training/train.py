@@ -115,10 +115,12 @@ def train(
     device = _device()
     torch.manual_seed(options["seed"])
     network = build_network(config["network"])
+    initial: dict[str, torch.Tensor] = {}
     if init is not None:
         from training.curated import initial_weights
 
-        network.load_state_dict(initial_weights(init))
+        initial = initial_weights(init)
+        network.load_state_dict(initial)
     network = network.to(device)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=options["learning_rate"], weight_decay=1e-4)
@@ -172,7 +174,8 @@ def train(
                 writer.add_scalar("loss", running, step + 1)
                 writer.add_scalar("learning_rate", rate, step + 1)
             if (step + 1) % epoch == 0 or step + 1 == last:
-                score = task.score(average.module) if task.score else None
+                result = _result(average.module, initial, options)
+                score = task.score(result) if task.score else None
                 if score is not None:
                     writer.add_scalar("validation", score, step + 1)
                     progress.console.print(f"step {step + 1}: loss {running:.4f}, validation {score:.4f}")
@@ -181,7 +184,7 @@ def train(
                     "best": best if score is None else max(best, score),
                     "network": network.state_dict(),
                     "average": average.state_dict(),
-                    "average_network": average.module.state_dict(),
+                    "average_network": result.state_dict(),
                     "optimiser": optimiser.state_dict(),
                 }
                 # Killed in between, the run goes on from the older checkpoint and writes the same best one again.
@@ -273,6 +276,15 @@ def _make_task(
     if dist.is_initialized() and not rank:
         dist.barrier()
     return task
+
+
+def _result(average: torch.nn.Module, initial: dict[str, torch.Tensor], options: dict[str, Any]) -> torch.nn.Module:
+    """What is scored and becomes the bundle: the moving average, mixed with what the training began with."""
+    if not initial or not options.get("keep_init"):
+        return average
+    from training.curated import mixed
+
+    return mixed(average, initial, options["keep_init"])
 
 
 def _whole(part: torch.Tensor) -> torch.Tensor:

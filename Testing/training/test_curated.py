@@ -181,6 +181,19 @@ def test_training_begins_with_the_bundles_weights_and_goes_on_after_a_stop(store
         torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("keep", [0.25, 1.0])
+def test_a_part_of_the_first_weights_is_kept_in_the_result(store, bundle, tmp_path, keep):
+    config = curated.with_data(CONFIG, store.folder, bundle)
+    given = {"data": store.folder, "init": bundle}
+    free = train.load_checkpoint(train.train(config, tmp_path / "free", **given))["average_network"]
+    kept = config | {"training": config["training"] | {"keep_init": keep}}
+    mixed = train.load_checkpoint(train.train(kept, tmp_path / "kept", **given))["average_network"]
+    first = curated.initial_weights(bundle)
+    assert any(not torch.equal(free[name], first[name]) for name in free)
+    for name, value in free.items():
+        torch.testing.assert_close(mixed[name], value + keep * (first[name] - value), rtol=0, atol=1e-6)
+
+
 def test_a_run_does_not_go_on_with_a_data_set_that_has_changed(store, bundle, tmp_path):
     config = curated.with_data(CONFIG, store.folder, bundle)
     train.train(config, tmp_path, stop_after=1, data=store.folder, init=bundle)
