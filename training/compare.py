@@ -35,12 +35,11 @@ from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.installed import find_bundle, id_of, require_fit
-from training.curated import TASKS, CuratedHip, read_hip
+from training.curated import CLASSES, TASKS, CuratedHip, read_hip
 
 FEWEST_PATIENTS = 5
 """With fewer, drawing patients with replacement says too little."""
 SHOWN = 10
-CLASSES = ("without ONFH", "mild", "moderate", "severe")
 CANT_BE_TOLD = "can't be told"
 
 

@@ -34,7 +34,7 @@ def summary(outcome: Comparison) -> str:
         lines.append(f"  {figure.what}: {_numbers(figure)}")
     lines.append("By patient (Dice old, new):")
     for patient, (old, new, count) in by_patient(outcome.rows).items():
-        lines.append(f"  {patient}: {old:.3f}, {new:.3f} ({count} hips)")
+        lines.append(f"  {patient}: {_or_dash(old, 3)}, {_or_dash(new, 3)} ({count} hips)")
     return "\n".join(lines)
 
 
@@ -64,8 +64,8 @@ def page(outcome: Comparison, shown: Mapping[str, tuple[CuratedHip, HipMasks | N
         for figure in outcome.figures
     )
     patients = "".join(
-        f"<tr><td>{html.escape(name)}<td class=n>{count}<td class=n>{old:.3f}<td class=n>{new:.3f}"
-        f"<td class=n>{new - old:+.3f}"
+        f"<tr><td>{html.escape(name)}<td class=n>{count}<td class=n>{_or_dash(old, 3)}<td class=n>{_or_dash(new, 3)}"
+        f"<td class=n>{_or_dash(new - old, 3)}"
         for name, (old, new, count) in by_patient(outcome.rows).items()
     )
     plots = ""
@@ -164,4 +164,4 @@ def _numbers(figure: Figure) -> str:
 
 
 def _or_dash(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.core.volume import Volume
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 TASKS = ("anatomy", "necrosis")
 """Networks that learn from outlines of heads; the finder looks at whole pelves, which a data set does not keep."""
+CLASSES = ("without ONFH", "mild", "moderate", "severe")
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,18 @@ def with_data(
         "patients": sorted({case.patient for case in seen}),
     }
     return config | {"data": data} | ({"init": _init(config, init)} if init else {})
+
+
+def cautions(folder: Path) -> list[str]:
+    """Return what a training on a data set should be told of, one sentence each."""
+    _, cases = training_cases(folder)
+    sound = sum(case.ratio is not None and steinberg_grade(case.ratio) == CLASSES[0] for case in cases)
+    if sound * 4 < len(cases):
+        return [
+            f"Only {sound} of {len(cases)} approved hips are {CLASSES[0]}: a network that is trained on lesions alone "
+            "marks sound heads, too; approve sound hips as well."
+        ]
+    return []
 
 
 def _init(config: Mapping[str, Any], bundle: Bundle) -> dict[str, Any]:

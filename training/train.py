@@ -345,9 +345,12 @@ def main() -> None:
         config = read_config(options.config)
         init = find_bundle(options.init) if options.init else None
         if options.data:
-            from training.curated import with_data
+            from training.curated import cautions, with_data
 
             config = with_data(config, options.data, init, options.fold, options.keep_out)
+            if config["task"] == "necrosis" and os.environ.get("RANK", "0") == "0":
+                for line in cautions(options.data):
+                    print(line)
         with process_group() as rank:
             checkpoint = train(config, data=options.data, init=init)
     except InputError as error:

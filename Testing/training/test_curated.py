@@ -301,3 +301,11 @@ def test_a_wrong_command_line_ends_in_one_sentence(tmp_path, monkeypatch, capsys
     with pytest.raises(SystemExit) as ended:
         train.main()
     assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_a_data_set_of_lesions_alone_is_warned_of(store, tmp_path):
+    (said,) = curated.cautions(store.folder)
+    assert "Only 0 of 6 approved hips are without ONFH" in said
+    for n in range(2):
+        store.save(Hip(seed=20 + n, lesion_mm=0).case(f"sound{n}"))
+    assert curated.cautions(store.folder) == []

@@ -35,11 +35,12 @@ def patients(monkeypatch):
         return image.like(np.linalg.norm(grid - np.array(CENTRES[side]), axis=-1) <= RADIUS_MM)
 
     def analyse(study, options, models):
-        (side,) = options.sides
-        head = head_of(study.volume, side)
-        nothing = head.like(np.zeros(head.array.shape, bool))
-        masks = HipMasks(side, head, nothing, Sphere(CENTRES[side], RADIUS_MM))
-        return StudyResult(study.volume, SOURCE, (grade(masks),), (masks,), models=({"name": "necrosis"},))
+        heads = {side: head_of(study.volume, side) for side in options.sides}
+        masks = tuple(
+            HipMasks(side, head, head.like(np.zeros(head.array.shape, bool)), Sphere(CENTRES[side], RADIUS_MM))
+            for side, head in heads.items()
+        )
+        return StudyResult(study.volume, SOURCE, tuple(map(grade, masks)), masks, models=({"name": "necrosis"},))
 
     monkeypatch.setattr(loop, "PATIENTS", tuple(images))
     monkeypatch.setattr(loop, "TEST_PATIENTS", ("02",))
@@ -54,9 +55,13 @@ def patients(monkeypatch):
 def test_the_scripted_reader_puts_the_painted_lesion_in_the_place_of_the_networks(patients, tmp_path):
     folder = loop.correct(tmp_path, None)
     _, cases = training_cases(folder)
-    assert len(cases) == 3 and {case.side for case in cases} == {"right", "left"}
+    assert len(cases) == 6 and len({case.patient for case in cases}) == 3
+    assert sorted(case.ratio > 0 for case in cases) == [False] * 3 + [True] * 3
     for case in cases:
-        assert case.provenance == {"head": "automatic", "necrosis": "corrected"}
+        assert case.provenance["head"] == "automatic"
+        if case.ratio == 0:
+            continue
+        assert case.provenance["necrosis"] == "corrected"
         assert loop.RATIOS[0] * 0.9 < case.ratio < loop.RATIOS[1] * 1.1
         hip = read_hip(folder, case)
         depth = RADIUS_MM - np.linalg.norm(hip.hip.volume.grid_ras() - np.array(case.centre_ras_mm), axis=-1)

@@ -3,8 +3,9 @@
 ``python -m training.benchmarks.loop`` paints lesions of a kind that the shipped networks have not learned
 (``training/bright_lesions.py``) and goes once around:
 
-1. the shipped networks grade one hip of each of eight training patients; a scripted reader puts the painted lesion in
-   the place of their necrosis, keeps their head, approves, and saves;
+1. the shipped networks grade eight training patients with a lesion in one hip; a scripted reader puts the painted
+   lesion in the place of their necrosis, keeps their head, takes away what they have marked in the sound hip, and
+   approves and saves both;
 2. the data set is exported, the shipped necrosis network trained on with the export, and made a bundle;
 3. both networks are compared on lesions of that kind in the hips of the five test patients, which neither has seen,
    and on lesions of the usual kind and sound heads there, so that what was forgotten is seen, too;
@@ -75,38 +76,31 @@ def correct(work: Path, networks: Models) -> Path:
     """Let the shipped networks grade the training patients' lesions and the scripted reader correct and save them."""
     folder = work / "Dataset101_Corrected"
     store = open_store(folder) if folder.exists() else create_store(folder)
-    done = {case.case_id for case in store.cases()}
-    if len(done) == len(PATIENTS):
+    if len(store.cases()) == len(SIDES) * len(PATIENTS):
         return folder
     for n, case in enumerate(PATIENTS):
-        side = SIDES[n % 2]
-        found = analyse(evaluate.study_of(case), AnalysisOptions(sides=(side,)), models=networks).masks[0]
-        image, necrosis = bright(case, side, 0, found)
-        study = Study(image, evaluate.study_of(case).source)
-        result = analyse(study, AnalysisOptions(sides=(side,)), models=networks)
-        automatic = result.masks[0]
-        masks = HipMasks(
-            side,
-            automatic.head,
-            image.like(necrosis & automatic.head.array),
-            automatic.sphere,
-            automatic.landmarks,
-        )
-        store.save(
-            ReviewedCase(
-                f"patient {case}",
-                image,
-                masks,
-                grade(masks),
-                READER,
-                "approved",
-                automatic,
-                result.hips[0],
-                result.source,
-                result.models,
+        with_lesion = SIDES[n % 2]
+        options = AnalysisOptions(sides=(with_lesion,))
+        found = analyse(evaluate.study_of(case), options, models=networks).masks[0]
+        image, necrosis = bright(case, with_lesion, 0, found)
+        result = analyse(Study(image, evaluate.study_of(case).source), AnalysisOptions(), models=networks)
+        for automatic, hip in zip(result.masks, result.hips, strict=True):
+            truth = necrosis if automatic.side == with_lesion else np.zeros_like(necrosis)
+            masks = HipMasks(
+                automatic.side,
+                automatic.head,
+                image.like(truth & automatic.head.array),
+                automatic.sphere,
+                automatic.landmarks,
             )
-        )
-        print(f"corrected {case} {side}: {_dice(automatic.necrosis, image.like(necrosis)):.3f} before", flush=True)
+            store.save(
+                ReviewedCase(
+                    f"patient {case}", image, masks, grade(masks), READER, "approved", automatic, hip, result.source,
+                    result.models,
+                )
+            )  # fmt: skip
+            dice = _dice(automatic.necrosis, masks.necrosis)
+            print(f"read {case} {automatic.side}: Dice of the networks' necrosis {dice:.3f}", flush=True)
     return folder
 
 
