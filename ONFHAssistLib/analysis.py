@@ -156,7 +156,7 @@ def analyse(
                 raise NoHead("none was seen on this side")
             hip_masks, hip_notices, refusal = _segment(study, seeds[side], models)
         except NoHead as error:
-            reason = f"no femoral head was found ({error}); give its centre with --head if it is in view"
+            reason = f"no femoral head was found ({error}); if it is in view, give its centre"
             hips.append(HipResult(side, "not graded", reason))
             unseen.append(side)
             continue
@@ -180,7 +180,7 @@ def analyse(
     if len(unseen) == len(options.sides):
         wanted = "femoral head" if len(unseen) == 2 else f"{unseen[0]} femoral head"
         raise InputError(
-            f"No {wanted} was found in this image; give an image of the hip, or the head's centre with --head."
+            f"No {wanted} was found in this image; give an image of the hip, or the centre of the head."
         )
     notices += models.notices()
     progress(1.0, "Done")

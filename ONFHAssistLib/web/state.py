@@ -78,15 +78,15 @@ class PageState:
 
 
 def on_page(sentence: str) -> str:
-    """Tell where to click in place of what to type, in a sentence that the command line prints, too."""
-    for typed, clicked in _CLICKS.items():
-        sentence = sentence.replace(typed, clicked)
+    """Tell where to click, in a sentence that other places of the software say, too."""
+    for given, clicked in _CLICKS.items():
+        sentence = sentence.replace(given, clicked)
     return sentence
 
 
 _CLICKS = {
-    "give its centre with --head if it is in view": "if it is in view, click on its centre (Place, at the left)",
-    "or the head's centre with --head": "or click on the centre of the head (Place, at the left)",
+    "give its centre": "click on its centre (Place, at the left)",
+    "or the centre of the head": "or click on the centre of the head (Place, at the left)",
 }
 
 
