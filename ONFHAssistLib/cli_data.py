@@ -29,12 +29,23 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The data set: Datas
 
 
 @data.command()
-def status(folder: Folder) -> None:
+def status(
+    folder: Folder,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as a page with plots and thumbnails.")
+    ] = None,
+) -> None:
     """Show what a data set holds, how it grew, and what it lacks."""
     from ONFHAssistLib.curation.folder import open_store
     from ONFHAssistLib.curation.status import status
 
-    print_status(status(open_store(folder)))
+    store = open_store(folder)
+    print_status(status(store))
+    if html is not None:
+        from ONFHAssistLib.curation.status_page import write_status_page
+
+        write_status_page(store, html)
+        print(f"Written to {html}.")
 
 
 @data.command()

@@ -57,8 +57,8 @@ def status(store: Store, until: datetime | None = None) -> DataStatus:
         "plane": _count(case.plane for case in approved),
         "sequence": _count(case.sequence for case in approved),
         "side": _count(case.side for case in approved),
-        "Steinberg": _count(_grade(case, "steinberg") for case in approved),
-        "JIC": _count(_grade(case, "jic") for case in approved),
+        "Steinberg": _count(grade_of(case, "steinberg") for case in approved),
+        "JIC": _count(grade_of(case, "jic") for case in approved),
         "reviewer": _count(reviewer for case in approved for reviewer in case.reviewers),
         "fold": {str(fold): sum(case.fold == fold for case in approved) for fold in range(N_FOLDS)},
     }
@@ -79,6 +79,43 @@ def status(store: Store, until: datetime | None = None) -> DataStatus:
     )
 
 
+@dataclass(frozen=True)
+class Week:
+    """Progress in one week.
+
+    Attributes:
+        until: the end of its seven days, not included.
+        first_saved: cases that are new.
+        approved: of the cases that are approved now, those approved in it.
+        approved_so_far: at its end, of the cases that are approved now.
+    """
+
+    until: datetime
+    first_saved: int
+    approved: int
+    approved_so_far: int
+
+
+def weeks(cases: Iterable[CaseSummary], until: datetime, most: int = 26) -> tuple[Week, ...]:
+    """Return the weeks from the first save on, at most ``most``, the one that ends with ``until`` last."""
+    saved = sorted(datetime.fromisoformat(case.first_saved_at) for case in cases)
+    approved = [datetime.fromisoformat(case.approved_at) for case in cases if case.approved_at]
+    count = min(most, max(0, (until - saved[0]).days) // 7 + 1) if saved else 1
+    found = []
+    for n in reversed(range(count)):
+        end = until - timedelta(weeks=n)
+        start = end - timedelta(weeks=1)
+        in_it = [sum(start <= time < end for time in times) for times in (saved, approved)]
+        found.append(Week(end, *in_it, sum(time < end for time in approved)))
+    return tuple(found)
+
+
+def grade_of(case: CaseSummary, system: str) -> str:
+    """Return the class of a grading as text, "none" without one."""
+    grade = case.grades.get(system)
+    return "none" if grade is None else str(grade)
+
+
 def _lacking(
     counts: dict[str, dict[str, int]], approved: list[CaseSummary], to_adjudicate: tuple[str, ...], damaged: tuple
 ) -> Iterable[str]:
@@ -95,11 +132,6 @@ def _lacking(
         yield f"Readers differ in {len(to_adjudicate)} cases that nobody has settled."
     if damaged:
         yield f"The files of {len(damaged)} cases can't be read; check the data set."
-
-
-def _grade(case: CaseSummary, system: str) -> str:
-    grade = case.grades.get(system)
-    return "none" if grade is None else str(grade)
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:

@@ -290,6 +290,17 @@ def polar_disc(masks: HipMasks, portion: WeightBearing | None, half: int = 100) 
     return PolarDisc(tint, spread(mapped.involved), spread(mapped.weight_bearing), float(mapped.depth_mm.max()))
 
 
+def slice_picture(image: np.ndarray, head: np.ndarray, necrosis: np.ndarray, pixel_mm: tuple[float, float]) -> Picture:
+    """Show one slice as it lies in its array.
+
+    Args:
+        image: grey levels, shape (rows, columns).
+        head, necrosis: masks of the same shape.
+        pixel_mm: size of a pixel along the columns' and along the rows' index, (x, y).
+    """
+    return _picture(image, window(image), head, necrosis, (), np.array(pixel_mm))
+
+
 def window(values: np.ndarray) -> tuple[float, float]:
     """Return the grey levels shown as black and white: 1st and 99.5th percentile."""
     low, high = (float(v) for v in np.percentile(values, (1.0, 99.5)))

@@ -31,7 +31,7 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
         result: the study.
         identify: show the patient's name and ID.
     """
-    return _template().render(content(result, identify))
+    return template("report.html.j2").render(content(result, identify))
 
 
 def content(result: StudyResult, identify: bool = False) -> dict[str, Any]:
@@ -64,19 +64,19 @@ def content(result: StudyResult, identify: bool = False) -> dict[str, Any]:
 
 
 @cache
-def _template() -> "Template":
-    """The page's template; kept for the next study, because reading it takes as long as filling it."""
+def template(name: str) -> "Template":
+    """Return a page of ``Resources/Report``; kept, because reading it takes as long as filling it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(resource_path("Report", "report.html.j2").parent),
+        loader=FileSystemLoader(resource_path("Report", name).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["percent"] = words.percent
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_threshold: HipMasks | None) -> dict[str, Any]:

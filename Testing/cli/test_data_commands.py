@@ -28,6 +28,15 @@ def test_status_shows_counts_and_what_is_lacking(store, capsys):
     assert "No approved case is side left." in said and "2 saved, 1 approved" in said
 
 
+def test_status_is_written_as_a_page(store, tmp_path, capsys):
+    assert cli.main(["data", "status", str(store.folder), "--html", str(tmp_path / "new" / "status.html")]) == 0
+    assert "Written to" in capsys.readouterr().out
+    page = (tmp_path / "new" / "status.html").read_text(encoding="utf-8")
+    assert "No approved case is side left." in page and all(case.case_id in page for case in store.cases())
+    assert cli.main(["data", "status", str(store.folder), "--html", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_check_tells_what_is_wrong_and_mends_it_when_asked(store, capsys):
     assert cli.main(["data", "check", str(store.folder)]) == 0
     assert "nothing is wrong" in capsys.readouterr().out
