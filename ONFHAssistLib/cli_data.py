@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ONFHAssistLib.curation.case_history import Save
     from ONFHAssistLib.curation.next_cases import Candidate
     from ONFHAssistLib.curation.status import DataStatus
     from ONFHAssistLib.curation.store import Store
@@ -26,6 +27,7 @@ class ExportFormat(StrEnum):
 
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The data set: DatasetNNN_Name.", show_default=False)]
+CaseName = Annotated[str, typer.Argument(metavar="CASE", help="Its name in the data set.", show_default=False)]
 
 
 @data.command()
@@ -71,6 +73,31 @@ def check(
     console.print(f"{folder.resolve().name}: {found}.", markup=False)
     if left:
         raise typer.Exit(FAULTS_FOUND)
+
+
+@data.command()
+def history(folder: Folder, case: CaseName) -> None:
+    """Tell who has saved a case and when, from which networks, and what each save changed."""
+    from ONFHAssistLib.curation.case_history import history
+    from ONFHAssistLib.curation.folder import open_store
+
+    for save in history(open_store(folder), case):
+        print_save(save)
+
+
+@data.command()
+def withdraw(
+    folder: Folder,
+    case: CaseName,
+    reviewer: Annotated[str, typer.Option(metavar="CODE", help="Your code as a reviewer; not your name.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, without anything that tells who it is.")],
+) -> None:
+    """Take a case out of the training; it stays in the history, and saving it again brings it back."""
+    from ONFHAssistLib.curation.folder import open_store
+
+    store = open_store(folder)
+    store.withdraw(case, reviewer, why)
+    print(f"{case} is withdrawn; it is not trained with any more.")
 
 
 @data.command()
@@ -211,6 +238,37 @@ def unsaved(store: "Store", folder: Path) -> "list[Candidate]":
         saved = {path.stem[-1] for path in (store.folder / "cases").glob(f"p*_{name}_*.json")}
         found += [hip for hip in hips if hip.side[0].upper() not in saved]
     return found
+
+
+def print_save(save: "Save") -> None:
+    """Print one save: a line of who and when, then what it changed."""
+    from rich.console import Console
+
+    marks = [
+        save.status,
+        *(["adjudicates"] if save.adjudicates else []),
+        *(["trained with"] if save.trained_with else []),
+    ]
+    lines = [f"{save.number}  {save.saved_at[:16].replace('T', ' ')}  {save.reviewer}  {', '.join(marks)}"]
+    if save.comment:
+        lines.append(f"    {save.comment}")
+    if save.models:
+        lines.append(f"    networks: {', '.join(save.models)} (software {save.software})")
+    if save.provenance:
+        lines.append(f"    masks: {', '.join(f'{label} {origin}' for label, origin in save.provenance.items())}")
+    for change in save.changes:
+        masks = [
+            f"{label} +{mask.added_voxels} −{mask.removed_voxels} voxels"
+            f" (+{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³)"
+            for label, mask in change.masks.items()
+        ]
+        grades = [
+            f"{name} {change.before[name] or 'none'} → {grade or 'none'}"
+            for name, grade in change.after.items()
+            if name in change.before
+        ]
+        lines.append(f"    since {change.since}: {'; '.join(masks + grades)}")
+    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def print_status(found: "DataStatus") -> None:

@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -35,6 +36,28 @@ def test_status_is_written_as_a_page(store, tmp_path, capsys):
     assert "No approved case is side left." in page and all(case.case_id in page for case in store.cases())
     assert cli.main(["data", "status", str(store.folder), "--html", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_history_of_a_case_is_told_and_a_withdrawal_belongs_to_it(store, capsys):
+    case_id = next(case.case_id for case in store.cases() if case.side == "right")
+    store.save(Hip(lesion_mm=24.0).case(reviewer="reader2", status="draft", comment="[larger]"))
+    ask = ["data", "withdraw", str(store.folder), case_id, "--reviewer", "reader2", "--why"]
+    assert cli.main([*ask, " "]) == 2
+    assert "say why" in capsys.readouterr().err and store.record(case_id)["status"] == "approved"
+    assert cli.main([*ask, "fracture"]) == 0
+    assert "is withdrawn" in capsys.readouterr().out and store.record(case_id)["status"] == "withdrawn"
+    assert cli.main([*ask, "fracture"]) == 2
+    assert "is withdrawn already" in capsys.readouterr().err
+    assert cli.main(["data", "history", str(store.folder), case_id]) == 0
+    said = capsys.readouterr().out
+    first, second, last = re.split(r"\n(?=\d)", said.strip())
+    added = (Hip(lesion_mm=24.0).case().masks.necrosis.array & ~Hip().case().masks.necrosis.array).sum()
+    assert "reader1  approved" in first and "networks: necrosis 0.2.0" in first and "since networks: head +0" in first
+    assert "reader2  draft" in second and "[larger]" in second and "steinberg moderate → severe" in second
+    assert f"since save 1: head +0 −0 voxels (+0 −0 mm³); necrosis +{added} −0 voxels (+{added * 80} −0 mm³)" in second
+    assert last.endswith("reader2  withdrawn\n    fracture") and "since" not in last
+    assert cli.main(["data", "history", str(store.folder), "p1_nobody_R"]) == 2
+    assert "has no case p1_nobody_R" in capsys.readouterr().err
 
 
 def test_check_tells_what_is_wrong_and_mends_it_when_asked(store, capsys):

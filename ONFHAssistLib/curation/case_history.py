@@ -1,0 +1,103 @@
+"""What became of a case: who saved it when, from which networks, and what each save changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ONFHAssistLib.core.plain import from_plain
+from ONFHAssistLib.curation.store import Store
+
+Grades = dict[str, str | int | None]
+
+
+@dataclass(frozen=True)
+class MaskChange:
+    """How a mask differs from an earlier one."""
+
+    added_voxels: int
+    removed_voxels: int
+    added_mm3: float
+    removed_mm3: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a save changed.
+
+    Attributes:
+        since: "networks", or "save 12" for the version before, whoever made it.
+        masks: of "head" (with its necrosis) and "necrosis".
+        before, after: class of each grading, "steinberg" and "jic"; None: no class. Empty where none was kept.
+    """
+
+    since: str
+    masks: dict[str, MaskChange]
+    before: Grades
+    after: Grades
+
+
+@dataclass(frozen=True)
+class Save:
+    """One version of a case, or its withdrawal.
+
+    Attributes:
+        number: of the save in the data set, whose folder in ``history/`` has this number.
+        saved_at: ISO time, UTC.
+        reviewer: code.
+        status: "draft", "approved", "flagged" or "withdrawn".
+        adjudicates: it settles a difference between readers.
+        trained_with: its mask is the one that is trained with now.
+        comment: of the reader; of a withdrawal the reason.
+        software: version of this program.
+        models: the networks, as in "necrosis 0.2.0".
+        provenance: "automatic", "corrected" or "manual" for "head" and "necrosis"; empty for a withdrawal.
+        changes: from what the networks had made and from the version before, as far as there are these.
+    """
+
+    number: int
+    saved_at: str
+    reviewer: str
+    status: str
+    adjudicates: bool
+    trained_with: bool
+    comment: str
+    software: str
+    models: tuple[str, ...] = ()
+    provenance: dict[str, str] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+
+
+def history(store: Store, case_id: str) -> tuple[Save, ...]:
+    """Return all saves of a case, oldest first; InputError where it is missing or its file damaged."""
+    facts = store.record(case_id)
+    found, previous = [], None
+    for entry in facts["versions"]:
+        found.append(_save(entry, previous, facts["trained_with"]))
+        previous = previous if entry["status"] == "withdrawn" else entry
+    return tuple(found)
+
+
+def _save(entry: Mapping[str, Any], previous: Mapping[str, Any] | None, trained_with: int | None) -> Save:
+    told = {name: entry[name] for name in ("number", "saved_at", "reviewer", "status", "adjudicates", "comment")}
+    told |= {"software": entry["software"], "trained_with": entry["number"] == trained_with}
+    if entry["status"] == "withdrawn":
+        return Save(**told)
+    sources = (
+        ("networks", "from_automatic", entry["automatic"]),
+        (f"save {previous['number']}" if previous else "", "from_previous", previous),
+    )
+    changes = tuple(
+        Change(since, _masks(entry["changes"][name]), _grades(before["result"]), _grades(entry["result"]))
+        for since, name, before in sources
+        if before is not None and entry["changes"][name] is not None
+    )
+    models = tuple(f"{model.get('name', '')} {model.get('version', '')}".strip() for model in entry["models"])
+    return Save(**told, models=tuple(filter(None, models)), provenance=entry["provenance"], changes=changes)
+
+
+def _masks(changes: Mapping[str, Any]) -> dict[str, MaskChange]:
+    return {label: from_plain(MaskChange, one) for label, one in changes.items()}
+
+
+def _grades(result: Mapping[str, Any] | None) -> Grades:
+    return {name: grade["grade"] for name, grade in result["grades"].items()} if result else {}
