@@ -74,7 +74,7 @@ class Process:
         """End the process and all that it has started, at once, or as soon as it has come into being."""
         with self._lock:
             if self._popen and not self._doomed:
-                _kill_tree(self._popen.pid)
+                kill_tree(self._popen.pid)
             self._doomed = True
         self._outbox.put(None)
 
@@ -92,7 +92,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=self._environment,
-                **_OWN_GROUP,
+                **OWN_GROUP,
             )
         except (OSError, ValueError) as error:
             program = Path(self._command[0]).name
@@ -103,7 +103,7 @@ class Process:
         with self._lock:
             self._popen = popen
             if self._doomed:
-                _kill_tree(popen.pid)
+                kill_tree(popen.pid)
         complaints: deque[str] = deque(maxlen=COMPLAINTS)
         aside = threading.Thread(target=_collect, args=(popen.stderr, complaints), daemon=True)
         aside.start()
@@ -177,14 +177,16 @@ def _collect(stream: BinaryIO, lines: deque[str]) -> None:
 
 if os.name == "nt":
     _NO_WINDOW = {"creationflags": subprocess.CREATE_NO_WINDOW}
-    _OWN_GROUP = _NO_WINDOW
+    OWN_GROUP = _NO_WINDOW
 
-    def _kill_tree(pid: int) -> None:
+    def kill_tree(pid: int) -> None:
+        """End a process that was started with ``OWN_GROUP``, and all that it has started."""
         nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         subprocess.Popen(["taskkill", "/T", "/F", "/PID", str(pid)], **nowhere, **_NO_WINDOW)
 else:
-    _OWN_GROUP = {"start_new_session": True}
+    OWN_GROUP = {"start_new_session": True}
 
-    def _kill_tree(pid: int) -> None:
+    def kill_tree(pid: int) -> None:
+        """End a process that was started with ``OWN_GROUP``, and all that it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the second for a group of zombies
             os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,74 @@
+"""What a reviewer is told of the data set that cases are saved into."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.curation import layout
+from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.next_cases import approved_kinds, suggest, unread
+from ONFHAssistLib.curation.status import status
+
+MARK_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The data set in a few words.
+
+    Attributes:
+        folder: of the data set; None where there is none, or it can't be read.
+        approved: number of approved cases.
+        counts: number of cases by status, in words.
+        lacking: what a training would miss, one sentence each.
+        last_saved: time of the last save (UTC) and its case, in words; "" where nothing was saved.
+        next_case: case to look at next, and why; "" where none waits.
+        mark: hexadecimal digits that change when an approved case is saved, approved or withdrawn.
+        problem: why nothing is known, in one sentence; "".
+    """
+
+    folder: Path | None = None
+    approved: int = 0
+    counts: str = ""
+    lacking: tuple[str, ...] = ()
+    last_saved: str = ""
+    next_case: str = ""
+    mark: str = ""
+    problem: str = ""
+
+
+def data_set_in(folder: Path) -> Path | None:
+    """Return the data set that a folder is or holds, the MR one where there are two; None where there is none."""
+    if (folder / layout.MARKER).is_file():
+        return folder
+    try:
+        return next(iter(sorted(path.parent for path in folder.glob(f"Dataset*/{layout.MARKER}"))), None)
+    except OSError:
+        return None
+
+
+def overview(folder: Path) -> Overview:
+    """Look at the data set in a folder; takes a while where it is large, and can be called in a thread."""
+    place = data_set_in(folder)
+    if place is None:
+        return Overview(problem=f"There is no data set in {folder.name} yet; the first saved case makes one.")
+    try:
+        store = open_store(place)
+        found, cases = status(store), [case for case in store.cases() if not case.problem]
+        wanted = suggest(unread(store), approved_kinds(store), 1)
+    except InputError as error:
+        return Overview(problem=str(error))
+    except OSError:
+        return Overview(problem=f"The data set {place.name} can't be read at the moment; see that its folder is there.")
+    last = max(cases, key=lambda case: case.saved_at, default=None)
+    trained = sorted(f"{case.case_id} {case.approved_at}" for case in cases if case.status == "approved")
+    return Overview(
+        folder=place,
+        approved=found.approved,
+        counts=", ".join(f"{n} {name}" for name, n in found.counts["status"].items() if n) or "no case",
+        lacking=found.lacking,
+        last_saved=f"{last.saved_at[:16].replace('T', ' ')} UTC, {last.case_id}" if last else "",
+        next_case="".join(f"{one.candidate.where} ({one.candidate.side}): {one.reason}" for one in wanted),
+        mark=hashlib.sha256("\n".join(trained).encode()).hexdigest()[:MARK_DIGITS],
+    )
