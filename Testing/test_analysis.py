@@ -86,7 +86,7 @@ def test_a_side_without_a_head_is_not_graded_and_says_how_to_help():
     result = analyse(study("left"), models=models())
     right, left = result.hips
     assert (right.side, right.status, left.status) == ("right", "not graded", "graded")
-    assert "no femoral head" in right.reason and "--head" in right.reason
+    assert "no femoral head" in right.reason and "give its centre" in right.reason
     assert right.grades == {} and right.sphere is None
     assert [masks.side for masks in result.masks] == ["left"]
 
@@ -94,7 +94,7 @@ def test_a_side_without_a_head_is_not_graded_and_says_how_to_help():
 def test_an_image_without_any_head_is_refused():
     with pytest.raises(InputError, match="No femoral head was found") as error:
         analyse(study(), models=models())
-    assert "--head" in str(error.value)
+    assert "the centre of the head" in str(error.value)
 
 
 def test_asking_for_the_side_that_is_missing_is_refused_by_its_name():
@@ -134,7 +134,7 @@ def test_a_given_centre_without_a_head_is_not_graded_and_the_other_hip_is():
     options = AnalysisOptions(heads=(HeadSeed("right", (60.0, 0.0, 0.0)), HeadSeed("left", CENTRES["left"])))
     right, left = analyse(study("left"), options, models=models(no_finder())).hips
     assert (right.status, left.status) == ("not graded", "graded")
-    assert "no femoral head" in right.reason and "--head" in right.reason
+    assert "no femoral head" in right.reason and "give its centre" in right.reason
 
 
 def test_when_no_given_centre_has_a_head_the_study_is_refused():

@@ -110,11 +110,10 @@ def test_a_hip_that_was_not_found_says_where_to_click(reviewed):
     reviewed(check)
 
 
-def test_the_sentences_of_the_command_line_are_those_that_are_rewritten():
+def test_the_sentences_of_the_analysis_are_those_that_are_rewritten():
     import inspect
 
     from ONFHAssistLib import analysis
 
     source = inspect.getsource(analysis)
-    assert all(typed in source for typed in told._CLICKS), "the analysis says something else now"
-    assert source.count("--head") == len(told._CLICKS)
+    assert all(given in source for given in told._CLICKS), "the analysis says something else now"
