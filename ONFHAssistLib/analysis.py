@@ -179,9 +179,7 @@ def analyse(
             threshold_masks.append(by_threshold[1])
     if len(unseen) == len(options.sides):
         wanted = "femoral head" if len(unseen) == 2 else f"{unseen[0]} femoral head"
-        raise InputError(
-            f"No {wanted} was found in this image; give an image of the hip, or the centre of the head."
-        )
+        raise InputError(f"No {wanted} was found in this image; give an image of the hip, or the centre of the head.")
     notices += models.notices()
     progress(1.0, "Done")
     return StudyResult(

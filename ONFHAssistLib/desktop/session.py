@@ -122,7 +122,7 @@ class Session:
                 review.close()
             review = Review.begin(slicer.mrmlScene, volume_node, result)
             self._adopt(review)
-        # In a turn of its own: what builds the nodes and what fills panel and views each stay below a tenth of a second.
+        # In a turn of its own: what builds the nodes, and what fills panel and views, stay below 0.1 s each.
         qt.QTimer.singleShot(0, lambda: self._shown(review, seed.side if seed else None))
 
     @guarded
