@@ -8,7 +8,7 @@
 Not for every day: an environment takes minutes and gigabytes. nnU-Net checks the data set, plans and preprocesses for
 its 2d network, and trains that for a few iterations on the folds of the export; slices that nobody has reviewed have
 its "ignore" label. MONAI Label's local datastore has to find an image and a final label for each case and to open them.
-Everything lies in a temporary folder that is removed. Exit code 1 if a tool has failed.
+Everything lies in temporary folders that are removed. Exit code 1 if a tool has failed.
 """
 
 import argparse
@@ -39,23 +39,23 @@ TRAIN = """
 import json, shutil, sys, torch
 from pathlib import Path
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.run.run_training import get_trainer_from_args
 
 if __name__ == "__main__":
     name, threads = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(threads)
-    made, given = Path(nnUNet_preprocessed, name), Path(nnUNet_raw, name)
-    shutil.copy(given / "splits_final.json", made)
-    plans, dataset = (json.loads((made / file).read_text()) for file in ("nnUNetPlans.json", "dataset.json"))
-    trainer = nnUNetTrainer(plans, "2d", 0, dataset, device=torch.device("cpu"))
+    given = Path(nnUNet_raw, name, "splits_final.json")
+    shutil.copy(given, Path(nnUNet_preprocessed, name))
+    trainer = get_trainer_from_args(name, "2d", 0, device=torch.device("cpu"))
     trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = 1, 4, 2
     trainer.run_training()
-    print("labels", dataset["labels"], "ignore", trainer.label_manager.ignore_label)
     train, val = trainer.do_split()
-    wanted = json.loads((given / "splits_final.json").read_text())[0]
+    wanted = json.loads(given.read_text())[0]
     assert (sorted(train), sorted(val)) == (wanted["train"], wanted["val"]), "other folds than those of the export"
-    losses = trainer.logger.get_value("train_losses", step=-1)
-    print("trained on", len(train), "cases, validated on", len(val), "loss", losses)
+    assert trainer.label_manager.ignore_label == 3, "the label of slices that were not reviewed is not ignored"
+    loss = trainer.logger.get_value("train_losses", step=-1)
+    assert loss == loss, "the loss is not a number"
+    print("trained on", len(train), "cases and validated on", len(val), "as the export says; loss", loss)
 """
 
 DATASTORE = """
@@ -97,8 +97,9 @@ def main() -> int:
         for tool in tools:
             start = time.perf_counter()
             try:
-                python = options.python or environment(folder / f"{tool}-environment", REQUIREMENTS[tool])
-                READERS[tool](store, folder / tool, python, options.threads)
+                with tempfile.TemporaryDirectory() as own:  # one environment at a time: they are large
+                    python = options.python or environment(Path(own, "environment"), REQUIREMENTS[tool])
+                    READERS[tool](store, Path(own, "export"), python, options.threads)
             except subprocess.CalledProcessError as error:
                 failed.append(tool)
                 print(f"{tool} has failed with exit code {error.returncode}.", flush=True)
