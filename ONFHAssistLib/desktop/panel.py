@@ -23,6 +23,7 @@ from ONFHAssistLib.desktop.sign_off import SignOffForm
 from ONFHAssistLib.desktop.slices import Slices
 from ONFHAssistLib.desktop.study import look_at
 from ONFHAssistLib.desktop.surface_map import SurfaceMap
+from ONFHAssistLib.desktop.training_data import TrainingData
 from ONFHAssistLib.desktop.unsaved import ask
 from ONFHAssistLib.scene import views
 from ONFHAssistLib.scene.review import Review
@@ -58,6 +59,8 @@ class Panel:
         self._form = SignOffForm(ui, self.review)
         self._export = Export(ui, self.review, session.require_packages)
         self._preflight = PreflightPanel(ui)
+        self._training = TrainingData(ui)
+        self._form.on_saved = self._training.look
         self._baseline = Baseline(ui, session.review)
         self._keys = Keys(
             {
@@ -109,7 +112,7 @@ class Panel:
         """Let go of everything; nothing is asked."""
         self.exit()
         self._editor.clear()
-        for part in (self._map, self._preflight, self._touch):
+        for part in (self._map, self._preflight, self._training, self._touch):
             part.stop()
 
     def forget_scene(self) -> None:

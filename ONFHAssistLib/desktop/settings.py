@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from ONFHAssistLib.core import gradings
 
 FOLDER, REVIEWER, DEVICE = "ONFHAssist/CaseFolder", "ONFHAssist/Reviewer", "ONFHAssist/Device"
+TRAINING_PYTHON, TRAINING_CLONE = "ONFHAssist/TrainingPython", "ONFHAssist/TrainingClone"
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -22,20 +23,25 @@ class Settings:
         folder: where "Save case" writes.
         reviewer: a code, not a name; may be empty.
         device: where the networks run, one of DEVICES.
+        training_python, training_clone: program of the training environment, and folder of the project's sources;
+            both may be empty.
     """
 
     folder: Path
     reviewer: str
     device: str
+    training_python: str = ""
+    training_clone: str = ""
 
 
 def read_settings() -> Settings:
     """Return the settings of this user."""
     device = slicer.util.settingsValue(DEVICE, "auto")
     folder = slicer.util.settingsValue(FOLDER, "") or str(default_folder())
-    return Settings(
-        Path(folder), slicer.util.settingsValue(REVIEWER, "") or "", device if device in DEVICES else "auto"
+    reviewer, python, clone = (
+        (slicer.util.settingsValue(name, "") or "").strip() for name in (REVIEWER, TRAINING_PYTHON, TRAINING_CLONE)
     )
+    return Settings(Path(folder), reviewer, device if device in DEVICES else "auto", python, clone)
 
 
 def keep_reviewer(code: str) -> None:
@@ -87,6 +93,25 @@ class SettingsPanel(ctk.ctkSettingsPanel):
         self.registerProperty(
             DEVICE, self.device, "currentUserDataAsString", str(qt.SIGNAL("currentIndexChanged(int)"))
         )
+
+        self.trainingPython, self.trainingClone = qt.QLineEdit(), qt.QLineEdit()
+        for key, field, caption, tip in (
+            (
+                TRAINING_PYTHON,
+                self.trainingPython,
+                _("Python of the training environment:"),
+                _('The program python of an environment with the project\'s extra "train"; needed for Fine-tune only.'),
+            ),
+            (
+                TRAINING_CLONE,
+                self.trainingClone,
+                _("Clone of the project:"),
+                _("The folder with ONFHAssist's sources, which holds the folder training; needed for Fine-tune only."),
+            ),
+        ):
+            field.toolTip = tip
+            form.addRow(caption, field)
+            self.registerProperty(key, field, "text", str(qt.SIGNAL("textChanged(QString)")))
 
         for name, limits in thresholds():
             label = qt.QLabel(limits)

@@ -18,11 +18,16 @@ from ONFHAssistLib.scene.state import SignOff
 
 
 class SignOffForm:
-    """The form below the corrections; it saves each graded hip of a study as a case."""
+    """The form below the corrections; it saves each graded hip of a study as a case.
+
+    Attributes:
+        on_saved: called when cases were saved.
+    """
 
     def __init__(self, ui: Any, review: Callable[[], Review | None]) -> None:
         """``review`` returns the current one."""
         self._ui, self._review = ui, review
+        self.on_saved: Callable[[], None] = lambda: None
         self._status = {side: getattr(ui, f"{side}StatusBox") for side in SIDES}
         names = {
             "right": (_("Right: draft"), _("Right: approved"), _("Right: flagged")),
@@ -94,4 +99,5 @@ class SignOffForm:
             review.mark_saved(case.side)
         count = _("one hip") if len(cases) == 1 else _("both hips")
         self.tell(_("Saved {count} to {folder}.").format(count=count, folder=folder.name))
+        self.on_saved()
         return True

@@ -7,7 +7,7 @@ import types
 
 import slicer
 from PySide6 import QtGui, QtWidgets
-from PySide6.QtCore import Property, QObject, QSettings, Signal
+from PySide6.QtCore import Property, QObject, QProcessEnvironment, QSettings, Signal
 
 from . import pythonqt
 from .mrml_widgets import qMRMLWidget
@@ -191,6 +191,9 @@ class qSlicerApplication(QObject):
 
     def isInstalled(self):
         return True
+
+    def startupEnvironment(self):
+        return QProcessEnvironment.systemEnvironment()
 
     def tr(self, text: str):
         return text

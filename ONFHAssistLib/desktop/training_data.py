@@ -1,0 +1,132 @@
+"""The section "Training data": what the data set holds and lacks, which case is next, and a training on it."""
+
+import threading
+import time
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.curation.overview import Overview, overview
+from ONFHAssistLib.desktop.guard import guarded, unexpected
+from ONFHAssistLib.desktop.settings import read_settings
+from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
+
+LOOK_MS = 50
+TURN_S = 0.01
+"""Slicer's event loop keeps Python's lock; the thread that reads the data set works while a poll sleeps."""
+FOLLOW_MS = 500
+
+
+class TrainingData:
+    """Looks at the data set when the section is opened and when a case was saved; starts and follows a training."""
+
+    def __init__(self, ui: Any, tuning: FineTune | None = None) -> None:
+        """Wire the section; nothing is looked at yet. ``tuning``: a new one if None."""
+        self._ui = ui
+        self._tuning = tuning or FineTune(slicer.util.startupEnvironment())
+        self._found = Overview()
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = None
+        self._again = False
+        self._looking, self._following = _timer(LOOK_MS, self._look_on), _timer(FOLLOW_MS, self._follow)
+        ui.trainingSection.connect("toggled(bool)", lambda _open: self.look())
+        ui.fineTuneButton.connect("clicked()", self.start_or_cancel)
+        self._show()
+
+    def stop(self) -> None:
+        """Look no more, and end the training; its last checkpoint is kept."""
+        self._looking.stop()
+        self._following.stop()
+        self._tuning.close()
+
+    def tell(self, sentence: str) -> None:
+        """Show a sentence below the button."""
+        self._ui.fineTuneLabel.text = sentence
+        self._ui.fineTuneLabel.setVisible(bool(sentence))
+
+    def look(self) -> None:
+        """Look at the data set of the settings, in a thread, where the section is open."""
+        if self._ui.trainingSection.collapsed:
+            return
+        if self._looking.isActive():
+            self._again = True  # what is being read may be older than what was saved
+            return
+        self._thread = threading.Thread(target=self._read, args=(read_settings().folder,), daemon=True)
+        self._thread.start()
+        self._looking.start()
+
+    @guarded
+    def start_or_cancel(self) -> None:
+        """Do what the button says."""
+        if self._tuning.running:
+            self._tuning.cancel()
+        else:
+            found = self._found
+            self._tuning.start(_place(), found.folder, found.approved, found.mark)
+            self._following.start()
+        self._show()
+
+    def _read(self, folder: Any) -> None:
+        try:
+            self._found, self._error = overview(folder), None
+        except Exception as error:  # told on the main thread
+            self._found, self._error = Overview(), error
+
+    def _look_on(self) -> None:
+        time.sleep(TURN_S)
+        if self._thread.is_alive():
+            return
+        self._looking.stop()
+        if self._again:
+            self._again = False
+            self.look()
+            return
+        if self._error is not None:
+            self._found = Overview(problem=unexpected(self._error))
+        self._show()
+
+    def _follow(self) -> None:
+        if self._tuning.poll():
+            self._show()
+        if not self._tuning.running:
+            self._following.stop()
+
+    def _show(self) -> None:
+        ui, tuning, found = self._ui, self._tuning, self._found
+        ui.trainingLabel.text = found.problem or _told(found)
+        ui.fineTuneButton.text = _("Cancel") if tuning.running else _("Fine-tune")
+        ui.fineTuneButton.enabled = tuning.running or found.folder is not None
+        ui.fineTuneBar.setVisible(tuning.running)
+        ui.fineTuneBar.setValue(round(100 * tuning.fraction))
+        if tuning.running:
+            self.tell(tuning.stage)
+        elif tuning.message:
+            self.tell(f"⚠ {tuning.message}" if tuning.failed else tuning.message)
+        else:
+            self.tell(_place().missing(found.approved) if found.folder else "")
+
+
+def _place() -> TrainingPlace:
+    settings = read_settings()
+    where = _("Edit > Application Settings > ONFHAssist")
+    return TrainingPlace(settings.training_python, settings.training_clone, where)
+
+
+def _told(found: Overview) -> str:
+    if found.folder is None:
+        return _("Looking …")
+    lines = [f"{found.folder.name}: {found.counts}"]
+    if found.last_saved:
+        lines.append(_("Last saved: {when}").format(when=found.last_saved))
+    if found.next_case:
+        lines.append(_("Next: {case}").format(case=found.next_case))
+    return "\n".join([*lines, *found.lacking])
+
+
+def _timer(milliseconds: int, work: Any) -> Any:
+    timer = qt.QTimer()
+    timer.setInterval(milliseconds)
+    timer.connect("timeout()", work)
+    return timer
