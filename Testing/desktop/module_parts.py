@@ -77,6 +77,7 @@ def analysed(host, widget, worker, node, result):
     host.click(widget.ui.analyseButton)
     worker.finish(result)
     host.wait_for(lambda: widget.panel.review() is not None, what="the result")
+    host.spin()  # the panel is filled in the next turn of the event loop
     assert widget.panel.review().volume_node is node
     return widget.panel.review()
 
