@@ -162,7 +162,7 @@ class FineTune:
             return False
         step, score = found[-1]
         self.fraction = min(1.0, int(step) / self._steps)
-        self.stage = f"Step {step} of {self._steps}, Dice on the cases held out {float(score):.3f}"
+        self.stage = f"Step {step} of {self._steps}, Dice on what is held out {float(score):.3f}"
         return True
 
     def _over(self, code: int) -> None:

@@ -102,7 +102,7 @@ def test_a_training_shows_its_progress_and_can_be_cancelled(host, widget, saved,
     host.click(ui.fineTuneButton)
     assert ui.fineTuneButton.text == "Cancel" and ui.fineTuneBar.visible
     host.wait_for(lambda: ui.fineTuneBar.value == 20, 20, "the progress")
-    assert ui.fineTuneLabel.text == "Step 300 of 1500, Dice on the cases held out 0.812"
+    assert ui.fineTuneLabel.text == "Step 300 of 1500, Dice on what is held out 0.812"
     data = (clone / "arguments").read_text().splitlines()[2]
     assert data == str(cases / "Dataset101_FemoralHeadMR")
     host.click(ui.fineTuneButton)

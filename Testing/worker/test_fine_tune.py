@@ -79,7 +79,7 @@ def test_progress_follows_the_steps(tuning, clone):
     assert running.running and (running.fraction, running.stage) == (0.0, "Making the samples")
     until(lambda: running.poll() or running.fraction)
     assert running.fraction == pytest.approx(300 / 1500)
-    assert running.stage == "Step 300 of 1500, Dice on the cases held out 0.812"
+    assert running.stage == "Step 300 of 1500, Dice on what is held out 0.812"
     with pytest.raises(InputError, match="A training is running"):
         tuning("slow")
 
