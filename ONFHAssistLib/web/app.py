@@ -64,6 +64,7 @@ class ReviewerApp(TrameApp):
         try:
             self.start(host, port, token, **how)
         finally:
+            self.logic.training.close()
             self.logic.session.end()
 
     def start(

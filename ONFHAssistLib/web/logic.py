@@ -10,6 +10,7 @@ from trame_slicer.core import LayoutManager, SlicerApp
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_editor import EditorLogic
 from ONFHAssistLib.web.logic_hips import HipsLogic
+from ONFHAssistLib.web.logic_training import TrainingLogic
 from ONFHAssistLib.web.logic_views import ViewsLogic
 from ONFHAssistLib.web.logic_worklist import WorklistLogic
 from ONFHAssistLib.web.session import Session
@@ -37,6 +38,8 @@ class PageLogic(BaseLogic[PageState]):
         self.views = ViewsLogic(server, slicer_app, self.session, data, act)
         self.editor = EditorLogic(server, slicer_app, self.session, data, act, self.views)
         self.hips = HipsLogic(self.session, data, act, self.views, self.editor, cases)
+        self.training = TrainingLogic(data, act, self.show, cases)
+        self.hips.on_saved = self.training.look
         data.place = str(place)
         self.bind_changes({self.name.words: lambda *_: self.worklist.show(), self.name.ahead: self._ahead_switched})
 
@@ -56,6 +59,7 @@ class PageLogic(BaseLogic[PageState]):
         self.views.set_ui(ui.views)
         self.editor.set_ui(ui.editor)
         self.hips.set_ui(ui.hips)
+        self.training.set_ui(ui.training)
         self.show()
 
     def start(self, open_first: bool, ahead: bool) -> None:
@@ -64,6 +68,7 @@ class PageLogic(BaseLogic[PageState]):
         loop.set_exception_handler(lambda _, told: self._act.failed(told["exception"]) if "exception" in told else None)
         self.data.ahead = self.session.ahead.wanted = ahead
         self.session.start()
+        self.training.look()
 
         async def first() -> None:
             await self.session.open(self.session.rows[0].entry.key)
@@ -122,6 +127,7 @@ class PageLogic(BaseLogic[PageState]):
             data.restored = session.restored
             self.worklist.show()
             self.hips.show()
+            self.training.show()
 
     def _begin(self) -> None:
         """Put another study, or its new review, into the views."""

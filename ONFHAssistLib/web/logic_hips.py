@@ -1,6 +1,7 @@
 """What cards, plot, table and sign-off do; mirrors `ui_hips`."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from ONFHAssistLib.core.hip import SIDES, Side
@@ -18,7 +19,11 @@ MAP_AFTER_S = 0.8
 
 
 class HipsLogic:
-    """Tells the page about the hips, and saves them."""
+    """Tells the page about the hips, and saves them.
+
+    Attributes:
+        on_saved: called when cases were saved.
+    """
 
     def __init__(
         self, session: Session, data: PageState, act: Actions, views: ViewsLogic, editor: EditorLogic, cases: Path
@@ -26,6 +31,7 @@ class HipsLogic:
         """Take what it joins; ``cases`` is the folder that signed cases go to."""
         self._session, self._data, self._act = session, data, act
         self._views, self._editor, self._cases = views, editor, cases
+        self.on_saved: Callable[[], None] = lambda: None
         self._shown: tuple = ()
         self._drawing: asyncio.TimerHandle | None = None
         self._codes: dict[str, str] = {}
@@ -80,6 +86,7 @@ class HipsLogic:
         cases = session.cases((data.patient_code or "").strip(), reviewer, status, data.comment or "")
         for case in cases:
             await asyncio.to_thread(save_case, case, self._cases)
+        self.on_saved()
         if session.entry is not entry:  # the reader has gone on meanwhile
             return
         session.signed(status, reviewer)

@@ -8,6 +8,7 @@ from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
+from ONFHAssistLib.curation.overview import Overview
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import GRADINGS, percent, rows
@@ -17,6 +18,7 @@ from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import polar_png
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.web.worklist import Row
+from ONFHAssistLib.worker.fine_tune import FineTune
 
 Plain = dict[str, Any]
 
@@ -70,6 +72,9 @@ class PageState:
     comment: str = ""
     cases: str = ""
     cases_title: str = ""
+    # the data set
+    training: Plain = field(default_factory=dict)
+    training_open: bool = False
     # the page itself
     help: bool = False
     again: bool = False
@@ -225,6 +230,23 @@ def polar_picture(masks: HipMasks) -> str:
     plane = mid_plane(masks.head, "coronal", masks.sphere)
     portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side) if plane else None
     return "data:image/png;base64," + base64.b64encode(polar_png(near, portion)).decode("ascii")
+
+
+def training_card(found: Overview, tuning: FineTune, missing: str) -> Plain:
+    """Return the card of the data set, empty where there is none; ``missing``: what a training lacks, or ""."""
+    if found.folder is None:
+        return {}
+    last = f"Last saved: {found.last_saved}" if found.last_saved else ""
+    following = f"Next: {found.next_case}" if found.next_case else ""
+    return {
+        "title": found.folder.name,
+        "counts": found.counts,
+        "lines": [line for line in (found.folder.name, last, following, *found.lacking) if line],
+        "running": tuning.running,
+        "percent": round(100 * tuning.fraction),
+        "told": tuning.stage if tuning.running else tuning.message or missing,
+        "alarm": tuning.failed and not tuning.running,
+    }
 
 
 def _automatic_headline(hip: HipResult) -> str:

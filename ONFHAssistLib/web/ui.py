@@ -16,6 +16,7 @@ from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.style import KEYS, OVER, STYLE
 from ONFHAssistLib.web.ui_editor import EditorUI
 from ONFHAssistLib.web.ui_hips import HipsUI
+from ONFHAssistLib.web.ui_training import TrainingUI
 from ONFHAssistLib.web.ui_views import ViewsUI
 from ONFHAssistLib.web.ui_worklist import WorklistUI
 from ONFHAssistLib.web.widgets import icon_button, raw, text_button
@@ -149,6 +150,7 @@ class PageUI:
                     classes="none",
                 )
                 self.hips.results()
+                self.training = TrainingUI(n)
             self.hips.sign_off()
 
     def _help(self) -> None:

@@ -10,8 +10,10 @@ import pytest
 from web_parts import at_work, erase, key_of
 
 from ONFHAssistLib.core.hip import HipResult
+from ONFHAssistLib.curation.overview import Overview
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.state import PageState, on_page, study_lines
+from ONFHAssistLib.worker.fine_tune import FineTune
 
 
 @pytest.fixture
@@ -117,3 +119,24 @@ def test_the_sentences_of_the_analysis_are_those_that_are_rewritten():
 
     source = inspect.getsource(analysis)
     assert all(given in source for given in told._CLICKS), "the analysis says something else now"
+
+
+def test_the_card_of_the_data_set_tells_what_is_there_and_how_a_training_is_getting_on(tmp_path):
+    tuning, found = FineTune(), Overview(problem="There is no data set in cases yet.")
+    assert told.training_card(found, tuning, "") == {}, "no card without a data set"
+    lacking = ("No approved case is side left.",)
+    folder = tmp_path / "Dataset101_Heads"
+    found = Overview(
+        folder, 2, "2 approved, 1 draft", lacking, "2026-01-02 03:04 UTC, p1_L", "p2_R (right): Unread.", "a"
+    )
+    card = told.training_card(found, tuning, "No Python of a training environment is named.")
+    assert card["title"] == "Dataset101_Heads" and card["counts"] == "2 approved, 1 draft"
+    assert card["lines"][1:] == ["Last saved: 2026-01-02 03:04 UTC, p1_L", "Next: p2_R (right): Unread.", *lacking]
+    assert (card["told"], card["running"]) == ("No Python of a training environment is named.", False)
+    tuning.running, tuning.fraction, tuning.stage = True, 0.2, "Step 300 of 1500"
+    card = told.training_card(found, tuning, "")
+    assert (card["told"], card["running"], card["percent"], card["alarm"]) == ("Step 300 of 1500", True, 20, False)
+    tuning.running, tuning.failed, tuning.message = False, True, "The memory ran out."
+    card = told.training_card(found, tuning, "")
+    assert (card["told"], card["running"], card["alarm"]) == ("The memory ran out.", False, True)
+    assert json.loads(json.dumps(card)) == card

@@ -1,0 +1,69 @@
+"""What the card of the data set tells, and the training that it starts; mirrors `ui_training`."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.curation.overview import Overview, overview
+from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.state import PageState, training_card
+from ONFHAssistLib.web.ui_training import TrainingUI
+from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
+
+PYTHON_VARIABLE, CLONE_VARIABLE = "ONFH_TRAINING_PYTHON", "ONFH_TRAINING_CLONE"
+"""Whoever starts the server names the training environment; a browser cannot."""
+FOLLOW_S = 0.5
+
+
+class TrainingLogic:
+    """Looks at the data set at the start and after each save; starts and follows a training."""
+
+    def __init__(
+        self, data: PageState, act: Actions, show: Callable[[], None], cases: Path, tuning: FineTune | None = None
+    ) -> None:
+        """Take the page's state, what brings it up to date, and the folder of the cases; nothing is looked at yet."""
+        self._data, self._act, self._show_page, self._cases = data, act, show, cases
+        self.tuning = tuning or FineTune()
+        self.found = Overview()
+
+    def set_ui(self, ui: TrainingUI) -> None:
+        """Connect the signals."""
+        ui.tune_clicked.connect(self._act.now(self.start_or_cancel))
+
+    def look(self) -> None:
+        """Look at the data set, off the event loop."""
+        self._act.start(self._look(), quiet=True)
+
+    def start_or_cancel(self) -> None:
+        """Do what the button says; raises InputError where a training lacks something."""
+        if self.tuning.running:
+            self.tuning.cancel()
+            return
+        if self.found.folder is None:
+            raise InputError("There is no data set yet; sign off a study first.")
+        self.tuning.start(_place(), self.found.folder, self.found.approved, self.found.mark)
+        self._act.start(self._follow(), quiet=True)
+
+    def show(self) -> None:
+        """Bring the card up to date."""
+        self._data.training = training_card(self.found, self.tuning, _place().missing(self.found.approved))
+
+    def close(self) -> None:
+        """End the training, if there is one; its last checkpoint is kept."""
+        self.tuning.close()
+
+    async def _look(self) -> None:
+        self.found = await asyncio.to_thread(overview, self._cases)
+
+    async def _follow(self) -> None:
+        while self.tuning.running:
+            if self.tuning.poll():
+                self._show_page()
+            await asyncio.sleep(FOLLOW_S)
+
+
+def _place() -> TrainingPlace:
+    named_in = f"the variables {PYTHON_VARIABLE} and {CLONE_VARIABLE} of the server"
+    return TrainingPlace(os.environ.get(PYTHON_VARIABLE, ""), os.environ.get(CLONE_VARIABLE, ""), named_in)

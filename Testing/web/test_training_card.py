@@ -1,0 +1,105 @@
+"""The card of the data set on the page's server: looked at off the loop, a training started and cancelled."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+from page_parts import Bench, needs_browser, on_page
+from web_parts import at_work, key_of, until
+
+from ONFHAssistLib.curation.case import save_case
+from ONFHAssistLib.web import logic_training
+from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.logic_training import CLONE_VARIABLE, PYTHON_VARIABLE, TrainingLogic
+from ONFHAssistLib.web.state import PageState
+
+TESTING = Path(__file__).resolve().parents[1]
+CONFIG = "training/configs/finetune_necrosis.yaml"
+
+
+def made(session, cases):
+    """The card's logic without a page; ``logic.clicked`` is what the button calls."""
+    data = PageState()
+    act = Actions(contextlib.nullcontext(), session, lambda: logic.show())
+    logic = TrainingLogic(data, act, lambda: logic.show(), cases)
+    ui = SimpleNamespace(tune_clicked=SimpleNamespace(connect=lambda do: setattr(logic, "clicked", do)))
+    logic.set_ui(ui)
+    return logic, data
+
+
+def stand_in_clone(tmp_path) -> Path:
+    """A clone whose training takes its time."""
+    clone = tmp_path / "clone"
+    (clone / CONFIG).parent.mkdir(parents=True)
+    shutil.copy(TESTING.parent / CONFIG, clone / CONFIG)
+    shutil.copy(TESTING / "worker" / "stand_in_training.py", clone / "training" / "train.py")
+    (clone / "behaviour").write_text("slow")
+    return clone
+
+
+def test_a_training_is_started_followed_and_cancelled_from_the_page(place, state, tmp_path, monkeypatch):
+    clone, cases = stand_in_clone(tmp_path), tmp_path / "cases"
+    looked, overview = [], logic_training.overview
+    monkeypatch.setattr(
+        logic_training, "overview", lambda folder: looked.append(threading.current_thread()) or overview(folder)
+    )
+
+    async def steps(session) -> None:
+        logic, data = made(session, cases)
+        logic.look()
+        await until(lambda: looked)
+        assert data.training == {}, "no data set, no card"
+        await session.open(key_of(session, "sample.nii.gz"))
+        for case in session.cases("P1", "R07", "approved", ""):
+            await asyncio.to_thread(save_case, case, cases)
+        logic.look()
+        await until(lambda: data.training)
+        assert threading.main_thread() not in looked
+        assert data.training["counts"] == "2 approved" and json.dumps(data.training)
+        assert data.training["told"].startswith("No Python of a training environment is named")
+        assert PYTHON_VARIABLE in data.training["told"]
+        logic.clicked()
+        assert "No Python" in session.message and session.alarm and not logic.tuning.running
+        monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
+        monkeypatch.setenv(CLONE_VARIABLE, str(clone))
+        try:
+            logic.clicked()
+            await until(lambda: data.training["percent"] == 20)
+            assert data.training["running"] and data.training["told"].startswith("Step 300 of 1500")
+            logic.clicked()
+            await until(lambda: not data.training["running"])
+            assert "cancelled" in data.training["told"] and not data.training["alarm"]
+        finally:
+            logic.close()
+
+    at_work(place, state, steps)
+
+
+@needs_browser
+def test_the_card_appears_with_the_first_saved_case(place, state, screenshots, tmp_path, monkeypatch):
+    monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
+    monkeypatch.setenv(CLONE_VARIABLE, str(stand_in_clone(tmp_path)))
+
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        page = bench.page
+        assert not await page.get_by_text("Training data").count()
+        await page.get_by_label("Reviewer (a code)").fill("R7")
+        await page.get_by_label("Patient (a code)").fill("P1")
+        await page.keyboard.press("Control+Enter")
+        await bench.shown("2 approved")
+        await page.get_by_text("Training data").click()
+        await bench.shown("Last saved: 20")
+        await page.click("button:has-text('Fine-tune')")
+        await bench.shown("Step 300 of 1500")
+        await bench.shot("training data")
+        await page.click(".training button:has-text('Cancel')")
+        await bench.shown("The training was cancelled")
+        bench.app.logic.training.close()
+
+    on_page(place, state, screenshots, steps)
