@@ -9,13 +9,13 @@ import hashlib
 import json
 import os
 import sqlite3
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.user_folders import user_folder
 from ONFHAssistLib.curation.layout import CASE_FORMAT
 from ONFHAssistLib.curation.pose import Pose
 
@@ -149,11 +149,5 @@ def _stamp(entry: os.DirEntry) -> str:
 
 def cache_file(folder: Path, kind: str) -> Path:
     """Return where something about a data set is kept in the user's own cache."""
-    if sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library/Caches"
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    return cache / "ONFHAssist" / f"{name}-{kind}"
+    return user_folder("cache") / f"{name}-{kind}"

@@ -7,13 +7,13 @@ import hashlib
 import hmac
 import os
 import secrets
-import sys
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.user_folders import user_folder
 from ONFHAssistLib.exchange.publish import publish, write_bytes
 
 _LONGEST_SHIFT_DAYS = 3650
@@ -56,13 +56,7 @@ def key_folder() -> Path:
     """Return where this user's keys lie: the folder that ``ONFH_KEYS`` names, or the usual one for settings."""
     if os.environ.get("ONFH_KEYS"):
         return Path(os.environ["ONFH_KEYS"])
-    if sys.platform == "win32":
-        settings = Path(os.environ.get("APPDATA") or Path.home() / "AppData/Roaming")
-    elif sys.platform == "darwin":
-        settings = Path.home() / "Library/Application Support"
-    else:
-        settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return settings / "ONFHAssist" / "keys"
+    return user_folder("settings") / "keys"
 
 
 def key_file(fingerprint: str) -> Path:

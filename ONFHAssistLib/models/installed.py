@@ -16,7 +16,7 @@ from pathlib import Path
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models.bundle import FILES, WEIGHTS, Bundle, load_bundle
-from ONFHAssistLib.models.places import IN_USE, INSTALLED, in_place, in_use, user_folder
+from ONFHAssistLib.models.places import IN_USE, INSTALLED, bundles_folder, in_place, in_use
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def models() -> tuple[Model, ...]:
     """Return all bundles, by name, the shipped one of each name first.
 
     Raises:
-        InputError: see ``places.user_folder`` and ``places.in_use``.
+        InputError: see ``places.bundles_folder`` and ``places.in_use``.
     """
-    own = user_folder()
+    own = bundles_folder()
     chosen, laid = in_use(own), laid_by_hand(own)
     found = []
     for name in shipped_names():
@@ -76,7 +76,7 @@ def install(folder: Path) -> Model:
         InputError: it is no whole and unchanged bundle of this software, or made for other input or other labels than
             the shipped bundle of its name, or it can't be written; nothing has changed then.
     """
-    own = user_folder()
+    own = bundles_folder()
     bundle = load_bundle(Path(folder))
     require_fit(bundle, bundle.name)
     bundle_id = id_of(bundle)
@@ -104,7 +104,7 @@ def use(bundle_id: str) -> Model | None:
     Raises:
         InputError: there is none of this id, it is damaged, or another one was laid before it by hand.
     """
-    own, every = user_folder(), models()
+    own, every = bundles_folder(), models()
     model = _the(bundle_id, every)
     if model.name in laid_by_hand(own):
         raise InputError(
@@ -133,7 +133,7 @@ def remove(bundle_id: str) -> None:
     model = _the(bundle_id)
     if model.shipped:
         raise InputError(f"{bundle_id} came with the software and stays; only installed models can be removed.")
-    if model.in_use or in_use(user_folder()).get(model.name) == model.id:
+    if model.in_use or in_use(bundles_folder()).get(model.name) == model.id:
         raise InputError(f"{bundle_id} is in use; take another one into use first, then remove it.")
     if model.folder.parent.name != bundle_id:
         raise InputError(f"{model.folder} was laid there by hand; move it away by hand, too.")

@@ -13,11 +13,11 @@ not list is that of the shipped bundle. `installed` manages it.
 import contextlib
 import json
 import os
-import sys
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.user_folders import user_folder
 
 BUNDLES_VARIABLE = "ONFH_BUNDLES"
 IN_USE = "in-use.json"
@@ -26,7 +26,7 @@ PREVIOUS = ".previous"
 """For a moment, while a bundle is replaced, the older one lies beside its place under its name with this added."""
 
 
-def user_folder() -> Path:
+def bundles_folder() -> Path:
     """Return the folder of this user's bundles; it need not exist unless the environment names it.
 
     Raises:
@@ -36,13 +36,7 @@ def user_folder() -> Path:
         if not Path(own).is_dir():
             raise InputError(f"{BUNDLES_VARIABLE} names {own!r}, which is no folder; correct or unset it.")
         return Path(own)
-    if sys.platform == "win32":
-        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    elif sys.platform == "darwin":
-        data = Path.home() / "Library/Application Support"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
-    return data / "ONFHAssist" / "bundles"
+    return user_folder("data") / "bundles"
 
 
 def find(name: str) -> Path:
@@ -51,7 +45,7 @@ def find(name: str) -> Path:
     Raises:
         InputError: the environment or the list of bundles in use is wrong.
     """
-    own = user_folder()
+    own = bundles_folder()
     if (found := in_place(own / name)).is_dir():
         return found
     if (chosen := in_use(own).get(name)) is not None:
