@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from ONFHAssistLib import __version__
 from ONFHAssistLib.cli_data import data
 from ONFHAssistLib.cli_models import models
 from ONFHAssistLib.core.errors import Cancelled, InputError
+from ONFHAssistLib.core.files import require_writable
 from ONFHAssistLib.core.hip import SIDES
 
 if TYPE_CHECKING:
@@ -298,13 +298,7 @@ def check_seeds(seeds: "tuple[HeadSeed, ...]", sides: tuple[str, ...]) -> None:
 def check_writable(folder: Path) -> None:
     """Refuse an output folder that cannot be written, before minutes of work; leaves nothing behind."""
     try:
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError
-        place = folder.absolute()
-        while not place.exists():
-            place = place.parent
-        with tempfile.TemporaryDirectory(prefix=".onfh-", dir=place):
-            pass
+        require_writable(folder)
     except OSError as error:
         reason = error.strerror or "it is a file"
         raise InputError(

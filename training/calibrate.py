@@ -23,6 +23,7 @@ from scipy.special import expit
 
 from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import COVERAGE, outlines
@@ -210,9 +211,7 @@ def write(bundle: Bundle, found: Fit, outline_mm: float, measured_on: str) -> No
         "measured_on": measured_on,
     }
     path = bundle.folder / "configs" / "metadata.json"
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    replace_file(path, (json.dumps(metadata, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 @cache

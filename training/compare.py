@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
@@ -298,11 +299,8 @@ def as_json(outcome: Comparison) -> str:
 
 def write(folder: Path, files: dict[str, str]) -> None:
     """Write files into a folder, each in one step."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        partial = folder / f"{name}.part"
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(folder / name)
+        replace_file(folder / name, content.encode())
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ from ONFHAssistLib import analysis
 from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.gradings import grade_hip, steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip
@@ -613,10 +614,7 @@ def main() -> None:
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    replace_file(path, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 if __name__ == "__main__":

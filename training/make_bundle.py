@@ -41,6 +41,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.models.bundle import SCHEMA, WEIGHTS, load_bundle, sha256
 from ONFHAssistLib.models.engine import OpenVinoEngine, import_openvino
 from ONFHAssistLib.models.networks import build_network
@@ -226,11 +227,8 @@ def install(
         if section.get("models") and section["models"].items() <= weights.items()
     }
     if of_these:
-        evaluation.parent.mkdir(parents=True, exist_ok=True)
-        partial = evaluation.with_suffix(".part")
         text = json.dumps(read_evaluation(evaluation) | of_these, indent=1, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(evaluation)
+        replace_file(evaluation, f"{text}\n".encode())
 
 
 def weights_in(bundles: Path, names: list[str] | None = None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models.bundle import FILES, WEIGHTS, Bundle, load_bundle
 from ONFHAssistLib.models.places import IN_USE, INSTALLED, bundles_folder, in_place, in_use
@@ -115,12 +116,8 @@ def use(bundle_id: str) -> Model | None:
     chosen = {name: taken for name, taken in in_use(own).items() if name != model.name}
     if not model.shipped:
         chosen[model.name] = model.id
-    new = own / f".{IN_USE}-{secrets.token_hex(4)}"
-    with _disk(f"{bundle_id} could not be taken into use", new):
-        own.mkdir(parents=True, exist_ok=True)
-        new.write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")
-        _flush(new)
-        os.replace(new, own / IN_USE)
+    with _disk(f"{bundle_id} could not be taken into use"):
+        replace_file(own / IN_USE, (json.dumps(chosen, indent=1) + "\n").encode())
     return former
 
 

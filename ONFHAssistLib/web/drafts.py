@@ -4,11 +4,8 @@
 a draft is never laid over another one. Nothing in them names the patient.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Mapping
@@ -18,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
@@ -131,27 +129,7 @@ def write(path: Path, content: Plain | None) -> None:
     if content is None:
         path.unlink(missing_ok=True)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
-
-
-def check_writable(folder: Path) -> None:
-    """Raise OSError where nothing could be kept; leaves nothing behind."""
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
-    with tempfile.TemporaryDirectory(prefix=".onfh-", dir=place):
-        pass
+    replace_file(path, json.dumps(content).encode())
 
 
 def _load(path: Path, mark: str) -> Plain | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ONFHAssistLib.core.files import require_writable
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.drafts import Plain
@@ -37,7 +38,7 @@ class StudyFolder:
         self._writer = drafts.Writer(lambda why: told(self._sentence(why)))
         self.unkept = ""
         try:
-            drafts.check_writable(state)
+            require_writable(state)
         except OSError as error:
             self.unkept = self._sentence(reason(error))
         self.look_through()

@@ -3,18 +3,15 @@
 import numpy as np
 from scipy.special import expit
 
-from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import (
     Calibration,
     HipMasks,
-    HipResult,
     Landmarks,
     Notice,
     Sphere,
     StudyResult,
 )
-from ONFHAssistLib.core.measure import measure_hip
-from ONFHAssistLib.core.necrosis import look_first
 from ONFHAssistLib.core.volume import Volume
 
 RADIUS_MM = 24.0
@@ -66,7 +63,7 @@ def make_study(
         landmarks = Landmarks(tuple(map(float, edge)), tuple(map(float, drop)))
         mask = HipMasks(side, empty.like(head), empty.like(necrosis), sphere, landmarks, probability, calibration)
         masks.append(mask)
-        hips.append(graded(masks[-1]))
+        hips.append(grade(masks[-1]))
     return StudyResult(
         volume=empty.like(image.astype(np.float32)),
         source={
@@ -97,22 +94,4 @@ def make_study(
             },
         ),
         patient=PATIENT,
-    )
-
-
-def graded(mask: HipMasks) -> HipResult:
-    """Measure and grade the masks of a hip."""
-    measured = measure_hip(mask)
-    return HipResult(
-        side=mask.side,
-        status="graded",
-        sphere=mask.sphere,
-        landmarks=mask.landmarks,
-        head_volume_ml=measured.head_volume_ml,
-        necrosis_volume_ml=measured.necrosis_volume_ml,
-        volume_ratio=measured.volume_ratio,
-        ratio_interval=measured.ratio_interval,
-        look_first=look_first(measured.slices),
-        slices=measured.slices,
-        grades=grade_hip(measured),
     )

@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_up_study import PATIENT, RADIUS_MM, coronal_grid, graded, make_study
+from made_up_study import PATIENT, RADIUS_MM, coronal_grid, make_study
 
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import Grade, HipResult, Landmarks, Notice, SliceMeasurement
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange import figures
@@ -81,8 +82,8 @@ def test_right_comes_before_left_and_grades_before_pictures(study):
 
 def test_each_grade_stands_with_its_rule_and_its_margin(study, page):
     words = Page(page).words
-    for grade in study.hips[0].grades.values():
-        assert grade.rule in words
+    for given in study.hips[0].grades.values():
+        assert given.rule in words
     assert "percentage points from the nearest threshold" in words
     assert study.warnings[0].message in words
     assert study.models[0]["trained_on"] in words
@@ -204,7 +205,7 @@ def test_the_patients_right_is_at_the_left_of_the_coronal_picture(mirror):
 
 def test_without_landmarks_no_weight_bearing_portion_is_drawn(study):
     masks = dataclasses.replace(study.masks[0], landmarks=Landmarks())
-    figure = figures.coronal_figure(study.volume, masks, graded(masks))
+    figure = figures.coronal_figure(study.volume, masks, grade(masks))
     assert (figure.thirds, figure.edge, figure.teardrop, figure.lesion_end) == ((), None, None, "")
     html = report_html(dataclasses.replace(study, masks=(masks, study.masks[1])))
     assert "the weight-bearing zone is not known" in html

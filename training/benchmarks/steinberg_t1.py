@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import SMALLEST_LESION_ML, largest_piece
@@ -336,10 +337,12 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     documents = {"steinberg_t1.json": json.dumps(content, indent=1, ensure_ascii=False) + "\n", "steinberg_t1.md": text}
     for name, document in documents.items():
-        _write(options.out / name, document)
+        replace_file(options.out / name, document.encode())
     # The one to ship, as training.make_bundle wants it.
     seed = content["shipped_seed"]
-    _write(folder / "config.yaml", yaml.safe_dump(config | {"training": config["training"] | {"seed": seed}}))
+    replace_file(
+        folder / "config.yaml", yaml.safe_dump(config | {"training": config["training"] | {"seed": seed}}).encode()
+    )
     shutil.copyfile(folder / f"s-t1-{seed}.pt", folder / "best.pt")
 
 
@@ -353,14 +356,9 @@ def measure_bundle(bundles: Path, test: Slices, config: dict[str, Any]) -> None:
         **measure(open_engine(bundle, "cpu"), test, config),
     }
     path = bundles / EVALUATION.name
-    _write(path, json.dumps(read_evaluation(path) | {config["name"]: section}, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(read_evaluation(path) | {config["name"]: section}, indent=1, ensure_ascii=False)
+    replace_file(path, f"{text}\n".encode())
     print(json.dumps(section, indent=1))
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _counts(heads: np.ndarray, necrosis: np.ndarray) -> dict[str, int]:

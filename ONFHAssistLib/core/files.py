@@ -1,0 +1,40 @@
+"""The two things that every room does with the disk: write one file whole, and ask whether a folder can be written."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Let a file have this content, also if the power fails meanwhile: a reader sees the earlier one or this one.
+
+    It is written beside, flushed, and takes its name in one step. Several files that belong together are for
+    `exchange.publish.publish`.
+
+    Raises:
+        OSError: it could not be written; the earlier file is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def require_writable(folder: Path) -> None:
+    """Raise OSError where a folder could not be made or written into; leaves nothing behind."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    with tempfile.TemporaryDirectory(prefix=".onfh-", dir=place):
+        pass

@@ -1,0 +1,36 @@
+"""One file is written whole or not at all; a folder is tried before anything is promised."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ONFHAssistLib.core.files import replace_file, require_writable
+
+
+def test_a_file_takes_its_new_content_and_its_folder_is_made(tmp_path: Path):
+    for content in (b"one", b"two"):
+        replace_file(tmp_path / "new" / "a.json", content)
+        assert (tmp_path / "new" / "a.json").read_bytes() == content
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_what_fails_leaves_the_earlier_file_and_nothing_else(tmp_path: Path, monkeypatch, step: str):
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    replace_file(tmp_path / "a", b"old")
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(OSError, match="No space"):
+        replace_file(tmp_path / "a", b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
+
+
+def test_a_folder_where_nothing_can_be_kept_is_noticed_and_nothing_is_left(tmp_path: Path):
+    require_writable(tmp_path / "new" / "below")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "below", tmp_path / "file"):
+        with pytest.raises(OSError):
+            require_writable(place)
