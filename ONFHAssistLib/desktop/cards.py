@@ -6,7 +6,7 @@ from html import escape
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.hip import HipResult, Side
-from ONFHAssistLib.exchange.words import GRADINGS, Row, percent, rows
+from ONFHAssistLib.exchange.words import GRADINGS, Row, headline, rows
 
 SLICE_LINK = "slice:"
 """Links of a card that jump to a slice begin like this and end with its index."""
@@ -40,18 +40,13 @@ def card(side: Side, hip: HipResult | None, automatic: HipResult | None = None) 
         return Card(f"{name}\n{_('not graded')}", f"<p>{escape(hip.reason or '')}</p>")
     now = rows(hip)
     before = {row.title: row for row in rows(automatic)} if automatic else {}
-    lines = [f"{name}:  {_headline(hip, now)}", _others(now)]
+    text, borderline = headline(hip)
+    mark = f"   ⚠ {_('borderline')}" if borderline else ""
+    lines = [f"{name}:  {text}{mark}", _others(now)]
     if automatic:
-        lines.append(_("automatic: {grade}").format(grade=_headline(automatic, rows(automatic), mark=False)))
+        lines.append(_("automatic: {grade}").format(grade=headline(automatic)[0]))
     body = "".join(_row(row, before.get(row.title) if automatic else None) for row in now)
     return Card("\n".join(line for line in lines if line), f"{_look_first(hip)}{body}{_volumes(hip)}")
-
-
-def _headline(hip: HipResult, found: list[Row], mark: bool = True) -> str:
-    """Return for example "Moderate (B), 23.4 %  ⚠ borderline"."""
-    first = next((row for row in found if row.title == GRADINGS["steinberg"].title), None)
-    text = f"{first.grade if first and first.grade else '–'}, {percent(hip.volume_ratio)}"
-    return f"{text}   ⚠ {_('borderline')}" if mark and first and first.borderline else text
 
 
 def _others(found: list[Row]) -> str:
@@ -65,8 +60,7 @@ def _row(row: Row, automatic: Row | None) -> str:
     marks = [f"⚠ {_('borderline')}"] if row.borderline else []
     if automatic is not None and automatic.grade != row.grade:
         marks.append(_("automatic: {grade}").format(grade=escape(automatic.grade or _("no grade"))))
-    told = " ".join(escape(_sentence(text)) for text in (row.rule, row.margin, *row.notes) if text)
-    return f"<p>{escape(row.title)}: {grade} {' · '.join(marks)}<br/><small>{told}</small></p>"
+    return f"<p>{escape(row.title)}: {grade} {' · '.join(marks)}<br/><small>{escape(row.told)}</small></p>"
 
 
 def _look_first(hip: HipResult) -> str:
@@ -83,7 +77,3 @@ def _volumes(hip: HipResult) -> str:
         head=hip.head_volume_ml, necrosis=hip.necrosis_volume_ml
     )
     return f"<p><small>{text}</small></p>"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "." * (not text.endswith("."))

@@ -61,6 +61,17 @@ class Row:
     borderline: bool
     notes: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """Return rule, margin and notes as sentences."""
+        return " ".join(_sentence(text) for text in (self.rule, self.margin, *self.notes) if text)
+
+
+def headline(hip: HipResult) -> tuple[str, bool]:
+    """Return extent and ratio of a graded hip, such as "Moderate (B), 23.4 %", and whether that is borderline."""
+    first = next((row for row in rows(hip) if row.title == GRADINGS["steinberg"].title), None)
+    return f"{(first and first.grade) or '–'}, {percent(hip.volume_ratio)}", bool(first and first.borderline)
+
 
 def rows(hip: HipResult) -> list[Row]:
     """Return the lines of a hip's card, Steinberg first."""
@@ -147,6 +158,10 @@ def _notes(name: str, grade: Grade) -> tuple[str, ...]:
     if name == "necrotic_index" and details.get("modified_index") is not None:
         return (f"Modified index, with the largest arcs of all slices: {details['modified_index']:.0f}.",)
     return ()
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 def _slice_note(title: str, measured: dict[str, Any]) -> str:

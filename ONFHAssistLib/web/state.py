@@ -11,7 +11,7 @@ from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.curation.overview import Overview
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
 from ONFHAssistLib.exchange.segments import segments
-from ONFHAssistLib.exchange.words import GRADINGS, percent, rows
+from ONFHAssistLib.exchange.words import headline, percent, rows
 from ONFHAssistLib.scene.automatic_outline import OUTLINE_RGB
 from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
@@ -131,13 +131,12 @@ def _card(side: Side, review: Review) -> Plain:
     if hip.status != "graded":
         return {**card, "headline": "not graded", "reason": on_page(hip.reason or ""), "rows": [], "borderline": False}
     before = {row.title: row.grade for row in rows(review.automatic(side))} if changed else {}
-    told = rows(hip)
-    first = next((row for row in told if row.title == GRADINGS["steinberg"].title), None)
+    text, borderline = headline(hip)
     return {
         **card,
-        "headline": f"{(first and first.grade) or '–'}, {percent(hip.volume_ratio)}",
-        "borderline": bool(first and first.borderline),
-        "automatic": _automatic_headline(review.automatic(side)) if changed else "",
+        "headline": text,
+        "borderline": borderline,
+        "automatic": f"automatic: {headline(review.automatic(side))[0]}" if changed else "",
         "volumes": f"necrosis {hip.necrosis_volume_ml:.1f} of {hip.head_volume_ml:.1f} ml",
         "radius": round(hip.sphere.radius_mm, 1) if hip.sphere else None,
         "rows": [
@@ -145,12 +144,12 @@ def _card(side: Side, review: Review) -> Plain:
                 "title": row.title,
                 "grade": row.grade or "no grade",
                 "borderline": row.borderline,
-                "told": " ".join(part for part in (_sentence(row.rule), _sentence(row.margin), *row.notes) if part),
+                "told": row.told,
                 "automatic": (before.get(row.title) or "no grade")
                 if changed and before.get(row.title) != row.grade
                 else "",
             }
-            for row in told
+            for row in rows(hip)
         ],
     }
 
@@ -247,13 +246,3 @@ def training_card(found: Overview, tuning: FineTune, missing: str) -> Plain:
         "told": tuning.stage if tuning.running else tuning.message or missing,
         "alarm": tuning.failed and not tuning.running,
     }
-
-
-def _automatic_headline(hip: HipResult) -> str:
-    first = next((row for row in rows(hip) if row.title == GRADINGS["steinberg"].title), None)
-    return f"automatic: {(first and first.grade) or '–'}, {percent(hip.volume_ratio)}"
-
-
-def _sentence(text: str) -> str:
-    """Begin with a capital and end with a full stop, unless there is nothing."""
-    return f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else ""
