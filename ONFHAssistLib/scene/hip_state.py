@@ -30,6 +30,14 @@ class Patch:
         moved = (slice(a.start + b.start, a.start + b.stop) for a, b in zip(self.box, box, strict=True))
         return Patch(tuple(moved), self.array[box])
 
+    def with_slice_of(self, other: "Patch", index: int) -> "Patch":
+        """Return this mask with one slice (along k) of another one."""
+        box = _joint_box(self.box, other.box)
+        found, theirs = self.within(box), other.within(box)
+        if box[0].start <= index < box[0].stop:
+            found[index - box[0].start] = theirs[index - box[0].start]
+        return Patch(box, found)
+
     def on(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Return the mask on its whole grid."""
         found = np.zeros(shape, bool)
@@ -133,6 +141,26 @@ class HipState:
             and self.automatic is other.automatic
         )
 
+    def slices_unlike(self, other: "HipState") -> set[int]:
+        """Return the indices along k in which head or necrosis differ."""
+        box = _joint_box(self.box, other.box)
+        pairs = ((self.head, other.head), (self.necrosis, other.necrosis))
+        differ = np.any([a.within(box) != b.within(box) for a, b in pairs], axis=(0, 2, 3))
+        return {box[0].start + int(k) for k in np.flatnonzero(differ)}
+
+    def change_since(self, before: "HipState") -> str:
+        """Say in a few words what a reader has changed, such as "necrosis and landmarks changed"."""
+        parts = []
+        if not self.same_head(before):
+            parts.append("head")
+        if not self.same_masks(before) and not parts:
+            parts.append("necrosis")
+        if self.sphere != before.sphere:
+            parts.append("sphere")
+        if self.landmarks != before.landmarks:
+            parts.append("landmarks")
+        return f"{' and '.join(parts)} changed"
+
     def near(self, grid: Volume) -> HipMasks:
         """Return the masks cropped to ``box``, with the probability that belongs to them; the head must not be empty.
 
@@ -176,6 +204,13 @@ class HipState:
     def _unpacked(self, bits: np.ndarray) -> np.ndarray:
         shape = [part.stop - part.start for part in self.box]
         return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
+
+
+def _joint_box(one: Box, other: Box) -> Box:
+    boxes = [box for box in (one, other) if all(part.stop > part.start for part in box)] or [one]
+    return tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
+    )
 
 
 def _moved(array: np.ndarray, source: Box, target: Box) -> np.ndarray:

@@ -6,19 +6,17 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-import numpy as np
-
 from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, Sphere, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
-from ONFHAssistLib.core.measure import Box, PlaneArcs, measure_near
+from ONFHAssistLib.core.measure import PlaneArcs, measure_near
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import ReviewedCase, same_grid
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene import markups, segmentation
-from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch, automatic_of
+from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, automatic_of
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.move import Move, require_rigid
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
@@ -211,7 +209,7 @@ class Review:
             self._do(words, side, start)
             return
         head, necrosis = (
-            _with_slice(mine, theirs, slice_index)
+            mine.with_slice_of(theirs, slice_index)
             for mine, theirs in ((state.head, start.head), (state.necrosis, start.necrosis))
         )
         self._do(f"{words} in slice {slice_index}", side, state.with_masks(head, necrosis))
@@ -311,13 +309,13 @@ class Review:
             found |= {details[name]["index"] for name in ("worst_slice", "mid_slice") if details.get(name)}
         now = self._states.get(side)
         if now is not None:
-            found |= _slices_that_differ(now, now.automatic.state)
+            found |= now.slices_unlike(now.automatic.state)
         direction, _ = slice_axis(self._grid)
         forward = float(self._grid.axes_ras[:, 2] @ direction) > 0
         return tuple(sorted(found, reverse=not forward))
 
     def made(self) -> dict[str, Any]:
-        """Return what the networks had made of the study as JSON-ready values, for `made_result`."""
+        """Return what the networks had made of the study as JSON-ready values, for `state.unpacked`."""
         return packed(self.result, {side: state.automatic for side, state in self._states.items()})
 
     def now(self) -> dict[str, Any]:
@@ -372,7 +370,7 @@ class Review:
                 now = {side: stage.points_of(side, state) for side, state in now.items()}
             changed = tuple(side for side in now if now[side] is not before[side])
             if changed:
-                self._history.push("; ".join(_words(side, before[side], now[side]) for side in changed), now)
+                self._history.push("; ".join(f"{side} {now[side].change_since(before[side])}" for side in changed), now)
             for side in changed:
                 stage.show_points(side, now[side])
                 self._measure(side)
@@ -462,47 +460,9 @@ def _as_kept(volume_node: Node, automatic: Automatic) -> HipState:
     )
 
 
-def _slices_that_differ(one: HipState, other: HipState) -> set[int]:
-    """Return the indices along k in which head or necrosis differ."""
-    box = _joint_box(one.box, other.box)
-    pairs = ((one.head, other.head), (one.necrosis, other.necrosis))
-    differ = np.any([a.within(box) != b.within(box) for a, b in pairs], axis=(0, 2, 3))
-    return {box[0].start + int(k) for k in np.flatnonzero(differ)}
-
-
-def _joint_box(one: Box, other: Box) -> Box:
-    boxes = [box for box in (one, other) if all(part.stop > part.start for part in box)] or [one]
-    return tuple(
-        slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
-    )
-
-
-def _with_slice(mine: Patch, theirs: Patch, index: int) -> Patch:
-    """Return a mask with one slice of another one."""
-    box = _joint_box(mine.box, theirs.box)
-    found, other = mine.within(box), theirs.within(box)
-    if box[0].start <= index < box[0].stop:
-        found[index - box[0].start] = other[index - box[0].start]
-    return Patch(box, found)
-
-
 def _day(text: str) -> date | None:
     """Read a date as DICOM writes it."""
     try:
         return datetime.strptime(text, "%Y%m%d").date()
     except ValueError:
         return None
-
-
-def _words(side: Side, before: HipState, now: HipState) -> str:
-    """Say in a few words what a reader has changed."""
-    parts = []
-    if not now.same_head(before):
-        parts.append("head")
-    if not now.same_masks(before) and not parts:
-        parts.append("necrosis")
-    if now.sphere != before.sphere:
-        parts.append("sphere")
-    if now.landmarks != before.landmarks:
-        parts.append("landmarks")
-    return f"{side} {' and '.join(parts)} changed"
