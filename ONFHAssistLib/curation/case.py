@@ -45,6 +45,8 @@ class ReviewedCase:
         reviewed_slices: indices along k of ``image`` that the reader stands for; the others are not trained with.
             None: all of them.
         adjudicates: the reader has seen the other readers' masks and settles the matter.
+        seen: number of the newest version when the case was opened; what another reader has saved since is not settled
+            by ``adjudicates``. None: nothing was opened, or all has been seen.
         identifiers: names, numbers and dates of the source's header that must not turn up in the data set; not written.
         study_date: of the image, or None; written shifted by a number of days that is kept for each patient.
         case_id: of a case that was opened again; None for a hip that comes from its image.
@@ -67,6 +69,7 @@ class ReviewedCase:
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     reviewed_slices: tuple[int, ...] | None = None
     adjudicates: bool = False
+    seen: int | None = None
     identifiers: tuple[str, ...] = ()
     study_date: date | None = None
     case_id: str | None = None

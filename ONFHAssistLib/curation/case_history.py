@@ -77,6 +77,22 @@ def history(store: Store, case_id: str) -> tuple[Save, ...]:
     return tuple(found)
 
 
+def told(save: Save) -> str:
+    """Return a save in one line: when, who, its status and grade, how the necrosis was changed, and the comment."""
+    status = f"{save.status}, settles" if save.adjudicates and save.status == "approved" else save.status
+    parts = [f"{save.saved_at[:16].replace('T', ' ')} UTC", save.reviewer, status]
+    for change in save.changes[:1]:
+        before, after = (grades.get("steinberg") or "no grade" for grades in (change.before, change.after))
+        parts.append(f"{after} ({change.since}: {before})" if before != after and change.before else after)
+        mask = change.masks["necrosis"]
+        parts.append(f"necrosis +{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³ since {change.since}")
+    if save.models:
+        parts.append(", ".join(save.models))
+    if save.comment:
+        parts.append(f"“{save.comment}”")
+    return " · ".join(parts)
+
+
 def _save(entry: Mapping[str, Any], previous: Mapping[str, Any] | None, trained_with: int | None) -> Save:
     told = {name: entry[name] for name in ("number", "saved_at", "reviewer", "status", "adjudicates", "comment")}
     told |= {"software": entry["software"], "trained_with": entry["number"] == trained_with}

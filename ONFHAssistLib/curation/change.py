@@ -139,7 +139,10 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
             automatic_number = before
         else:
             keep[records.AUTOMATIC] = publish[layout.original_file(case_id)] = prepared.automatic_file
-    entry = records.version_of(case, number, pose, prepared.mask, prepared.automatic, previous, automatic_number)
+    adjudicates = case.adjudicates and not any(_unseen(case, entry) for entry in earlier)
+    entry = records.version_of(
+        case, number, pose, prepared.mask, prepared.automatic, previous, automatic_number, adjudicates
+    )
     stands = standing([*known["versions"], entry])
     if prepared.image_file is not None:
         publish[layout.image_file(case_id, stands.status == "approved")] = prepared.image_file
@@ -187,6 +190,11 @@ def _change(
         ((there, here),) if there in known["files"] else (),
         tuple(path for path in gone if path in known["files"]),
     )
+
+
+def _unseen(case: ReviewedCase, entry: Mapping[str, Any]) -> bool:
+    """Say whether another reader has saved a version since the case was opened."""
+    return case.seen is not None and entry["number"] > case.seen and entry["reviewer"] != case.reviewer
 
 
 def _kept_mask(folder: Path, entry: Mapping[str, Any]) -> np.ndarray:

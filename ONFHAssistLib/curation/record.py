@@ -47,6 +47,7 @@ def version_of(
     automatic: np.ndarray | None,
     previous: np.ndarray | None,
     automatic_number: int | None,
+    adjudicates: bool = False,
 ) -> dict[str, Any]:
     """Return the entry of one save: who, when, from which model, what changed.
 
@@ -57,6 +58,7 @@ def version_of(
         mask, automatic, previous: label values in the pose of the files: as saved now, as the networks had it, and as
             it was in the version before.
         automatic_number: the save whose folder in the history holds ``automatic``.
+        adjudicates: whether it settles what readers differ in.
     """
     voxel_mm3 = case.image.voxel_ml * 1000
     first = 0 if case.image.array.shape == pose.input_shape else pose.box[0][0]
@@ -67,7 +69,7 @@ def version_of(
         "software": __version__,
         "reviewer": case.reviewer,
         "status": case.status,
-        "adjudicates": case.adjudicates,
+        "adjudicates": adjudicates,
         "comment": case.comment,
         "models": [privacy.allowed(model, privacy.MODEL_FIELDS) for model in case.models],
         "provenance": dict(case.provenance),

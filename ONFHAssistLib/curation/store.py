@@ -122,10 +122,7 @@ class Store:
         """
         facts = self.record(case_id)
         pose = Pose.from_json(facts["pose"])
-        readable = [entry for entry in facts["versions"] if entry["status"] != "withdrawn"]
-        wanted = next((entry for entry in readable if entry["number"] == version), readable[-1])
-        if version and wanted["number"] != version:
-            raise InputError(f"The case {case_id} has no version {version}; its history lists them.")
+        wanted = _readable(facts, version)
         made = wanted["automatic"]
         if version == 0 and made is None:
             raise InputError(f"The networks had no part in the case {case_id}; open one of its versions.")
@@ -133,11 +130,11 @@ class Store:
         image = pose.take_back(read_nifti(self.folder / image_path).array)
         automatic = automatic_result = None
         if made:
-            automatic = self._masks(pose, image, made, records.kept_file(made["number"], records.AUTOMATIC))
+            automatic = self._masks(pose, made, records.kept_file(made["number"], records.AUTOMATIC))
             automatic_result = _measured(automatic)
         masks = automatic
         if version != 0 or masks is None:
-            masks = self._masks(pose, image, wanted, records.kept_file(wanted["number"], records.MASK))
+            masks = self._masks(pose, wanted, records.kept_file(wanted["number"], records.MASK))
         slices = wanted["reviewed_slices"] if version != 0 else None
         first, past = pose.box[0]
         return ReviewedCase(
@@ -154,8 +151,22 @@ class Store:
             comment=wanted["comment"] if version != 0 else "",
             provenance=wanted["provenance"] if version != 0 else {},
             reviewed_slices=None if slices is None else tuple(k - first for k in slices if first <= k < past),
+            seen=facts["versions"][-1]["number"],
             case_id=case_id,
         )
+
+    def masks(self, case_id: str, version: int) -> HipMasks:
+        """Return the masks of a version, 0: as the networks had made it, on the part of the image that is kept.
+
+        Raises:
+            InputError: there is no such case or version, or a file of it is missing or damaged.
+        """
+        facts = self.record(case_id)
+        wanted = _readable(facts, version)
+        entry, name = (wanted, records.MASK) if version else (wanted["automatic"], records.AUTOMATIC)
+        if entry is None:
+            raise InputError(f"The networks had no part in the case {case_id}; choose one of its versions.")
+        return self._masks(Pose.from_json(facts["pose"]), entry, records.kept_file(entry["number"], name))
 
     def withdraw(self, case_id: str, reviewer: str, why: str) -> None:
         """Take a case out of the training; it stays in ``staging/`` and in the history, and may be saved again.
@@ -201,12 +212,12 @@ class Store:
     def _known(self, case_id: str) -> dict[str, Any] | None:
         return self.record(case_id) if (self.folder / layout.case_file(case_id)).exists() else None
 
-    def _masks(self, pose: Pose, image: Volume, entry: Mapping[str, Any], path: str) -> HipMasks:
-        mask = pose.take_back(read_nifti(self.folder / path).array).array
+    def _masks(self, pose: Pose, entry: Mapping[str, Any], path: str) -> HipMasks:
+        mask = pose.take_back(read_nifti(self.folder / path).array)
         return HipMasks(
             pose.side,
-            image.like(np.isin(mask, (CaseLabel.HEAD, CaseLabel.NECROSIS))),
-            image.like(mask == CaseLabel.NECROSIS),
+            mask.like(np.isin(mask.array, (CaseLabel.HEAD, CaseLabel.NECROSIS))),
+            mask.like(mask.array == CaseLabel.NECROSIS),
             from_plain(Sphere, entry["sphere"]),
             from_plain(Landmarks, entry["landmarks"]),
         )
@@ -244,6 +255,17 @@ def _digest(image: Volume) -> bytes:
     for plane in image.array:
         digest.update(np.ascontiguousarray(plane, dtype="<f4").tobytes())
     return digest.digest()
+
+
+def _readable(facts: Mapping[str, Any], version: int | None) -> Mapping[str, Any]:
+    """Return the entry of a version with a mask: the newest one for None, and for 0, which has no entry of its own."""
+    readable = [entry for entry in facts["versions"] if entry["status"] != "withdrawn"]
+    if not version:
+        return readable[-1]
+    for entry in readable:
+        if entry["number"] == version:
+            return entry
+    raise InputError(f"The case {facts['case']} has no version {version}; its history lists them.")
 
 
 def _measured(masks: HipMasks) -> HipResult:

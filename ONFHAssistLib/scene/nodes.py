@@ -54,13 +54,6 @@ def review_nodes(volume_node: Node) -> list[Node]:
     """Return every node of the volume's review."""
     scene = volume_node.GetScene()
     nodes = (scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes()))
-    return [n for n in nodes if n.GetAttribute(ROLE) and n.GetNodeReferenceID(VOLUME) == volume_node.GetID()]
-
-
-def nodes_of(volume_node: Node) -> list[Node]:
-    """Return every node of the volume's review."""
-    scene = volume_node.GetScene()
-    nodes = (scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes()))
     own = [node for node in nodes if node.GetAttribute(ROLE)]
     return [node for node in own if node.GetNodeReferenceID(VOLUME) == volume_node.GetID()]
 
@@ -68,7 +61,7 @@ def nodes_of(volume_node: Node) -> list[Node]:
 def remove_review(volume_node: Node) -> None:
     """Take every node of the volume's review out of its scene, with what belongs to it alone (display, file)."""
     scene, roles = volume_node.GetScene(), ("display", "storage")
-    for node in nodes_of(volume_node):
+    for node in review_nodes(volume_node):
         own = [node.GetNthNodeReference(r, n) for r in roles for n in range(node.GetNumberOfNodeReferences(r))]
         for one in (node, *own):
             if one is not None and one.GetScene() is scene:

@@ -11,7 +11,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
 from ONFHAssistLib.scene.automatic_outline import show_automatic_outline
 from ONFHAssistLib.scene.hip_state import EMPTY, HipState, Patch
-from ONFHAssistLib.scene.nodes import Node, Scene, nodes_of, remove_review
+from ONFHAssistLib.scene.nodes import Node, Scene, remove_review, review_nodes
 
 
 class Stage:
@@ -85,7 +85,7 @@ class Stage:
 
         The masks lie on the volume's own grid, under its transform; all else is in the world, under none.
         """
-        for node in nodes_of(self.volume_node):
+        for node in review_nodes(self.volume_node):
             if node.IsA("vtkMRMLTransformableNode"):
                 node.SetAndObserveTransformNodeID(None)
         segmentation.segmentation_node(self.volume_node)

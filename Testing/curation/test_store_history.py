@@ -123,7 +123,8 @@ def test_two_readers_mark_a_hip_independently_and_somebody_settles_it(store, hip
     assert store.cases()[0].needs_adjudication
     first = necrosis_voxels(store, case_id)
     assert first == hip.masks(hip.image()).necrosis.array.sum()  # the first reader's, until it is settled
-    store.save(corrected(blind, 20.0, reviewer="senior", status="approved", adjudicates=True))
+    seen = store.reopen(case_id)
+    store.save(corrected(seen, 20.0, reviewer="senior", status="approved", adjudicates=True))
     assert not store.cases()[0].needs_adjudication and necrosis_voxels(store, case_id) > first
     store.save(corrected(blind, 4.0, reviewer="reader1", status="approved"))  # does not undo the settlement
     assert store.cases()[0].needs_adjudication and necrosis_voxels(store, case_id) > first

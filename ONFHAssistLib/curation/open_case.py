@@ -1,0 +1,127 @@
+"""A case of the data set, opened again: to go on with it, or to read it without seeing what others have drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ONFHAssistLib.core.hip import HipMasks, Side
+from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.curation.case_history import history, told
+from ONFHAssistLib.curation.folder import open_store
+
+NETWORKS = 0
+"""Number of the reading that the networks made."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one reader, or the networks, made of a case last.
+
+    Attributes:
+        number: of the version; NETWORKS.
+        words: who, when and with what result, for a list.
+    """
+
+    number: int
+    words: str
+
+
+@dataclass(frozen=True)
+class OpenCase:
+    """A case of the data set that is under review; plain values, so that a saved scene can keep it.
+
+    Attributes:
+        folder: of the data set.
+        name: of the case.
+        side: which hip.
+        independent: whether it is read without seeing others' masks: a second reading, to be compared with theirs.
+        readers: codes of those who have drawn a mask of it.
+        readings: what may be looked at and taken over; of an independent reading none.
+        seen: number of the newest version.
+        history: every save in one line, oldest first; of an independent reading none.
+        differ: whether readers have approved different masks, and nobody has settled it.
+    """
+
+    folder: str
+    name: str
+    side: Side
+    independent: bool = False
+    readers: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    seen: int = 0
+    history: tuple[str, ...] = ()
+    differ: bool = False
+
+    def adjudicates(self, reviewer: str) -> bool:
+        """Say whether an approval of this reader settles the case: he has seen what others have drawn."""
+        return not self.independent and any(reader != reviewer for reader in self.readers)
+
+    def masks(self, number: int) -> HipMasks:
+        """Read the masks of one of ``readings``; raises InputError where that is not possible."""
+        return open_store(Path(self.folder)).masks(self.name, number)
+
+
+def open_case(folder: Path, name: str, reviewer: str = "", independent: bool = False) -> tuple[OpenCase, ReviewedCase]:
+    """Open a case of a data set again.
+
+    Args:
+        folder: the data set.
+        name: of the case.
+        reviewer: who opens it; "" where that is not known yet.
+        independent: see nothing of what other readers have drawn. It begins with what the networks had made of it, or
+            with a draft that this reader has left. Else it begins with what this reader has saved last, or with what
+            is trained with where that is newer, or else with the newest version.
+
+    Returns:
+        what has to be known of it to save it again, and the case as it begins.
+
+    Raises:
+        InputError: there is no such case, a file of it is missing or damaged, or it is to be read independently and
+            the networks had no part in it.
+    """
+    store = open_store(folder)
+    record = store.record(name)
+    versions = [entry for entry in record["versions"] if entry["status"] != "withdrawn"]
+    own = [entry for entry in versions if entry["reviewer"] == reviewer]
+    if independent:
+        begins_with = own[-1]["number"] if own and own[-1]["status"] == "draft" else NETWORKS
+    else:
+        begins_with = max([record["trained_with"] or 0, *(entry["number"] for entry in own)])
+        begins_with = begins_with or versions[-1]["number"]
+    case = store.reopen(name, begins_with)
+    if case.reviewer != reviewer:
+        case = replace(case, comment="")  # others' words stay theirs
+    opened = OpenCase(
+        folder=str(store.folder),
+        name=name,
+        side=record["side"],
+        independent=independent,
+        readers=tuple(dict.fromkeys(entry["reviewer"] for entry in versions)),
+        readings=() if independent else tuple(_readings(versions)),
+        seen=case.seen,
+        history=() if independent else tuple(told(save) for save in history(store, name)),
+        differ=record["needs_adjudication"],
+    )
+    return opened, case
+
+
+def _readings(versions: list[Mapping[str, Any]]) -> list[Reading]:
+    last = {entry["reviewer"]: entry for entry in versions}
+    found = [Reading(entry["number"], _words(entry)) for entry in last.values()]
+    made = next((entry["automatic"] for entry in reversed(versions) if entry["automatic"]), None)
+    if made is not None:
+        found.append(Reading(NETWORKS, f"networks{_grade(made['result'])}"))
+    return found
+
+
+def _words(entry: Mapping[str, Any]) -> str:
+    status = "settled" if entry["adjudicates"] and entry["status"] == "approved" else entry["status"]
+    return f"{entry['reviewer']}, {entry['saved_at'][:10]}, {status}{_grade(entry['result'])}"
+
+
+def _grade(result: Mapping[str, Any] | None) -> str:
+    """Return ": moderate, 21.3 %"; nothing where it was not graded."""
+    if not result or result["volume_ratio"] is None or "steinberg" not in result["grades"]:
+        return ""
+    return f": {result['grades']['steinberg']['grade']}, {100 * result['volume_ratio']:.1f} %"
