@@ -1,7 +1,9 @@
 """What a reader can change of a hip, small enough to be kept for every step back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -55,18 +57,26 @@ class Automatic:
     Attributes:
         near: cropped to ``box``, the smallest one that holds the head.
         threshold: masks of the system S-T1 on the same grid, as far as it was asked for.
+        models: the networks, as `StudyResult.models` lists them; None where a reader had drawn it all, and this is only
+            what the review began with.
     """
 
     box: Box
     near: HipMasks
     result: HipResult
     threshold: HipMasks | None = None
+    models: tuple[Mapping[str, Any], ...] | None = ()
 
     @staticmethod
-    def of(masks: HipMasks, result: HipResult, threshold: HipMasks | None = None) -> "Automatic":
+    def of(
+        masks: HipMasks,
+        result: HipResult,
+        threshold: HipMasks | None = None,
+        models: tuple[Mapping[str, Any], ...] | None = (),
+    ) -> "Automatic":
         """Crop the masks of an analysis."""
         box = bounding_box(masks.head.array)
-        return Automatic(box, masks.cropped(box), result, threshold)
+        return Automatic(box, masks.cropped(box), result, threshold, models)
 
     @cached_property
     def state(self) -> "HipState":
@@ -79,7 +89,10 @@ def automatic_of(result: StudyResult) -> dict[Side, Automatic]:
     """Return what an analysis made of each hip that it has segmented."""
     graded = {hip.side: hip for hip in result.hips}
     by_threshold = {masks.side: masks for masks in result.threshold_masks}
-    return {masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side)) for masks in result.masks}
+    return {
+        masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side), result.models)
+        for masks in result.masks
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +132,12 @@ class HipState:
     def with_masks(self, head: Patch, necrosis: Patch) -> "HipState":
         """Return this hip with other masks, the necrosis clipped to the head."""
         return HipState.of(head, necrosis, self.sphere, self.landmarks, self.automatic)
+
+    def as_drawn(self, masks: HipMasks) -> "HipState":
+        """Return this hip with masks on the whole grid, and the sphere and landmarks that go with them."""
+        whole = tuple(slice(0, length) for length in masks.head.array.shape)
+        head, necrosis = (Patch(whole, mask.array) for mask in (masks.head, masks.necrosis))
+        return HipState.of(head, necrosis, masks.sphere, masks.landmarks, self.automatic)
 
     def with_points(self, sphere: Sphere, landmarks: Landmarks) -> "HipState":
         """Return this hip with another sphere and other landmarks."""

@@ -52,7 +52,7 @@ class Move:
             if threshold:
                 slices = measure_hip(threshold).slices
                 result = replace(result, threshold=replace(automatic.result.threshold, slices=slices))
-            moved = Automatic(automatic.box, near, result, threshold)
+            moved = replace(automatic, near=near, result=result, threshold=threshold)
             self._automatic[id(automatic)] = (automatic, moved)
         return self._automatic[id(automatic)][1]
 

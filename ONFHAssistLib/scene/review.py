@@ -1,7 +1,7 @@
 """One study under review: its nodes in a scene, and what a reader does with them."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import PlaneArcs, measure_near
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import ReviewedCase, same_grid
+from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, automatic_of
@@ -24,12 +25,16 @@ from ONFHAssistLib.scene.stage import Stage, batch
 from ONFHAssistLib.scene.state import (
     SignOff,
     keep,
+    keep_case,
     kept,
+    kept_case,
     kept_reviews,
     packed,
     packed_state,
+    read_reviewed,
     read_sign_off,
     unpacked_state,
+    write_reviewed,
     write_sign_off,
 )
 from ONFHAssistLib.scene.volumes import grid_of, study_from_node
@@ -41,23 +46,25 @@ What = Literal["head", "necrosis"]
 class Review:
     """One study under review: its nodes in a scene, and what a reader does with them.
 
-    Made by `begin` or `restore`. The scene is the truth: whatever changes segments and landmarks there, `update` reads
-    it. No Qt; nothing here runs by itself.
+    Made by `begin` or `restore`, of a case of a data set by `stored_case.begin_case`. The scene is the truth: whatever
+    changes segments and landmarks there, `update` reads it. No Qt; nothing here runs by itself.
 
     Attributes:
         scene, volume_node, segmentation_node: where the review lives.
         result: as the analysis made it.
+        opened: which case of a data set is under review; None for a study that comes from its image.
         on_touch: called, cheaply and often, when a segment, a landmark or the volume's place was modified by somebody
             else; the window waits a moment and calls `update`.
         on_gone: called with a sentence when the volume or the segmentation was removed, or the scene closed. The
             review is closed then.
     """
 
-    def __init__(self, volume_node: Node, result: StudyResult, start: States) -> None:
+    def __init__(self, volume_node: Node, result: StudyResult, start: States, opened: OpenCase | None = None) -> None:
         """Build the nodes of a review; use `begin` or `restore`."""
         self.volume_node = volume_node
         self.scene: Scene = volume_node.GetScene()
         self.result = result
+        self.opened = opened
         self.on_touch: Callable[[], None] = lambda: None
         self.on_gone: Callable[[str], None] = lambda reason: None
         self.closed = False
@@ -70,10 +77,27 @@ class Review:
         self._stage = Stage(volume_node, self._touched, self._gone)
         self.segmentation_node: Node = self._stage.segmentation_node
         self._show({}, self._states)
+        self._saved_slices = {side: self.reviewed(side) for side in self.sides}
+        if opened is not None:
+            keep_case(volume_node, opened)
 
     @classmethod
-    def begin(cls, scene: Scene, volume_node: Node, result: StudyResult) -> "Review":
+    def begin(
+        cls,
+        scene: Scene,
+        volume_node: Node,
+        result: StudyResult,
+        start: States | None = None,
+        opened: OpenCase | None = None,
+    ) -> "Review":
         """Put a result into the scene; an earlier review of this volume is replaced.
+
+        Args:
+            scene: where the volume is.
+            volume_node: that was analysed.
+            result: of the analysis.
+            start: the hips as they begin; as the networks made them if None.
+            opened: the case of a data set that this is.
 
         Raises:
             InputError: the volume is not (any more) the one that was analysed; nothing is left behind.
@@ -83,11 +107,12 @@ class Review:
         grid = grid_of(volume_node)
         if not same_grid(grid, result.volume):
             raise InputError("The volume was changed or moved while it was analysed; analyse it again.")
-        start = {side: automatic.state for side, automatic in automatic_of(result).items()}
+        if start is None:
+            start = {side: automatic.state for side, automatic in automatic_of(result).items()}
         with batch(scene):
             remove_review(volume_node)
             try:
-                return cls(volume_node, result, start)
+                return cls(volume_node, result, start, opened)
             except BaseException:
                 remove_review(volume_node)
                 raise
@@ -107,7 +132,8 @@ class Review:
             volume = study_from_node(node).volume
             result, automatic = kept(node, volume)
             with batch(scene):
-                restored.append(cls(node, result, {side: _as_kept(node, one) for side, one in automatic.items()}))
+                now = {side: _as_kept(node, one) for side, one in automatic.items()}
+                restored.append(cls(node, result, now, kept_case(node)))
         return restored
 
     @property
@@ -149,11 +175,13 @@ class Review:
     @property
     def unsaved(self) -> bool:
         """Whether a reader has changed something that `mark_saved` has not heard of."""
-        return any(self._saved.get(side) is not state for side, state in self._states.items())
+        changed = any(self._saved.get(side) is not state for side, state in self._states.items())
+        return changed or any(self._saved_slices[side] != self.reviewed(side) for side in self.sides)
 
     def mark_saved(self, side: Side) -> None:
         """Remember that a hip was saved as it is now."""
         self._saved[side] = self._state(side)
+        self._saved_slices[side] = self.reviewed(side)
 
     def update(self) -> tuple[Side, ...]:
         """Read what was changed in the scene, measure and grade it, and show it; one step of the history.
@@ -220,6 +248,31 @@ class Review:
         state = self._state(side)
         self._do(f"{side} sphere moved", side, state.with_points(sphere, state.landmarks))
 
+    def take_over(self, side: Side, masks: HipMasks, whose: str) -> None:
+        """Take another reading for the hip: its masks, sphere and landmarks; ``whose`` it is, for the history."""
+        self.update()
+        self._do(f"{side} hip: taken over from {whose}", side, self._state(side).as_drawn(masks))
+
+    def show_reading(self, side: Side, masks: HipMasks | None) -> None:
+        """Draw another reading of a hip over the images, dashed; None: none any more."""
+        reading = None if masks is None else self._state(side).as_drawn(masks)
+        with self._stage.writing():
+            self._stage.show_reading(side, self._grid, reading)
+
+    def reviewed(self, side: Side) -> tuple[int, ...] | None:
+        """Return the slices (indices along k) that the reader stands for; None: all of them."""
+        return read_reviewed(self.volume_node, side)
+
+    def set_reviewed(self, side: Side, slices: Iterable[int] | None) -> None:
+        """Say which slices the reader stands for: the others are not trained with. None: all of them."""
+        with self._stage.writing():
+            write_reviewed(self.volume_node, side, slices)
+            self._stage.show_numbers(self._grid, self._states.get(side), self._hips[side])
+
+    def turn_reviewed(self, side: Side, index: int) -> None:
+        """Mark a slice as reviewed, or take its mark away."""
+        self.set_reviewed(side, set(self.reviewed(side) or ()) ^ {index})
+
     def replace_hip(self, found: StudyResult, side: Side) -> None:
         """Take a hip that was segmented anew, from a `HeadSeed`, for the automatic one; can be undone.
 
@@ -233,7 +286,7 @@ class Review:
             reason = hip.reason if hip and hip.reason else "it was not looked at"
             raise InputError(f"The {side} hip could not be segmented: {reason}.")
         threshold = next((masks for masks in found.threshold_masks if masks.side == side), None)
-        self._do(f"{side} hip segmented anew", side, Automatic.of(masks, hip, threshold).state)
+        self._do(f"{side} hip segmented anew", side, Automatic.of(masks, hip, threshold, found.models).state)
 
     def seed(self, side: Side) -> HeadSeed:
         """Return where the reader sees a head: its centre as marked, and the radius where the reader has set it.
@@ -281,20 +334,26 @@ class Review:
         """
         self.update()
         now, words, patient = self._state(side), self.sign_off(side), self.result.patient
+        automatic, opened = now.automatic, self.opened
+        by_networks = automatic.models is not None
         return ReviewedCase(
-            patient_code=patient_code or patient.get("id", ""),
+            patient_code="" if opened else patient_code or patient.get("id", ""),
             image=self.result.volume,
             masks=self.masks(side),
             result=self._hips[side],
             reviewer=words.reviewer,
             status=words.status,
-            automatic=now.automatic.state.masks(self._grid),
-            automatic_result=now.automatic.result,
+            automatic=automatic.state.masks(self._grid) if by_networks else None,
+            automatic_result=automatic.result if by_networks else None,
             source=self.result.source,
-            models=self.result.models,
+            models=automatic.models or (),
             comment=words.comment,
+            reviewed_slices=self.reviewed(side),
+            adjudicates=opened is not None and opened.adjudicates(words.reviewer),
+            seen=opened.seen if opened else None,
             identifiers=tuple(value for value in patient.values() if value),
             study_date=_day(patient.get("study_date", "")),
+            case_id=opened.name if opened else None,
         )
 
     def slices_that_matter(self, side: Side) -> tuple[int, ...]:

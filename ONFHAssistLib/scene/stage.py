@@ -9,9 +9,10 @@ from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
-from ONFHAssistLib.scene.automatic_outline import show_automatic_outline
 from ONFHAssistLib.scene.hip_state import EMPTY, HipState, Patch
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review, review_nodes
+from ONFHAssistLib.scene.outlines import AUTOMATIC, READING, show_outline
+from ONFHAssistLib.scene.state import read_reviewed
 
 
 class Stage:
@@ -111,14 +112,22 @@ class Stage:
         """Write table and plot, and draw sphere, portion and the outline of what the networks had marked."""
         automatic = state.automatic if state else None
         tables.update_table(
-            tables.hip_table(self.volume_node, hip.side), grid, hip, automatic.result if automatic else None
+            tables.hip_table(self.volume_node, hip.side),
+            grid,
+            hip,
+            automatic.result if automatic else None,
+            read_reviewed(self.volume_node, hip.side),
         )
         masks = None
         if state is not None:  # the overlay looks at the grid, not at the voxels
             masks = HipMasks(hip.side, grid, grid, state.sphere, state.landmarks)
         overlay.update_overlay(overlay.overlay_nodes(self.volume_node, hip.side), hip, masks)
         start = automatic.state if automatic and not state.same_as(automatic.state) else None
-        show_automatic_outline(self.volume_node, hip.side, grid, start and start.necrosis)
+        show_outline(AUTOMATIC, self.volume_node, hip.side, grid, (start.necrosis,) if start else None)
+
+    def show_reading(self, side: Side, grid: Volume, reading: HipState | None) -> None:
+        """Draw head and necrosis as another reader has them, or None: nothing."""
+        show_outline(READING, self.volume_node, side, grid, (reading.head, reading.necrosis) if reading else None)
 
     def close(self) -> None:
         """Stop observing; idempotent."""

@@ -8,7 +8,7 @@ opens a volume of a left-handed grid with its slices in reverse order. Nothing h
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -31,13 +31,17 @@ from ONFHAssistLib.core.hip import (
 from ONFHAssistLib.core.measure import Box, measure_near
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
+from ONFHAssistLib.scene.volumes import local_matrix
 
 SCHEMA = "onfh-assist-review/1"
 TEXT = "vtkMRMLTextNode"
 NAME = "review"
 SIGN_OFF = "ONFHAssist.SignOff"
+REVIEWED = "ONFHAssist.ReviewedSlices"
+CASE = "ONFHAssist.Case"
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class SignOff:
 
 def keep(volume_node: Node, result: StudyResult, automatic: Mapping[Side, Automatic]) -> None:
     """Write what the networks had made of a study into the scene."""
-    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
+    node = _node(volume_node)
     node.SetForceCreateStorageNode(node.CreateStorageNodeAlways)
     node.SetText(json.dumps(packed(result, automatic)))
 
@@ -68,6 +72,19 @@ def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str
         "models": to_plain(result.models),
         "automatic": {side: _plain(found) for side, found in automatic.items()},
     }
+
+
+def keep_case(volume_node: Node, opened: OpenCase) -> None:
+    """Write into the scene which case of a data set is under review."""
+    _node(volume_node).SetAttribute(CASE, json.dumps(to_plain(opened)))
+
+
+def kept_case(volume_node: Node) -> OpenCase | None:
+    """Return which case of a data set is under review; None where it is not one."""
+    try:
+        return from_plain(OpenCase, json.loads(_node(volume_node).GetAttribute(CASE) or "null"))
+    except ValueError:
+        return None
 
 
 def kept_reviews(scene: Scene) -> list[Node]:
@@ -87,9 +104,8 @@ def kept(volume_node: Node, volume: Volume) -> tuple[StudyResult, dict[Side, Aut
     Raises:
         InputError: it is damaged, of a later version, or of another grid.
     """
-    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
     try:
-        return unpacked(json.loads(node.GetText()), volume)
+        return unpacked(json.loads(_node(volume_node).GetText()), volume)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise InputError(
             f"The review that is kept in this scene cannot be read ({error}); analyse the volume again."
@@ -105,7 +121,8 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
     if plain["schema"] != SCHEMA:
         raise ValueError(f"of the kind {plain['schema']}")
     here = _same_voxels(plain["shape"], np.array(plain["ijk_to_ras"]), volume)
-    automatic = {side: _automatic(side, found, here, volume) for side, found in plain["automatic"].items()}
+    models = tuple(plain["models"])
+    automatic = {side: _automatic(side, found, here, volume, models) for side, found in plain["automatic"].items()}
     hips = [*(one.result for one in automatic.values()), *(from_plain(HipResult, hip) for hip in plain["missed"])]
     result = StudyResult(
         volume,
@@ -113,7 +130,7 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
         tuple(sorted(hips, key=lambda hip: SIDES.index(hip.side))),
         tuple(one.state.masks(volume) for one in automatic.values()),
         tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
-        tuple(plain["models"]),
+        models,
         threshold_masks=tuple(one.threshold for one in automatic.values() if one.threshold),
     )
     return result, automatic
@@ -141,17 +158,39 @@ def unpacked_state(plain: dict[str, Any], automatic: Automatic) -> HipState:
 
 def write_sign_off(volume_node: Node, side: Side, sign_off: SignOff) -> None:
     """Keep what a reader says of a hip."""
-    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
-    node.SetAttribute(f"{SIGN_OFF}.{side}", json.dumps(to_plain(sign_off)))
+    _node(volume_node).SetAttribute(f"{SIGN_OFF}.{side}", json.dumps(to_plain(sign_off)))
 
 
 def read_sign_off(volume_node: Node, side: Side) -> SignOff:
     """Return what a reader has said of a hip; empty where nothing was said."""
-    node = review_node(volume_node, NAME, TEXT, "Review", hidden=True)
     try:
-        return from_plain(SignOff, json.loads(node.GetAttribute(f"{SIGN_OFF}.{side}") or "{}"))
+        return from_plain(SignOff, json.loads(_node(volume_node).GetAttribute(f"{SIGN_OFF}.{side}") or "{}"))
     except ValueError:
         return SignOff()
+
+
+def write_reviewed(volume_node: Node, side: Side, slices: Iterable[int] | None) -> None:
+    """Keep which slices (indices along k) a reader stands for; None: all.
+
+    Kept are their places in the image's own RAS: a volume of a left-handed grid is opened again in reverse order.
+    """
+    ends = None
+    if slices is not None:
+        ends = [(local_matrix(volume_node) @ (0, 0, k, 1))[:3].tolist() for k in sorted(set(slices))]
+    _node(volume_node).SetAttribute(f"{REVIEWED}.{side}", json.dumps(ends))
+
+
+def read_reviewed(volume_node: Node, side: Side) -> tuple[int, ...] | None:
+    """Return which slices (indices along k) a reader stands for; None: all."""
+    ends = json.loads(_node(volume_node).GetAttribute(f"{REVIEWED}.{side}") or "null")
+    if ends is None:
+        return None
+    back = np.linalg.inv(local_matrix(volume_node))
+    return tuple(sorted(round((back @ (*end, 1.0))[2]) for end in ends))
+
+
+def _node(volume_node: Node) -> Node:
+    return review_node(volume_node, NAME, TEXT, "Review", hidden=True)
 
 
 def _plain(found: Automatic) -> dict[str, Any]:
@@ -166,10 +205,14 @@ def _plain(found: Automatic) -> dict[str, Any]:
         "landmarks": to_plain(near.landmarks),
         "threshold": threshold and _plain(Automatic.of(threshold, found.result)),
         "threshold_result": to_plain(found.result.threshold) if threshold else None,
+        "models": to_plain(found.models),
     }
 
 
-def _automatic(side: Side, plain: dict[str, Any], here: np.ndarray, volume: Volume) -> Automatic:
+def _automatic(
+    side: Side, plain: dict[str, Any], here: np.ndarray, volume: Volume, models: tuple[Mapping[str, Any], ...]
+) -> Automatic:
+    """Read one hip; ``models`` are those of the study, where what an older version kept of the hip tells of none."""
     box: Box = tuple(slice(start, stop) for start, stop in plain["box"])
     shape = tuple(part.stop - part.start for part in box)
     head, necrosis = (_carried(_unpacked(plain[what], shape), box, here) for what in ("head", "necrosis"))
@@ -188,11 +231,13 @@ def _automatic(side: Side, plain: dict[str, Any], here: np.ndarray, volume: Volu
         plain["calibration"] and from_plain(Calibration, plain["calibration"]),
     )
     result = result_of(measure_near(volume, near, head[0]))
+    own_models = plain.get("models", models)
+    own_models = None if own_models is None else tuple(own_models)
     if plain["threshold"] is None:
-        return Automatic(head[0], near, result)
-    own = _automatic(side, plain["threshold"], here, volume)
+        return Automatic(head[0], near, result, models=own_models)
+    own = _automatic(side, plain["threshold"], here, volume, models)
     threshold = replace(from_plain(ThresholdResult, plain["threshold_result"]), slices=own.result.slices)
-    return Automatic(head[0], near, replace(result, threshold=threshold), own.state.masks(volume))
+    return Automatic(head[0], near, replace(result, threshold=threshold), own.state.masks(volume), own_models)
 
 
 def _same_voxels(shape: list[int], ijk_to_ras: np.ndarray, volume: Volume) -> np.ndarray:

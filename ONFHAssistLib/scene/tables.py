@@ -1,6 +1,6 @@
 """Each hip's slices as a table, and the necrotic share along them as a plot, the automatic one dashed beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,8 @@ HEAD = "Head (mm²)"
 NECROSIS = "Necrosis (mm²)"
 STEINBERG = "Steinberg"
 UNCERTAIN = "Uncertain (mm²)"
-COLUMNS = (SLICE, POSITION, RATIO, AUTOMATIC, STEINBERG, NECROSIS, HEAD, UNCERTAIN)
+REVIEWED = "Reviewed"
+COLUMNS = (SLICE, REVIEWED, POSITION, RATIO, AUTOMATIC, STEINBERG, NECROSIS, HEAD, UNCERTAIN)
 """The columns of a table in their order; what the reader looks at comes first, for narrow panels."""
 
 AUTOMATIC_RGB = (0.55, 0.55, 0.55)
@@ -73,7 +74,13 @@ def hip_table(volume_node: Node, side: Side) -> HipTable:
     return HipTable(side, table, chart)
 
 
-def update_table(nodes: HipTable, volume: Volume, hip: HipResult, automatic: HipResult | None = None) -> None:
+def update_table(
+    nodes: HipTable,
+    volume: Volume,
+    hip: HipResult,
+    automatic: HipResult | None = None,
+    reviewed: Collection[int] | None = None,
+) -> None:
     """Write the slices of a hip, in their order along the body, and draw the plot.
 
     Args:
@@ -81,6 +88,7 @@ def update_table(nodes: HipTable, volume: Volume, hip: HipResult, automatic: Hip
         volume: the image, for the direction of its slices.
         hip: as it is now.
         automatic: as the networks found it; None where they did not.
+        reviewed: indices of the slices that the reader stands for; None: all of them, and the column says nothing.
     """
     direction, ends = slice_axis(volume)
     now, before = ({s.index: s for s in found.slices} if found else {} for found in (hip, automatic))
@@ -92,6 +100,7 @@ def update_table(nodes: HipTable, volume: Volume, hip: HipResult, automatic: Hip
     here = [now.get(s.index) for s in slices]
     columns = {
         SLICE: np.array([s.index for s in slices], np.int32),
+        REVIEWED: ["✓" if reviewed is not None and s.index in reviewed else "" for s in slices],
         POSITION: np.array(places, float),
         RATIO: _percent(here),
         AUTOMATIC: _percent([before.get(s.index) for s in slices]),

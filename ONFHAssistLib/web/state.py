@@ -12,8 +12,8 @@ from ONFHAssistLib.curation.overview import Overview
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import headline, percent, rows
-from ONFHAssistLib.scene.automatic_outline import OUTLINE_RGB
 from ONFHAssistLib.scene.markups import MARK_RGB
+from ONFHAssistLib.scene.outlines import OUTLINE_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import polar_png
 from ONFHAssistLib.scene.review import Review

@@ -7,9 +7,9 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core")
 
 from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
 
-from ONFHAssistLib.scene.automatic_outline import DASH, MODEL, SLICE, dashes  # noqa: E402
 from ONFHAssistLib.scene.hip_state import EMPTY, Patch  # noqa: E402
 from ONFHAssistLib.scene.nodes import find_node  # noqa: E402
+from ONFHAssistLib.scene.outlines import DASH, MODEL, SLICE, dashes  # noqa: E402
 from ONFHAssistLib.scene.review import Review  # noqa: E402
 from Testing.scene.review_parts import add_volume, made_up, paint  # noqa: E402
 
@@ -19,7 +19,7 @@ BLOCK = Patch((slice(3, 5), slice(10, 13), slice(20, 24)), np.ones((2, 3, 4), bo
 
 def quads(grid, patch) -> np.ndarray:
     """The corners of the dashes as (quad, corner, ijk)."""
-    surface = dashes(grid, patch)
+    surface = dashes(grid, [patch])
     points = vtk_to_numpy(surface.GetPoints().GetData())
     assert surface.GetNumberOfCells() * 4 == len(points)
     return grid.ijk(points).reshape(-1, 4, 3)
@@ -45,7 +45,7 @@ def test_a_dash_is_shorter_than_its_pixel_and_stays_in_its_slice(grid):
 
 
 def test_nothing_marked_is_no_dash(grid):
-    assert dashes(grid.volume(), EMPTY).GetNumberOfCells() == 0
+    assert dashes(grid.volume(), [EMPTY]).GetNumberOfCells() == 0
 
 
 def test_the_outline_appears_with_a_change_and_goes_with_its_undo(scene):
