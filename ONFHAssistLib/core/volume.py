@@ -76,3 +76,30 @@ class Volume:
         matrix = self.ijk_to_ras.copy()
         matrix[:3, 3] = self.ras(np.array([part.start for part in box[::-1]]))
         return Volume(self.array[box], matrix)
+
+    def index_map(self, grid: "Volume") -> np.ndarray | None:
+        """Return the integer (4, 4) that maps voxels (i, j, k, 1) to those of a grid with its axes in another order.
+
+        None where the two do not have the same voxels, to a hundredth of one.
+        """
+        mapped = np.linalg.inv(grid.ijk_to_ras) @ self.ijk_to_ras
+        whole = np.rint(mapped)
+        turn = np.abs(whole[:3, :3])
+        size = np.array(self.array.shape[::-1])
+        off = np.abs(mapped - whole) @ np.array([*size, 1])
+        permuted = np.array_equal(turn @ np.ones(3), np.ones(3)) and np.array_equal(np.ones(3) @ turn, np.ones(3))
+        if not permuted or off.max() > 0.01 or not np.array_equal(turn @ size, grid.array.shape[::-1]):
+            return None
+        ends = np.sort([(whole @ (*corner, 1))[:3] for corner in ((0, 0, 0), size - 1)], axis=0)
+        inside = np.array_equal(ends, [np.zeros(3), np.array(grid.array.shape[::-1]) - 1])
+        return whole.astype(int) if inside else None
+
+    def in_order_of(self, grid: "Volume") -> "Volume | None":
+        """Return the same voxels with the axes in the order of a grid; None where they are not the same voxels."""
+        here = self.index_map(grid)
+        if here is None:
+            return None
+        source = np.abs(here[:3, :3]).argmax(axis=1)
+        turned = self.array.transpose(2, 1, 0).transpose(source)
+        turned = np.flip(turned, [axis for axis in range(3) if here[axis, source[axis]] < 0])
+        return Volume(np.ascontiguousarray(turned.transpose(2, 1, 0)), grid.ijk_to_ras)

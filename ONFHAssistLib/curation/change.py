@@ -1,7 +1,7 @@
 """What a save changes in the folder, worked out before anything is touched."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +42,16 @@ class Prepared:
 
     @classmethod
     def of(cls, case: ReviewedCase, known: Mapping[str, Any] | None) -> "Prepared":
-        """Bring a case into the pose of its files; ``known`` is what the data set has of it.
+        """Bring a case into the pose of its files; ``known`` is what the data set has of it, and `in_place` with it.
 
         Raises:
-            InputError: the image lies elsewhere than before, or a mask reaches beyond the part that is kept.
+            InputError: a mask reaches beyond the part that is kept.
         """
         if known is None:
             pose = Pose.around(case.image, case.side, case.masks.sphere.centre_ras_mm)
             image_file = nifti_bytes(pose.file_volume(smallest(pose.place(case.image.array))), _GZIP_FAST)
         else:
             pose, image_file = Pose.from_json(known["pose"]), None
-            _require_place(case, pose)
 
         def labels(masks: HipMasks) -> np.ndarray:
             return label_array(
@@ -201,10 +200,40 @@ def _kept_mask(folder: Path, entry: Mapping[str, Any]) -> np.ndarray:
     return read_nifti(folder / records.kept_file(entry["number"], records.MASK)).array
 
 
-def _require_place(case: ReviewedCase, pose: Pose) -> None:
+def in_place(case: ReviewedCase, known: Mapping[str, Any] | None) -> ReviewedCase:
+    """Return a case with its voxels in the order in which it was saved first.
+
+    The same image has its slices in reverse order where another program opens left-handed grids so, as Slicer does.
+
+    Raises:
+        InputError: the image lies elsewhere than before.
+    """
+    if known is None:
+        return case
+    pose = Pose.from_json(known["pose"])
     whole = Volume(np.broadcast_to(np.zeros(1, bool), pose.input_shape), np.array(pose.input_ijk_to_ras))
     part = whole.cropped(tuple(slice(*ends) for ends in pose.box))
-    if not same_grid(case.image, whole) and not same_grid(case.image, part):
-        raise InputError(
-            "The image lies elsewhere than when this hip was first saved; open the image that was saved then."
+    if same_grid(case.image, whole) or same_grid(case.image, part):
+        return case
+    for grid in (whole, part):
+        here = case.image.index_map(grid)
+        if here is not None and here[2, 2]:
+            return _in_order(case, grid, here)
+    raise InputError("The image lies elsewhere than when this hip was first saved; open the image that was saved then.")
+
+
+def _in_order(case: ReviewedCase, grid: Volume, here: np.ndarray) -> ReviewedCase:
+    def masks(of: HipMasks | None) -> HipMasks | None:
+        # What the networks were how sure of is not saved.
+        return of and replace(
+            of, head=of.head.in_order_of(grid), necrosis=of.necrosis.in_order_of(grid), probability=None
         )
+
+    slices = case.reviewed_slices
+    return replace(
+        case,
+        image=case.image.in_order_of(grid),
+        masks=masks(case.masks),
+        automatic=masks(case.automatic),
+        reviewed_slices=None if slices is None else tuple(int(here[2, 2] * k + here[2, 3]) for k in slices),
+    )

@@ -20,7 +20,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import index, journal, keys, layout, privacy
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.case import ReviewedCase, require_reviewer
-from ONFHAssistLib.curation.change import DataSet, Prepared, saved, withdrawn
+from ONFHAssistLib.curation.change import DataSet, Prepared, in_place, saved, withdrawn
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.labels import CaseLabel
 from ONFHAssistLib.curation.lock import Lock, locked
@@ -86,6 +86,7 @@ class Store:
         patient, case_id = self._names(case, key)
         for _ in range(_ATTEMPTS):
             known = self._known(case_id)
+            case = in_place(case, known)
             prepared = Prepared.of(case, known)
             with writing(self.folder, case.reviewer) as lock:
                 number = journal.recover(self.folder, lock.ours) + 1
@@ -250,9 +251,13 @@ def _refuse_identifiers(case: ReviewedCase) -> None:
 
 
 def _digest(image: Volume) -> bytes:
-    """Return a checksum of the voxels that does not depend on their type."""
+    """Return a checksum of the voxels that depends neither on their type nor on who has opened the image.
+
+    Slicer opens a left-handed grid with its slices in reverse order, so they are taken in that order.
+    """
     digest = hashlib.blake2b(repr(image.array.shape).encode())
-    for plane in image.array:
+    left_handed = np.linalg.det(image.axes_ras) < 0
+    for plane in image.array[:: -1 if left_handed else 1]:
         digest.update(np.ascontiguousarray(plane, dtype="<f4").tobytes())
     return digest.digest()
 

@@ -120,7 +120,10 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
     """
     if plain["schema"] != SCHEMA:
         raise ValueError(f"of the kind {plain['schema']}")
-    here = _same_voxels(plain["shape"], np.array(plain["ijk_to_ras"]), volume)
+    kept_grid = Volume(np.broadcast_to(np.False_, plain["shape"]), np.array(plain["ijk_to_ras"]))
+    here = kept_grid.index_map(volume)
+    if here is None:
+        raise ValueError("its volume has another grid now")
     models = tuple(plain["models"])
     automatic = {side: _automatic(side, found, here, volume, models) for side, found in plain["automatic"].items()}
     hips = [*(one.result for one in automatic.values()), *(from_plain(HipResult, hip) for hip in plain["missed"])]
@@ -240,25 +243,8 @@ def _automatic(
     return Automatic(head[0], near, replace(result, threshold=threshold), own.state.masks(volume), own_models)
 
 
-def _same_voxels(shape: list[int], ijk_to_ras: np.ndarray, volume: Volume) -> np.ndarray:
-    """Return what maps voxels (i, j, k, 1) of a grid to those of ``volume``, which may have its axes in another order.
-
-    Raises:
-        ValueError: the two do not have the same voxels.
-    """
-    mapped = np.linalg.inv(volume.ijk_to_ras) @ ijk_to_ras
-    whole = np.rint(mapped)
-    size = np.array(shape[::-1])
-    new_size = np.abs(whole[:3, :3]) @ size
-    off = np.abs(mapped - whole) @ np.array([*size, 1])
-    permuted = np.array_equal(np.abs(whole[:3, :3]) @ np.ones(3), np.ones(3))
-    if not permuted or off.max() > 0.01 or not np.array_equal(new_size, volume.array.shape[::-1]):
-        raise ValueError("its volume has another grid now")
-    return whole.astype(int)
-
-
 def _carried(array: np.ndarray, box: Box, here: np.ndarray) -> tuple[Box, np.ndarray]:
-    """Bring an array that lies in ``box`` of one grid to its place on another, see `_same_voxels`."""
+    """Bring an array that lies in ``box`` of one grid to its place on another, see `Volume.index_map`."""
     first, last = ([part.start for part in box[::-1]], [part.stop - 1 for part in box[::-1]])
     ends = np.array([here[:3, :3] @ end + here[:3, 3] for end in (first, last)])
     source = np.abs(here[:3, :3]).argmax(axis=1)

@@ -9,6 +9,7 @@ from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.check import check
 from ONFHAssistLib.curation.folder import create_store, open_store
 from ONFHAssistLib.curation.layout import with_patient
@@ -177,3 +178,29 @@ def test_a_data_set_holds_one_modality(store, hip, tmp_path):
     other.save(hip.case(source=source))
     assert json.loads((other.folder / "dataset.json").read_text())["channel_names"] == {"0": "CT"}
     assert open_store(other.folder) == other
+
+
+@pytest.mark.parametrize("plane", ["coronal", "axial"])
+def test_the_same_image_opened_with_its_slices_in_reverse_order_is_the_same_case(store, plane):
+    """Slicer does so with left-handed grids, other software does not."""
+    as_in_file = Hip("left", plane).case(reviewed_slices=(8, 9, 12), reviewer="reader1")
+    turned = as_in_file.image.ijk_to_ras.copy()
+    turned[:3, 3] += turned[:3, 2] * (len(as_in_file.image.array) - 1)
+    turned[:3, 2] *= -1
+
+    def other_way(masks):
+        arrays = {name: Volume(getattr(masks, name).array[::-1], turned) for name in ("head", "necrosis")}
+        return dataclasses.replace(masks, **arrays)
+
+    last = len(as_in_file.image.array) - 1
+    as_in_slicer = dataclasses.replace(
+        as_in_file, image=Volume(as_in_file.image.array[::-1], turned), masks=other_way(as_in_file.masks),
+        automatic=other_way(as_in_file.automatic), reviewed_slices=tuple(last - k for k in (8, 9, 12)),
+        reviewer="reader2",
+    )  # fmt: skip
+    paths = {store.save(as_in_file), store.save(as_in_slicer)}
+    assert len(paths) == 1 and check(store) == ()
+    one, two = store.record(paths.pop().stem)["versions"]
+    for field in ("mask_sha256", "reviewed_slices"):
+        assert one[field] == two[field]
+    assert one["automatic"]["number"] == two["automatic"]["number"] == one["number"]
