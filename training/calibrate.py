@@ -1,18 +1,30 @@
-"""Calibrate the interval of the necrosis ratio: ``python -m training.calibrate [--bundles FOLDER]``.
+"""Calibrate the interval of the necrosis ratio: ``python -m training.calibrate [--data DIR] [--bundles FOLDER]``.
 
-Lesions are painted into the heads of the training patients that no network learned from (``data.VALIDATION_CASES``),
-and each head is graded once without one. All go the whole way through the software. Sought are two probabilities: the
-ratio of what is more probable than the one and that of what is more probable than the other shall hold the true ratio
-between them in 90 % of the hips of a patient (``core/necrosis.py``), also of one who was not calibrated on: that is
-tried on each patient with the others. What is not known of the head's own outline comes on top: half a pixel of the
-anatomy network. They are written into ``metadata.json`` of the necrosis bundle; weights and checksums stay. A bundle
-that is trained anew has none until it is calibrated.
+Sought are two probabilities: the ratio of what is more probable than the one and that of what is more probable than the
+other shall hold the true ratio between them in 90 % of hips (``core/necrosis.py``). What is not known of the head's own
+outline comes on top: half a pixel of the anatomy network. They are written into ``metadata.json`` of the necrosis
+bundle in FOLDER, or of the one in use, in the place of those that it had; weights and checksums stay. A bundle that is
+trained anew has none until it is calibrated.
+
+Without ``--data`` lesions are painted into the heads of the training patients that no network learned from
+(``data.VALIDATION_CASES``), and each head is graded once without one. All go the whole way through the software. 90 %
+are held in the hips of each patient, also of one who was not calibrated on: that is tried on each with the others.
+
+With ``--data`` a network is calibrated with the approved cases of a data set (or of an export of one) whose patients it
+has not learned from: of a network that was trained on with it, the fold that was kept out. Each goes from its head's
+centre to masks; the reader's ratio is the truth. Cases with slices that nobody reviewed are left out, as their ratio is
+not known. Hips of a sequence with and without necrosis are groups of their own: 90 % of the latter would say little of
+the former. A sequence needs FEWEST_HIPS with necrosis, and on others there is no interval; an export of one sequence
+keeps out what widens it. That 90 % are held is proven for hips that are drawn independently. Those of a patient are
+alike, so with few patients the interval may be too narrow.
 """
 
 import argparse
 import json
 import math
 import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -27,19 +39,29 @@ from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import COVERAGE, outlines
+from ONFHAssistLib.curation.training_case import TrainingCase
 from ONFHAssistLib.imaging.read import Study, read_study
+from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
-from ONFHAssistLib.models.places import BUNDLES_VARIABLE
+from ONFHAssistLib.models.engine import open_engine
+from ONFHAssistLib.models.places import BUNDLES_VARIABLE, in_place
+from training.curated import read_hip
 from training.data import VALIDATION_CASES, require_data_folder
 from training.lesions import paint
 from training.samples import MARROW_EDGE_MM, inside_bone_mm, real_hip, run_jobs
+from training.unseen import segment, truth, unseen
 
 RATIOS = (0.03, 0.5)
 """True ratios of the painted lesions; they spread evenly over the logarithm."""
 LOGITS = np.linspace(0, 12, 41)
 """How far from even odds the two probabilities are sought."""
 SEQUENCES = ("T1",)
+"""Of the painted lesions."""
 SEED = 31
+FEWEST_HIPS = 9
+"""Of a group of a data set: with fewer, ceil((n + 1) * COVERAGE) of n hips are more than there are."""
+UNKNOWN = {"", "unknown"}
+"""What is no sequence: images of any kind go by these."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +69,13 @@ class Case:
     """One hip that was graded: its true ratio, and its ratio at each of LOGITS on either side.
 
     Attributes:
-        patient: whose hip.
+        group: a patient, or of a data set hips of one sequence with or without necrosis; 90 % are held of each group.
         truth: fraction of the head.
         certain: shape (len(LOGITS),), ratio of what is more probable than ``expit(LOGITS)``.
         possible: the same for ``expit(-LOGITS)``.
     """
 
-    patient: str
+    group: str
     truth: float
     certain: np.ndarray
     possible: np.ndarray
@@ -65,7 +87,7 @@ class Fit:
 
     Attributes:
         inner, outer: which of LOGITS.
-        held: part of each patient's hips whose true ratio is held.
+        held: part of each group's hips whose true ratio is held.
         width: mean width of the interval, as a fraction of the head.
     """
 
@@ -89,43 +111,54 @@ class Fit:
         return bool(case.certain[self.inner] <= case.truth <= case.possible[self.outer])
 
 
-def fit(cases: list[Case], coverage: float = COVERAGE) -> Fit:
+def fit(cases: Sequence[Case], coverage: float = COVERAGE, even: bool = False) -> Fit:
     """Find the two probabilities with the narrowest intervals on average that hold enough true ratios.
 
-    Enough is ``ceil((n + 1) * coverage)`` of the n hips of each patient: one more than that part, because the hips of
+    Enough is ``ceil((n + 1) * coverage)`` of the n hips of each group: one more than that part, because the hips of
     tomorrow are not among them (split conformal prediction, Lei et al., J Am Stat Assoc 2018;113:1094), and of each
-    patient, because the hips of one are alike.
+    group, because the hips of one are alike.
+
+    Args:
+        cases: graded hips.
+        coverage: part of the hips of tomorrow that is to be held.
+        even: whether both probabilities lie equally far from even odds. Then one number is sought, and what is proven
+            holds for few hips, too. The narrowest of all pairs is chosen by the hips that it has to hold: of tomorrow's
+            it holds 81 % after 9 of them, 87 % after 49, 89 % after 99 where errors are normal (the other way 90 to
+            91 %, with intervals that are wider by a fifth, a tenth, a twentieth).
 
     Raises:
         InputError: no case, or even the widest outlines hold too few.
     """
     if not cases:
         raise InputError("No hip was graded, so there is nothing to calibrate with.")
-    truth = np.array([case.truth for case in cases])
-    patients = np.array([case.patient for case in cases])
-    above = np.stack([case.certain for case in cases]) <= truth[:, None]  # (hip, logit)
-    below = np.stack([case.possible for case in cases]) >= truth[:, None]
+    true = np.array([case.truth for case in cases])
+    groups = np.array([case.group for case in cases])
+    above = np.stack([case.certain for case in cases]) <= true[:, None]  # (hip, logit)
+    below = np.stack([case.possible for case in cases]) >= true[:, None]
     held = {
-        str(patient): (above[own].T.astype(int) @ below[own].astype(int), int(own.sum()))
-        for patient in np.unique(patients)
-        for own in [patients == patient]
+        str(group): (above[own].T.astype(int) @ below[own].astype(int), int(own.sum()))
+        for group in np.unique(groups)
+        for own in [groups == group]
     }
     enough = np.all([count >= math.ceil((n + 1) * coverage) for count, n in held.values()], axis=0)
+    if even:
+        enough &= np.eye(len(LOGITS), dtype=bool)
     if not enough.any():
-        worst = min(count.max() / n for count, n in held.values())
+        worst, group = min((count.max() / n, group) for group, (count, n) in held.items())
         raise InputError(
-            f"Even the widest outlines hold the true ratio of {100 * worst:.0f} % of a patient's hips only: "
-            "the networks miss too many lesions to be calibrated, or there are too few."
+            f"Even the widest outlines hold the true ratio of {100 * worst:.0f} % of the hips only ({group}): the "
+            "network errs too much there to be calibrated, or there are too few; train it on, add hips, or leave these "
+            "out."
         )
     certain, possible = (np.mean([getattr(case, name) for case in cases], axis=0) for name in ("certain", "possible"))
     width = np.where(enough, possible[None, :] - certain[:, None], np.inf)
     inner, outer = (int(n) for n in np.unravel_index(int(width.argmin()), width.shape))
-    shares = {patient: float(count[inner, outer] / n) for patient, (count, n) in held.items()}
+    shares = {group: float(count[inner, outer] / n) for group, (count, n) in held.items()}
     return Fit(inner, outer, shares, float(width[inner, outer]))
 
 
-def calibrate(cases: list[Case]) -> tuple[Fit, float]:
-    """Fit to as much more than COVERAGE as it takes to hold COVERAGE of the hips of a patient who is left out.
+def calibrate(cases: Sequence[Case]) -> tuple[Fit, float]:
+    """Fit to as much more than COVERAGE as it takes to hold COVERAGE of the hips of a patient (group) who is left out.
 
     Patients differ more than the hips of one: probabilities that hold nine of ten hips of those seen hold fewer of the
     next patient's. So the part of the hips to be held is raised from COVERAGE in steps of 1 % until the calibration on
@@ -138,7 +171,7 @@ def calibrate(cases: list[Case]) -> tuple[Fit, float]:
         InputError: see `fit`.
     """
     found, level = fit(cases), COVERAGE
-    while len({case.patient for case in cases}) > 1 and min(held_out(cases, level).values()) < COVERAGE:
+    while len({case.group for case in cases}) > 1 and min(held_out(cases, level).values()) < COVERAGE:
         higher = round(level + 0.01, 2)
         try:
             held_out(cases, higher)
@@ -148,12 +181,12 @@ def calibrate(cases: list[Case]) -> tuple[Fit, float]:
     return found, level
 
 
-def held_out(cases: list[Case], coverage: float = COVERAGE) -> dict[str, float]:
-    """Return the part of each patient's hips that a calibration on the other patients holds."""
+def held_out(cases: Sequence[Case], coverage: float = COVERAGE) -> dict[str, float]:
+    """Return the part of each patient's (group's) hips that a calibration on the other ones holds."""
     shares = {}
-    for patient in sorted({case.patient for case in cases}):
-        found = fit([case for case in cases if case.patient != patient], coverage)
-        shares[patient] = float(np.mean([found.holds(case) for case in cases if case.patient == patient]))
+    for group in sorted({case.group for case in cases}):
+        found = fit([case for case in cases if case.group != group], coverage)
+        shares[group] = float(np.mean([found.holds(case) for case in cases if case.group == group]))
     return shares
 
 
@@ -175,7 +208,7 @@ def run_case(job: tuple[str, Side, int]) -> Case | None:
     sample = real_hip(case, side)
     # The head as the networks learn it and as a reader outlines it: from the marrow's edge.
     head = (sample.anatomy == AnatomyLabel.HEAD) & (inside_bone_mm(sample) >= MARROW_EDGE_MM)
-    image, truth = study.volume.array.astype(np.float32), 0.0
+    image, true_ratio = study.volume.array.astype(np.float32), 0.0
     if number:
         rng = np.random.default_rng([SEED, int(case), SIDES.index(side), number])
         ratio = float(np.exp(rng.uniform(*np.log(RATIOS))))
@@ -183,10 +216,115 @@ def run_case(job: tuple[str, Side, int]) -> Case | None:
         hip = sample.hip.volume.array.astype(np.float32)
         lesion = paint(hip, sample.points_mm, head, sample.radius_mm, sample.contrast, step, rng, ratio)
         sample.hip.view(image)[...] = lesion.image
-        truth = float(lesion.necrosis.sum() / head.sum())
+        true_ratio = float(lesion.necrosis.sum() / head.sum())
     painted = Study(study.volume.like(image), study.source)
     result = analyse(painted, AnalysisOptions(sides=(side,)), models=_models())
-    return Case(case, truth, *ratios(result.masks[0])) if result.masks else None
+    return Case(case, true_ratio, *ratios(result.masks[0])) if result.masks else None
+
+
+@dataclass(frozen=True)
+class ReviewedJob:
+    """Grades a case of a data set in a worker process; None where no head is found."""
+
+    data: Path
+    anatomy: Path
+    necrosis: Path
+
+    def __call__(self, case: TrainingCase) -> Case | None:
+        """Return the hip."""
+        hip = read_hip(self.data, case)
+        masks, ratio = segment(hip, _network(self.anatomy), _network(self.necrosis)), truth(hip)[0]
+        return masks and Case(_group(case.sequence, ratio > 0), ratio, *ratios(masks))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a calibration has found.
+
+    Attributes:
+        found: the two probabilities.
+        sequences: that they are for.
+        measured_on: with what, for the report.
+        summary: what it comes to on its own hips, for the terminal.
+        notes: what else is to be told of it, a sentence each.
+    """
+
+    found: Fit
+    sequences: tuple[str, ...]
+    measured_on: str
+    summary: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def with_painted_lesions(count: int, bundles: Path | None) -> Outcome:
+    """Calibrate with ``count`` lesions painted into each head of VALIDATION_CASES, and the heads as they are.
+
+    Args:
+        count: lesions a head.
+        bundles: folder of bundles that go before those in use.
+
+    Raises:
+        InputError: the real data is not there, or see `fit`.
+    """
+    require_data_folder()
+    if bundles is not None:
+        os.environ[BUNDLES_VARIABLE] = str(bundles.resolve())  # the processes inherit it
+    heads = [(case, side) for case in VALIDATION_CASES for side in SIDES]
+    jobs = [(*head, number) for head in heads for number in range(count + 1)]
+    cases = [case for case in run_jobs(run_case, jobs) if case is not None]
+    found, level = calibrate(cases)
+    lesions = sum(case.truth > 0 for case in cases)
+    measured_on = (
+        f"{lesions} lesions of {100 * RATIOS[0]:.0f} to {100 * RATIOS[1]:.0f} % painted into {len(heads)} heads of "
+        f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1"
+    )
+    others = {patient: round(share, 4) for patient, share in held_out(cases, level).items()}
+    more = {"fitted_to": level, "held_if_calibrated_on_the_others": others}
+    return Outcome(found, SEQUENCES, measured_on, summary(cases, found) | more)
+
+
+def with_reviewed_cases(data: Path, anatomy: Bundle, necrosis: Bundle) -> Outcome:
+    """Calibrate a necrosis network with the cases of a data set, or of an export of one, that it has not learned from.
+
+    Raises:
+        InputError: the folder is neither, is damaged or holds no case that the network has not seen, no sequence has
+            FEWEST_HIPS with necrosis, or see `fit`.
+    """
+    name, cases, _ = unseen(data, necrosis)
+    whole = [case for case in cases if not case.partly_reviewed]
+    graded = list(zip(whole, run_jobs(ReviewedJob(data, anatomy.folder, necrosis.folder), whole), strict=True))
+    hips = [(case, hip) for case, hip in graded if hip is not None]
+    counts = Counter(hip.group for _, hip in hips)
+    known = {case.sequence for case, _ in hips} - UNKNOWN
+    sequences = tuple(sorted(one for one in known if counts[_group(one, True)] >= FEWEST_HIPS))
+    used = [(case, hip) for case, hip in hips if case.sequence in sequences and counts[hip.group] >= FEWEST_HIPS]
+    groups = {group: counts[group] for group in sorted({hip.group for _, hip in used})}
+    left_out = {
+        "with slices that nobody has reviewed": len(cases) - len(whole),
+        "without a head that the networks find": len(whole) - len(hips),
+    } | {group: n for group, n in sorted(counts.items()) if group not in groups}
+    few = ", ".join(f"{n} {what}" for what, n in left_out.items() if n)
+    if not sequences:
+        raise InputError(
+            f"{name} has too few hips that the network has not learned from to calibrate it ({few}); it takes "
+            f"{FEWEST_HIPS} with necrosis of one known sequence: approve more, or give a data set of other patients."
+        )
+    patients = len({case.patient for case, _ in used})
+    found = fit([hip for _, hip in used], even=True)
+    of = f"reviewed hips of {patients} patients of {name}: " + ", ".join(f"{n} {group}" for group, n in groups.items())
+    notes = [f"Left out: {few}."] if few else []
+    if lost := {*necrosis.input.get("calibration", {}).get("sequences", [])} - {*sequences}:
+        notes.append(f"The former calibration is replaced; on {', '.join(sorted(lost))} there is no interval any more.")
+    notes.append(
+        f"Calibrated with the hips of {patients} patients. Those of one are alike: with few patients the interval may "
+        "be too narrow."
+    )
+    more = {"hips": groups, "patients": patients}
+    return Outcome(found, sequences, of, summary([hip for _, hip in used], found) | more, tuple(notes))
+
+
+def _group(sequence: str, necrosis: bool) -> str:
+    return f"{'with' if necrosis else 'without'} necrosis on {sequence or 'unknown'}"
 
 
 def head_mm(anatomy: Bundle) -> float:
@@ -199,16 +337,16 @@ def head_mm(anatomy: Bundle) -> float:
     return anatomy.input["pixel_mm"] / 2
 
 
-def write(bundle: Bundle, found: Fit, outline_mm: float, measured_on: str) -> None:
+def write(bundle: Bundle, outcome: Outcome, outline_mm: float) -> None:
     """Put the calibration into the bundle's ``metadata.json``, in one step; ``outline_mm`` is that of the head."""
     metadata = json.loads(json.dumps(bundle.metadata))
     metadata["onfh_assist"]["calibration"] = {
-        "certain": found.certain,
-        "possible": found.possible,
+        "certain": outcome.found.certain,
+        "possible": outcome.found.possible,
         "head_mm": outline_mm,
         "coverage": COVERAGE,
-        "sequences": list(SEQUENCES),
-        "measured_on": measured_on,
+        "sequences": list(outcome.sequences),
+        "measured_on": outcome.measured_on,
     }
     path = bundle.folder / "configs" / "metadata.json"
     replace_file(path, (json.dumps(metadata, indent=2, ensure_ascii=False) + "\n").encode())
@@ -225,48 +363,60 @@ def _models() -> Models:
     return open_models("cpu", threads=1)
 
 
-def summary(cases: list[Case], found: Fit, level: float) -> dict[str, Any]:
+@cache
+def _network(folder: Path) -> Network:
+    """Open a network on one thread, once in each process."""
+    bundle = load_bundle(folder)
+    return Network(bundle, open_engine(bundle, "cpu", 1))
+
+
+def summary(cases: Sequence[Case], found: Fit) -> dict[str, Any]:
     """What the calibration comes to on its own cases."""
     normal = [case for case in cases if case.truth == 0]
     return {
         "certain": found.certain,
         "possible": found.possible,
         "hips_with_lesion": len(cases) - len(normal),
-        "held": {patient: round(share, 4) for patient, share in found.held.items()},
-        "fitted_to": level,
-        "held_if_calibrated_on_the_others": {p: round(share, 4) for p, share in held_out(cases, level).items()},
+        "held": {group: round(share, 4) for group, share in found.held.items()},
         "mean_width_points": round(100 * found.width, 2),
         "normal_heads_whose_interval_starts_at_0": f"{sum(map(found.holds, normal))} of {len(normal)}",
     }
 
 
+def find_bundles(folder: Path | None) -> tuple[Bundle, Bundle]:
+    """Return the anatomy and the necrosis bundle of a folder, the anatomy in use where it has none; None: those in use.
+
+    Raises:
+        InputError: the folder has no necrosis bundle, or one is not whole.
+    """
+    if folder is None:
+        return load_bundle("anatomy"), load_bundle("necrosis")
+    anatomy, necrosis = (in_place(folder / name) for name in ("anatomy", "necrosis"))
+    if not necrosis.is_dir():
+        raise InputError(f"There is no necrosis bundle in {folder}; make one there with training.make_bundle.")
+    return load_bundle(anatomy if anatomy.is_dir() else "anatomy"), load_bundle(necrosis)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=50, help="how many lesions to paint into each head")
-    parser.add_argument("--bundles", type=Path, help="calibrate the necrosis bundle in this folder")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="calibrate with a data set, or an export of one")
+    parser.add_argument("--bundles", type=Path, metavar="FOLDER", help="calibrate the necrosis bundle in this folder")
+    parser.add_argument("--count", type=int, default=50, help="without --data: lesions to paint into each head")
     options = parser.parse_args()
-    if options.bundles:
-        os.environ[BUNDLES_VARIABLE] = str(options.bundles.resolve())
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # what the processes inherit
     try:
-        require_data_folder()
-        bundle = load_bundle("necrosis")
-        heads = [(case, side) for case in VALIDATION_CASES for side in SIDES]
-        jobs = [(*head, number) for head in heads for number in range(options.count + 1)]
-        cases = [case for case in run_jobs(run_case, jobs) if case is not None]
-        found, level = calibrate(cases)
-        lesions = sum(case.truth > 0 for case in cases)
-        write(
-            bundle,
-            found,
-            head_mm(load_bundle("anatomy")),
-            f"{lesions} lesions of {100 * RATIOS[0]:.0f} to {100 * RATIOS[1]:.0f} % painted into {len(heads)} heads of "
-            f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1",
-        )
+        anatomy, necrosis = find_bundles(options.bundles)
+        if options.data:
+            outcome = with_reviewed_cases(options.data, anatomy, necrosis)
+        else:
+            outcome = with_painted_lesions(options.count, options.bundles)
+        write(necrosis, outcome, head_mm(anatomy))
     except InputError as error:
         parser.exit(2, f"{error}\n")
-    print(json.dumps(summary(cases, found, level), indent=1))
+    except OSError as error:
+        parser.exit(2, f"The calibration could not be written to {necrosis.folder}: {error.strerror or error}.\n")
+    print(*outcome.notes, json.dumps(outcome.summary, indent=1), sep="\n")
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.statistics import Estimate, bland_altman, bootstrap
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.training_case import TrainingCase, training_cases
-from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip
+from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.installed import find_bundle, id_of, require_fit
 from training.curated import CLASSES, TASKS, CuratedHip, read_hip
+from training.unseen import segment, truth, unseen
 
 FEWEST_PATIENTS = 5
 """With fewer, drawing patients with replacement says too little."""
@@ -122,23 +122,6 @@ class Comparison:
     kappa: dict[str, float]
 
 
-def unseen(folder: Path, *bundles: Bundle) -> tuple[str, list[TrainingCase], int]:
-    """Return the data set's name, the cases whose patients no bundle has seen, and how many others there are.
-
-    Raises:
-        InputError: there is none.
-    """
-    name, cases = training_cases(folder)
-    seen = {patient for bundle in bundles for patient in bundle.input.get("learned_from", {}).get("patients", [])}
-    left = [case for case in cases if case.patient not in seen]
-    if not left:
-        raise InputError(
-            f"The networks have seen every patient of {name}; keep a fold out when training (--keep-out), "
-            "or give a data set of other patients."
-        )
-    return name, left, len(cases) - len(left)
-
-
 def measure(hip: CuratedHip, masks: HipMasks | None, task: str) -> Measured:
     """Compare the masks of a network (None: no head found) with the reader's."""
     true_ratio, true_grade = truth(hip)
@@ -153,12 +136,6 @@ def measure(hip: CuratedHip, masks: HipMasks | None, task: str) -> Measured:
     return Measured(
         None if math.isnan(dice) else dice, ratio, 100 * abs(ratio - true_ratio), grade, grade == true_grade
     )
-
-
-def truth(hip: CuratedHip) -> tuple[float, str]:
-    """Return the ratio of the reader's masks, on the slices that were reviewed, and Steinberg's extent."""
-    ratio = float(hip.necrosis.sum() / hip.head.sum()) if hip.head.any() else 0.0
-    return ratio, steinberg_grade(ratio)
 
 
 def compare_rows(rows: Sequence[Row]) -> tuple[tuple[Figure, ...], str, str]:
@@ -239,7 +216,7 @@ def compare(
     rows, shown = [], {}
     for done, case in enumerate(cases, 1):
         hip = read_hip(folder, case)
-        masks = [_segment(hip, one) for one in pair]
+        masks = [segment(hip, one["anatomy"], one["necrosis"]) for one in pair]
         rows.append(_row(hip, masks, task))
         shown[case.case] = hip, *masks
         # Of many cases only those are kept that will be shown.
@@ -257,16 +234,6 @@ def compare(
         id_of(old), id_of(new), name, tuple(rows), left_out, figures, verdict, sentence, agreement, kappa
     )
     return outcome, shown
-
-
-def _segment(hip: CuratedHip, networks: dict[str, Network]) -> HipMasks | None:
-    case = hip.case
-    try:
-        return segment_hip(
-            hip.hip.volume, case.modality, "right", case.centre_ras_mm, networks["anatomy"], networks["necrosis"]
-        )
-    except NoHead:
-        return None
 
 
 def _row(hip: CuratedHip, masks: Sequence[HipMasks | None], task: str) -> Row:

@@ -1,8 +1,8 @@
 """A data set of reviewed cases as training samples, beside procedural hips that keep what the network knows.
 
 What is learned from is what ``onfh-assist data`` keeps or exports: approved cases, by the folds of their patients. One
-fold chooses the checkpoint, another one is kept out for ``training.compare``. Slices that nobody has reviewed count for
-nothing.
+fold chooses the checkpoint, another one is kept out for ``training.calibrate`` and ``training.compare``. Slices that
+nobody has reviewed count for nothing.
 """
 
 import copy

@@ -18,7 +18,12 @@ Each of these changes a bundle in one step; whatever interrupts it, the older on
 (``ONFHAssistLib.models.bundle``).
 
 A network that was trained on with a data set (``--data`` of ``training.train``) tells in its metadata and card what it
-has learned from, and gets the next version. It is installed for a user's own use by ``onfh-assist models install``.
+has learned from, and gets the next version. It is measured and installed for a user's own use by::
+
+    python -m training.make_bundle necrosis --checkpoint training/runs/finetune_necrosis/best.pt
+    python -m training.calibrate --data DIR --bundles training/candidates         # its interval, by the fold kept out
+    python -m training.compare necrosis training/candidates/necrosis --data DIR   # with the one in use
+    onfh-assist models install training/candidates/necrosis --use
 
 The network and what it sees come from the config that it was trained with. The card data is one JSON file
 (``training/cards/NAME.json``)::

@@ -3,7 +3,8 @@
 To train a network on with reviewed cases: ``python -m training.train training/configs/finetune_necrosis.yaml --data
 DatasetNNN_Name --init necrosis`` begins with the weights of a bundle (its name, id or folder) and learns from a data
 set or an export of one (``training/curated.py``). One fold of its patients chooses the checkpoint, another one is kept
-out for ``training.compare``; ``training.make_bundle`` makes a bundle of the run as of any other.
+out; ``training.make_bundle`` makes a bundle of the run as of any other, ``training.calibrate --data`` gives it the
+interval of its ratio and ``training.compare --data`` measures it, both with the fold kept out.
 
 On a machine with several GPUs: ``torchrun --nproc_per_node=N -m training.train training/configs/NAME.yaml``. Each
 process takes its part of each batch; the samples, and but for rounding the weights, do not depend on their number.
@@ -336,7 +337,7 @@ def main() -> None:
         "--keep-out",
         type=_fold_or_none,
         default=4,
-        help="fold that is kept out for training.compare, or none (default: 4)",
+        help="fold that is kept out for training.calibrate and training.compare, or none (default: 4)",
     )
     options = parser.parse_args()
     if options.init and not options.data:

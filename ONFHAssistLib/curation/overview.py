@@ -1,16 +1,20 @@
-"""What a reviewer is told of the data set that cases are saved into."""
+"""What a reviewer is told of the data set that cases are saved into, and the list to open one of them from."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation import layout
 from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.next_cases import approved_kinds, suggest, unread
-from ONFHAssistLib.curation.status import status
+from ONFHAssistLib.curation.status import grade_of, status
 
 MARK_DIGITS = 10
+MOST_WAITING = 5
+"""So many suggestions are made: each is one more look at all that waits."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Overview:
         lacking: what a training would miss, one sentence each.
         last_saved: time of the last save (UTC) and its case, in words; "" where nothing was saved.
         next_case: case to look at next, and why; "" where none waits.
+        waiting: names of the cases that wait for a reader, the one to look at next first, at most MOST_WAITING.
+        cases: all cases whose files can be read.
         mark: hexadecimal digits that change when an approved case is saved, approved or withdrawn.
         problem: why nothing is known, in one sentence; "".
     """
@@ -34,6 +40,8 @@ class Overview:
     lacking: tuple[str, ...] = ()
     last_saved: str = ""
     next_case: str = ""
+    waiting: tuple[str, ...] = ()
+    cases: tuple[CaseSummary, ...] = ()
     mark: str = ""
     problem: str = ""
 
@@ -56,7 +64,7 @@ def overview(folder: Path) -> Overview:
     try:
         store = open_store(place)
         found, cases = status(store), [case for case in store.cases() if not case.problem]
-        wanted = suggest(unread(store), approved_kinds(store), 1)
+        wanted = suggest(unread(store), approved_kinds(store), MOST_WAITING)
     except InputError as error:
         return Overview(problem=str(error))
     except OSError:
@@ -69,6 +77,30 @@ def overview(folder: Path) -> Overview:
         counts=", ".join(f"{n} {name}" for name, n in found.counts["status"].items() if n) or "no case",
         lacking=found.lacking,
         last_saved=f"{last.saved_at[:16].replace('T', ' ')} UTC, {last.case_id}" if last else "",
-        next_case="".join(f"{one.candidate.where} ({one.candidate.side}): {one.reason}" for one in wanted),
+        next_case="".join(f"{one.candidate.where} ({one.candidate.side}): {one.reason}" for one in wanted[:1]),
+        waiting=tuple(one.candidate.where for one in wanted),
+        cases=tuple(cases),
         mark=hashlib.sha256("\n".join(trained).encode()).hexdigest()[:MARK_DIGITS],
     )
+
+
+def words_of(case: CaseSummary) -> str:
+    """Return a case in one line, such as "left, draft, moderate, JIC C1, R1 and R2, readers differ"."""
+    grades = [grade_of(case, "steinberg"), f"JIC {grade_of(case, 'jic')}"]
+    parts = [case.side, case.status, *(grade for grade in grades if not grade.endswith("none"))]
+    parts += [" and ".join(case.reviewers), *(["readers differ"] if case.needs_adjudication else [])]
+    return ", ".join(part for part in parts if part)
+
+
+def listed(cases: Iterable[CaseSummary], words: str = "") -> list[CaseSummary]:
+    """Return the cases that say each of the words in their name or line, what waits for a reader first.
+
+    First come those in which readers differ, then flagged ones, drafts, approved and withdrawn ones; the newest first.
+    """
+    wanted = words.casefold().split()
+    found = [case for case in cases if all(word in f"{case.case_id} {words_of(case)}".casefold() for word in wanted)]
+    found.sort(key=lambda case: case.saved_at, reverse=True)
+    return sorted(found, key=lambda case: (not case.needs_adjudication, _ORDER.index(case.status)))
+
+
+_ORDER = ("flagged", "draft", "approved", "withdrawn")

@@ -8,7 +8,7 @@ from reviewed_hip import Hip
 from ONFHAssistLib.curation import layout
 from ONFHAssistLib.curation.case import save_case
 from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.overview import Overview, data_set_in, overview
+from ONFHAssistLib.curation.overview import Overview, data_set_in, listed, overview, words_of
 
 
 def test_counts_last_save_and_next_case_follow_what_is_saved(tmp_path):
@@ -26,6 +26,7 @@ def test_counts_last_save_and_next_case_follow_what_is_saved(tmp_path):
     second = overview(folder)
     assert (second.approved, second.counts) == (1, "1 approved, 1 draft")
     assert second.next_case.startswith(f"{draft} (left): ") and second.last_saved.endswith(draft)
+    assert second.waiting == (draft,) and first.waiting == ()
 
 
 def test_the_mark_changes_with_the_approved_cases_only(store):
@@ -44,3 +45,18 @@ def test_a_data_set_that_cannot_be_read_is_a_sentence(tmp_path):
     (folder / layout.MARKER).write_text("{")
     found = overview(folder)
     assert found.folder is None and found.problem.endswith("get it back from a copy.")
+
+
+def test_the_list_begins_with_what_waits_and_is_found_by_words(store, hip):
+    approved = store.save(hip.case()).stem
+    draft = store.save(Hip("left", seed=1).case("P2", status="draft")).stem
+    withdrawn = store.save(Hip(seed=2).case("P3")).stem
+    store.withdraw(withdrawn, "reader1", "fracture")
+    flagged = store.save(Hip("left", seed=3).case("P4", "reader2", status="flagged")).stem
+    settle = store.save(Hip(seed=4, lesion_mm=30.0).case("P5")).stem
+    store.save(Hip(seed=4, lesion_mm=4.0).case("P5", "reader2"))
+    cases = overview(store.folder).cases
+    assert [case.case_id for case in listed(cases)] == [settle, flagged, draft, approved, withdrawn]
+    assert words_of(listed(cases)[0]) == "right, approved, severe, reader1 and reader2, readers differ"
+    assert [case.case_id for case in listed(cases, "LEFT reader2")] == [flagged]
+    assert [case.case_id for case in listed(cases, draft[:6])] == [draft] and listed(cases, "nothing of it") == []

@@ -1,18 +1,33 @@
 """The interval of the ratio: calibrated on hips whose errors are known."""
 
 import json
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
+from reviewed_hip import RADIUS_MM, SOURCE, Hip
+
+from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.hip import HipMasks, Sphere
+from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.curation.export import export
+from ONFHAssistLib.curation.folder import create_store
+from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.imaging.read import read_study
 from ONFHAssistLib.models.bundle import load_bundle
+from Testing import hip_phantom
 from training import calibrate, label_real
-from training.calibrate import LOGITS, Case, Fit, fit
+from training.calibrate import LOGITS, Case, Fit, Outcome, fit
 from training.data import NO_DATA, VALIDATION_CASES, data_folder
 
 STEP = 0.004
@@ -106,7 +121,8 @@ def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
     shutil.copytree(resource_path("Bundles", "necrosis"), folder)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     bundle = load_bundle(folder)
-    calibrate.write(bundle, Fit(8, 10, {"12": 0.92}, 0.07), 0.4, "3 lesions of made-up patients")
+    outcome = Outcome(Fit(8, 10, {"12": 0.92}, 0.07), ("T1", "PD"), "3 lesions of made-up patients", {})
+    calibrate.write(bundle, outcome, 0.4)
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert {path.name for path in after if after[path] != before.get(path)} == {"metadata.json"}
     again = load_bundle(folder)
@@ -115,7 +131,7 @@ def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
         "possible": expit(-LOGITS[10]),
         "head_mm": 0.4,
         "coverage": 0.9,
-        "sequences": ["T1"],
+        "sequences": ["T1", "PD"],
         "measured_on": "3 lesions of made-up patients",
     }
     rest = json.loads(json.dumps(again.metadata))
@@ -152,3 +168,254 @@ def test_a_painted_hip_gives_nested_ratios_about_its_own():
     assert (np.diff(found.certain) <= 0).all() and found.certain[-1] < found.truth
     assert (found.possible[1:] >= found.possible[0]).all() and found.possible[-1] > found.truth
     assert found.certain[0] == found.possible[0]
+
+
+def covered(n: int, even: bool) -> float:
+    """Part of the hips of tomorrow that are held after a calibration with n, meaned over many; errors are normal."""
+    rng = np.random.default_rng(n)
+    shares = []
+    for _ in range(300):
+        found = fit([case("a", too_small_by=error) for error in rng.normal(0, 9, n)], even=even)
+        errors = rng.normal(0, 9, 1000)
+        shares.append(np.mean((errors <= found.outer) & (-errors <= found.inner)))
+    return float(np.mean(shares))
+
+
+def test_after_nine_hips_nine_of_ten_of_tomorrow_are_held():
+    """Where both probabilities lie equally far from even odds; the narrowest pair would hold eight of ten."""
+    assert covered(9, even=True) == pytest.approx(0.9, abs=0.015)
+    assert covered(9, even=False) < 0.84
+    found = fit([case("a", too_small_by=n) for n in range(9)], even=True)
+    assert found.inner == found.outer == 8
+
+
+LAYER_MM = 4.0
+"""Of the made-up hips: one layer of voxels."""
+LAYERS_MISSED = {"one": 1, "two": 2}
+"""By the reviewer's code: how many layers at the lower end of the necrosis the made-up network misses."""
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Networks that find a head unless the reviewer is "none"; towards the pole each layer is more by one logit.
+
+    What is one layer too small is held from the first of LOGITS above 1 on, 1.2; two layers from 2.1 on.
+    """
+
+    def segment(hip, anatomy, necrosis):
+        if hip.case.reviewer == "none":
+            return None
+        grid = hip.hip.volume
+        up_mm = grid.grid_ras()[..., 2]
+        lowest_mm = up_mm[hip.necrosis].min() if hip.necrosis.any() else RADIUS_MM * 2
+        logit = (up_mm - lowest_mm) / LAYER_MM - LAYERS_MISSED[hip.case.reviewer] + 0.01
+        probability = grid.like((expit(logit) * hip.head).astype(np.float32))
+        dead = grid.like(necrosis_above(probability, hip.head))
+        sphere = Sphere(hip.case.centre_ras_mm, hip.case.radius_mm)
+        return HipMasks("right", grid.like(hip.head), dead, sphere, probability=probability)
+
+    monkeypatch.setattr(calibrate, "segment", segment)
+    monkeypatch.setattr(calibrate, "_network", lambda folder: folder.name)
+    monkeypatch.setattr(calibrate, "run_jobs", lambda function, jobs: map(function, jobs))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return create_store(tmp_path / "Dataset101_Heads")
+
+
+def save(store, numbers, reviewer="one", sequence="T1", lesion_mm=16.0, **more):
+    """Save a hip each of the patients of these numbers."""
+    for n in numbers:
+        hip = Hip(seed=n, lesion_mm=lesion_mm)
+        store.save(hip.case(f"p{n}", reviewer, source=SOURCE | {"sequence": sequence}, **more))
+
+
+@pytest.fixture
+def bundles(tmp_path):
+    """A folder with a necrosis bundle that has no calibration yet, as one that was trained on."""
+    folder = tmp_path / "bundles" / "necrosis"
+    shutil.copytree(resource_path("Bundles", "necrosis"), folder)
+    rewrite(folder, lambda own: own.pop("calibration"))
+    return folder.parent
+
+
+def rewrite(folder, change):
+    path = folder / "configs/metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    change(metadata["onfh_assist"])
+    path.write_text(json.dumps(metadata), encoding="utf-8")
+
+
+def run(monkeypatch, *arguments):
+    """Run the command line; return the exit code."""
+    monkeypatch.setattr(sys, "argv", ["calibrate", *map(str, arguments)])
+    try:
+        calibrate.main()
+    except SystemExit as ended:
+        return ended.code
+    return 0
+
+
+def calibration(bundles):
+    return load_bundle(bundles / "necrosis").input.get("calibration")
+
+
+def test_a_network_is_calibrated_with_the_reviewed_hips_of_a_data_set(networks, store, bundles, monkeypatch, capsys):
+    save(store, range(10))
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    found = calibration(bundles)
+    assert (found["certain"], found["possible"]) == (pytest.approx(expit(1.2)), pytest.approx(expit(-1.2)))
+    assert (found["sequences"], found["head_mm"], found["coverage"]) == (["T1"], 0.5, 0.9)
+    assert found["measured_on"] == "reviewed hips of 10 patients of Dataset101_Heads: 10 with necrosis on T1"
+    said = capsys.readouterr().out
+    assert "hips of 10 patients" in said and "with few patients the interval may be too narrow" in said
+    assert '"held": {\n  "with necrosis on T1": 1.0\n }' in said and '"patients": 10' in said
+
+
+def test_an_export_calibrates_as_its_data_set_does(networks, store, bundles, monkeypatch, tmp_path):
+    save(store, range(9))
+    save(store, range(9, 12), lesion_mm=0)
+    exported = export(store, tmp_path / "exported", "monai", "status == approved and grade != none").folder
+    assert run(monkeypatch, "--data", exported, "--bundles", bundles) == 0
+    assert calibration(bundles)["possible"] == pytest.approx(expit(-1.2))
+
+
+def test_one_of_nineteen_hips_may_be_missed_and_none_of_ten(networks, store, bundles, monkeypatch):
+    save(store, range(9))
+    save(store, [9], "two")
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    assert calibration(bundles)["possible"] == pytest.approx(expit(-2.1))
+    save(store, range(10, 19))
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    assert calibration(bundles)["possible"] == pytest.approx(expit(-1.2))
+
+
+def test_patients_that_the_network_has_learned_from_do_not_calibrate_it(networks, store, bundles, monkeypatch, capsys):
+    save(store, range(9))
+    save(store, range(9, 12), "two")
+    learned = [case.patient for case in training_cases(store.folder)[1] if case.reviewer == "two"]
+    rewrite(bundles / "necrosis", lambda own: own.update(learned_from=seen(learned)))
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    found = calibration(bundles)
+    assert found["possible"] == pytest.approx(expit(-1.2)) and "of 9 patients" in found["measured_on"]
+    assert not any(patient in json.dumps(found) + capsys.readouterr().out for patient in learned)
+    everyone = [case.patient for case in training_cases(store.folder)[1]]
+    rewrite(bundles / "necrosis", lambda own: own.update(learned_from=seen(everyone)))
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 2
+    assert "have seen every patient of Dataset101_Heads" in capsys.readouterr().err
+
+
+def seen(patients):
+    return {"data_set": "D", "content": "c", "patients": patients}
+
+
+def test_what_can_not_count_is_left_out_and_said_so(networks, store, bundles, monkeypatch, capsys):
+    save(store, range(9))
+    save(store, [20], "two", reviewed_slices=(5, 6, 7))
+    save(store, [21], "none")
+    save(store, range(30, 33), "two", "STIR")
+    save(store, range(40, 50), "two", "unknown")
+    save(store, range(60, 62), "two", lesion_mm=0)
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    found = calibration(bundles)
+    assert found["possible"] == pytest.approx(expit(-1.2)) and found["sequences"] == ["T1"]
+    assert (
+        "Left out: 1 with slices that nobody has reviewed, 1 without a head that the networks find, "
+        "3 with necrosis on STIR, 10 with necrosis on unknown, 2 without necrosis on T1."
+    ) in capsys.readouterr().out
+
+
+def test_many_sound_hips_do_not_hide_missed_lesions(networks, store, bundles, monkeypatch):
+    """Of all 41 hips 39 would do, so two could be missed; of the 9 with necrosis it has to be all."""
+    save(store, range(7))
+    save(store, range(7, 9), "two")
+    save(store, range(9, 41), lesion_mm=0)
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    found = calibration(bundles)
+    assert found["possible"] == pytest.approx(expit(-2.1))
+    assert found["measured_on"].endswith("9 with necrosis on T1, 32 without necrosis on T1")
+
+
+def test_other_sequences_are_calibrated_too(networks, store, bundles, monkeypatch):
+    save(store, range(9), "one", "T1")
+    save(store, range(9, 18), "two", "STIR")
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    found = calibration(bundles)
+    assert found["sequences"] == ["STIR", "T1"] and found["possible"] == pytest.approx(expit(-2.1))
+
+
+def test_the_former_calibration_is_replaced_and_what_is_lost_is_told(networks, store, bundles, monkeypatch, capsys):
+    shutil.copytree(resource_path("Bundles", "necrosis"), bundles / "necrosis", dirs_exist_ok=True)
+    save(store, range(9), sequence="PD")
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    assert calibration(bundles)["sequences"] == ["PD"]
+    assert "on T1 there is no interval any more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("saved", "words"),
+    [
+        (
+            [(range(8), "one", "T1")],
+            r"\(8 with necrosis on T1\); it takes 9 with necrosis of one known sequence: approve",
+        ),
+        ([(range(5), "one", "T1"), (range(5, 10), "one", "STIR")], "5 with necrosis on STIR, 5 with necrosis on T1"),
+        ([(range(12), "one", "unknown")], "12 with necrosis on unknown"),
+        ([(range(12), "none", "T1")], "12 without a head that the networks find"),
+        ([], "holds no approved case"),
+    ],
+)
+def test_too_few_hips_end_in_one_sentence_and_change_nothing(
+    networks, store, bundles, monkeypatch, capsys, saved, words
+):
+    for numbers, reviewer, sequence in saved:
+        save(store, numbers, reviewer, sequence)
+    before = {path: path.read_bytes() for path in bundles.rglob("*") if path.is_file()}
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 2
+    assert {path: path.read_bytes() for path in bundles.rglob("*") if path.is_file()} == before
+    said = capsys.readouterr().err
+    assert re.search(words, said) and said.count("\n") == 1
+
+
+def test_a_folder_without_a_necrosis_bundle_leaves_the_shipped_one_alone(store, tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "--data", store.folder, "--bundles", tmp_path) == 2
+    assert f"There is no necrosis bundle in {tmp_path}" in capsys.readouterr().err
+    assert run(monkeypatch, "--data", store.folder, "--bundles", tmp_path / "nowhere") == 2
+
+
+def test_the_interval_then_appears_in_a_report_on_t1(networks, store, bundles, monkeypatch):
+    """With the shipped networks, on the sample study, whose left hip has a lesion."""
+    save(store, range(9))
+    assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
+    monkeypatch.setenv("ONFH_BUNDLES", str(bundles))
+    sample = read_study(resource_path("SampleData", "procedural_t1.nii.gz"))
+    result = analyse(sample, AnalysisOptions(sides=("left",)), models=open_models("cpu"))
+    low, high = result.hips[0].ratio_interval
+    assert sample.source["sequence"] == "T1" and 0 < low < result.hips[0].volume_ratio < high < 1
+    (necrosis,) = (model for model in result.models if model["name"] == "necrosis")
+    assert necrosis["interval_measured_on"].startswith("reviewed hips of 9 patients")
+
+
+def test_a_ct_goes_from_its_heads_centre_to_masks(monkeypatch, tmp_path, bundles):
+    """Solids with networks that read them, and that take a lesion for a little larger or smaller than it is."""
+    store = create_store(tmp_path / "Dataset102_Heads", modality="CT")
+    centre = (90.0, 0.0, 0.0)
+    for n in range(9):
+        image = hip_phantom.grid(hip_phantom.AXIAL, (2.0, 2.0, 4.0), (150, 150, 110), centre)
+        image = hip_phantom.add_hip(image, "right", centre)
+        offset = image.grid_ras() - np.array(centre)
+        head = np.linalg.norm(offset, axis=-1) < hip_phantom.RADIUS_MM
+        dead = np.linalg.norm(offset - hip_phantom.LESION_OFFSET, axis=-1) < hip_phantom.LESION_RADIUS_MM
+        masks = HipMasks("right", image.like(head), image.like(dead), Sphere(centre, hip_phantom.RADIUS_MM))
+        noise = np.random.default_rng(n).normal(0, 1, head.shape)
+        source = SOURCE | {"modality": "CT", "sequence": "CT", "plane": "axial"}
+        store.save(
+            ReviewedCase(f"p{n}", image.like(image.array + noise), masks, grade(masks), "r", "approved", source=source)
+        )
+    networks = {"anatomy": hip_phantom.anatomy_network(), "necrosis": hip_phantom.necrosis_network()}
+    monkeypatch.setattr(calibrate, "_network", lambda folder: networks[folder.name])
+    monkeypatch.setattr(calibrate, "run_jobs", lambda function, jobs: map(function, jobs))
+    outcome = calibrate.with_reviewed_cases(store.folder, *calibrate.find_bundles(bundles))
+    assert outcome.sequences == ("CT",) and outcome.found.held == {"with necrosis on CT": 1.0}
+    assert outcome.found.width < 0.05

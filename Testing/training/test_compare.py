@@ -162,11 +162,11 @@ def test_the_report_shows_the_ten_cases_that_changed_most(store, monkeypatch, tm
     monkeypatch.setattr(compare, "_open", lambda bundle, device: bundle.version)
     old_version = load_bundle("necrosis").version
 
-    def segment(hip, networks):
-        found = networks["necrosis"] != old_version
+    def segment(hip, anatomy, necrosis):
+        found = necrosis != old_version
         return masks_of(hip, necrosis=None if found else np.zeros_like(hip.necrosis))
 
-    monkeypatch.setattr(compare, "_segment", segment)
+    monkeypatch.setattr(compare, "segment", segment)
     monkeypatch.setattr(compare, "require_fit", lambda bundle, name: None)
     weights = dict(new.metadata["onfh_assist"]["sha256"])
     new.metadata["onfh_assist"]["sha256"] = weights | {"model.bin": "0" * 64}
@@ -191,8 +191,8 @@ def test_only_the_ten_that_changed_most_are_kept(store, monkeypatch):
     calls = iter(range(100))
     monkeypatch.setattr(
         compare,
-        "_segment",
-        lambda hip, networks: masks_of(hip, necrosis=hip.necrosis & bool(next(calls) % 2)),
+        "segment",
+        lambda hip, *networks: masks_of(hip, necrosis=hip.necrosis & bool(next(calls) % 2)),
     )
     old, new = load_bundle("necrosis"), load_bundle("anatomy")
     outcome, shown = compare.compare(old, new, store.folder)
