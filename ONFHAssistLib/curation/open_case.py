@@ -62,6 +62,11 @@ class OpenCase:
         return open_store(Path(self.folder)).masks(self.name, number)
 
 
+def only_one_hip(opened: OpenCase) -> str:
+    """Say that a case is one hip, to somebody who wants to segment the other one in its image."""
+    return f"The case {opened.name} is the {opened.side} hip only; open the whole image to segment the other one."
+
+
 def open_case(folder: Path, name: str, reviewer: str = "", independent: bool = False) -> tuple[OpenCase, ReviewedCase]:
     """Open a case of a data set again.
 

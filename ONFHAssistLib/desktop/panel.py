@@ -1,6 +1,7 @@
 """The panel: connects what its parts do with what the others have to hear of it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -9,8 +10,11 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.curation.open_case import open_case
 from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.desktop.baseline import Baseline
+from ONFHAssistLib.desktop.busy import while_busy
+from ONFHAssistLib.desktop.case_card import CaseCard
 from ONFHAssistLib.desktop.editor import Editor
 from ONFHAssistLib.desktop.export import Export
 from ONFHAssistLib.desktop.guard import guarded
@@ -18,6 +22,7 @@ from ONFHAssistLib.desktop.hips import HipCards
 from ONFHAssistLib.desktop.keys import Keys
 from ONFHAssistLib.desktop.placing import Placing
 from ONFHAssistLib.desktop.preflight_panel import PreflightPanel
+from ONFHAssistLib.desktop.reviewed import ReviewedSlices
 from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.desktop.sign_off import SignOffForm
 from ONFHAssistLib.desktop.slices import Slices
@@ -59,7 +64,9 @@ class Panel:
         self._form = SignOffForm(ui, self.review)
         self._export = Export(ui, self.review, session.require_packages)
         self._preflight = PreflightPanel(ui)
-        self._training = TrainingData(ui)
+        self._training = TrainingData(ui, self.open_case, session.restart_worker)
+        self._reviewed = ReviewedSlices(ui, self._slice_in_view, self._refresh_slices, self.tell)
+        self._case = CaseCard(ui, self.refresh, self.tell)
         self._form.on_saved = self._training.look
         self._baseline = Baseline(ui, session.review)
         self._keys = Keys(
@@ -67,6 +74,7 @@ class Panel:
                 "[": lambda: self.step(-1),
                 "]": lambda: self.step(1),
                 "H": ui.masksCheckBox.toggle,
+                "R": self._reviewed.turn,
                 "Ctrl+Z": self.undo,
                 "Ctrl+Y": self.redo,
             }
@@ -135,6 +143,22 @@ class Panel:
         self._show_study(volume)
         return True
 
+    def open_case(self, folder: Path, name: str, independent: bool) -> None:
+        """Open a case of a data set again; raises InputError where that is not possible.
+
+        Where it is open already, with corrections that are not saved, the reader is led back to them.
+        """
+        review = self.session.review_of_case(name, independent)
+        if review is None or not review.unsaved:
+            if not self.may_leave(can_stay=True, lost=False):
+                return
+            reviewer = self.ui.reviewerEdit.text.strip()
+            opened, case = while_busy(lambda: open_case(folder, name, reviewer, independent))
+            review = self.session.begin_case(opened, case)
+        self._placing.stop()
+        self._show_study(review.volume_node)
+        self.ui.volumeSelector.setCurrentNode(review.volume_node)
+
     def may_leave(self, can_stay: bool, lost: bool) -> bool:
         """Ask about a review that is not saved; return whether to go on."""
         review = self.review()
@@ -169,7 +193,8 @@ class Panel:
 
     def _show_study(self, volume: Any) -> None:
         self.volume, self.side = volume, None
-        self._look = look_at(volume)
+        review = self.review()
+        self._look = look_at(volume, review.result.source if review and review.opened else None)
         if self._look.usable:
             self.session.warm_up()
         self.open()
@@ -255,14 +280,19 @@ class Panel:
         review, ui = self.review(), self.ui
         for section in SECTIONS:
             getattr(ui, f"{section}Section").enabled = review is not None
-        for part in (self._cards, self._slices, self._map, self._placing):
+        for part in (self._cards, self._slices, self._reviewed, self._map, self._placing):
             part.show(review, self.side)
         self._form.show(review)
+        self._case.show(review)
         self._baseline.show(review, self._baseline_node)
         ui.undoButton.enabled = review is not None and review.can_undo
         ui.redoButton.enabled = review is not None and review.can_redo
         changed = review is not None and self.side in review.sides and review.changed(self.side)
         ui.resetSliceButton.enabled = ui.resetHipButton.enabled = changed
+
+    def _refresh_slices(self) -> None:
+        self.refresh()
+        self._slices.mark(self._slice_in_view())
 
     @guarded
     def arrange(self) -> None:

@@ -12,6 +12,8 @@ from slicer.i18n import tr as _
 from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Side, StudyResult
+from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.desktop import install
 from ONFHAssistLib.desktop.baseline import REVIEWED
 from ONFHAssistLib.desktop.guard import guarded
@@ -20,6 +22,8 @@ from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.desktop.study import read
 from ONFHAssistLib.scene.nodes import review_nodes
 from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
+from ONFHAssistLib.scene.volumes import add_volume
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
 
 
@@ -52,6 +56,22 @@ class Session:
             return None
         return next((r for r in self.reviews if r.volume_node is volume_node and not r.closed), None)
 
+    def review_of_case(self, name: str, independent: bool) -> Review | None:
+        """Return the open review of a case of a data set; None where it is not open, or in the other way."""
+        found = (r for r in self.reviews if not r.closed and r.opened and r.opened.name == name)
+        return next((review for review in found if review.opened.independent == independent), None)
+
+    def begin_case(self, opened: OpenCase, case: ReviewedCase) -> Review:
+        """Put a case of a data set into the scene; an earlier opening of it, with nothing unsaved, makes room."""
+        earlier = self.review_of_case(opened.name, opened.independent)
+        if earlier is not None and not earlier.unsaved:
+            earlier.remove()
+            slicer.mrmlScene.RemoveNode(earlier.volume_node)
+        node = add_volume(slicer.mrmlScene, study_of_case(case).volume, opened.name)
+        review = begin_case(slicer.mrmlScene, node, opened, case)
+        self._adopt(review)
+        return review
+
     def restore(self) -> None:
         """Take up the reviews that the scene keeps."""
         for review in Review.restore(slicer.mrmlScene, self.reviews):
@@ -71,11 +91,15 @@ class Session:
         """
         if not self.run.idle:
             raise InputError(_("An analysis is running; wait for it, or cancel it."))
-        study = read(volume_node)
+        review = self.review(volume_node)
+        opened = review.opened if review else None
+        if opened and seed and seed.side != opened.side:
+            raise InputError(only_one_hip(opened))
+        study = read(volume_node, review.result.source if opened else None)
         self.require_packages()
-        one = seed is not None and self.review(volume_node) is not None
+        one = seed is not None and review is not None
         options = AnalysisOptions(
-            sides=(seed.side,) if one else SIDES,
+            sides=(seed.side,) if one else (opened.side,) if opened else SIDES,
             heads=(seed,) if seed else (),
             device=read_settings().device,
         )
@@ -92,6 +116,12 @@ class Session:
         import slicer.packaging
 
         install.ensure(slicer.packaging, device=read_settings().device)
+
+    def restart_worker(self) -> None:
+        """Let the next analysis take the networks that are in use now; raises InputError while one is running."""
+        if not self.run.idle:
+            raise InputError(_("An analysis is running; wait for it, or cancel it."))
+        self._worker.close()
 
     def drop_orphan(self) -> None:
         """Stop the analysis if its volume has left the scene."""
@@ -118,9 +148,11 @@ class Session:
         else:
             if volume_node.GetScene() is None:
                 raise InputError(_("The volume was removed while it was analysed; load it again."))
+            opened = None
             if review is not None:
+                opened = review.opened
                 review.close()
-            review = Review.begin(slicer.mrmlScene, volume_node, result)
+            review = Review.begin(slicer.mrmlScene, volume_node, result, opened=opened)
             self._adopt(review)
         # In a turn of its own: what builds the nodes, and what fills panel and views, stay below 0.1 s each.
         qt.QTimer.singleShot(0, lambda: self._shown(review, seed.side if seed else None))

@@ -1,6 +1,7 @@
 """Sign-off: who has looked at the hips and what has become of them, saved as cases in the folder of the settings."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -41,6 +42,7 @@ class SignOffForm:
             field.connect("editingFinished()", self.keep)
         ui.saveButton.connect("clicked()", self.save)
         self._shown: Review | None = None
+        ui.reviewerEdit.text = read_settings().reviewer
 
     def tell(self, sentence: str) -> None:
         """Show a sentence below the form."""
@@ -53,7 +55,7 @@ class SignOffForm:
             (self._ui.reviewerEdit, _("Reviewer (a code, not a name):")),
             (self._ui.patientEdit, _("Patient (a code, the same for all studies of a patient):")),
         ):
-            if not field.text.strip():
+            if field.enabled and not field.text.strip():
                 field.text = qt.QInputDialog.getText(slicer.util.mainWindow(), "ONFHAssist", question)
 
     def show(self, review: Review | None) -> None:
@@ -69,7 +71,12 @@ class SignOffForm:
             box.setCurrentIndex(STATUSES.index(one.status))
         self._ui.reviewerEdit.text = read_settings().reviewer
         self._ui.commentEdit.text = next((one.comment for one in signed if one.comment), "")
+        opened = review is not None and review.opened is not None
         self._ui.patientEdit.text = review.result.patient.get("id", "") if review else ""
+        self._ui.patientEdit.enabled = not opened
+        self._ui.patientEdit.placeholderText = (
+            _("That of the case") if opened else _("The same for all studies of a patient")
+        )
 
     def keep(self) -> None:
         """Keep what is in the form with the review, so that it is there again with the scene."""
@@ -92,7 +99,8 @@ class SignOffForm:
         graded = [side for side in review.sides if review.hip(side).status == "graded"]
         if not graded:
             raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
-        folder, patient = read_settings().folder, self._ui.patientEdit.text.strip()
+        opened, patient = review.opened, self._ui.patientEdit.text.strip()
+        folder = Path(opened.folder) if opened else read_settings().folder
         cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
         while_busy(lambda: [save_case(case, folder) for case in cases])
         for case in cases:

@@ -10,7 +10,16 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ONFHAssistLib.core.hip import Side
 from ONFHAssistLib.desktop.layout import PLOT_VIEW, plot_view
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.scene.tables import HEAD, NECROSIS, POSITION, UNCERTAIN, hip_table, row_of_slice, slice_of_row
+from ONFHAssistLib.scene.tables import (
+    HEAD,
+    NECROSIS,
+    POSITION,
+    REVIEWED,
+    UNCERTAIN,
+    hip_table,
+    row_of_slice,
+    slice_of_row,
+)
 from ONFHAssistLib.scene.views import current_slice, next_slice
 
 FOR_LATER = (POSITION, NECROSIS, HEAD)
@@ -42,8 +51,8 @@ class Slices:
             self._node = table
             self._table.setMRMLTableNode(table)
             self._writing = False
-            if table:
-                self._hide_columns(table)
+        if table:
+            self._hide_columns(table)
         self._show_plot(nodes.chart if nodes else None)
 
     def mark(self, index: int | None) -> None:
@@ -94,6 +103,8 @@ class Slices:
         values = table.GetTable()
         for n in range(values.GetNumberOfColumns()):
             column = values.GetColumn(n)
-            unknown = column.GetName() == UNCERTAIN and np.isnan(vtk_to_numpy(column)).all()
-            self._table.setColumnHidden(n, column.GetName() in FOR_LATER or bool(unknown))
+            name = column.GetName()
+            unknown = name == UNCERTAIN and np.isnan(vtk_to_numpy(column)).all()
+            unmarked = name == REVIEWED and not any(column.GetValue(row) for row in range(column.GetNumberOfValues()))
+            self._table.setColumnHidden(n, name in FOR_LATER or bool(unknown) or unmarked)
         self._table.resizeColumnsToContents()

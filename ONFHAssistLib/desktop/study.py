@@ -1,6 +1,7 @@
 """A volume of the scene as a study: what is known of it, and what can be said of it before it is analysed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,15 +49,21 @@ class Look:
         return f"{self.kind}, {found if seen else _('no hip graded')}."
 
 
-def read(node: Any) -> Study:
-    """Return a volume node as a study, with its DICOM header if Slicer's database has it; raises InputError."""
-    return study_from_node(node, dicom_header(node))
+def read(node: Any, known: Mapping[str, Any] | None = None) -> Study:
+    """Return a volume node as a study; raises InputError where it is none.
+
+    Args:
+        node: vtkMRMLScalarVolumeNode; its DICOM header counts if Slicer's database has it.
+        known: `Study.source`, where it need not be guessed from the image: that of a case of the data set.
+    """
+    study = study_from_node(node, dicom_header(node))
+    return study if known is None else replace(study, source=dict(known))
 
 
-def look_at(node: Any) -> Look:
-    """Say what is seen in a volume node, None included."""
+def look_at(node: Any, known: Mapping[str, Any] | None = None) -> Look:
+    """Say what is seen in a volume node, None included; ``known``: see `read`."""
     try:
-        study = read(node)
+        study = read(node, known)
         notices = (*study.notices, *check_image(study))
     except InputError as error:
         return Look(str(error))

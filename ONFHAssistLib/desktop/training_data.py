@@ -1,7 +1,8 @@
-"""The section "Training data": what the data set holds and lacks, which case is next, and a training on it."""
+"""The section "Training data": what the data set holds and lacks, its cases, a training on it, and its networks."""
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import qt
@@ -9,7 +10,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.curation.overview import Overview, overview
+from ONFHAssistLib.desktop.case_list import CaseList, OpenCase
 from ONFHAssistLib.desktop.guard import guarded, unexpected
+from ONFHAssistLib.desktop.networks import Networks
 from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
 
@@ -22,16 +25,27 @@ FOLLOW_MS = 500
 class TrainingData:
     """Looks at the data set when the section is opened and when a case was saved; starts and follows a training."""
 
-    def __init__(self, ui: Any, tuning: FineTune | None = None) -> None:
-        """Wire the section; nothing is looked at yet. ``tuning``: a new one if None."""
+    def __init__(
+        self, ui: Any, open_case: OpenCase, restart_worker: Callable[[], None], tuning: FineTune | None = None
+    ) -> None:
+        """Wire the section; nothing is looked at yet.
+
+        Args:
+            ui: the panel's widgets.
+            open_case: see `CaseList`.
+            restart_worker: see `Networks`.
+            tuning: a new one if None.
+        """
         self._ui = ui
+        self._cases, self._networks = CaseList(ui, open_case), Networks(ui, restart_worker)
+        self._cases.on_withdrawn = self.look
         self._tuning = tuning or FineTune(slicer.util.startupEnvironment())
         self._found = Overview()
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
         self._again = False
         self._looking, self._following = _timer(LOOK_MS, self._look_on), _timer(FOLLOW_MS, self._follow)
-        ui.trainingSection.connect("toggled(bool)", lambda _open: self.look())
+        ui.trainingSection.connect("toggled(bool)", self._toggled)
         ui.fineTuneButton.connect("clicked()", self.start_or_cancel)
         self._show()
 
@@ -68,6 +82,11 @@ class TrainingData:
             self._following.start()
         self._show()
 
+    def _toggled(self, is_open: bool) -> None:
+        if is_open:
+            self._networks.show()
+            self.look()
+
     def _read(self, folder: Any) -> None:
         try:
             self._found, self._error = overview(folder), None
@@ -85,6 +104,7 @@ class TrainingData:
             return
         if self._error is not None:
             self._found = Overview(problem=unexpected(self._error))
+        self._cases.show(self._found)
         self._show()
 
     def _follow(self) -> None:

@@ -14,7 +14,7 @@ from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import PlaneArcs, measure_near
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import ReviewedCase, same_grid
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, automatic_of
@@ -277,9 +277,11 @@ class Review:
         """Take a hip that was segmented anew, from a `HeadSeed`, for the automatic one; can be undone.
 
         Raises:
-            InputError: it was not segmented; the sentence has the reason.
+            InputError: it was not segmented, the sentence has the reason; or a case of the other hip is under review.
         """
         self.update()
+        if self.opened and self.opened.side != side:
+            raise InputError(only_one_hip(self.opened))
         hip = next((hip for hip in found.hips if hip.side == side), None)
         masks = next((masks for masks in found.masks if masks.side == side), None)
         if hip is None or masks is None:

@@ -1,0 +1,76 @@
+"""The section of a case of the data set that is under review: what became of it, and what others have drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.desktop.busy import while_busy
+from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.scene.review import Review
+
+
+class CaseCard:
+    """Shown where the review is of a case; draws other readings over the images, and takes one over."""
+
+    def __init__(self, ui: Any, refresh: Callable[[], None], tell: Callable[[str], None]) -> None:
+        """``refresh`` writes the numbers anew, ``tell`` says what went wrong."""
+        self._ui, self._refresh, self.tell = ui, refresh, tell
+        self._review: Review | None = None
+        ui.readingBox.connect("activated(int)", self.compare)
+        ui.takeOverButton.connect("clicked()", self.take_over)
+
+    def show(self, review: Review | None) -> None:
+        """Fill the section when another review is chosen."""
+        if review is self._review:
+            return
+        self._review, ui = review, self._ui
+        opened = review.opened if review else None
+        ui.caseSection.setVisible(opened is not None)
+        ui.takeOverButton.enabled = False
+        if opened is None:
+            return
+        ui.caseLabel.text = _told(opened)
+        ui.readingBox.clear()
+        ui.readingBox.addItem(_("nothing"))
+        ui.readingBox.addItems([reading.words for reading in opened.readings])
+        for part in (ui.readingBox, ui.readingCaption, ui.takeOverButton):
+            part.setVisible(bool(opened.readings))
+        ui.caseHistoryLabel.text = "\n".join(opened.history)
+        ui.caseHistoryLabel.setVisible(bool(opened.history))
+
+    @guarded
+    def compare(self, row: int) -> None:
+        """Draw the reading in this row of the list; the first row is nothing."""
+        review = self._review
+        masks = None
+        if row > 0:
+            reading = review.opened.readings[row - 1]
+            masks = while_busy(lambda: review.opened.masks(reading.number))
+        review.show_reading(review.opened.side, masks)
+        self._ui.takeOverButton.enabled = row > 0
+
+    @guarded
+    def take_over(self) -> None:
+        """Take the reading that is drawn."""
+        review = self._review
+        reading = review.opened.readings[self._ui.readingBox.currentIndex - 1]
+        masks = while_busy(lambda: review.opened.masks(reading.number))
+        review.take_over(review.opened.side, masks, reading.words.partition(",")[0])
+        self._refresh()
+
+
+def _told(opened: OpenCase) -> str:
+    side = _("right hip") if opened.side == "right" else _("left hip")
+    if opened.independent:
+        rest = _("Read anew: what others have drawn is hidden.")
+    elif opened.differ:
+        rest = _("Readers differ: compare them; your approval settles it.")
+    elif len(opened.readers) > 1:
+        rest = _("Drawn by {readers}; your approval settles it.").format(readers=", ".join(opened.readers))
+    else:
+        rest = _("Drawn by {readers}; another reader's approval takes the place of theirs.").format(
+            readers=opened.readers[0]
+        )
+    return f"{opened.name}, {side}. {rest}"

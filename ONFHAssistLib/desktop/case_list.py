@@ -1,0 +1,129 @@
+"""The cases of the data set as a list: one is opened again, read anew by a second reader, or withdrawn."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.overview import Overview, listed, words_of
+from ONFHAssistLib.desktop.busy import while_busy
+from ONFHAssistLib.desktop.guard import guarded
+
+MOST_LISTED = 200
+"""More cases are found by words, not by scrolling."""
+
+OpenCase = Callable[[Path, str, bool], None]
+"""Opens a case: the data set's folder, the case's name, whether it is read independently."""
+
+
+class CaseList:
+    """Filter, list and buttons; the cases come from `show`.
+
+    Attributes:
+        on_withdrawn: called when a case was withdrawn.
+    """
+
+    def __init__(self, ui: Any, open_case: OpenCase) -> None:
+        """Wire the widgets."""
+        self.on_withdrawn: Callable[[], None] = lambda: None
+        self._ui, self._open_case = ui, open_case
+        self._found = Overview()
+        self._names: list[str] = []
+        self._last = ""
+        ui.caseFilterEdit.connect("textChanged(QString)", lambda _text: self._fill())
+        ui.caseList.connect("itemSelectionChanged()", self._show_buttons)
+        ui.caseList.connect("itemDoubleClicked(QListWidgetItem*)", lambda _item: self.open_chosen())
+        for button, action in (
+            (ui.openCaseButton, self.open_chosen),
+            (ui.independentButton, self.read_anew),
+            (ui.withdrawButton, self.withdraw),
+            (ui.nextCaseButton, self.open_next),
+            (ui.followingCaseButton, self.open_next),
+        ):
+            button.connect("clicked()", action)
+        self._fill()
+
+    def tell(self, sentence: str) -> None:
+        """Show a sentence below the buttons."""
+        self._ui.caseListLabel.text = sentence
+        self._ui.caseListLabel.setVisible(bool(sentence))
+
+    def show(self, found: Overview) -> None:
+        """List the cases of a data set."""
+        self._found = found
+        self._fill()
+
+    @guarded
+    def open_chosen(self) -> None:
+        """Open the case chosen as it was left, with what others have drawn."""
+        self._open(self._chosen(), independent=False)
+
+    @guarded
+    def read_anew(self) -> None:
+        """Open the case chosen for a second reading, which sees nothing of the first."""
+        self._open(self._chosen(), independent=True)
+
+    @guarded
+    def open_next(self) -> None:
+        """Open the case that is most worth a look, other than the one that was opened last."""
+        following = next((name for name in self._found.waiting if name != self._last), None)
+        if following is None:
+            raise InputError(_("No other case of the data set waits for a reader."))
+        self._open(following, independent=False)
+
+    @guarded
+    def withdraw(self) -> None:
+        """Ask why, and take the case chosen out of the training."""
+        name = self._chosen()
+        reviewer = self._ui.reviewerEdit.text.strip() or _ask(_("Reviewer (a code, not a name):"))
+        why = _ask(_("Why is {case} withdrawn? Do not name the patient.").format(case=name))
+        if not why:
+            return
+        folder = self._found.folder
+        while_busy(lambda: open_store(folder).withdraw(name, reviewer, why))
+        self.tell(_("{case} is withdrawn; it is not trained with any more.").format(case=name))
+        self.on_withdrawn()
+
+    def _open(self, name: str, independent: bool) -> None:
+        self.tell("")
+        self._open_case(self._found.folder, name, independent)
+        self._last = name
+
+    def _chosen(self) -> str:
+        row = self._ui.caseList.currentRow
+        if not 0 <= row < len(self._names):
+            raise InputError(_("No case is chosen; click on one in the list."))
+        return self._names[row]
+
+    def _fill(self) -> None:
+        box, before = self._ui.caseList, self._names
+        row = box.currentRow
+        chosen = before[row] if 0 <= row < len(before) else None
+        cases = listed(self._found.cases, self._ui.caseFilterEdit.text)
+        more = len(cases) - MOST_LISTED
+        self._names = [case.case_id for case in cases[:MOST_LISTED]]
+        box.clear()
+        box.addItems([f"{case.case_id}\n    {words_of(case)}" for case in cases[:MOST_LISTED]])
+        if more > 0:
+            box.addItem(_("{n} more: find them by words").format(n=more))
+        if chosen in self._names:
+            box.setCurrentRow(self._names.index(chosen))
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        ui = self._ui
+        chosen = 0 <= ui.caseList.currentRow < len(self._names)
+        for button in (ui.openCaseButton, ui.independentButton, ui.withdrawButton):
+            button.enabled = chosen
+        ui.nextCaseButton.enabled = ui.followingCaseButton.enabled = bool(self._found.waiting)
+        for widget in (ui.caseFilterEdit, ui.caseList):
+            widget.setVisible(bool(self._found.cases))
+
+
+def _ask(question: str) -> str:
+    return (qt.QInputDialog.getText(slicer.util.mainWindow(), "ONFHAssist", question) or "").strip()

@@ -1,0 +1,53 @@
+"""Which slices the reader stands for: the others are not trained with."""
+
+from collections.abc import Callable
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.scene.review import Review
+
+
+class ReviewedSlices:
+    """The line below the table of slices."""
+
+    def __init__(
+        self, ui: Any, in_view: Callable[[], int | None], refresh: Callable[[], None], tell: Callable[[str], None]
+    ) -> None:
+        """``in_view`` returns the index of the slice in view, ``refresh`` writes the table anew; ``tell``: see `guarded`."""
+        self._ui, self._in_view, self._refresh, self.tell = ui, in_view, refresh, tell
+        self._review: Review | None = None
+        self._side: Side | None = None
+        ui.reviewedButton.connect("clicked()", self.turn)
+        ui.allReviewedButton.connect("clicked()", self.all)
+
+    def show(self, review: Review | None, side: Side | None) -> None:
+        """Tell how many slices of a hip are marked."""
+        known = review is not None and side in review.sides and review.hip(side).status == "graded"
+        self._review, self._side = (review, side) if known else (None, None)
+        marked = review.reviewed(side) if known else None
+        self._ui.reviewedButton.enabled = known
+        self._ui.allReviewedButton.enabled = marked is not None
+        text = _("All slices count as reviewed.") if known else ""
+        if marked is not None:
+            slices = [s.index for s in review.hip(side).slices]
+            text = _("{n} of {all} slices reviewed; only these are trained with.").format(
+                n=sum(index in marked for index in slices), all=len(slices)
+            )
+        self._ui.reviewedLabel.text = text
+
+    @guarded
+    def turn(self) -> None:
+        """Mark the slice in view, or take its mark away."""
+        index = self._in_view()
+        if self._review is not None and index is not None:
+            self._review.turn_reviewed(self._side, index)
+            self._refresh()
+
+    @guarded
+    def all(self) -> None:
+        """Let all slices count."""
+        self._review.set_reviewed(self._side, None)
+        self._refresh()

@@ -1,0 +1,307 @@
+"""Cases of the data set in the panel: opened again, read anew, compared, settled, withdrawn; slices that count."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import slicer
+from module_parts import add_study, analysed, half_necrosis, made
+
+from ONFHAssistLib.curation.case import save_case
+from ONFHAssistLib.curation.check import check
+from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.overview import data_set_in
+
+
+@pytest.fixture
+def cases(host, tmp_path):
+    """The folder of the cases, as set on the settings page."""
+    slicer.app.userSettings().setValue("ONFHAssist/CaseFolder", str(tmp_path / "cases"))
+    slicer.app.userSettings().setValue("ONFHAssist/Reviewer", "R07")
+    return tmp_path / "cases"
+
+
+def erase_half(host, review, side):
+    """Erase half of a hip's necrosis, as a tool of the editor does."""
+    mask = half_necrosis(review, side)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        mask.astype(np.uint8), review.segmentation_node, review.segment_id(side, "necrosis"), review.volume_node
+    )
+    host.wait_for(lambda: np.array_equal(review.masks(side).necrosis.array, mask), 1.0)
+
+
+@pytest.fixture
+def data_set(host, widget, worker, cases):
+    """A data set with both hips of a patient: R01 has corrected and approved the right one, the left is a draft."""
+    review = analysed(host, widget, worker, *add_study(host))
+    erase_half(host, review, "right")
+    host.type(widget.ui.reviewerEdit, "R01")
+    host.type(widget.ui.patientEdit, "P-1")
+    host.choose(widget.ui.rightStatusBox, "Right: approved")
+    host.click(widget.ui.saveButton)
+    assert "Saved both hips" in widget.ui.savedLabel.text
+    host.close_scene()
+    return open_store(data_set_in(cases))
+
+
+def become(host, widget, reviewer):
+    """Another reader sits down."""
+    slicer.app.userSettings().setValue("ONFHAssist/Reviewer", reviewer)
+    widget.ui.reviewerEdit.text = reviewer
+
+
+def listed(host, widget):
+    """Open the section; return what the list shows."""
+    if widget.ui.trainingSection.collapsed:
+        host.click(widget.ui.trainingSection)
+    host.wait_for(lambda: widget.ui.caseList.count, what="the list")
+    return [widget.ui.caseList.item(row).text() for row in range(widget.ui.caseList.count)]
+
+
+def choose(host, widget, text):
+    """Click on the line that holds a text."""
+    lines = listed(host, widget)
+    widget.ui.caseList.setCurrentRow(next(n for n, line in enumerate(lines) if text in line))
+
+
+def opened(host, widget, text, button="openCaseButton"):
+    """Open a case; return its review."""
+    choose(host, widget, text)
+    host.click(getattr(widget.ui, button))
+    assert not widget.ui.caseListLabel.visible, widget.ui.caseListLabel.text
+    host.spin()
+    return widget.panel.review()
+
+
+def test_the_list_shows_what_waits_first_and_is_found_by_words(host, widget, data_set):
+    lines = listed(host, widget)
+    assert ["left, draft" in lines[0], "right, approved" in lines[1], len(lines)] == [True, True, 2]
+    host.type(widget.ui.caseFilterEdit, "approved R01")
+    (line,) = listed(host, widget)
+    assert "right" in line
+    host.type(widget.ui.caseFilterEdit, "")
+    host.picture(widget.ui.trainingSection, "case_list")
+
+
+def test_a_case_is_opened_corrected_and_saved_as_a_further_version(host, widget, data_set):
+    become(host, widget, "R01")
+    review = opened(host, widget, "right, approved")
+    ui = widget.ui
+    assert review.opened.name == ui.volumeSelector.currentNode().GetName()
+    assert ui.caseSection.visible and "right hip. Drawn by R01" in ui.caseLabel.text
+    assert not ui.patientEdit.enabled and ui.rightStatusBox.currentText == "Right: approved"
+    assert not ui.leftStatusBox.enabled and "not analysed" in ui.leftCard.text
+    host.picture(ui.ONFHAssist, "case_open")
+    erase_half(host, review, "right")
+    host.click(ui.saveButton)
+    assert "Saved one hip" in ui.savedLabel.text and not review.unsaved
+    record = data_set.record(review.opened.name)
+    assert [entry["reviewer"] for entry in record["versions"]] == ["R01", "R01"] and check(data_set) == ()
+    assert record["versions"][1]["models"] == record["versions"][0]["models"] != []
+
+
+def test_a_second_reader_reads_anew_and_a_third_settles_it(host, widget, data_set):
+    ui = widget.ui
+    become(host, widget, "R02")
+    second = opened(host, widget, "right, approved", "independentButton")
+    assert "Read anew" in ui.caseLabel.text and not ui.readingBox.visible and not ui.caseHistoryLabel.visible
+    assert not second.changed("right") and ui.rightStatusBox.currentText == "Right: draft"
+    host.choose(ui.rightStatusBox, "Right: approved")
+    host.click(ui.saveButton)
+    host.wait_for(lambda: any("readers differ" in line for line in listed(host, widget)), what="the difference")
+
+    become(host, widget, "R03")
+    review = opened(host, widget, "readers differ")
+    assert review is not second and "Readers differ" in ui.caseLabel.text
+    assert [ui.readingBox.itemText(n).split(",")[0] for n in range(ui.readingBox.count)][:3] == [
+        "nothing",
+        "R01",
+        "R02",
+    ]
+    assert "R02" in ui.caseHistoryLabel.text and not ui.takeOverButton.enabled
+    before = review.masks("right").necrosis.array.sum()
+    theirs = second.masks("right").necrosis.array.sum()
+    host.choose(ui.readingBox, ui.readingBox.itemText(2))
+    assert ui.takeOverButton.enabled and not review.unsaved
+    host.picture(ui.ONFHAssist, "case_adjudicated")
+    host.click(ui.takeOverButton)
+    assert review.masks("right").necrosis.array.sum() == theirs != before and review.unsaved
+    widget.panel.undo()
+    assert review.masks("right").necrosis.array.sum() == before and "taken over from R02" in ui.statusLabel.text
+    widget.panel.redo()
+    host.choose(ui.rightStatusBox, "Right: approved")
+    host.click(ui.saveButton)
+    record = data_set.record(review.opened.name)
+    assert record["versions"][-1]["adjudicates"] and not record["needs_adjudication"]
+    host.wait_for(lambda: not any("readers differ" in line for line in listed(host, widget)))
+
+
+def test_the_next_case_is_one_click_away(host, widget, data_set):
+    listed(host, widget)
+    host.click(widget.ui.nextCaseButton)
+    host.spin()
+    first = widget.panel.review()
+    assert first.opened.side == "left" and widget.ui.leftStatusBox.enabled
+    host.choose(widget.ui.leftStatusBox, "Left: approved")
+    host.click(widget.ui.saveButton)
+    host.wait_for(lambda: "2 approved" in widget.ui.trainingLabel.text)
+    assert not widget.ui.followingCaseButton.enabled
+
+
+def test_unsaved_corrections_of_a_case_are_not_lost_by_opening_it_again(host, widget, data_set):
+    become(host, widget, "R01")
+    review = opened(host, widget, "right, approved")
+    erase_half(host, review, "right")
+    mask = review.masks("right").necrosis.array
+    assert opened(host, widget, "right, approved") is review
+    host.dialogs.expect("Save it now?", "No")
+    other = opened(host, widget, "left, draft")
+    assert other.opened.side == "left" and review.unsaved
+    assert opened(host, widget, "right, approved") is review
+    assert np.array_equal(review.masks("right").necrosis.array, mask)
+
+
+def test_a_case_opened_twice_is_there_once(host, widget, data_set):
+    first = opened(host, widget, "right, approved")
+    second = opened(host, widget, "right, approved")
+    assert first.closed and second is not first
+    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 1
+
+
+def test_a_case_is_analysed_again_by_the_networks_and_stays_the_case(host, widget, worker, data_set):
+    become(host, widget, "R01")
+    review = opened(host, widget, "right, approved")
+    host.dialogs.expect("replaced by a new automatic result", "OK")
+    host.click(widget.ui.analyseButton)
+    study, options = worker.asked[-1]
+    assert options.sides == ("right",) and study.volume.array.shape == review.result.volume.array.shape
+    automatic = review.result.masks[0]
+    newer = ({"name": "necrosis", "version": "0.3.0", "sha256": 64 * "b", "engine": "none", "device": "CPU"},)
+    worker.finish(dataclasses.replace(review.result, masks=(automatic,), models=newer))
+    host.wait_for(lambda: widget.panel.review() is not review, what="the result")
+    host.spin()
+    again = widget.panel.review()
+    assert again.opened == review.opened and widget.ui.caseSection.visible
+    host.choose(widget.ui.rightStatusBox, "Right: draft")
+    host.click(widget.ui.saveButton)
+    assert "Saved one hip" in widget.ui.savedLabel.text
+    assert data_set.record(again.opened.name)["versions"][-1]["models"][0]["version"] == "0.3.0"
+
+
+def test_the_other_hip_of_a_case_is_refused_in_a_sentence(host, widget, data_set):
+    opened(host, widget, "right, approved")
+    host.click(widget.ui.headSection)
+    host.click(widget.ui.leftHeadButton)
+    host.place_point(made.CENTRES["right"])
+    host.spin()
+    assert "right hip only" in widget.ui.statusLabel.text
+
+
+def test_a_case_is_withdrawn_with_a_reason(host, widget, data_set):
+    choose(host, widget, "right, approved")
+    host.dialogs.expect("Why is", "fracture seen later")
+    host.click(widget.ui.withdrawButton)
+    assert "withdrawn" in widget.ui.caseListLabel.text
+    host.wait_for(lambda: any("right, withdrawn" in line for line in listed(host, widget)))
+    assert check(data_set) == ()
+    choose(host, widget, "right, withdrawn")
+    host.dialogs.expect("Why is", "again")
+    host.click(widget.ui.withdrawButton)
+    assert "withdrawn already" in widget.ui.caseListLabel.text
+
+
+def test_slices_are_marked_as_reviewed_by_a_key_and_the_others_are_not_trained_with(host, widget, data_set):
+    from ONFHAssistLib.scene.tables import REVIEWED
+
+    become(host, widget, "R01")
+    review = opened(host, widget, "right, approved")
+    ui = widget.ui
+    assert ui.reviewedLabel.text == "All slices count as reviewed." and not ui.allReviewedButton.enabled
+    slices = [one.index for one in review.hip("right").slices]
+    middle = slices[len(slices) // 2]
+    widget.panel.go_to_slice(middle)
+    host.click(ui.reviewedButton)
+    assert review.reviewed("right") == (middle,) and ui.reviewedLabel.text.startswith(f"1 of {len(slices)} slices")
+    table = ui.sliceTable.mrmlTableNode().GetTable()
+    column = next(n for n in range(table.GetNumberOfColumns()) if table.GetColumnName(n) == REVIEWED)
+    assert not ui.sliceTable.isColumnHidden(column)
+    host.picture(ui.slicesSection, "reviewed_slices")
+    host.click(ui.saveButton)
+    assert data_set.record(review.opened.name)["versions"][-1]["reviewed_slices"] is not None
+    host.click(ui.allReviewedButton)
+    assert review.reviewed("right") is None and review.unsaved and ui.sliceTable.isColumnHidden(column)
+
+
+def test_a_case_that_another_computer_has_removed_is_a_sentence(host, widget, data_set):
+    choose(host, widget, "right, approved")
+    name = next(case.case_id for case in data_set.cases() if case.side == "right")
+    (data_set.folder / "cases" / f"{name}.json").unlink()
+    host.click(widget.ui.openCaseButton)
+    assert "has no case" in widget.ui.caseListLabel.text and widget.panel.review() is None
+
+
+def test_a_case_goes_on_from_a_saved_scene(host, widget, data_set, tmp_path):
+    become(host, widget, "R01")
+    review = opened(host, widget, "right, approved")
+    name = review.opened.name
+    host.click(widget.ui.exportSection)
+    host.dialogs.expect("Save as", str(tmp_path / "case.mrb"))
+    host.click(widget.ui.sceneButton)
+    host.close_scene()
+    slicer.util.loadScene(str(tmp_path / "case.mrb"))
+    host.spin(0.3)
+    again = widget.panel.review()
+    assert again.opened.name == name and widget.ui.caseSection.visible
+    host.click(widget.ui.saveButton)
+    assert "Saved one hip" in widget.ui.savedLabel.text and len(data_set.record(name)["versions"]) == 2
+
+
+def test_the_settings_folder_may_be_another_one_by_now(host, widget, data_set, tmp_path):
+    become(host, widget, "R01")
+    review = opened(host, widget, "right, approved")
+    slicer.app.userSettings().setValue("ONFHAssist/CaseFolder", str(tmp_path / "elsewhere"))
+    host.click(widget.ui.saveButton)
+    assert len(data_set.record(review.opened.name)["versions"]) == 2 and not (tmp_path / "elsewhere").exists()
+
+
+def test_an_installed_network_is_chosen_for_the_next_analysis_and_the_shipped_one_again(
+    host, widget, worker, cases, tmp_path, monkeypatch
+):
+    import json
+    import shutil
+
+    from ONFHAssistLib.core.resources import resource_path
+    from ONFHAssistLib.models.installed import install, models
+
+    monkeypatch.setenv("ONFH_BUNDLES", str(tmp_path / "bundles"))
+    (tmp_path / "bundles").mkdir()
+    copy = shutil.copytree(resource_path("Bundles", "necrosis"), tmp_path / "necrosis")
+    metadata = json.loads((copy / "configs" / "metadata.json").read_text())
+    metadata["version"] = "0.9.0"
+    metadata["changelog"]["0.9.0"] = "Fine-tuned."
+    (copy / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    install(copy)
+    host.click(widget.ui.trainingSection)
+    box = widget.ui.networkBox
+    assert box.count == 2 and "shipped" in box.currentText
+    host.choose(box, box.itemText(1))
+    assert "The next analysis takes necrosis-0.9.0" in widget.ui.networkLabel.text and worker.closed
+    assert [model.version for model in models() if model.name == "necrosis" and model.in_use] == ["0.9.0"]
+    host.choose(box, box.itemText(0))
+    assert [model.shipped for model in models() if model.name == "necrosis" and model.in_use] == [True]
+
+
+def test_a_study_saved_from_its_image_can_be_opened_by_a_second_reader(host, widget, worker, cases):
+    """The image of a case is a part of the study's; nothing but the hip is there."""
+    result = made.made_up()
+    masks = result.masks[0]
+    from ONFHAssistLib.curation.case import ReviewedCase
+
+    case = ReviewedCase(
+        "P-9", result.volume, masks, result.hips[0], "R01", "approved", masks, result.hips[0],
+        source=result.source, models=result.models,
+    )  # fmt: skip
+    save_case(case, cases)
+    review = opened(host, widget, "right, approved")
+    assert review.hip("right").volume_ratio == pytest.approx(result.hips[0].volume_ratio, abs=1e-9)
+    assert widget.ui.studyLabel.text.startswith("Coronal T1, ")  # as the data set knows
