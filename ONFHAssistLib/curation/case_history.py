@@ -85,7 +85,9 @@ def told(save: Save) -> str:
         before, after = (grades.get("steinberg") or "no grade" for grades in (change.before, change.after))
         parts.append(f"{after} ({change.since}: {before})" if before != after and change.before else after)
         mask = change.masks["necrosis"]
-        parts.append(f"necrosis +{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³ since {change.since}")
+        drawn = mask.added_mm3 or mask.removed_mm3
+        changed = f"+{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³ on" if drawn else "as by"
+        parts.append(f"necrosis {changed} {change.since}")
     if save.models:
         parts.append(", ".join(save.models))
     if save.comment:

@@ -129,9 +129,13 @@ def _lacking(
     if approved and empty:
         yield f"No case to validate with in fold {', '.join(empty)}: there are too few patients."
     if to_adjudicate:
-        yield f"Readers differ in {len(to_adjudicate)} cases that nobody has settled."
+        yield f"Readers differ in {_cases(len(to_adjudicate))} that nobody has settled."
     if damaged:
-        yield f"The files of {len(damaged)} cases can't be read; check the data set."
+        yield f"The files of {_cases(len(damaged))} can't be read; check the data set."
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count} cases"
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:

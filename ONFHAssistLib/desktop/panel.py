@@ -156,6 +156,8 @@ class Panel:
             opened, case = while_busy(lambda: open_case(folder, name, reviewer, independent))
             review = self.session.begin_case(opened, case)
         self._placing.stop()
+        if self.session.run.idle:
+            self.session.run.say("")
         self._show_study(review.volume_node)
         self.ui.volumeSelector.setCurrentNode(review.volume_node)
 

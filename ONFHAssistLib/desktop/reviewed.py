@@ -16,7 +16,7 @@ class ReviewedSlices:
     def __init__(
         self, ui: Any, in_view: Callable[[], int | None], refresh: Callable[[], None], tell: Callable[[str], None]
     ) -> None:
-        """``in_view`` returns the index of the slice in view, ``refresh`` writes the table anew; ``tell``: see `guarded`."""
+        """``in_view`` returns the index of the slice in view; ``refresh`` writes the table; ``tell``: see `guarded`."""
         self._ui, self._in_view, self._refresh, self.tell = ui, in_view, refresh, tell
         self._review: Review | None = None
         self._side: Side | None = None
