@@ -77,7 +77,7 @@ def history(store: Store, case_id: str) -> tuple[Save, ...]:
     return tuple(found)
 
 
-def told(save: Save) -> str:
+def save_line(save: Save) -> str:
     """Return a save in one line: when, who, its status and grade, how the necrosis was changed, and the comment."""
     status = f"{save.status}, settles" if save.adjudicates and save.status == "approved" else save.status
     parts = [f"{save.saved_at[:16].replace('T', ' ')} UTC", save.reviewer, status]

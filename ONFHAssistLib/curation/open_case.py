@@ -7,7 +7,7 @@ from typing import Any
 
 from ONFHAssistLib.core.hip import HipMasks, Side
 from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.case_history import history, told
+from ONFHAssistLib.curation.case_history import history, save_line
 from ONFHAssistLib.curation.folder import open_store
 
 NETWORKS = 0
@@ -62,6 +62,18 @@ class OpenCase:
         return open_store(Path(self.folder)).masks(self.name, number)
 
 
+def told(opened: OpenCase) -> str:
+    """Say how a case is open, and what an approval of it means."""
+    readers = " and ".join(opened.readers)
+    if opened.independent:
+        how = "read anew; what others have drawn is hidden"
+    elif opened.differ:
+        how = f"{readers} differ; compare them, your approval settles it"
+    else:
+        how = f"drawn by {readers}; another reader's approval settles it"
+    return f"{opened.side} hip, {how}."
+
+
 def only_one_hip(opened: OpenCase) -> str:
     """Say that a case is one hip, to somebody who wants to segment the other one in its image."""
     return f"The case {opened.name} is the {opened.side} hip only; open the whole image to segment the other one."
@@ -105,7 +117,7 @@ def open_case(folder: Path, name: str, reviewer: str = "", independent: bool = F
         readers=tuple(dict.fromkeys(entry["reviewer"] for entry in versions)),
         readings=() if independent else tuple(_readings(versions)),
         seen=case.seen,
-        history=() if independent else tuple(told(save) for save in history(store, name)),
+        history=() if independent else tuple(save_line(save) for save in history(store, name)),
         differ=record["needs_adjudication"],
     )
     return opened, case

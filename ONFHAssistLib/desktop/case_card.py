@@ -5,7 +5,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.curation.open_case import told
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.scene.review import Review
@@ -31,7 +31,7 @@ class CaseCard:
         ui.takeOverButton.enabled = False
         if opened is None:
             return
-        ui.caseLabel.text = _told(opened)
+        ui.caseLabel.text = f"{opened.name}: {told(opened)}"
         ui.readingBox.clear()
         ui.readingBox.addItem(_("nothing"))
         ui.readingBox.addItems([reading.words for reading in opened.readings])
@@ -59,18 +59,3 @@ class CaseCard:
         masks = while_busy(lambda: review.opened.masks(reading.number))
         review.take_over(review.opened.side, masks, reading.words.partition(",")[0])
         self._refresh()
-
-
-def _told(opened: OpenCase) -> str:
-    side = _("right hip") if opened.side == "right" else _("left hip")
-    if opened.independent:
-        rest = _("Read anew: what others have drawn is hidden.")
-    elif opened.differ:
-        rest = _("Readers differ: compare them; your approval settles it.")
-    elif len(opened.readers) > 1:
-        rest = _("Drawn by {readers}; your approval settles it.").format(readers=", ".join(opened.readers))
-    else:
-        rest = _("Drawn by {readers}; another reader's approval takes the place of theirs.").format(
-            readers=opened.readers[0]
-        )
-    return f"{opened.name}, {side}. {rest}"

@@ -249,13 +249,17 @@ class Review:
         self._do(f"{side} sphere moved", side, state.with_points(sphere, state.landmarks))
 
     def take_over(self, side: Side, masks: HipMasks, whose: str) -> None:
-        """Take another reading for the hip: its masks, sphere and landmarks; ``whose`` it is, for the history."""
+        """Take another reading for the hip: its masks, sphere and landmarks; ``whose`` it is, for the history.
+
+        Raises:
+            InputError: the hip is not segmented, or the reading does not lie on the image.
+        """
         self.update()
-        self._do(f"{side} hip: taken over from {whose}", side, self._state(side).as_drawn(masks))
+        self._do(f"{side} hip: taken over from {whose}", side, self._drawn(side, masks))
 
     def show_reading(self, side: Side, masks: HipMasks | None) -> None:
-        """Draw another reading of a hip over the images, dashed; None: none any more."""
-        reading = None if masks is None else self._state(side).as_drawn(masks)
+        """Draw another reading of a hip over the images, dashed; None: none any more; raises as `take_over`."""
+        reading = None if masks is None else self._drawn(side, masks)
         with self._stage.writing():
             self._stage.show_reading(side, self._grid, reading)
 
@@ -418,6 +422,13 @@ class Review:
         if side not in self._states:
             raise InputError(f"The {side} hip is not segmented; click on the centre of its head to segment it.")
         return self._states[side]
+
+    def _drawn(self, side: Side, masks: HipMasks) -> HipState:
+        """Return a hip as another reading has it."""
+        head, necrosis = (mask.in_order_of(self._grid) for mask in (masks.head, masks.necrosis))
+        if head is None:
+            raise InputError("The image was moved since it was saved, and the other reading was not; move it back.")
+        return self._state(side).as_drawn(replace(masks, head=head, necrosis=necrosis))
 
     def _take_edits(self, points: bool) -> tuple[Side, ...]:
         """Make a step of what was changed in the scene; return the sides."""

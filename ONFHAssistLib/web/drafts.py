@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.files import replace_file
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.hip import Side, StudyResult
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.state import unpacked
@@ -34,11 +34,13 @@ class Draft:
         result: what the networks made of the study.
         now: how the reader left the hips, for `Review.take_up`; empty where they are as the networks made them.
         reviewer: the reader's code, or "".
+        reviewed: of each side the slices that the reader stands for; None: all.
     """
 
     result: StudyResult
     now: Mapping[str, Any] = field(default_factory=dict)
     reviewer: str = ""
+    reviewed: Mapping[Side, list[int] | None] = field(default_factory=dict)
 
 
 def fingerprint(study: Study) -> str:
@@ -64,8 +66,8 @@ def read(folder: Path, study: Study, mark: str) -> Draft | None:
     hips = {hip.side: hip for hip in result.hips} | {side: found.result for side, found in automatic.items()}
     result = replace(result, hips=tuple(hips.values()), patient=study.patient)
     now = _load(folder / NOW, mark) or {}
-    hips = now.get("hips")
-    return Draft(result, hips if isinstance(hips, dict) else {}, str(now.get("reviewer", "")))
+    hips, reviewed = (found if isinstance(found := now.get(name), dict) else {} for name in ("hips", "reviewed"))
+    return Draft(result, hips, str(now.get("reviewer", "")), reviewed)
 
 
 class Writer:

@@ -8,6 +8,7 @@ from trame_slicer.app.logic import BaseLogic
 from trame_slicer.core import LayoutManager, SlicerApp
 
 from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
 from ONFHAssistLib.web.logic_hips import HipsLogic
 from ONFHAssistLib.web.logic_training import TrainingLogic
@@ -37,11 +38,12 @@ class PageLogic(BaseLogic[PageState]):
         self.worklist = WorklistLogic(self.session, data, act)
         self.views = ViewsLogic(server, slicer_app, self.session, data, act)
         self.editor = EditorLogic(server, slicer_app, self.session, data, act, self.views)
-        self.hips = HipsLogic(self.session, data, act, self.views, self.editor, cases)
         self.training = TrainingLogic(data, act, self.show, cases)
-        self.hips.on_saved = self.training.look
+        self.cases = CasesLogic(self.session, data, act, lambda: self.training.found)
+        self.hips = HipsLogic(self.session, data, act, self.views, self.editor, self.cases, cases)
+        self.hips.on_saved = self.cases.on_withdrawn = self.training.look
         data.place = str(place)
-        self.bind_changes({self.name.words: lambda *_: self.worklist.show(), self.name.ahead: self._ahead_switched})
+        self.bind_changes({self.name.words: self._words_typed, self.name.ahead: self._ahead_switched})
 
     @property
     def layout_manager(self) -> LayoutManager:
@@ -59,6 +61,7 @@ class PageLogic(BaseLogic[PageState]):
         self.views.set_ui(ui.views)
         self.editor.set_ui(ui.editor)
         self.hips.set_ui(ui.hips)
+        self.cases.set_ui(ui.cases)
         self.training.set_ui(ui.training)
         self.show()
 
@@ -108,6 +111,7 @@ class PageLogic(BaseLogic[PageState]):
             "ctrl+z": session.undo,
             "ctrl+y": session.redo,
             "?": lambda: setattr(self.data, "help", True),
+            "r": self.hips.turn_reviewed,
             "arrowup": lambda: self.worklist.step(-1),
             "arrowdown": lambda: self.worklist.step(1),
             "ctrl+enter": lambda: self.hips.sign("approved"),
@@ -128,14 +132,20 @@ class PageLogic(BaseLogic[PageState]):
             self.worklist.show()
             self.hips.show()
             self.training.show()
+            self.cases.show()
 
     def _begin(self) -> None:
         """Put another study, or its new review, into the views."""
         self.editor.take("")
         self.data.masks = True
+        self.cases.begin()
         if self.session.volume_node is not None:
             self.hips.begin()
         self.show()
+
+    def _words_typed(self, *_: object) -> None:
+        self.worklist.show()
+        self.cases.show()
 
     def _ahead_switched(self, wanted: bool) -> None:
         self.session.ahead.wanted = bool(wanted)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.curation.case import Status, save_case
+from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
 from ONFHAssistLib.web.logic_views import ViewsLogic
 from ONFHAssistLib.web.session import Session
@@ -26,16 +28,22 @@ class HipsLogic:
     """
 
     def __init__(
-        self, session: Session, data: PageState, act: Actions, views: ViewsLogic, editor: EditorLogic, cases: Path
+        self,
+        session: Session,
+        data: PageState,
+        act: Actions,
+        views: ViewsLogic,
+        editor: EditorLogic,
+        stored: CasesLogic,
+        cases: Path,
     ) -> None:
         """Take what it joins; ``cases`` is the folder that signed cases go to."""
         self._session, self._data, self._act = session, data, act
-        self._views, self._editor, self._cases = views, editor, cases
+        self._views, self._editor, self._stored, self._cases = views, editor, stored, cases
         self.on_saved: Callable[[], None] = lambda: None
         self._shown: tuple = ()
         self._drawing: asyncio.TimerHandle | None = None
         self._codes: dict[str, str] = {}
-        data.cases, data.cases_title = f"to {cases.name}", str(cases)
 
     def set_ui(self, ui: HipsUI) -> None:
         """Connect the signals."""
@@ -43,6 +51,7 @@ class HipsLogic:
         ui.slice_chosen.connect(self._act.now(self._views.jump))
         ui.radius_given.connect(self._act.now(self.set_radius))
         ui.sign_clicked.connect(self.sign)
+        ui.all_reviewed_clicked.connect(self._act.now(lambda: self._session.all_reviewed(self._data.side)))
 
     def begin(self) -> None:
         """Show a study that was opened, or its new review, at its hip with the larger lesion."""
@@ -75,8 +84,14 @@ class HipsLogic:
         """Resize the sphere of the hip in view."""
         self._session.set_radius(self._data.side, float(radius_mm))
 
+    def turn_reviewed(self) -> None:
+        """Mark the slice in view as reviewed, or take its mark away."""
+        index = self._views.current_slice()
+        if index is not None:
+            self._session.turn_reviewed(self._data.side, index)
+
     def sign(self, status: Status) -> None:
-        """Save the open study as cases, and after an approval open the next one."""
+        """Save the open study as cases, and after an approval open the next one; of a case the next case."""
         self._act.start(self._sign(status))
 
     async def _sign(self, status: Status) -> None:
@@ -84,19 +99,32 @@ class HipsLogic:
         entry, reviewer = session.entry, (data.reviewer or "").strip()
         self._codes[entry.key if entry else ""] = data.patient_code
         cases = session.cases((data.patient_code or "").strip(), reviewer, status, data.comment or "")
+        stored = session.stored
         for case in cases:
-            await asyncio.to_thread(save_case, case, self._cases)
+            await asyncio.to_thread(save_case, case, Path(stored.folder) if stored else self._cases)
+        following = self._stored.following() if stored else None
         self.on_saved()
         if session.entry is not entry:  # the reader has gone on meanwhile
             return
         session.signed(status, reviewer)
         done = f"{entry.title} is {status}."
-        key = session.next_key() if status == "approved" else None
-        if key is not None:
-            await session.open(key)
-        elif status == "approved":
-            done += " No other study of the folder waits for a reader."
+        if status == "approved":
+            done += await self._open_next(stored, following)
         session.say(done)
+
+    async def _open_next(self, stored: OpenCase | None, following: str | None) -> str:
+        """Open the next study, or the next case; return what is to be said where there is none."""
+        session = self._session
+        if stored is None:
+            key = session.next_key()
+            if key is None:
+                return " No other study of the folder waits for a reader."
+            await session.open(key)
+        elif following is None:
+            return " No other case of the data set waits for a reader."
+        else:
+            await session.open_case(Path(stored.folder), following)
+        return ""
 
     def show(self) -> None:
         """Bring the right column up to date; what has not changed is not made anew."""
@@ -107,15 +135,22 @@ class HipsLogic:
         data.reviewer = data.reviewer or session.reviewer
         notices = review.result.warnings if review else session.study.notices if session.study else ()
         data.warnings = list(dict.fromkeys(notice.message for notice in notices))
+        stored = session.stored
+        data.cases = f"to {Path(stored.folder).name if stored else self._cases.name}"
+        data.cases_title = stored.folder if stored else str(self._cases)
         hips = [review.hip(side) for side in review.sides] if review else []
-        shown = (review, data.side, *hips)
-        if len(shown) == len(self._shown) and all(a is b for a, b in zip(shown, self._shown, strict=True)):
-            return
-        self._shown = shown
         side = data.side if review and data.side in review.sides else SIDES[0]
         known = review is not None and side in review.sides
+        reviewed = review.reviewed(side) if known else None
+        data.reviewed = told.reviewed_line(review.hip(side), reviewed) if known else ""
+        changed = review is not None and any(review.changed(one) for one in review.sides)
+        data.legend = told.legend(changed, data.reading >= 0)
+        shown = (review, data.side, data.reading, reviewed, *hips)
+        if len(shown) == len(self._shown) and all(a is b or a == b for a, b in zip(shown, self._shown, strict=True)):
+            return
+        self._shown = shown
         data.cards = told.hip_cards(review) if review else []
-        data.slices = told.slice_lines(review.hip(side), review.automatic(side)) if known else []
+        data.slices = told.slice_lines(review.hip(side), review.automatic(side), reviewed) if known else []
         data.plot = told.plot_lines(review, side) if known else {}
         if self._drawing is not None:
             self._drawing.cancel()
@@ -124,7 +159,6 @@ class HipsLogic:
             self._drawing = asyncio.get_running_loop().call_later(MAP_AFTER_S, self._draw_map)
         else:
             data.polar = ""
-        data.legend = told.legend(data.drafted)
 
     def _draw_map(self) -> None:
         self._drawing = None

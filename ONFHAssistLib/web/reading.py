@@ -9,5 +9,9 @@ from ONFHAssistLib.imaging.read import Study, read_study
 
 def read_checked(path: Path) -> Study:
     """Read a study with the notices on its image; raises InputError where that is not possible."""
-    study = read_study(path)
+    return checked(read_study(path))
+
+
+def checked(study: Study) -> Study:
+    """Add the notices on the image of a study."""
     return replace(study, notices=(*study.notices, *check_image(study)))

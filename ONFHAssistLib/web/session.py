@@ -8,19 +8,21 @@ from pathlib import Path
 
 from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HipResult, Side, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, StudyResult
 from ONFHAssistLib.curation.case import ReviewedCase, Status
+from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip, open_case
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.hip_state import automatic_of
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff, packed
+from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
 from ONFHAssistLib.scene.volumes import add_volume, describe
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.ahead import Ahead
 from ONFHAssistLib.web.folder import StudyFolder
 from ONFHAssistLib.web.memory import give_back
-from ONFHAssistLib.web.reading import read_checked
+from ONFHAssistLib.web.reading import checked, read_checked
 from ONFHAssistLib.web.worklist import Entry, Row
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Worker
 
@@ -68,6 +70,7 @@ class Session:
         self._failures: set[str] = set()
         self._mark = ""
         self._made: tuple[HipResult, ...] = ()
+        self._case: tuple[OpenCase, ReviewedCase] | None = None
 
     @property
     def rows(self) -> list[Row]:
@@ -88,6 +91,27 @@ class Session:
             InputError: it is not in the list (any more), cannot be read, or an analysis of another one runs.
         """
         entry = self.folder.entry(key)
+        await self._open(entry, lambda: (read_checked(entry.path), None))
+
+    async def open_case(self, folder: Path, name: str, independent: bool = False) -> None:
+        """Put a case of a data set into the scene: as it was left, or the draft that there is of it here.
+
+        Args:
+            folder: the data set.
+            name: of the case.
+            independent: see `curation.open_case.open_case`.
+
+        Raises:
+            InputError: see there; or an analysis runs.
+        """
+
+        def load() -> tuple[Study, tuple[OpenCase, ReviewedCase]]:
+            opened, case = open_case(folder, name, self.reviewer, independent)
+            return checked(study_of_case(case)), (opened, case)
+
+        await self._open(worklist.stored_case(folder, name, independent), load)
+
+    async def _open(self, entry: Entry, load: Callable[[], tuple[Study, tuple[OpenCase, ReviewedCase] | None]]) -> None:
         if self.analysing:
             raise InputError("An analysis is running; wait for it or cancel it, and open the study then.")
         self.settle()
@@ -95,7 +119,7 @@ class Session:
         self._asked_for = entry
         self._busy(f"Reading {entry.title}")
         try:
-            study = await asyncio.to_thread(read_checked, entry.path)
+            study, case = await asyncio.to_thread(load)
             mark = await asyncio.to_thread(drafts.fingerprint, study)
             kept = await asyncio.to_thread(drafts.read, self.folder.state / entry.key, study, mark)
         except InputError as error:
@@ -107,21 +131,33 @@ class Session:
             return
         self.close()
         self.folder.sort()
-        self.entry, self.study, self._mark = entry, study, mark
+        self.entry, self.study, self._mark, self._case = entry, study, mark, case
         self.volume_node = add_volume(self.scene, study.volume, "Volume")
         said = ""
-        if kept is not None:
+        if case is not None and not (kept and kept.now):
+            self._made = ()  # it is kept with the first draft
+            self._adopt(begin_case(self.scene, self.volume_node, *case))
+        elif kept is not None:
             self._begin(kept.result)
-            if kept.now:
-                try:
-                    self.review.take_up(kept.now)
-                    self.restored = True
-                except InputError as error:
-                    said = str(error)
-                self.reviewer = self.reviewer or kept.reviewer
+            said = self._take_up(kept)
         self._busy("")
         self.say(said, alarm=True)
         self.on_study()
+
+    def _take_up(self, kept: drafts.Draft) -> str:
+        """Go on with a draft; return why that is not possible, or ""."""
+        if not (kept.now or kept.reviewed):
+            return ""
+        try:
+            self.review.take_up(kept.now)
+            for side, slices in kept.reviewed.items():
+                if side in self.review.sides:
+                    self.review.set_reviewed(side, slices)
+        except InputError as error:
+            return str(error)
+        self.restored = True
+        self.reviewer = self.reviewer or kept.reviewer
+        return ""
 
     def close(self) -> None:
         """Take the open study out of the scene; its draft is on the disk."""
@@ -130,7 +166,7 @@ class Session:
             self.review.remove()
         if self.volume_node is not None:
             self.scene.RemoveNode(self.volume_node)
-        self.entry = self.study = self.review = self.volume_node = None
+        self.entry = self.study = self.review = self.volume_node = self._case = None
         self.restored = False
         give_back()
 
@@ -145,8 +181,11 @@ class Session:
             raise InputError("No study is open; choose one in the list.")
         if self.analysing:
             raise InputError("An analysis is running; wait for it or cancel it.")
+        if self.stored and seed and seed.side != self.stored.side:
+            raise InputError(only_one_hip(self.stored))
         self.settle()
-        options = AnalysisOptions() if seed is None else AnalysisOptions(sides=(seed.side,), heads=(seed,))
+        sides = (self.stored.side,) if self.stored else SIDES
+        options = AnalysisOptions(sides) if seed is None else AnalysisOptions(sides=(seed.side,), heads=(seed,))
         self._busy("Starting", analysing=True)
         try:
             await self.ahead.yield_worker()
@@ -201,10 +240,16 @@ class Session:
         self._changed()
 
     def forget_draft(self) -> None:
-        """Go back to the automatic result of all hips."""
-        for side in SIDES:
+        """Go back to the automatic result of all hips; of a case, to how it was stored."""
+        review = self.opened()
+        for side in review.sides:
             with contextlib.suppress(InputError):  # a hip without masks has nothing to go back to
-                self.opened().reset(side)
+                if self._case is None:
+                    review.reset(side)
+                else:
+                    review.take_over(side, self._case[1].masks, "the data set")
+                    review.mark_saved(side)
+            review.set_reviewed(side, self._case[1].reviewed_slices if self._case else None)
         self.restored = False
         self._changed()
 
@@ -236,6 +281,12 @@ class Session:
         for side in review.sides:
             with contextlib.suppress(InputError):  # one that is not segmented was not saved
                 review.mark_saved(side)
+        if self._case is not None:  # the data set has it now
+            for name in (drafts.NOW, drafts.MADE):
+                self.folder.drop(self.entry, name)
+            self._made = ()
+            self.on_change()
+            return
         self.folder.know(self.entry, worklist.summarise(review.study_result(), status, reviewer))
         self.on_change()
 
@@ -246,7 +297,37 @@ class Session:
 
     def drafted(self) -> bool:
         """Return whether the reader has changed something of the open study."""
-        return self.review is not None and any(self.review.changed(side) for side in self.review.sides)
+        review = self.review
+        if review is None or self._case is not None:
+            return review is not None and review.unsaved
+        return any(review.changed(side) or review.reviewed(side) is not None for side in review.sides)
+
+    def turn_reviewed(self, side: Side, index: int) -> None:
+        """Mark a slice (index along k) as reviewed, or take its mark away."""
+        self.opened().turn_reviewed(side, index)
+        self._changed()
+
+    def all_reviewed(self, side: Side) -> None:
+        """Let all slices count as reviewed."""
+        self.opened().set_reviewed(side, None)
+        self._changed()
+
+    def show_reading(self, masks: HipMasks | None) -> None:
+        """Draw another reading of the case; None: none any more."""
+        review = self.opened()
+        review.show_reading(review.opened.side, masks)
+
+    def take_over(self, masks: HipMasks, whose: str) -> None:
+        """Take another reading of the case."""
+        self.settle()
+        review = self.opened()
+        review.take_over(review.opened.side, masks, whose)
+        self._changed()
+
+    @property
+    def stored(self) -> OpenCase | None:
+        """Which case of the data set is open; None where none is."""
+        return self._case[0] if self._case else None
 
     def describe(self) -> str:
         """Return what the open study is, in a few words; or ""."""
@@ -273,9 +354,12 @@ class Session:
     def _begin(self, result: StudyResult) -> None:
         if self.review is not None:
             self.review.remove()
-        self.review = Review.begin(self.scene, self.volume_node, result)
-        self.review.on_touch = self._touched
+        self._adopt(Review.begin(self.scene, self.volume_node, result, opened=self.stored))
         self._made = self._automatic()
+
+    def _adopt(self, review: Review) -> None:
+        self.review = review
+        review.on_touch = self._touched
 
     async def _wait(self) -> StudyResult | None:
         """Follow the analysis to its end; None where it was cancelled."""
@@ -322,9 +406,13 @@ class Session:
             self._made = made
         drafted = self.drafted()
         if drafted:
-            folder.keep(entry, drafts.NOW, self._mark, hips=review.now(), reviewer=self.reviewer)
+            reviewed = {side: review.reviewed(side) for side in review.sides}
+            folder.keep(entry, drafts.NOW, self._mark, hips=review.now(), reviewer=self.reviewer, reviewed=reviewed)
         else:
             folder.drop(entry, drafts.NOW)
+        if self._case is not None:  # the list of studies does not have it
+            self.on_change()
+            return
         before = folder.summary(entry).status
         status = "draft" if drafted else "analysed" if before in ("draft", "new") else before
         folder.know(entry, worklist.summarise(review.study_result(), status, self.reviewer), sort)

@@ -1,19 +1,23 @@
 """What the page knows: one dataclass, and how a review is told to it in plain values."""
 
 import base64
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
-from ONFHAssistLib.curation.overview import Overview
+from ONFHAssistLib.curation.index import CaseSummary
+from ONFHAssistLib.curation.open_case import OpenCase, told
+from ONFHAssistLib.curation.overview import Overview, words_of
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import headline, percent, rows
 from ONFHAssistLib.scene.markups import MARK_RGB
-from ONFHAssistLib.scene.outlines import OUTLINE_RGB
+from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import polar_png
 from ONFHAssistLib.scene.review import Review
@@ -54,6 +58,7 @@ class PageState:
     plot: Plain = field(default_factory=dict)
     slices: list[Plain] = field(default_factory=list)
     slice: int = -1
+    reviewed: str = ""
     polar: str = ""
     # the editor
     tool: str = ""
@@ -75,6 +80,13 @@ class PageState:
     # the data set
     training: Plain = field(default_factory=dict)
     training_open: bool = False
+    listing: str = "studies"
+    stored: list[Plain] = field(default_factory=list)
+    stored_more: int = 0
+    case: Plain = field(default_factory=dict)
+    reading: int = -1
+    withdrawing: bool = False
+    why: str = ""
     # the page itself
     help: bool = False
     again: bool = False
@@ -154,8 +166,11 @@ def _card(side: Side, review: Review) -> Plain:
     }
 
 
-def slice_lines(hip: HipResult, automatic: HipResult) -> list[Plain]:
-    """Return the table of a hip's slices; ``was`` is the automatic ratio where it is another one."""
+def slice_lines(hip: HipResult, automatic: HipResult, reviewed: Collection[int] | None = None) -> list[Plain]:
+    """Return the table of a hip's slices; ``was`` is the automatic ratio where it is another one.
+
+    ``reviewed``: the slices that the reader stands for; None: all, and none is marked.
+    """
     before = {s.index: s.ratio for s in automatic.slices}
     return [
         {
@@ -165,12 +180,48 @@ def slice_lines(hip: HipResult, automatic: HipResult) -> list[Plain]:
             "grade": s.steinberg,
             "area": f"{s.necrosis_mm2:.0f} of {s.head_mm2:.0f}",
             "look": s.index in hip.look_first,
+            "reviewed": reviewed is not None and s.index in reviewed,
         }
         for s in hip.slices
     ]
 
 
-def legend(changed: bool) -> list[Plain]:
+def reviewed_line(hip: HipResult, reviewed: Collection[int] | None) -> str:
+    """Tell how many slices the reader stands for; "" where that is all of them."""
+    if reviewed is None:
+        return ""
+    count = sum(s.index in reviewed for s in hip.slices)
+    return f"{count} of {len(hip.slices)} slices reviewed; only these are trained with."
+
+
+def stored_lines(cases: Iterable[CaseSummary], open_name: str) -> list[Plain]:
+    """Return the lines of the data set's cases."""
+    return [
+        {
+            "name": case.case_id,
+            "status": case.status,
+            "told": words_of(replace(case, status="", needs_adjudication=False)),
+            "differ": case.needs_adjudication,
+            "on": case.case_id == open_name,
+        }
+        for case in cases
+    ]
+
+
+def case_card(stored: OpenCase | None) -> Plain:
+    """Return the card of the case of the data set that is open; empty where none is."""
+    if stored is None:
+        return {}
+    return {
+        "name": stored.name,
+        "told": told(stored),
+        "data_set": Path(stored.folder).name,
+        "readings": [{"number": reading.number, "words": reading.words} for reading in stored.readings],
+        "history": list(stored.history),
+    }
+
+
+def legend(changed: bool, reading: bool = False) -> list[Plain]:
     """Return what the lines over the images mean: words, colour and kind of line."""
     known = segments()
     lines = [
@@ -182,6 +233,8 @@ def legend(changed: bool) -> list[Plain]:
     ]
     if changed:
         lines.append(("automatic result", _colour(OUTLINE_RGB), "dashed"))
+    if reading:
+        lines.append(("the other reading", _colour(READING_RGB), "dashed"))
     return [{"text": text, "color": color, "line": line} for text, color, line in lines]
 
 

@@ -16,6 +16,13 @@ body { overflow: hidden }
 .page .line:hover { background: rgba(127, 127, 127, .14) }
 .page .line.on { border-left-color: rgb(var(--v-theme-accent)); background: rgba(230, 159, 0, .13) }
 .page .line .title { flex: 1; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; direction: ltr }
+.page .tabs { flex: none; display: flex; border-bottom: 1px solid rgba(127, 127, 127, .3) }
+.page .tab { flex: 1; text-align: center; cursor: pointer; padding: 0.35rem; border-bottom: 2px solid transparent }
+.page .tab.on { border-bottom-color: rgb(var(--v-theme-accent)); font-weight: 500 }
+.page .reading { flex: 1; cursor: pointer; padding: 0.15rem 0.4rem; border-left: 3px solid transparent }
+.page .reading:hover { background: rgba(127, 127, 127, .14) }
+.page .reading.on { border-left-color: #ff73d9; background: rgba(255, 115, 217, .13) }
+.page .link { cursor: pointer; text-decoration: underline }
 .page .status { white-space: nowrap; font-size: 0.74rem; border-radius: 0.6rem; padding: 0 0.45rem; align-self: center;
   border: 1px solid rgba(127, 127, 127, .45) }
 .page .status.draft { border-color: rgb(var(--v-theme-accent)) }

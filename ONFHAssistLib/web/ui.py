@@ -14,6 +14,7 @@ from undo_stack import Signal
 from ONFHAssistLib.exchange.tables import RESEARCH_USE
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.style import KEYS, OVER, STYLE
+from ONFHAssistLib.web.ui_cases import CasesUI
 from ONFHAssistLib.web.ui_editor import EditorUI
 from ONFHAssistLib.web.ui_hips import HipsUI
 from ONFHAssistLib.web.ui_training import TrainingUI
@@ -29,6 +30,7 @@ SHORTCUTS = (
     ("W", "brightness and contrast"),
     ("P, E, D, X", "paint, erase, draw, scissors"),
     ("N, B", "edit the necrosis, the head"),
+    ("R", "mark the slice in view as reviewed, and back"),
     ("− and +", "smaller and larger brush"),
     ("Esc", "put the tool down"),
     ("Ctrl+Z, Ctrl+Y", "undo, redo"),
@@ -38,7 +40,7 @@ SHORTCUTS = (
     ("Mouse", "wheel: slices; right button: zoom; middle button or Shift: move"),
 )
 KNOWN_KEYS = (
-    *"[]12fhlwpedxnb-+?",
+    *"[]12fhlwpedxnbr-+?",
     *("escape", "arrowup", "arrowdown", "ctrl+z", "ctrl+y", "ctrl+shift+z", "ctrl+enter"),
 )
 THEME = {
@@ -71,7 +73,8 @@ class PageUI:
                 self._bar()
                 self._banners()
                 with html.Div(classes="main"):
-                    self.worklist = WorklistUI(self.name)
+                    self.cases = CasesUI(self.name)
+                    self.worklist = WorklistUI(self.name, self.cases)
                     self.editor = EditorUI(self.name)
                     with html.Div(classes="views"):
                         with html.Div(style="display: flex; min-width: 0"):
@@ -80,6 +83,7 @@ class PageUI:
                     self._right(server)
             self._help()
             self._again()
+            self.cases.question()
 
     def _bar(self) -> None:
         n = self.name
@@ -129,7 +133,11 @@ class PageUI:
         with html.Div(v_if=(n.restored,), classes="banner info", raw_attrs=raw(role="status")):
             html.Span("The draft of this study was taken up where it was left.", style="flex: 1")
             html.A("Keep it", click=f"{n.restored} = false")
-            html.A("Forget it and start from the automatic result", click=self.draft_forgotten)
+            html.A(
+                f"{{{{ {n.case}.name ? 'Forget it and start from the data set'"
+                " : 'Forget it and start from the automatic result' }}",
+                click=self.draft_forgotten,
+            )
 
     def _right(self, server: Server) -> None:
         n = self.name
@@ -149,6 +157,7 @@ class PageUI:
                     v_if=(f"{n.study} && !{n.analysed} && !{n.stage}",),
                     classes="none",
                 )
+                self.cases.card()
                 self.hips.results()
                 self.training = TrainingUI(n)
             self.hips.sign_off()

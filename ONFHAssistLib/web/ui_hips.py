@@ -15,6 +15,7 @@ class HipsUI:
     slice_chosen = Signal(int)
     radius_given = Signal(float)
     sign_clicked = Signal(str)
+    all_reviewed_clicked = Signal()
 
     def __init__(self, name: PageState, server: object) -> None:
         """Keep the names of the page's state."""
@@ -38,9 +39,17 @@ class HipsUI:
         name = self._name
         with html.Div(v_if=(name.analysed,), classes="sign-off"):
             with html.Div(classes="d-flex", style="gap: 6px"):
-                for model, label in ((name.reviewer, "Reviewer (a code)"), (name.patient_code, "Patient (a code)")):
+                for model, label, there in (
+                    (name.reviewer, "Reviewer (a code)", "true"),
+                    (name.patient_code, "Patient (a code)", f"!{name.case}.name"),
+                ):
                     v3.VTextField(
-                        v_model=(model,), label=label, density="compact", variant="outlined", hide_details=True
+                        v_model=(model,),
+                        v_if=(there,),
+                        label=label,
+                        density="compact",
+                        variant="outlined",
+                        hide_details=True,
                     )
             v3.VTextarea(
                 v_model=(name.comment,),
@@ -159,8 +168,14 @@ class HipsUI:
                     raw_attrs=raw(bind_data_slice="line.index"),
                 ),
             ):
-                html.Td("{{ line.index }}{{ line.look ? ' ⚑' : '' }}", title=("line.look ? 'Look here first' : ''",))
+                html.Td(
+                    "{{ line.index }}{{ line.look ? ' ⚑' : '' }}{{ line.reviewed ? ' ✓' : '' }}",
+                    title=("[line.look && 'Look here first', line.reviewed && 'Reviewed'].filter(Boolean).join('; ')",),
+                )
                 html.Td("{{ line.ratio }}")
                 html.Td("{{ line.was }}", classes="quiet")
                 html.Td("{{ line.grade }}")
                 html.Td("{{ line.area }}", classes="quiet")
+        with html.Div(v_if=(f"{name.slices}.length",), classes="quiet d-flex", style="gap: 8px"):
+            html.Div(f"{{{{ {name.reviewed} || 'All slices count as reviewed; R marks those that you stand for.' }}}}")
+            html.A("All", v_if=(name.reviewed,), click=self.all_reviewed_clicked, classes="link")

@@ -5,6 +5,7 @@ from trame.widgets import vuetify3 as v3
 from undo_stack import Signal
 
 from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.ui_cases import CasesUI
 from ONFHAssistLib.web.widgets import icon_button, pressable, raw
 
 
@@ -14,9 +15,10 @@ class WorklistUI:
     study_chosen = Signal(str)
     refresh_clicked = Signal()
 
-    def __init__(self, name: PageState) -> None:
-        """Build it where the page is being built; ``name`` gives the names of its state."""
+    def __init__(self, name: PageState, cases: CasesUI) -> None:
+        """Build it where the page is being built; ``name`` gives the names of its state, ``cases`` the other list."""
         with html.Div(v_if=(name.list_open,), classes="worklist"):
+            cases.tabs()
             with html.Div(classes="d-flex align-center pa-1", style="gap: 4px; flex: none"):
                 v3.VTextField(
                     v_model=(name.words,),
@@ -29,7 +31,17 @@ class WorklistUI:
                     raw_attrs=raw(aria_label="Filter the studies"),
                 )
                 icon_button("mdi-refresh", "Look through the folder again", self.refresh_clicked)
-            with html.Div(style="flex: 1; overflow-y: auto", raw_attrs=raw(role="listbox", aria_label="Studies")):
+            with html.Div(
+                v_if=(f"{name.listing} === 'cases'",),
+                style="flex: 1; overflow-y: auto",
+                raw_attrs=raw(role="listbox", aria_label="Cases of the data set"),
+            ):
+                cases.lines()
+            with html.Div(
+                v_else=True,
+                style="flex: 1; overflow-y: auto",
+                raw_attrs=raw(role="listbox", aria_label="Studies"),
+            ):
                 self._lines(name)
                 html.Div("Nothing fits the filter.", v_if=(f"!{name.studies}.length && {name.words}",), classes="none")
                 html.Div(
@@ -39,7 +51,10 @@ class WorklistUI:
                     classes="none",
                 )
             with html.Div(
-                classes="px-2", style="flex: none", title="In the order of the list; it stops while you work"
+                v_if=(f"{name.listing} === 'studies'",),
+                classes="px-2",
+                style="flex: none",
+                title="In the order of the list; it stops while you work",
             ):
                 v3.VSwitch(
                     v_model=(name.ahead,),

@@ -105,6 +105,12 @@ def single_study(path: Path) -> Entry:
     return _entry(path.parent, path, "" if path.is_dir() else _problem(path))
 
 
+def stored_case(folder: Path, name: str, independent: bool) -> Entry:
+    """Return the entry of a case of a data set; a second reading has a draft of its own."""
+    place = f"{folder}/{name}{' independent' * independent}"
+    return Entry(hashlib.sha256(place.encode()).hexdigest()[:16], name, folder)
+
+
 def entry_of(entries: Iterable[Entry], key: str) -> Entry:
     """Return the entry that a browser has asked for; a key is all that it may send, so no path leaves the folder.
 

@@ -88,7 +88,7 @@ def test_a_case_is_opened_corrected_and_saved_as_a_further_version(host, widget,
     review = opened(host, widget, "right, approved")
     ui = widget.ui
     assert review.opened.name == ui.volumeSelector.currentNode().GetName()
-    assert ui.caseSection.visible and "right hip. Drawn by R01" in ui.caseLabel.text
+    assert ui.caseSection.visible and "right hip, drawn by R01" in ui.caseLabel.text
     assert not ui.patientEdit.enabled and ui.rightStatusBox.currentText == "Right: approved"
     assert not ui.leftStatusBox.enabled and "not analysed" in ui.leftCard.text
     host.picture(ui.ONFHAssist, "case_open")
@@ -104,7 +104,7 @@ def test_a_second_reader_reads_anew_and_a_third_settles_it(host, widget, data_se
     ui = widget.ui
     become(host, widget, "R02")
     second = opened(host, widget, "right, approved", "independentButton")
-    assert "Read anew" in ui.caseLabel.text and not ui.readingBox.visible and not ui.caseHistoryLabel.visible
+    assert "read anew" in ui.caseLabel.text and not ui.readingBox.visible and not ui.caseHistoryLabel.visible
     assert not second.changed("right") and ui.rightStatusBox.currentText == "Right: draft"
     host.choose(ui.rightStatusBox, "Right: approved")
     host.click(ui.saveButton)
@@ -112,7 +112,7 @@ def test_a_second_reader_reads_anew_and_a_third_settles_it(host, widget, data_se
 
     become(host, widget, "R03")
     review = opened(host, widget, "readers differ")
-    assert review is not second and "Readers differ" in ui.caseLabel.text
+    assert review is not second and "R01 and R02 differ" in ui.caseLabel.text
     assert [ui.readingBox.itemText(n).split(",")[0] for n in range(ui.readingBox.count)][:3] == [
         "nothing",
         "R01",

@@ -1,0 +1,116 @@
+"""What list and card of the data set's cases do; mirrors `ui_cases`."""
+
+import asyncio
+from collections.abc import Callable
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.overview import Overview, listed
+from ONFHAssistLib.web import state as told
+from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.session import Session
+from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.ui_cases import CasesUI
+
+MOST_LISTED = 200
+"""More cases are found by words, not by scrolling."""
+
+
+class CasesLogic:
+    """Opens cases of the data set again, compares readings, and withdraws cases.
+
+    Attributes:
+        on_withdrawn: called when a case was withdrawn.
+    """
+
+    def __init__(self, session: Session, data: PageState, act: Actions, found: Callable[[], Overview]) -> None:
+        """Take what it joins; ``found`` returns what is known of the data set."""
+        self.on_withdrawn: Callable[[], None] = lambda: None
+        self._session, self._data, self._act, self._found = session, data, act, found
+        self._listed: tuple = ()
+
+    def set_ui(self, ui: CasesUI) -> None:
+        """Connect the signals."""
+        ui.case_chosen.connect(self.open)
+        ui.anew_clicked.connect(lambda name: self.open(name, independent=True))
+        ui.next_clicked.connect(self.open_next)
+        ui.reading_clicked.connect(self.compare)
+        ui.take_over_clicked.connect(self.take_over)
+        ui.withdraw_clicked.connect(self.withdraw)
+
+    def open(self, name: str, independent: bool = False) -> None:
+        """Open a case."""
+        self._act.start(self._open(name, independent))
+
+    def open_next(self) -> None:
+        """Open the case that is most worth a look, other than the one that is open."""
+        following = self.following()
+        if following is None:
+            self._session.say("No other case of the data set waits for a reader.")
+        else:
+            self.open(following)
+
+    def following(self) -> str | None:
+        """Return the name of the case that is most worth a look, other than the one that is open."""
+        here = self._session.stored
+        return next((name for name in self._found().waiting if here is None or name != here.name), None)
+
+    def compare(self, number: int) -> None:
+        """Draw a reading over the images; where it is drawn, take it away."""
+        self._act.start(self._compare(-1 if number == self._data.reading else number))
+
+    def take_over(self) -> None:
+        """Take the reading that is drawn."""
+        self._act.start(self._take_over(self._data.reading))
+
+    def withdraw(self) -> None:
+        """Take the case that is open out of the training."""
+        self._data.withdrawing = False
+        self._act.start(self._withdraw((self._data.reviewer or "").strip(), self._data.why or ""))
+
+    def begin(self) -> None:
+        """Show the card of what was opened."""
+        self._data.reading, self._data.why = -1, ""
+
+    def show(self) -> None:
+        """Bring list and card up to date; what has not changed is not made anew."""
+        found, stored, words = self._found(), self._session.stored, self._data.words or ""
+        listing = (found.cases, stored, words)
+        if len(self._listed) == len(listing) and all(
+            a is b or a == b for a, b in zip(listing, self._listed, strict=True)
+        ):
+            return
+        self._listed = listing
+        cases = listed(found.cases, words)
+        self._data.stored = told.stored_lines(cases[:MOST_LISTED], stored.name if stored else "")
+        self._data.stored_more = len(cases) - MOST_LISTED
+        self._data.case = told.case_card(stored)
+
+    async def _open(self, name: str, independent: bool) -> None:
+        folder = self._found().folder
+        if folder is None:
+            raise InputError("There is no data set yet; sign off a study first.")
+        self._session.reviewer = (self._data.reviewer or "").strip() or self._session.reviewer
+        await self._session.open_case(folder, name, independent)
+
+    async def _compare(self, number: int) -> None:
+        stored = self._session.stored
+        masks = None if number < 0 else await asyncio.to_thread(stored.masks, number)
+        if self._session.stored is stored:
+            self._session.show_reading(masks)
+            self._data.reading = number
+
+    async def _take_over(self, number: int) -> None:
+        stored = self._session.stored
+        masks = await asyncio.to_thread(stored.masks, number)
+        if self._session.stored is stored:
+            whose = next(one.words for one in stored.readings if one.number == number).partition(",")[0]
+            self._session.take_over(masks, whose)
+
+    async def _withdraw(self, reviewer: str, why: str) -> None:
+        stored, folder = self._session.stored, self._found().folder
+        if stored is None or folder is None:
+            raise InputError("No case of the data set is open; open one in the list.")
+        await asyncio.to_thread(lambda: open_store(folder).withdraw(stored.name, reviewer, why))
+        self.on_withdrawn()
+        self._session.say(f"{stored.name} is withdrawn; it is not trained with any more.")

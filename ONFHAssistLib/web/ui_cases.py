@@ -1,0 +1,122 @@
+"""The data set's cases in the list at the left, and the card of the one that is open; see `logic_cases`."""
+
+from trame.widgets import html
+from trame.widgets import vuetify3 as v3
+from undo_stack import Signal
+
+from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.widgets import icon_button, pressable, raw, text_button
+
+
+class CasesUI:
+    """Lines of the list; card; the question why a case is withdrawn."""
+
+    case_chosen = Signal(str)
+    anew_clicked = Signal(str)
+    next_clicked = Signal()
+    reading_clicked = Signal(int)
+    take_over_clicked = Signal()
+    withdraw_clicked = Signal()
+
+    def __init__(self, name: PageState) -> None:
+        """Keep the names of the page's state."""
+        self._name = name
+
+    def tabs(self) -> None:
+        """Build the choice between studies and cases; it is there where the page knows of a data set."""
+        name = self._name
+        with html.Div(v_if=(f"{name.training}.title",), classes="tabs", raw_attrs=raw(role="tablist")):
+            for listing, text in (("studies", "Studies"), ("cases", "Data set")):
+                html.Div(
+                    text,
+                    click=f"{name.listing} = '{listing}'",
+                    press=f"{name.listing} = '{listing}'",
+                    tabindex="0",
+                    classes=(f"'tab' + ({name.listing} === '{listing}' ? ' on' : '')",),
+                    raw_attrs=raw(role="tab", bind_aria_selected=f"{name.listing} === '{listing}'"),
+                    __events=[("press", "@keydown.enter.self")],
+                )
+
+    def lines(self) -> None:
+        """Build one line for each case."""
+        name = self._name
+        with pressable(
+            (self.case_chosen, "[line.name]"),
+            raw(role="option", bind_aria_selected="line.on", bind_data_case="line.name"),
+            v_for=(f"line in {name.stored}",),
+            key=("line.name",),
+            classes=("'line' + (line.on ? ' on' : '')",),
+            title=("line.name",),
+        ):
+            with html.Div(classes="d-flex align-center", style="gap: 6px"):
+                html.Div("{{ line.name }}", classes="title")
+                icon_button(
+                    "mdi-eye-plus-outline",
+                    "Read anew: begin with what the networks made, and see nothing of what others have drawn",
+                    (self.anew_clicked, "[line.name]"),
+                    density="compact",
+                )
+                html.Div("{{ line.status }}", classes=("'status ' + line.status",))
+            with html.Div(classes="quiet"):
+                html.Span("{{ line.told }} ")
+                html.Span("readers differ", v_if=("line.differ",), classes="mark")
+        html.Div(
+            f"{{{{ {name.stored_more} }}}} more: find them by words.", v_if=(f"{name.stored_more} > 0",), classes="none"
+        )
+        html.Div("Nothing fits the filter.", v_if=(f"!{name.stored}.length",), classes="none")
+
+    def card(self) -> None:
+        """Build the card of the case that is open."""
+        case, reading = self._name.case, self._name.reading
+        with html.Div(v_if=(f"{case}.name",), classes="card"):
+            html.Div("Case of the data set", style="font-weight: 600")
+            html.Div(f"{{{{ {case}.told }}}}")
+            html.Div("Compare with:", v_if=(f"{case}.readings.length",), classes="quiet", style="margin-top: 4px")
+            with html.Div(
+                v_for=(f"one in {case}.readings",), key=("one.number",), classes="d-flex align-center", style="gap: 8px"
+            ):
+                with pressable(
+                    (self.reading_clicked, "[one.number]"),
+                    raw(role="button", bind_aria_pressed=f"one.number === {reading}", bind_data_reading="one.number"),
+                    classes=(f"'reading' + (one.number === {reading} ? ' on' : '')",),
+                    title="Draw it over the images, dashed; again: take it away",
+                ):
+                    html.Div("{{ one.words }}")
+                text_button(
+                    "Take over",
+                    self.take_over_clicked,
+                    v_if=(f"one.number === {reading}",),
+                    title="Take these masks, sphere and landmarks for yours; undo brings yours back",
+                )
+            html.Div(
+                "{{ line }}",
+                v_for=(f"(line, n) in {case}.history",),
+                key=("n",),
+                classes="quiet",
+                style="margin-top: 4px",
+            )
+            with html.Div(classes="d-flex", style="gap: 6px; margin-top: 6px"):
+                text_button("Next case", self.next_clicked, title="The case that is most worth a look now")
+                text_button("Withdraw…", f"{self._name.withdrawing} = true", title="Take it out of the training")
+
+    def question(self) -> None:
+        """Build the question why a case is withdrawn."""
+        name = self._name
+        with (
+            v3.VDialog(v_model=(name.withdrawing,), max_width=460),
+            v3.VCard(title="Withdraw this case?"),
+            v3.VCardText(),
+        ):
+            html.Div("It is not trained with any more, and stays in the history. Saving it again brings it back.")
+            v3.VTextField(
+                v_model=(name.why,),
+                label="Why, without names",
+                density="compact",
+                variant="outlined",
+                hide_details=True,
+                style="margin: 12px 0",
+            )
+            with html.Div(classes="d-flex", style="gap: 8px"):
+                v3.VSpacer()
+                v3.VBtn("Keep it", click=f"{name.withdrawing} = false")
+                v3.VBtn("Withdraw", click=self.withdraw_clicked, color="primary", disabled=(f"!{name.why}",))
