@@ -241,15 +241,15 @@ class Session:
 
     def forget_draft(self) -> None:
         """Go back to the automatic result of all hips; of a case, to how it was stored."""
-        review = self.opened()
+        review, case = self.opened(), self._case
         for side in review.sides:
+            review.set_reviewed(side, case[1].reviewed_slices if case else None)
             with contextlib.suppress(InputError):  # a hip without masks has nothing to go back to
-                if self._case is None:
+                if case is None:
                     review.reset(side)
                 else:
-                    review.take_over(side, self._case[1].masks, "the data set")
+                    review.take_over(side, case[1].masks, "the data set")
                     review.mark_saved(side)
-            review.set_reviewed(side, self._case[1].reviewed_slices if self._case else None)
         self.restored = False
         self._changed()
 

@@ -40,26 +40,28 @@ class CasesUI:
     def lines(self) -> None:
         """Build one line for each case."""
         name = self._name
-        with pressable(
-            (self.case_chosen, "[line.name]"),
-            raw(role="option", bind_aria_selected="line.on", bind_data_case="line.name"),
+        with html.Div(
             v_for=(f"line in {name.stored}",),
             key=("line.name",),
-            classes=("'line' + (line.on ? ' on' : '')",),
-            title=("line.name",),
+            classes=("'line d-flex align-center' + (line.on ? ' on' : '')",),
         ):
-            with html.Div(classes="d-flex align-center", style="gap: 6px"):
-                html.Div("{{ line.name }}", classes="title")
-                icon_button(
-                    "mdi-eye-plus-outline",
-                    "Read anew: begin with what the networks made, and see nothing of what others have drawn",
-                    (self.anew_clicked, "[line.name]"),
-                    density="compact",
-                )
-                html.Div("{{ line.status }}", classes=("'status ' + line.status",))
-            with html.Div(classes="quiet"):
-                html.Span("{{ line.told }} ")
-                html.Span("readers differ", v_if=("line.differ",), classes="mark")
+            with pressable(
+                (self.case_chosen, "[line.name]"),
+                raw(role="option", bind_aria_selected="line.on", bind_data_case="line.name"),
+                style="flex: 1; min-width: 0",
+                title=("line.name",),
+            ):
+                with html.Div(classes="d-flex", style="gap: 6px"):
+                    html.Div("{{ line.name }}", classes="title")
+                    html.Div("{{ line.status }}", classes=("'status ' + line.status",))
+                with html.Div(classes="quiet"):
+                    html.Span("{{ line.told }} ")
+                    html.Span("readers differ", v_if=("line.differ",), classes="mark")
+            icon_button(
+                "mdi-eye-plus-outline",
+                "Read anew: begin with what the networks made, and see nothing of what others have drawn",
+                (self.anew_clicked, "[line.name]"),
+            )
         html.Div(
             f"{{{{ {name.stored_more} }}}} more: find them by words.", v_if=(f"{name.stored_more} > 0",), classes="none"
         )

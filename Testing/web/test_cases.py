@@ -1,0 +1,184 @@
+"""Cases of the data set, without a page: opened again with their drafts, read anew, compared, signed."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from web_parts import at_work, erase, key_of, same_masks, until
+
+from ONFHAssistLib.analysis import HeadSeed
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.curation.case import save_case
+from ONFHAssistLib.curation.check import check
+from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.overview import data_set_in
+
+SAMPLE = "sample.nii.gz"
+
+
+@pytest.fixture
+def store(place: Path, state: Path, tmp_path: Path):
+    """A data set with both hips of the sample study, approved by R1."""
+
+    async def sign(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        for case in session.cases("P1", "R1", "approved", "clear"):
+            await asyncio.to_thread(save_case, case, tmp_path / "cases")
+
+    at_work(place, state, sign)
+    return open_store(data_set_in(tmp_path / "cases"))
+
+
+def name_of(store, side: str) -> str:
+    return next(case.case_id for case in store.cases() if case.side == side)
+
+
+async def sign(session, store, reviewer: str, status: str = "approved") -> None:
+    for case in session.cases("", reviewer, status, ""):
+        await asyncio.to_thread(save_case, case, store.folder)
+    session.signed(status, reviewer)
+
+
+def test_a_case_is_opened_corrected_and_saved_as_a_further_version(place, state, store):
+    name = name_of(store, "left")
+
+    async def steps(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        review = session.review
+        assert session.stored.name == name and review.sides == ("left",) and not session.drafted()
+        assert session.describe().startswith("coronal T1")
+        erase(review, "left", slice(0, len(review.result.volume.array) // 2))
+        await until(session.drafted)
+        await sign(session, store, "R1")
+        assert not session.drafted() and not session.restored
+        record = store.record(name)
+        assert [entry["reviewer"] for entry in record["versions"]] == ["R1", "R1"] and check(store) == ()
+        assert [row.entry.title for row in session.rows] == [SAMPLE], "the list of studies is as it was"
+
+    at_work(place, state, steps)
+
+
+def test_a_draft_of_a_case_is_there_again_after_the_server_was_ended(place, state, store):
+    name, kept = name_of(store, "left"), {}
+
+    async def correct(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        session.turn_reviewed("left", 8)
+        kept["masks"] = session.review.masks("left")
+
+    async def go_on(session) -> None:
+        await session.open_case(store.folder, name)
+        assert session.restored and session.drafted() and session.reviewer == "R1"
+        assert same_masks(session.review.masks("left"), kept["masks"])
+        assert session.review.reviewed("left") == (8,)
+        session.forget_draft()
+        assert not session.drafted() and session.review.reviewed("left") is None
+        assert same_masks(session.review.masks("left"), store.masks(name, store.record(name)["trained_with"]))
+
+    async def forgotten(session) -> None:
+        await session.open_case(store.folder, name)
+        assert not session.restored
+
+    async def second_reading(session) -> None:
+        await session.open_case(store.folder, name, independent=True)
+        assert not session.restored, "a second reading has a draft of its own"
+
+    at_work(place, state, correct)
+    at_work(place, state, second_reading)
+    at_work(place, state, go_on)
+    at_work(place, state, forgotten)
+
+
+def test_a_signed_case_leaves_no_draft_behind(place, state, store):
+    name = name_of(store, "left")
+
+    async def correct(session) -> None:
+        await session.open_case(store.folder, name)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        await sign(session, store, "R1")
+
+    async def again(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        newest = store.record(name)["versions"][-1]["number"]
+        assert not session.restored and same_masks(session.review.masks("left"), store.masks(name, newest))
+
+    at_work(place, state, correct)
+    at_work(place, state, again)
+
+
+def test_a_second_reading_is_settled_by_a_third_reader(place, state, store):
+    name = name_of(store, "left")
+
+    async def steps(session) -> None:
+        await session.open_case(store.folder, name, independent=True)
+        assert session.stored.readings == () and not session.review.changed("left")
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        await sign(session, store, "R2")
+        session.reviewer = "R3"
+        await session.open_case(store.folder, name)
+        assert session.stored.differ and len(session.stored.readings) == 3
+        theirs = session.stored.masks(session.stored.readings[1].number)
+        session.show_reading(theirs)
+        assert not session.drafted()
+        session.take_over(theirs, "R2")
+        assert session.drafted() and same_masks(session.review.masks("left"), theirs)
+        await sign(session, store, "R3")
+        assert not store.record(name)["needs_adjudication"]
+
+    at_work(place, state, steps)
+
+
+def test_a_case_is_analysed_anew_and_stays_the_case(place, state, store):
+    name = name_of(store, "left")
+
+    async def steps(session) -> None:
+        await session.open_case(store.folder, name)
+        with pytest.raises(InputError, match="left hip only"):
+            await session.analyse(HeadSeed("right", session.review.hip("left").sphere.centre_ras_mm))
+        await session.analyse()
+        assert session.stored.name == name and session.review.sides == ("left",)
+        assert session.review.hip("left").status == "graded"
+        await sign(session, store, "R1")
+        assert len(store.record(name)["versions"]) == 2 and check(store) == ()
+
+    at_work(place, state, steps)
+
+
+def test_a_case_that_is_gone_is_a_sentence_and_the_open_study_stays(place, state, store):
+    async def steps(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        review = session.review
+        with pytest.raises(InputError, match="has no case"):
+            await session.open_case(store.folder, "p0_0_L")
+        assert session.review is review and not session.stage
+        await session.open_case(store.folder, name_of(store, "right"))
+        await session.open(key_of(session, SAMPLE))
+        assert session.stored is None and len(session.review.sides) == 2
+
+    at_work(place, state, steps)
+
+
+def test_slices_that_count_are_kept_with_the_draft_of_a_study_too(place, state, tmp_path):
+    async def mark(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        session.turn_reviewed("left", 9)
+        session.turn_reviewed("left", 10)
+        assert session.drafted()
+
+    async def go_on(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        assert session.restored and session.review.reviewed("left") == (9, 10)
+        (right, left) = session.cases("P1", "R1", "approved", "")
+        assert right.reviewed_slices is None and left.reviewed_slices == (9, 10)
+        session.all_reviewed("left")
+        assert not session.drafted()
+
+    at_work(place, state, mark)
+    at_work(place, state, go_on)

@@ -1,0 +1,119 @@
+"""Cases of the data set on the page: found, opened, compared, taken over, signed, withdrawn; slices that count."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from page_parts import Bench, needs_browser, on_page
+from web_parts import at_work, erase, key_of, until
+
+from ONFHAssistLib.curation.case import save_case
+from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.overview import data_set_in
+
+pytestmark = needs_browser
+SAMPLE = "sample.nii.gz"
+
+
+@pytest.fixture
+def store(place: Path, state: Path):
+    """The data set beside the page's drafts: R1 approved both hips, R2 read the left one anew and differs."""
+
+    async def read(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        for case in session.cases("P1", "R1", "approved", ""):
+            await asyncio.to_thread(save_case, case, state / "cases")
+        folder = data_set_in(state / "cases")
+        left = next(case.case_id for case in open_store(folder).cases() if case.side == "left")
+        await session.open_case(folder, left, independent=True)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        for case in session.cases("", "R2", "approved", ""):
+            await asyncio.to_thread(save_case, case, folder)
+        session.signed("approved", "R2")
+
+    at_work(place, state, read)
+    return open_store(data_set_in(state / "cases"))
+
+
+async def opened(bench: Bench, text: str) -> None:
+    """Click on a case in the list, and wait until server and page have it."""
+    await bench.page.click(f".line:has-text('{text}') .title")
+    await until(lambda: bench.session.stored and not bench.session.stage)
+    await bench.page.wait_for_selector(".card:has-text('Case of the data set')")
+    await bench.drawn()
+
+
+def test_a_case_in_which_readers_differ_is_settled_on_the_page(place, state, store, screenshots):
+    async def steps(bench: Bench) -> None:
+        page = bench.page
+        await page.click(".tab:has-text('Data set')")
+        lines = await page.locator(".line").all_inner_texts()
+        assert len(lines) == 2 and "readers differ" in lines[0] and "left" in lines[0]
+        await page.fill(".worklist input", "right")
+        await page.wait_for_selector(".line:has-text('left')", state="detached")
+        await page.fill(".worklist input", "")
+        await opened(bench, "readers differ")
+        assert "R1 and R2 differ" in await page.inner_text(".card:has-text('Case of the data set')")
+        assert await page.get_by_label("Patient (a code)").count() == 0
+        review = bench.review
+        before = int(review.masks("left").necrosis.array.sum())
+        await page.click(".reading:has-text('R2,')")
+        await page.wait_for_selector(".legend:has-text('the other reading')")
+        await bench.shot("case with another reading")
+        await page.click("button:has-text('Take over')")
+        await until(lambda: int(review.masks("left").necrosis.array.sum()) != before)
+        await page.keyboard.press("Control+z")
+        await until(lambda: int(review.masks("left").necrosis.array.sum()) == before)
+        await page.keyboard.press("Control+y")
+        await until(lambda: int(review.masks("left").necrosis.array.sum()) != before)
+        await page.click(".reading.on")
+        await until(lambda: bench.app.logic.data.reading == -1)
+        await page.get_by_label("Reviewer (a code)").fill("R3")
+        await page.click("button:has-text('Approve, next')")
+        await bench.shown("No other case of the data set waits")
+        case = store.record(bench.session.stored.name)
+        assert case["versions"][-1]["adjudicates"] and not case["needs_adjudication"]
+        await page.wait_for_selector(".line:has-text('readers differ')", state="detached")
+        await page.click(".tab:has-text('Studies')")
+        await page.wait_for_selector(f".line:has-text('{SAMPLE}')")
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_slices_are_marked_by_a_key_and_a_case_is_withdrawn(place, state, store, screenshots):
+    async def steps(bench: Bench) -> None:
+        page = bench.page
+        await page.click(".tab:has-text('Data set')")
+        await opened(bench, "right")
+        await bench.shown("All slices count as reviewed")
+        await page.keyboard.press("r")
+        await bench.shown("slices reviewed; only these are trained with")
+        assert len(bench.review.reviewed("right")) == 1
+        assert await page.locator("tr.row:has-text('✓')").count() == 1
+        await bench.shot("reviewed slices")
+        await page.click(".link:has-text('All')")
+        await until(lambda: bench.review.reviewed("right") is None)
+        await page.get_by_label("Reviewer (a code)").fill("R1")
+        await page.click("button:has-text('Withdraw')")
+        await page.get_by_label("Why, without names").fill("fracture seen later")
+        await bench.shot("withdraw")
+        await page.click(".v-dialog button:has-text('Withdraw')")
+        await bench.shown("is withdrawn; it is not trained with any more")
+        assert store.record(bench.session.stored.name)["status"] == "withdrawn"
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_a_second_reader_reads_anew_and_sees_nothing_of_the_first(place, state, store, screenshots):
+    async def steps(bench: Bench) -> None:
+        page = bench.page
+        await page.click(".tab:has-text('Data set')")
+        await page.click(".line:has-text('right') button[aria-label^='Read anew']")
+        await until(lambda: bench.session.stored and not bench.session.stage)
+        card = ".card:has-text('Case of the data set')"
+        await page.wait_for_selector(card)
+        text = await page.inner_text(card)
+        assert "read anew" in text and "R1" not in text and await page.locator(".reading").count() == 0
+
+    on_page(place, state, screenshots, steps)
