@@ -84,12 +84,16 @@ def overview(folder: Path) -> Overview:
     )
 
 
-def words_of(case: CaseSummary) -> str:
-    """Return a case in one line, such as "left, draft, moderate, JIC C1, R1 and R2, readers differ"."""
+def hip_of(case: CaseSummary) -> str:
+    """Return side and grades, such as "left, moderate, JIC C1"."""
     grades = [grade_of(case, "steinberg"), f"JIC {grade_of(case, 'jic')}"]
-    parts = [case.side, case.status, *(grade for grade in grades if not grade.endswith("none"))]
-    parts += [" and ".join(case.reviewers), *(["readers differ"] if case.needs_adjudication else [])]
-    return ", ".join(part for part in parts if part)
+    return ", ".join([case.side, *(grade for grade in grades if not grade.endswith("none"))])
+
+
+def words_of(case: CaseSummary) -> str:
+    """Return a case in one line, such as "left, moderate, JIC C1, draft, R1 and R2, readers differ"."""
+    differ = ["readers differ"] if case.needs_adjudication else []
+    return ", ".join([hip_of(case), case.status, " and ".join(case.reviewers), *differ])
 
 
 def listed(cases: Iterable[CaseSummary], words: str = "") -> list[CaseSummary]:

@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
-from ONFHAssistLib.models.installed import models, use
+from ONFHAssistLib.models.installed import models, network_words, use
 
 NAME = "necrosis"
 
@@ -35,8 +35,7 @@ class Networks:
         box = self._ui.networkBox
         box.clear()
         for n, model in enumerate(found):
-            origin = _("shipped") if model.shipped else _("installed")
-            box.addItem(f"{model.version or '?'}, {origin} ({model.id})")
+            box.addItem(network_words(model))
             about = model.problem or model.trained_on
             box.setItemData(n, about, qt.Qt.ToolTipRole)
         box.setCurrentIndex(next((n for n, model in enumerate(found) if model.in_use), -1))

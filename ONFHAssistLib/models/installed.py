@@ -46,6 +46,11 @@ class Model:
     problem: str = ""
 
 
+def network_words(model: Model) -> str:
+    """Return a model in a few words, for a list to choose from."""
+    return f"{model.version or 'damaged'}, {'shipped' if model.shipped else 'installed'} ({model.id})"
+
+
 def models() -> tuple[Model, ...]:
     """Return all bundles, by name, the shipped one of each name first.
 

@@ -17,8 +17,8 @@ from ONFHAssistLib.scene.hip_state import Patch
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node
 
 OUTLINE_RGB = (1.0, 1.0, 1.0)
-READING_RGB = (1.0, 0.45, 0.85)
-"""Pink: neither head, necrosis nor white, for the colour-blind too."""
+READING_RGB = (0.78, 0.49, 1.0)
+"""Violet: told apart from the necrosis's orange by the colour-blind, too."""
 DASH = 0.28
 """Half the length of a dash, in pixels: a little more than half of each pixel's edge is drawn."""
 SLICE = 0.49

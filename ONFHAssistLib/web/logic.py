@@ -38,7 +38,7 @@ class PageLogic(BaseLogic[PageState]):
         self.worklist = WorklistLogic(self.session, data, act)
         self.views = ViewsLogic(server, slicer_app, self.session, data, act)
         self.editor = EditorLogic(server, slicer_app, self.session, data, act, self.views)
-        self.training = TrainingLogic(data, act, self.show, cases)
+        self.training = TrainingLogic(self.session, data, act, self.show, cases)
         self.cases = CasesLogic(self.session, data, act, lambda: self.training.found)
         self.hips = HipsLogic(self.session, data, act, self.views, self.editor, self.cases, cases)
         self.hips.on_saved = self.cases.on_withdrawn = self.training.look
@@ -63,6 +63,7 @@ class PageLogic(BaseLogic[PageState]):
         self.hips.set_ui(ui.hips)
         self.cases.set_ui(ui.cases)
         self.training.set_ui(ui.training)
+        ui.training.next_clicked.connect(self.cases.open_next)
         self.show()
 
     def start(self, open_first: bool, ahead: bool) -> None:

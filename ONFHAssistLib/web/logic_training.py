@@ -1,4 +1,4 @@
-"""What the card of the data set tells, and the training that it starts; mirrors `ui_training`."""
+"""What the card of the data set tells, the training that it starts, and its networks; mirrors `ui_training`."""
 
 import asyncio
 import os
@@ -7,10 +7,12 @@ from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation.overview import Overview, overview
+from ONFHAssistLib.models.installed import Model, models, use
 from ONFHAssistLib.web.actions import Actions
+from ONFHAssistLib.web.session import Session
 from ONFHAssistLib.web.state import PageState, training_card
 from ONFHAssistLib.web.ui_training import TrainingUI
-from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
+from ONFHAssistLib.worker.fine_tune import BUNDLE, FineTune, TrainingPlace
 
 PYTHON_VARIABLE, CLONE_VARIABLE = "ONFH_TRAINING_PYTHON", "ONFH_TRAINING_CLONE"
 """Whoever starts the server names the training environment; a browser cannot."""
@@ -21,16 +23,24 @@ class TrainingLogic:
     """Looks at the data set at the start and after each save; starts and follows a training."""
 
     def __init__(
-        self, data: PageState, act: Actions, show: Callable[[], None], cases: Path, tuning: FineTune | None = None
+        self,
+        session: Session,
+        data: PageState,
+        act: Actions,
+        show: Callable[[], None],
+        cases: Path,
+        tuning: FineTune | None = None,
     ) -> None:
-        """Take the page's state, what brings it up to date, and the folder of the cases; nothing is looked at yet."""
-        self._data, self._act, self._show_page, self._cases = data, act, show, cases
+        """Take what it joins, what brings the page up to date, and the folder of cases; nothing is looked at yet."""
+        self._session, self._data, self._act, self._show_page, self._cases = session, data, act, show, cases
         self.tuning = tuning or FineTune()
         self.found = Overview()
+        self._networks: tuple[Model, ...] = ()
 
     def set_ui(self, ui: TrainingUI) -> None:
         """Connect the signals."""
         ui.tune_clicked.connect(self._act.now(self.start_or_cancel))
+        ui.network_chosen.connect(lambda network: self._act.start(self._use(network)))
 
     def look(self) -> None:
         """Look at the data set, off the event loop."""
@@ -48,7 +58,9 @@ class TrainingLogic:
 
     def show(self) -> None:
         """Bring the card up to date."""
-        self._data.training = training_card(self.found, self.tuning, _place().missing(self.found.approved))
+        self._data.training = training_card(
+            self.found, self.tuning, _place().missing(self.found.approved), self._networks
+        )
 
     def close(self) -> None:
         """End the training, if there is one; its last checkpoint is kept."""
@@ -56,6 +68,19 @@ class TrainingLogic:
 
     async def _look(self) -> None:
         self.found = await asyncio.to_thread(overview, self._cases)
+        await self._look_for_networks()
+
+    async def _look_for_networks(self) -> None:
+        found = await asyncio.to_thread(models)
+        self._networks = tuple(model for model in found if model.name == BUNDLE)
+
+    async def _use(self, network: str) -> None:
+        try:
+            await self._session.forget_networks()
+            await asyncio.to_thread(use, network)
+            self._session.say(f"The next analysis takes {network}.")
+        finally:
+            await self._look_for_networks()
 
     async def _follow(self) -> None:
         while self.tuning.running:

@@ -211,6 +211,13 @@ class Session:
         if self.analysing:
             self._worker.cancel()
 
+    async def forget_networks(self) -> None:
+        """Let the next analysis open the networks anew; raises InputError while one is running."""
+        if self.analysing:
+            raise InputError("An analysis is running; wait for it or cancel it.")
+        await self.ahead.yield_worker()
+        self._worker.close()
+
     def settle(self) -> None:
         """Measure now what was painted a moment ago."""
         if self._settling is not None:

@@ -1,8 +1,8 @@
 """What the page knows: one dataclass, and how a review is told to it in plain values."""
 
 import base64
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.open_case import OpenCase, told
-from ONFHAssistLib.curation.overview import Overview, words_of
+from ONFHAssistLib.curation.overview import Overview, hip_of
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import headline, percent, rows
+from ONFHAssistLib.models.installed import Model, network_words
 from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
@@ -200,7 +201,8 @@ def stored_lines(cases: Iterable[CaseSummary], open_name: str) -> list[Plain]:
         {
             "name": case.case_id,
             "status": case.status,
-            "told": words_of(replace(case, status="", needs_adjudication=False)),
+            "told": hip_of(case),
+            "readers": " and ".join(case.reviewers),
             "differ": case.needs_adjudication,
             "on": case.case_id == open_name,
         }
@@ -284,8 +286,15 @@ def polar_picture(masks: HipMasks) -> str:
     return "data:image/png;base64," + base64.b64encode(polar_png(near, portion)).decode("ascii")
 
 
-def training_card(found: Overview, tuning: FineTune, missing: str) -> Plain:
-    """Return the card of the data set, empty where there is none; ``missing``: what a training lacks, or ""."""
+def training_card(found: Overview, tuning: FineTune, missing: str, networks: Sequence[Model] = ()) -> Plain:
+    """Return the card of the data set, empty where there is none.
+
+    Args:
+        found: what is known of the data set.
+        tuning: the training.
+        missing: what a training lacks, or "".
+        networks: the necrosis networks that there are.
+    """
     if found.folder is None:
         return {}
     last = f"Last saved: {found.last_saved}" if found.last_saved else ""
@@ -298,4 +307,7 @@ def training_card(found: Overview, tuning: FineTune, missing: str) -> Plain:
         "percent": round(100 * tuning.fraction),
         "told": tuning.stage if tuning.running else tuning.message or missing,
         "alarm": tuning.failed and not tuning.running,
+        "waiting": bool(found.waiting),
+        "networks": [{"id": one.id, "words": network_words(one)} for one in networks],
+        "network": next((one.id for one in networks if one.in_use), ""),
     }

@@ -21,7 +21,9 @@ body { overflow: hidden }
 .page .tab.on { border-bottom-color: rgb(var(--v-theme-accent)); font-weight: 500 }
 .page .reading { flex: 1; cursor: pointer; padding: 0.15rem 0.4rem; border-left: 3px solid transparent }
 .page .reading:hover { background: rgba(127, 127, 127, .14) }
-.page .reading.on { border-left-color: #ff73d9; background: rgba(255, 115, 217, .13) }
+.page .reading.on { border-left-color: #c77dff; background: rgba(199, 125, 255, .15) }
+.page .shorten { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+  text-align: right }
 .page .link { cursor: pointer; text-decoration: underline }
 .page .status { white-space: nowrap; font-size: 0.74rem; border-radius: 0.6rem; padding: 0 0.45rem; align-self: center;
   border: 1px solid rgba(127, 127, 127, .45) }

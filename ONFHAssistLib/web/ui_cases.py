@@ -52,11 +52,12 @@ class CasesUI:
                 title=("line.name",),
             ):
                 with html.Div(classes="d-flex", style="gap: 6px"):
-                    html.Div("{{ line.name }}", classes="title")
+                    html.Div("{{ line.told }}", classes="title")
                     html.Div("{{ line.status }}", classes=("'status ' + line.status",))
                 with html.Div(classes="quiet"):
-                    html.Span("{{ line.told }} ")
+                    html.Span("{{ line.readers }} ")
                     html.Span("readers differ", v_if=("line.differ",), classes="mark")
+                html.Div("{{ line.name }}", classes="quiet shorten", style="text-align: left")
             icon_button(
                 "mdi-eye-plus-outline",
                 "Read anew: begin with what the networks made, and see nothing of what others have drawn",

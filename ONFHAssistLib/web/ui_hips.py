@@ -75,8 +75,7 @@ class HipsUI:
                     title="Somebody has to look into it; it is not trained with until then",
                     disabled=(f"!!{name.stage}",),
                 )
-                v3.VSpacer()
-                html.Div(f"{{{{ {name.cases} }}}}", classes="quiet", title=(name.cases_title,))
+                html.Div(f"{{{{ {name.cases} }}}}", classes="quiet shorten", title=(name.cases_title,))
 
     def _cards(self) -> None:
         name = self._name

@@ -14,6 +14,8 @@ class TrainingUI:
     """A card below the hips, folded until it is clicked on."""
 
     tune_clicked = Signal()
+    next_clicked = Signal()
+    network_chosen = Signal(str)
 
     def __init__(self, name: PageState) -> None:
         """Build the card; it is there where the page knows of a data set."""
@@ -38,7 +40,26 @@ class TrainingUI:
                         classes="quiet",
                         style="margin-top: 4px",
                     )
+                    v3.VSelect(
+                        v_if=(f"{card}.networks.length",),
+                        label="Necrosis network",
+                        model_value=(f"{card}.network",),
+                        update_modelValue=(self.network_chosen, "[$event]"),
+                        items=(f"{card}.networks",),
+                        item_title="words",
+                        item_value="id",
+                        density="compact",
+                        variant="outlined",
+                        hide_details=True,
+                        style="margin-top: 8px",
+                    )
                 with html.Div(classes="d-flex align-center", style="gap: 8px; margin-top: 6px"):
+                    text_button(
+                        "Next case",
+                        self.next_clicked,
+                        v_if=(f"{card}.waiting",),
+                        title="Opens the case of the data set that is most worth a look now",
+                    )
                     text_button((f"{card}.running ? 'Cancel' : 'Fine-tune'",), self.tune_clicked, title=TIP)
                     v3.VProgressLinear(
                         v_if=(f"{card}.running",),

@@ -57,6 +57,6 @@ def test_the_list_begins_with_what_waits_and_is_found_by_words(store, hip):
     store.save(Hip(seed=4, lesion_mm=4.0).case("P5", "reader2"))
     cases = overview(store.folder).cases
     assert [case.case_id for case in listed(cases)] == [settle, flagged, draft, approved, withdrawn]
-    assert words_of(listed(cases)[0]) == "right, approved, severe, reader1 and reader2, readers differ"
+    assert words_of(listed(cases)[0]) == "right, severe, approved, reader1 and reader2, readers differ"
     assert [case.case_id for case in listed(cases, "LEFT reader2")] == [flagged]
     assert [case.case_id for case in listed(cases, draft[:6])] == [draft] and listed(cases, "nothing of it") == []

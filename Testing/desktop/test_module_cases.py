@@ -75,7 +75,7 @@ def opened(host, widget, text, button="openCaseButton"):
 
 def test_the_list_shows_what_waits_first_and_is_found_by_words(host, widget, data_set):
     lines = listed(host, widget)
-    assert ["left, draft" in lines[0], "right, approved" in lines[1], len(lines)] == [True, True, 2]
+    assert ["left, mild, JIC C1, draft" in lines[0], "right, mild, approved" in lines[1], len(lines)] == [True, True, 2]
     host.type(widget.ui.caseFilterEdit, "approved R01")
     (line,) = listed(host, widget)
     assert "right" in line
@@ -85,7 +85,7 @@ def test_the_list_shows_what_waits_first_and_is_found_by_words(host, widget, dat
 
 def test_a_case_is_opened_corrected_and_saved_as_a_further_version(host, widget, data_set):
     become(host, widget, "R01")
-    review = opened(host, widget, "right, approved")
+    review = opened(host, widget, "right,")
     ui = widget.ui
     assert review.opened.name == ui.volumeSelector.currentNode().GetName()
     assert ui.caseSection.visible and "right hip, drawn by R01" in ui.caseLabel.text
@@ -103,7 +103,7 @@ def test_a_case_is_opened_corrected_and_saved_as_a_further_version(host, widget,
 def test_a_second_reader_reads_anew_and_a_third_settles_it(host, widget, data_set):
     ui = widget.ui
     become(host, widget, "R02")
-    second = opened(host, widget, "right, approved", "independentButton")
+    second = opened(host, widget, "right,", "independentButton")
     assert "read anew" in ui.caseLabel.text and not ui.readingBox.visible and not ui.caseHistoryLabel.visible
     assert not second.changed("right") and ui.rightStatusBox.currentText == "Right: draft"
     host.choose(ui.rightStatusBox, "Right: approved")
@@ -150,27 +150,27 @@ def test_the_next_case_is_one_click_away(host, widget, data_set):
 
 def test_unsaved_corrections_of_a_case_are_not_lost_by_opening_it_again(host, widget, data_set):
     become(host, widget, "R01")
-    review = opened(host, widget, "right, approved")
+    review = opened(host, widget, "right,")
     erase_half(host, review, "right")
     mask = review.masks("right").necrosis.array
-    assert opened(host, widget, "right, approved") is review
+    assert opened(host, widget, "right,") is review
     host.dialogs.expect("Save it now?", "No")
-    other = opened(host, widget, "left, draft")
+    other = opened(host, widget, "left,")
     assert other.opened.side == "left" and review.unsaved
-    assert opened(host, widget, "right, approved") is review
+    assert opened(host, widget, "right,") is review
     assert np.array_equal(review.masks("right").necrosis.array, mask)
 
 
 def test_a_case_opened_twice_is_there_once(host, widget, data_set):
-    first = opened(host, widget, "right, approved")
-    second = opened(host, widget, "right, approved")
+    first = opened(host, widget, "right,")
+    second = opened(host, widget, "right,")
     assert first.closed and second is not first
     assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 1
 
 
 def test_a_case_is_analysed_again_by_the_networks_and_stays_the_case(host, widget, worker, data_set):
     become(host, widget, "R01")
-    review = opened(host, widget, "right, approved")
+    review = opened(host, widget, "right,")
     host.dialogs.expect("replaced by a new automatic result", "OK")
     host.click(widget.ui.analyseButton)
     study, options = worker.asked[-1]
@@ -189,7 +189,7 @@ def test_a_case_is_analysed_again_by_the_networks_and_stays_the_case(host, widge
 
 
 def test_the_other_hip_of_a_case_is_refused_in_a_sentence(host, widget, data_set):
-    opened(host, widget, "right, approved")
+    opened(host, widget, "right,")
     host.click(widget.ui.headSection)
     host.click(widget.ui.leftHeadButton)
     host.place_point(made.CENTRES["right"])
@@ -198,13 +198,13 @@ def test_the_other_hip_of_a_case_is_refused_in_a_sentence(host, widget, data_set
 
 
 def test_a_case_is_withdrawn_with_a_reason(host, widget, data_set):
-    choose(host, widget, "right, approved")
+    choose(host, widget, "right,")
     host.dialogs.expect("Why is", "fracture seen later")
     host.click(widget.ui.withdrawButton)
     assert "withdrawn" in widget.ui.caseListLabel.text
-    host.wait_for(lambda: any("right, withdrawn" in line for line in listed(host, widget)))
+    host.wait_for(lambda: any("right, mild, withdrawn" in line for line in listed(host, widget)))
     assert check(data_set) == ()
-    choose(host, widget, "right, withdrawn")
+    choose(host, widget, "right,")
     host.dialogs.expect("Why is", "again")
     host.click(widget.ui.withdrawButton)
     assert "withdrawn already" in widget.ui.caseListLabel.text
@@ -214,7 +214,7 @@ def test_slices_are_marked_as_reviewed_by_a_key_and_the_others_are_not_trained_w
     from ONFHAssistLib.scene.tables import REVIEWED
 
     become(host, widget, "R01")
-    review = opened(host, widget, "right, approved")
+    review = opened(host, widget, "right,")
     ui = widget.ui
     assert ui.reviewedLabel.text == "All slices count as reviewed." and not ui.allReviewedButton.enabled
     slices = [one.index for one in review.hip("right").slices]
@@ -233,7 +233,7 @@ def test_slices_are_marked_as_reviewed_by_a_key_and_the_others_are_not_trained_w
 
 
 def test_a_case_that_another_computer_has_removed_is_a_sentence(host, widget, data_set):
-    choose(host, widget, "right, approved")
+    choose(host, widget, "right,")
     name = next(case.case_id for case in data_set.cases() if case.side == "right")
     (data_set.folder / "cases" / f"{name}.json").unlink()
     host.click(widget.ui.openCaseButton)
@@ -242,7 +242,7 @@ def test_a_case_that_another_computer_has_removed_is_a_sentence(host, widget, da
 
 def test_a_case_goes_on_from_a_saved_scene(host, widget, data_set, tmp_path):
     become(host, widget, "R01")
-    review = opened(host, widget, "right, approved")
+    review = opened(host, widget, "right,")
     name = review.opened.name
     host.click(widget.ui.exportSection)
     host.dialogs.expect("Save as", str(tmp_path / "case.mrb"))
@@ -258,7 +258,7 @@ def test_a_case_goes_on_from_a_saved_scene(host, widget, data_set, tmp_path):
 
 def test_the_settings_folder_may_be_another_one_by_now(host, widget, data_set, tmp_path):
     become(host, widget, "R01")
-    review = opened(host, widget, "right, approved")
+    review = opened(host, widget, "right,")
     slicer.app.userSettings().setValue("ONFHAssist/CaseFolder", str(tmp_path / "elsewhere"))
     host.click(widget.ui.saveButton)
     assert len(data_set.record(review.opened.name)["versions"]) == 2 and not (tmp_path / "elsewhere").exists()
@@ -302,6 +302,6 @@ def test_a_study_saved_from_its_image_can_be_opened_by_a_second_reader(host, wid
         source=result.source, models=result.models,
     )  # fmt: skip
     save_case(case, cases)
-    review = opened(host, widget, "right, approved")
+    review = opened(host, widget, "right,")
     assert review.hip("right").volume_ratio == pytest.approx(result.hips[0].volume_ratio, abs=1e-9)
     assert widget.ui.studyLabel.text.startswith("Coronal T1, ")  # as the data set knows

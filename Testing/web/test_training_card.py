@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from page_parts import Bench, needs_browser, on_page
 from web_parts import at_work, key_of, until
 
+from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.curation.case import save_case
+from ONFHAssistLib.models.installed import install
 from ONFHAssistLib.web import logic_training
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_training import CLONE_VARIABLE, PYTHON_VARIABLE, TrainingLogic
@@ -26,8 +28,11 @@ def made(session, cases):
     """The card's logic without a page; ``logic.clicked`` is what the button calls."""
     data = PageState()
     act = Actions(contextlib.nullcontext(), session, lambda: logic.show())
-    logic = TrainingLogic(data, act, lambda: logic.show(), cases)
-    ui = SimpleNamespace(tune_clicked=SimpleNamespace(connect=lambda do: setattr(logic, "clicked", do)))
+    logic = TrainingLogic(session, data, act, lambda: logic.show(), cases)
+    ui = SimpleNamespace(
+        tune_clicked=SimpleNamespace(connect=lambda do: setattr(logic, "clicked", do)),
+        network_chosen=SimpleNamespace(connect=lambda do: setattr(logic, "chosen", do)),
+    )
     logic.set_ui(ui)
     return logic, data
 
@@ -76,6 +81,35 @@ def test_a_training_is_started_followed_and_cancelled_from_the_page(place, state
             assert "cancelled" in data.training["told"] and not data.training["alarm"]
         finally:
             logic.close()
+
+    at_work(place, state, steps)
+
+
+def test_an_installed_network_is_taken_into_use_and_the_shipped_one_again(place, state, tmp_path, monkeypatch):
+    monkeypatch.setenv("ONFH_BUNDLES", str(tmp_path / "bundles"))
+    (tmp_path / "bundles").mkdir()
+    copy = shutil.copytree(resource_path("Bundles", "necrosis"), tmp_path / "necrosis")
+    metadata = json.loads((copy / "configs" / "metadata.json").read_text())
+    metadata["version"], metadata["changelog"]["0.9.0"] = "0.9.0", "Fine-tuned."
+    (copy / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    install(copy)
+
+    async def steps(session) -> None:
+        logic, data = made(session, tmp_path / "cases")
+        await session.open(key_of(session, "sample.nii.gz"))
+        for case in session.cases("P1", "R07", "approved", ""):
+            await asyncio.to_thread(save_case, case, tmp_path / "cases")
+        logic.look()
+        await until(lambda: data.training.get("networks"))
+        shipped, installed = (one["id"] for one in data.training["networks"])
+        assert data.training["network"] == shipped
+        for network, version in ((installed, "0.9.0"), (shipped, "0.2.0")):
+            logic.chosen(network)
+            await until(lambda network=network: data.training["network"] == network)
+            assert session.message == f"The next analysis takes {network}."
+            await session.analyse()
+            used = {model["name"]: model["version"] for model in session.review.result.models}
+            assert used["necrosis"] == version
 
     at_work(place, state, steps)
 
