@@ -52,7 +52,7 @@ class CasesUI:
                 title=("line.name",),
             ):
                 with html.Div(classes="d-flex", style="gap: 6px"):
-                    html.Div("{{ line.told }}", classes="title")
+                    html.Div("{{ line.told }}", classes="title", style="white-space: normal")
                     html.Div("{{ line.status }}", classes=("'status ' + line.status",))
                 with html.Div(classes="quiet"):
                     html.Span("{{ line.readers }} ")

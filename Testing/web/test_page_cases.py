@@ -44,6 +44,12 @@ async def opened(bench: Bench, text: str) -> None:
     await bench.drawn()
 
 
+async def become(bench: Bench, reviewer: str) -> None:
+    """Type a reviewer's code, and wait until the server has it."""
+    await bench.page.get_by_label("Reviewer (a code)").fill(reviewer)
+    await until(lambda: bench.app.logic.data.reviewer == reviewer)
+
+
 def test_a_case_in_which_readers_differ_is_settled_on_the_page(place, state, store, screenshots):
     async def steps(bench: Bench) -> None:
         page = bench.page
@@ -69,7 +75,7 @@ def test_a_case_in_which_readers_differ_is_settled_on_the_page(place, state, sto
         await until(lambda: int(review.masks("left").necrosis.array.sum()) != before)
         await page.click(".reading.on")
         await until(lambda: bench.app.logic.data.reading == -1)
-        await page.get_by_label("Reviewer (a code)").fill("R3")
+        await become(bench, "R3")
         await page.click("button:has-text('Approve, next')")
         await bench.shown("No other case of the data set waits")
         case = store.record(bench.session.stored.name)
@@ -94,7 +100,7 @@ def test_slices_are_marked_by_a_key_and_a_case_is_withdrawn(place, state, store,
         await bench.shot("reviewed slices")
         await page.click(".link:has-text('All')")
         await until(lambda: bench.review.reviewed("right") is None)
-        await page.get_by_label("Reviewer (a code)").fill("R1")
+        await become(bench, "R1")
         await page.click("button:has-text('Withdraw')")
         await page.get_by_label("Why, without names").fill("fracture seen later")
         await bench.shot("withdraw")
