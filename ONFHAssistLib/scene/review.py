@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
 from typing import Any, Literal
 
 from ONFHAssistLib.analysis import HeadSeed
@@ -15,8 +14,8 @@ from ONFHAssistLib.core.measure import PlaneArcs, measure_near
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import ReviewedCase, same_grid
 from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
-from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene import markups, segmentation
+from ONFHAssistLib.scene.hand_over import reviewed_case, slices_that_matter
 from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, automatic_of
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.move import Move, require_rigid
@@ -312,12 +311,15 @@ class Review:
     def study_result(self) -> StudyResult:
         """Return the study with masks and grades as they are now, for reports, tables and files."""
         graded = [side for side in self.sides if self._hips[side].status == "graded"]
-        by_threshold = [self._states[side].automatic.threshold for side in graded]
+        automatic = [self._states[side].automatic for side in graded]
+        models = [model for one in automatic for model in one.models or ()]
         return replace(
             self.result,
             hips=tuple(self._hips[side] for side in self.sides),
             masks=tuple(self.masks(side) for side in graded),
-            threshold_masks=tuple(masks for masks in by_threshold if masks),
+            threshold_masks=tuple(one.threshold for one in automatic if one.threshold),
+            # A hip that was segmented anew may come from other networks than the rest.
+            models=tuple(model for n, model in enumerate(models) if model not in models[:n]) or self.result.models,
         )
 
     def sign_off(self, side: Side) -> SignOff:
@@ -339,27 +341,15 @@ class Review:
             InputError: the hip is not segmented, or something is missing.
         """
         self.update()
-        now, words, patient = self._state(side), self.sign_off(side), self.result.patient
-        automatic, opened = now.automatic, self.opened
-        by_networks = automatic.models is not None
-        return ReviewedCase(
-            patient_code="" if opened else patient_code or patient.get("id", ""),
-            image=self.result.volume,
-            masks=self.masks(side),
-            result=self._hips[side],
-            reviewer=words.reviewer,
-            status=words.status,
-            automatic=automatic.state.masks(self._grid) if by_networks else None,
-            automatic_result=automatic.result if by_networks else None,
-            source=self.result.source,
-            models=automatic.models or (),
-            comment=words.comment,
-            reviewed_slices=self.reviewed(side),
-            adjudicates=opened is not None and opened.adjudicates(words.reviewer),
-            seen=opened.seen if opened else None,
-            identifiers=tuple(value for value in patient.values() if value),
-            study_date=_day(patient.get("study_date", "")),
-            case_id=opened.name if opened else None,
+        return reviewed_case(
+            self.result,
+            self._state(side),
+            self._hips[side],
+            self._grid,
+            self.sign_off(side),
+            self.reviewed(side),
+            patient_code,
+            self.opened,
         )
 
     def slices_that_matter(self, side: Side) -> tuple[int, ...]:
@@ -367,17 +357,7 @@ class Review:
 
         Those are: the most uncertain ones, the worst, the middle one, and those that the reader has changed.
         """
-        hips = (self.hip(side), self.automatic(side))
-        found = {index for hip in hips for index in hip.look_first}
-        for hip in hips:
-            details = hip.grades["steinberg"].details if "steinberg" in hip.grades else {}
-            found |= {details[name]["index"] for name in ("worst_slice", "mid_slice") if details.get(name)}
-        now = self._states.get(side)
-        if now is not None:
-            found |= now.slices_unlike(now.automatic.state)
-        direction, _ = slice_axis(self._grid)
-        forward = float(self._grid.axes_ras[:, 2] @ direction) > 0
-        return tuple(sorted(found, reverse=not forward))
+        return slices_that_matter((self.hip(side), self.automatic(side)), self._states.get(side), self._grid)
 
     def made(self) -> dict[str, Any]:
         """Return what the networks had made of the study as JSON-ready values, for `state.unpacked`."""
@@ -530,11 +510,3 @@ def _as_kept(volume_node: Node, automatic: Automatic) -> HipState:
     return start.with_masks(head, necrosis).with_points(
         markups.read_sphere(landmarks_node, side) or start.sphere, landmarks
     )
-
-
-def _day(text: str) -> date | None:
-    """Read a date as DICOM writes it."""
-    try:
-        return datetime.strptime(text, "%Y%m%d").date()
-    except ValueError:
-        return None

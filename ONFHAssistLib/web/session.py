@@ -10,19 +10,19 @@ from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, StudyResult
 from ONFHAssistLib.curation.case import ReviewedCase, Status
-from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip, open_case
+from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.hip_state import automatic_of
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff, packed
-from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
+from ONFHAssistLib.scene.stored_case import begin_case
 from ONFHAssistLib.scene.volumes import add_volume, describe
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.ahead import Ahead
 from ONFHAssistLib.web.folder import StudyFolder
 from ONFHAssistLib.web.memory import give_back
-from ONFHAssistLib.web.reading import checked, read_checked
+from ONFHAssistLib.web.opening import Opening, read_case, read_entry
 from ONFHAssistLib.web.worklist import Entry, Row
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Worker
 
@@ -91,7 +91,7 @@ class Session:
             InputError: it is not in the list (any more), cannot be read, or an analysis of another one runs.
         """
         entry = self.folder.entry(key)
-        await self._open(entry, lambda: (read_checked(entry.path), None))
+        await self._open(entry, lambda: read_entry(entry, self.folder.state))
 
     async def open_case(self, folder: Path, name: str, independent: bool = False) -> None:
         """Put a case of a data set into the scene: as it was left, or the draft that there is of it here.
@@ -104,14 +104,10 @@ class Session:
         Raises:
             InputError: see there; or an analysis runs.
         """
+        entry = worklist.stored_case(folder, name, independent)
+        await self._open(entry, lambda: read_case(entry, independent, self.reviewer, self.folder.state))
 
-        def load() -> tuple[Study, tuple[OpenCase, ReviewedCase]]:
-            opened, case = open_case(folder, name, self.reviewer, independent)
-            return checked(study_of_case(case)), (opened, case)
-
-        await self._open(worklist.stored_case(folder, name, independent), load)
-
-    async def _open(self, entry: Entry, load: Callable[[], tuple[Study, tuple[OpenCase, ReviewedCase] | None]]) -> None:
+    async def _open(self, entry: Entry, read: Callable[[], Opening]) -> None:
         if self.analysing:
             raise InputError("An analysis is running; wait for it or cancel it, and open the study then.")
         self.settle()
@@ -119,9 +115,7 @@ class Session:
         self._asked_for = entry
         self._busy(f"Reading {entry.title}")
         try:
-            study, case = await asyncio.to_thread(load)
-            mark = await asyncio.to_thread(drafts.fingerprint, study)
-            kept = await asyncio.to_thread(drafts.read, self.folder.state / entry.key, study, mark)
+            found = await asyncio.to_thread(read)
         except InputError as error:
             self._not_usable(entry, str(error))
             if self._asked_for is entry:
@@ -131,9 +125,9 @@ class Session:
             return
         self.close()
         self.folder.sort()
-        self.entry, self.study, self._mark, self._case = entry, study, mark, case
-        self.volume_node = add_volume(self.scene, study.volume, "Volume")
-        said = ""
+        self.entry, self.study, self._mark, self._case = entry, found.study, found.mark, found.case
+        self.volume_node = add_volume(self.scene, found.study.volume, "Volume")
+        said, case, kept = "", found.case, found.kept
         if case is not None and not (kept and kept.now):
             self._made = ()  # it is kept with the first draft
             self._adopt(begin_case(self.scene, self.volume_node, *case))

@@ -586,3 +586,16 @@ def test_the_study_goes_out_as_it_is_now(review):
     assert out.hips[1].volume_ratio > review.automatic("left").volume_ratio
     assert same_masks(out.masks[1], review.masks("left"))
     assert out.volume is review.result.volume and out.source == review.result.source
+
+
+def test_a_hip_that_other_networks_segmented_anew_names_them(review):
+    newer = ({**review.result.models[0], "version": "0.3.0"},)
+    anew = replace(made_up(sides=("right",)), models=newer)
+    review.replace_hip(anew, "right")
+    for side in review.sides:
+        review.set_sign_off(side, SignOff("R1", "draft"))
+    versions = [model["version"] for model in review.study_result().models]
+    assert versions == ["0.3.0", "0.2.0"]
+    assert review.case("right").models == newer and review.case("left").models == review.result.models
+    review.undo()
+    assert review.case("right").models == review.result.models

@@ -1,0 +1,88 @@
+"""What a review says of a hip, worked out from its state: the case that is saved, and the slices to be looked at."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.exchange.figures import slice_axis
+from ONFHAssistLib.scene.hip_state import HipState
+from ONFHAssistLib.scene.state import SignOff
+
+
+def reviewed_case(
+    study: StudyResult,
+    state: HipState,
+    hip: HipResult,
+    grid: Volume,
+    sign_off: SignOff,
+    reviewed: tuple[int, ...] | None,
+    patient_code: str = "",
+    opened: OpenCase | None = None,
+) -> ReviewedCase:
+    """Return a hip as its reader leaves it.
+
+    Args:
+        study: image, source and patient.
+        state: the hip as it is now.
+        hip: measured from it.
+        grid: of the image.
+        sign_off: what the reader says of it.
+        reviewed: the slices (indices along k) that the reader stands for; None: all.
+        patient_code: the same for all studies of a patient; where it is empty, the DICOM patient ID, if known.
+        opened: the case of a data set that this is; it has its patient already.
+
+    Raises:
+        InputError: something is missing.
+    """
+    automatic, patient = state.automatic, study.patient
+    by_networks = automatic.models is not None
+    return ReviewedCase(
+        patient_code="" if opened else patient_code or patient.get("id", ""),
+        image=study.volume,
+        masks=state.masks(grid),
+        result=hip,
+        reviewer=sign_off.reviewer,
+        status=sign_off.status,
+        automatic=automatic.state.masks(grid) if by_networks else None,
+        automatic_result=automatic.result if by_networks else None,
+        source=study.source,
+        models=automatic.models or (),
+        comment=sign_off.comment,
+        reviewed_slices=reviewed,
+        adjudicates=opened is not None and opened.adjudicates(sign_off.reviewer),
+        seen=opened.seen if opened else None,
+        identifiers=tuple(value for value in patient.values() if value),
+        study_date=_day(patient.get("study_date", "")),
+        case_id=opened.name if opened else None,
+    )
+
+
+def slices_that_matter(hips: Iterable[HipResult], state: HipState | None, grid: Volume) -> tuple[int, ...]:
+    """Return the indices along k of the slices to be looked at, in their order along the body.
+
+    Args:
+        hips: as it is now and as the networks had it: their most uncertain slices, the worst and the middle one.
+        state: the hip as it is now, if it is segmented: the slices that the reader has changed.
+        grid: of the image.
+    """
+    found: set[int] = set()
+    for hip in hips:
+        found |= set(hip.look_first)
+        details = hip.grades["steinberg"].details if "steinberg" in hip.grades else {}
+        found |= {details[name]["index"] for name in ("worst_slice", "mid_slice") if details.get(name)}
+    if state is not None:
+        found |= state.slices_unlike(state.automatic.state)
+    direction, _ = slice_axis(grid)
+    forward = float(grid.axes_ras[:, 2] @ direction) > 0
+    return tuple(sorted(found, reverse=not forward))
+
+
+def _day(text: str) -> date | None:
+    """Read a date as DICOM writes it."""
+    try:
+        return datetime.strptime(text, "%Y%m%d").date()
+    except ValueError:
+        return None
