@@ -86,8 +86,8 @@ def save_line(save: Save) -> str:
         parts.append(f"{after} ({change.since}: {before})" if before != after and change.before else after)
         mask = change.masks["necrosis"]
         drawn = mask.added_mm3 or mask.removed_mm3
-        changed = f"+{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³ on" if drawn else "as by"
-        parts.append(f"necrosis {changed} {change.since}")
+        changed = f"+{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³" if drawn else "unchanged"
+        parts.append(f"necrosis {changed} from {'the ' * (change.since == 'networks')}{change.since}")
     if save.models:
         parts.append(", ".join(save.models))
     if save.comment:

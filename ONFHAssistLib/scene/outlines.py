@@ -28,15 +28,16 @@ MODEL = "vtkMRMLModelNode"
 
 @dataclass(frozen=True)
 class Outline:
-    """A kind of dashed outline: its role and name among the nodes of a review, and its colour."""
+    """A kind of dashed outline: its role and name among the nodes of a review, its colour, and its width in pixels."""
 
     role: str
     name: str
     rgb: tuple[float, float, float]
+    width: int
 
 
-AUTOMATIC = Outline("automatic outline", "automatic necrosis", OUTLINE_RGB)
-READING = Outline("reading outline", "another reading", READING_RGB)
+AUTOMATIC = Outline("automatic outline", "automatic necrosis", OUTLINE_RGB, 1)
+READING = Outline("reading outline", "another reading", READING_RGB, 2)
 
 
 def show_outline(kind: Outline, volume_node: Node, side: Side, grid: Volume, masks: tuple[Patch, ...] | None) -> None:
@@ -61,7 +62,7 @@ def show_outline(kind: Outline, volume_node: Node, side: Side, grid: Volume, mas
         display.SetLighting(False)
         display.SetVisibility2D(True)
         display.SetVisibility3D(False)
-        display.SetSliceIntersectionThickness(1)
+        display.SetSliceIntersectionThickness(kind.width)
     drawn = "" if masks is None else _fingerprint(grid, masks)
     if node.GetAttribute("ONFHAssist.Drawn") != drawn:
         node.SetAttribute("ONFHAssist.Drawn", drawn)
