@@ -74,7 +74,7 @@ class Panel:
                 "[": lambda: self.step(-1),
                 "]": lambda: self.step(1),
                 "H": ui.masksCheckBox.toggle,
-                "R": self._reviewed.turn,
+                "M": self._reviewed.turn,
                 "Ctrl+Z": self.undo,
                 "Ctrl+Y": self.redo,
             }

@@ -112,7 +112,7 @@ class PageLogic(BaseLogic[PageState]):
             "ctrl+z": session.undo,
             "ctrl+y": session.redo,
             "?": lambda: setattr(self.data, "help", True),
-            "r": self.hips.turn_reviewed,
+            "m": self.hips.turn_reviewed,
             "arrowup": lambda: self.worklist.step(-1),
             "arrowdown": lambda: self.worklist.step(1),
             "ctrl+enter": lambda: self.hips.sign("approved"),

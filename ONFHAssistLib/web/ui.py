@@ -30,7 +30,7 @@ SHORTCUTS = (
     ("W", "brightness and contrast"),
     ("P, E, D, X", "paint, erase, draw, scissors"),
     ("N, B", "edit the necrosis, the head"),
-    ("R", "mark the slice in view as reviewed, and back"),
+    ("M", "mark the slice in view as reviewed, and back"),
     ("− and +", "smaller and larger brush"),
     ("Esc", "put the tool down"),
     ("Ctrl+Z, Ctrl+Y", "undo, redo"),
@@ -40,7 +40,7 @@ SHORTCUTS = (
     ("Mouse", "wheel: slices; right button: zoom; middle button or Shift: move"),
 )
 KNOWN_KEYS = (
-    *"[]12fhlwpedxnbr-+?",
+    *"[]12fhlwpedxnbm-+?",
     *("escape", "arrowup", "arrowdown", "ctrl+z", "ctrl+y", "ctrl+shift+z", "ctrl+enter"),
 )
 THEME = {

@@ -176,5 +176,5 @@ class HipsUI:
                 html.Td("{{ line.grade }}")
                 html.Td("{{ line.area }}", classes="quiet")
         with html.Div(v_if=(f"{name.slices}.length",), classes="quiet d-flex", style="gap: 8px"):
-            html.Div(f"{{{{ {name.reviewed} || 'All slices count as reviewed; R marks those that you stand for.' }}}}")
+            html.Div(f"{{{{ {name.reviewed} || 'All slices count as reviewed; M marks those that you stand for.' }}}}")
             html.A("All", v_if=(name.reviewed,), click=self.all_reviewed_clicked, classes="link")

@@ -93,7 +93,7 @@ def test_slices_are_marked_by_a_key_and_a_case_is_withdrawn(place, state, store,
         await page.click(".tab:has-text('Data set')")
         await opened(bench, "right")
         await bench.shown("All slices count as reviewed")
-        await page.keyboard.press("r")
+        await page.keyboard.press("m")
         await bench.shown("slices reviewed; only these are trained with")
         assert len(bench.review.reviewed("right")) == 1
         assert await page.locator("tr.row:has-text('✓')").count() == 1
