@@ -145,7 +145,10 @@ def export(
         made = export_again(store, lock, out, withdrawn)
     else:
         made = export(store, out, kind.value, where, licence or NOT_STATED)
-    print(f"{made.folder}: version {made.version}, {made.cases} cases of {made.patients} patients.")
+    counts = " of ".join(
+        f"{n} {what}{'s' * (n != 1)}" for n, what in ((made.cases, "case"), (made.patients, "patient"))
+    )
+    print(f"{made.folder}: version {made.version}, {counts}.")
 
 
 @data.command()

@@ -97,8 +97,8 @@ def agree(store: Store) -> tuple[ReaderAgreement, ...]:
                 pairs.setdefault((reader, reader), []).append(_pair(store, record, *both, masks))
     if not pairs:
         raise InputError(
-            f"No hip of {store.folder.name} was approved by two readers, or twice by one; let a second reader open "
-            "some cases without the first one's masks."
+            f"No hip of {store.folder.name} was approved by two readers, or twice by one; let a second reader "
+            "read some cases anew in the reviewer."
         )
     ordered = sorted(pairs, key=lambda names: (names[0] == names[1], names))
     return tuple(_agreement(*names, pairs[names]) for names in ordered)

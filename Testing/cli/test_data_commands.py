@@ -92,7 +92,7 @@ def test_a_folder_that_is_no_data_set_ends_in_one_sentence(tmp_path, capsys, com
 def test_an_export_is_written_and_made_again_from_its_lock_file(store, tmp_path, capsys):
     ask = ["data", "export", str(store.folder), "--format", "monai"]
     assert cli.main([*ask, "--out", str(tmp_path / "one"), "--where", "status == approved and grade != none"]) == 0
-    assert "1 cases of 1 patients" in capsys.readouterr().out
+    assert "1 case of 1 patient." in capsys.readouterr().out
     assert cli.main([*ask, "--out", str(tmp_path / "two"), "--lock", str(tmp_path / "one" / "export.lock.json")]) == 0
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in ("one", "two"))
     assert one == two and "DATACARD.md" in one
