@@ -1,8 +1,9 @@
 """How well readers agree with each other, and with themselves.
 
-A reading is the last approved version of a reader, made without knowing others' masks: who adjudicates has seen them,
-and is left out. A reader is compared with himself where he has approved a hip more than once: the first time and the
-last. Whether he remembered the first one nobody knows.
+A reading is the last approved version of a reader that was made without seeing what anybody had drawn before: from the
+image, or read anew in the reviewer. Who corrects or settles a case has seen that, and is left out. A reader is compared
+with himself where he has so approved a hip more than once: the first time and the last. Whether he remembered the first
+one nobody knows.
 """
 
 import html
@@ -85,7 +86,7 @@ def agree(store: Store) -> tuple[ReaderAgreement, ...]:
     for record in all_records(store.folder):
         approved: dict[str, list[Mapping[str, Any]]] = {}
         for version in record["versions"]:
-            if version["status"] == "approved" and not version["adjudicates"]:
+            if version["status"] == "approved" and version.get("independent", not version["adjudicates"]):
                 approved.setdefault(version["reviewer"], []).append(version)
         masks: dict[int, Volume] = {}
         for first, second in itertools.combinations(sorted(approved), 2):

@@ -44,6 +44,7 @@ class ReviewedCase:
         provenance: of "head" and "necrosis"; what is not given follows from comparing the masks with the automatic.
         reviewed_slices: indices along k of ``image`` that the reader stands for; the others are not trained with.
             None: all of them.
+        independent: the reader has drawn it without seeing what anybody had drawn of it before.
         adjudicates: the reader has seen the other readers' masks and settles the matter.
         seen: number of the newest version when the case was opened; what another reader has saved since is not settled
             by ``adjudicates``. None: nothing was opened, or all has been seen.
@@ -68,6 +69,7 @@ class ReviewedCase:
     comment: str = ""
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     reviewed_slices: tuple[int, ...] | None = None
+    independent: bool = True
     adjudicates: bool = False
     seen: int | None = None
     identifiers: tuple[str, ...] = ()

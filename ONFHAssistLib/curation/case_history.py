@@ -69,7 +69,11 @@ class Save:
 
 def history(store: Store, case_id: str) -> tuple[Save, ...]:
     """Return all saves of a case, oldest first; InputError where it is missing or its file damaged."""
-    facts = store.record(case_id)
+    return saves_of(store.record(case_id))
+
+
+def saves_of(facts: Mapping[str, Any]) -> tuple[Save, ...]:
+    """Return all saves of a case, oldest first; ``facts``: ``cases/<case>.json``."""
     found, previous = [], None
     for entry in facts["versions"]:
         found.append(_save(entry, previous, facts["trained_with"]))

@@ -142,6 +142,13 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
     entry = records.version_of(
         case, number, pose, prepared.mask, prepared.automatic, previous, automatic_number, adjudicates
     )
+    if automatic_number != number and entry["automatic"]:
+        # Opened again, it lacks the networks' probabilities, and with them the interval of the ratio.
+        made = next(one["automatic"] for one in earlier if (one["automatic"] or {}).get("number") == automatic_number)
+        unchanged = all(entry[name] == made[name] for name in ("sphere", "landmarks"))
+        if unchanged and np.array_equal(prepared.mask, prepared.automatic) and made["result"]:
+            entry["result"] = made["result"]
+        entry["automatic"] = made
     stands = standing([*known["versions"], entry])
     if prepared.image_file is not None:
         publish[layout.image_file(case_id, stands.status == "approved")] = prepared.image_file
@@ -191,6 +198,16 @@ def _change(
     )
 
 
+def refuse_withdrawn(case: ReviewedCase, known: Mapping[str, Any]) -> None:
+    """Raise InputError where somebody has withdrawn the case since it was opened: that is not undone unseen."""
+    last = known["versions"][-1] if known["versions"] else None
+    if last and last["status"] == "withdrawn" and case.seen is not None and last["number"] > case.seen:
+        raise InputError(
+            f"The case {known['case']} was withdrawn by {last['reviewer']} since you opened it ({last['comment']}); "
+            "open it again if you want to bring it back."
+        )
+
+
 def _unseen(case: ReviewedCase, entry: Mapping[str, Any]) -> bool:
     """Say whether another reader has saved a version since the case was opened."""
     return case.seen is not None and entry["number"] > case.seen and entry["reviewer"] != case.reviewer
@@ -219,7 +236,10 @@ def in_place(case: ReviewedCase, known: Mapping[str, Any] | None) -> ReviewedCas
         here = case.image.index_map(grid)
         if here is not None and here[2, 2]:
             return _in_order(case, grid, here)
-    raise InputError("The image lies elsewhere than when this hip was first saved; open the image that was saved then.")
+    raise InputError(
+        "The image lies elsewhere than when this hip was first saved; "
+        "move it back, or open the image that was saved then."
+    )
 
 
 def _in_order(case: ReviewedCase, grid: Volume, here: np.ndarray) -> ReviewedCase:

@@ -19,7 +19,7 @@ from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.curation.condition import Value
 from ONFHAssistLib.curation.index import cache_file
 from ONFHAssistLib.curation.store import Store
-from ONFHAssistLib.curation.training_case import all_records, fields_of, shown_version
+from ONFHAssistLib.curation.training_case import fields_of, readable_records, shown_version
 from ONFHAssistLib.exchange.publish import publish, write_bytes
 
 WIDE = 0.3
@@ -97,14 +97,14 @@ def unread(store: Store) -> list[Candidate]:
     """Return the cases of the data set that wait for somebody: drafts, flagged ones, and where readers differ."""
     return [
         _of_record(record)
-        for record in all_records(store.folder)
+        for record in readable_records(store.folder)
         if record["status"] in ("draft", "flagged") or record["needs_adjudication"]
     ]
 
 
 def approved_kinds(store: Store) -> list[dict[str, Value]]:
     """Return what the data set has: the fields of each approved case."""
-    return [fields_of(record) for record in all_records(store.folder) if record["status"] == "approved"]
+    return [fields_of(record) for record in readable_records(store.folder) if record["status"] == "approved"]
 
 
 def suggest(candidates: Iterable[Candidate], approved: Sequence[Mapping[str, Value]], count: int) -> list[Suggestion]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipMasks, Side
 from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.case_history import history, save_line
+from ONFHAssistLib.curation.case_history import save_line, saves_of
 from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.store import Store
 
 NETWORKS = 0
 """Number of the reading that the networks made."""
@@ -16,14 +18,16 @@ NETWORKS = 0
 
 @dataclass(frozen=True)
 class Reading:
-    """What one reader, or the networks, made of a case last.
+    """What one reader, or the networks, made of a case.
 
     Attributes:
         number: of the version; NETWORKS.
-        words: who, when and with what result, for a list.
+        whose: the reader's code, or "networks".
+        words: whose, when and with what result, for a list.
     """
 
     number: int
+    whose: str
     words: str
 
 
@@ -35,42 +39,70 @@ class OpenCase:
         folder: of the data set.
         name: of the case.
         side: which hip.
+        reader: code of who has opened it; "".
         independent: whether it is read without seeing others' masks: a second reading, to be compared with theirs.
         readers: codes of those who have drawn a mask of it.
-        readings: what may be looked at and taken over; of an independent reading none.
+        readings: the last one of each reader, to be looked at and taken over; of an independent reading none.
         seen: number of the newest version.
         history: every save in one line, oldest first; of an independent reading none.
         differ: whether readers have approved different masks, and nobody has settled it.
+        unseen: codes of those who have saved it since; what they drew is in none of these.
     """
 
     folder: str
     name: str
     side: Side
+    reader: str = ""
     independent: bool = False
     readers: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
     seen: int = 0
     history: tuple[str, ...] = ()
     differ: bool = False
+    unseen: tuple[str, ...] = ()
 
     def adjudicates(self, reviewer: str) -> bool:
-        """Say whether an approval of this reader settles the case: he has seen what others have drawn."""
+        """Say whether an approval of this reader settles the case: he could see what others had drawn.
+
+        What others have saved since it was opened is not settled: `Store.save` sees to that.
+        """
         return not self.independent and any(reader != reviewer for reader in self.readers)
 
     def masks(self, number: int) -> HipMasks:
         """Read the masks of one of ``readings``; raises InputError where that is not possible."""
         return open_store(Path(self.folder)).masks(self.name, number)
 
+    def save(self, case: ReviewedCase) -> Path:
+        """Save the case as a further version; raises InputError as `Store.save`, and where the data set is gone."""
+        return open_store(Path(self.folder)).save(case)
+
+    def renewed(self, reader: str) -> "OpenCase":
+        """Return what is to be known of the case after this reader has saved it.
+
+        Where others have saved it since it was opened, only their codes: what they drew has not been seen.
+        """
+        store = open_store(Path(self.folder))
+        record = store.record(self.name)
+        since = [entry for entry in record["versions"] if entry["number"] > self.seen]
+        unseen = tuple(dict.fromkeys(entry["reviewer"] for entry in since if entry["reviewer"] != reader))
+        if unseen:
+            return replace(self, reader=reader, differ=record["needs_adjudication"], unseen=unseen)
+        return _opened(store, record, reader, self.independent)
+
 
 def told(opened: OpenCase) -> str:
     """Say how a case is open, and what an approval of it means."""
     readers = " and ".join(opened.readers)
-    if opened.independent:
+    if opened.unseen:
+        how = f"saved by {' and '.join(opened.unseen)} since it was opened; open it again to see that and settle it"
+    elif opened.independent:
         how = "read anew; what others have drawn is hidden"
     elif opened.differ:
         how = f"{readers} differ; compare them, your approval settles it"
+    elif opened.adjudicates(opened.reader):
+        how = f"drawn by {readers}; your approval settles it"
     else:
-        how = f"drawn by {readers}; another reader's approval settles it"
+        how = f"drawn by {readers}"
     return f"{opened.side} hip, {how}."
 
 
@@ -86,49 +118,58 @@ def open_case(folder: Path, name: str, reviewer: str = "", independent: bool = F
         folder: the data set.
         name: of the case.
         reviewer: who opens it; "" where that is not known yet.
-        independent: see nothing of what other readers have drawn. It begins with what the networks had made of it, or
-            with a draft that this reader has left. Else it begins with what this reader has saved last, or with what
-            is trained with where that is newer, or else with the newest version.
+        independent: see nothing of what other readers have drawn. It begins with what the networks had made of it
+            first, or with a draft of such a reading that this reader has left. Else it begins with what this reader
+            has saved last, or with what is trained with where that is newer, or else with the newest version.
 
     Returns:
-        what has to be known of it to save it again, and the case as it begins.
+        what has to be known of it to save it again, and the case as it begins: status and comment are those of the
+        version only where it is this reader's.
 
     Raises:
-        InputError: there is no such case, a file of it is missing or damaged, or it is to be read independently and
-            the networks had no part in it.
+        InputError: there is no such case, or a file of it is missing or damaged; or it is to be read independently, and
+            nobody says by whom, or the networks had no part in it.
     """
+    if independent and not reviewer:
+        raise InputError("A second reading is one reader's own; enter your reviewer's code first.")
     store = open_store(folder)
     record = store.record(name)
     versions = [entry for entry in record["versions"] if entry["status"] != "withdrawn"]
     own = [entry for entry in versions if entry["reviewer"] == reviewer]
     if independent:
-        begins_with = own[-1]["number"] if own and own[-1]["status"] == "draft" else NETWORKS
+        left = own and own[-1]["status"] == "draft" and own[-1].get("independent")
+        begins_with = own[-1]["number"] if left else NETWORKS
     else:
         begins_with = max([record["trained_with"] or 0, *(entry["number"] for entry in own)])
         begins_with = begins_with or versions[-1]["number"]
-    case = store.reopen(name, begins_with)
+    case = replace(store.reopen(name, begins_with), independent=independent)
     if case.reviewer != reviewer:
-        case = replace(case, comment="")  # others' words stay theirs
-    opened = OpenCase(
+        case = replace(case, comment="", status="draft")  # others' words stay theirs
+    return _opened(store, record, reviewer, independent), case
+
+
+def _opened(store: Store, record: Mapping[str, Any], reader: str, independent: bool) -> OpenCase:
+    versions = [entry for entry in record["versions"] if entry["status"] != "withdrawn"]
+    return OpenCase(
         folder=str(store.folder),
-        name=name,
+        name=record["case"],
         side=record["side"],
+        reader=reader,
         independent=independent,
         readers=tuple(dict.fromkeys(entry["reviewer"] for entry in versions)),
         readings=() if independent else tuple(_readings(versions)),
-        seen=case.seen,
-        history=() if independent else tuple(save_line(save) for save in history(store, name)),
+        seen=record["versions"][-1]["number"],
+        history=() if independent else tuple(map(save_line, saves_of(record))),
         differ=record["needs_adjudication"],
     )
-    return opened, case
 
 
 def _readings(versions: list[Mapping[str, Any]]) -> list[Reading]:
     last = {entry["reviewer"]: entry for entry in versions}
-    found = [Reading(entry["number"], _words(entry)) for entry in last.values()]
-    made = next((entry["automatic"] for entry in reversed(versions) if entry["automatic"]), None)
+    found = [Reading(entry["number"], entry["reviewer"], _words(entry)) for entry in last.values()]
+    made = next((entry["automatic"] for entry in versions if entry["automatic"]), None)
     if made is not None:
-        found.append(Reading(NETWORKS, f"networks{_grade(made['result'])}"))
+        found.append(Reading(NETWORKS, "networks", f"networks{_grade(made['result'])}"))
     return found
 
 

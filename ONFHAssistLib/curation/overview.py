@@ -13,8 +13,10 @@ from ONFHAssistLib.curation.next_cases import approved_kinds, suggest, unread
 from ONFHAssistLib.curation.status import grade_of, status
 
 MARK_DIGITS = 10
-MOST_WAITING = 5
+MOST_WAITING = 20
 """So many suggestions are made: each is one more look at all that waits."""
+MOST_LISTED = 200
+"""More cases are found by words, not by scrolling."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Overview:
         waiting: names of the cases that wait for a reader, the one to look at next first, at most MOST_WAITING.
         cases: all cases whose files can be read.
         mark: hexadecimal digits that change when an approved case is saved, approved or withdrawn.
+        there: whether there is a data set, readable or not.
         problem: why nothing is known, in one sentence; "".
     """
 
@@ -43,6 +46,7 @@ class Overview:
     waiting: tuple[str, ...] = ()
     cases: tuple[CaseSummary, ...] = ()
     mark: str = ""
+    there: bool = False
     problem: str = ""
 
 
@@ -66,13 +70,15 @@ def overview(folder: Path) -> Overview:
         found, cases = status(store), [case for case in store.cases() if not case.problem]
         wanted = suggest(unread(store), approved_kinds(store), MOST_WAITING)
     except InputError as error:
-        return Overview(problem=str(error))
+        return Overview(there=True, problem=str(error))
     except OSError:
-        return Overview(problem=f"The data set {place.name} can't be read at the moment; see that its folder is there.")
+        why = f"The data set {place.name} can't be read at the moment; see that its folder is there."
+        return Overview(there=True, problem=why)
     last = max(cases, key=lambda case: case.saved_at, default=None)
     trained = sorted(f"{case.case_id} {case.approved_at}" for case in cases if case.status == "approved")
     return Overview(
         folder=place,
+        there=True,
         approved=found.approved,
         counts=", ".join(f"{n} {name}" for name, n in found.counts["status"].items() if n) or "no case",
         lacking=found.lacking,
@@ -105,6 +111,19 @@ def listed(cases: Iterable[CaseSummary], words: str = "") -> list[CaseSummary]:
     found = [case for case in cases if all(word in f"{case.case_id} {words_of(case)}".casefold() for word in wanted)]
     found.sort(key=lambda case: case.saved_at, reverse=True)
     return sorted(found, key=lambda case: (not case.needs_adjudication, _ORDER.index(case.status)))
+
+
+def following(found: Overview, last: str) -> str:
+    """Return the case to look at after ``last``: the next one of those that wait, and then the first again.
+
+    Raises:
+        InputError: no other case waits.
+    """
+    at = found.waiting.index(last) + 1 if last in found.waiting else 0
+    others = [name for name in (*found.waiting[at:], *found.waiting[:at]) if name != last]
+    if not others:
+        raise InputError("No other case of the data set waits for a reader.")
+    return others[0]
 
 
 _ORDER = ("flagged", "draft", "approved", "withdrawn")

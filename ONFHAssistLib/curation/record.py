@@ -69,6 +69,7 @@ def version_of(
         "software": __version__,
         "reviewer": case.reviewer,
         "status": case.status,
+        "independent": case.independent and not adjudicates,
         "adjudicates": adjudicates,
         "comment": case.comment,
         "models": [privacy.allowed(model, privacy.MODEL_FIELDS) for model in case.models],

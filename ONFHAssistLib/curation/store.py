@@ -20,7 +20,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import index, journal, keys, layout, privacy
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.case import ReviewedCase, require_reviewer
-from ONFHAssistLib.curation.change import DataSet, Prepared, in_place, saved, withdrawn
+from ONFHAssistLib.curation.change import DataSet, Prepared, in_place, refuse_withdrawn, saved, withdrawn
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.labels import CaseLabel
 from ONFHAssistLib.curation.lock import Lock, locked
@@ -60,6 +60,10 @@ class Store:
             return index.read_record(self.folder / layout.case_file(case_id), case_id)
         except FileNotFoundError as error:
             raise InputError(f"The data set {self.folder.name} has no case {case_id}; list its cases.") from error
+        except OSError as error:
+            raise InputError(
+                f"The file of the case {case_id} can't be read: {reason(error)}; see that the folder is there."
+            ) from error
         except ValueError as error:
             raise InputError(
                 f"The file of the case {case_id} {error}; check the data set and let the check restore it."
@@ -93,6 +97,8 @@ class Store:
                 latest = self._known(case_id)
                 if (latest is None) != (known is None):
                     continue  # somebody has saved the same hip for the first time
+                if latest is not None:
+                    refuse_withdrawn(case, latest)
                 data = DataSet.read(self.folder, self.modality)
                 steinberg = case.result.grades.get("steinberg")
                 data = replace(
@@ -116,7 +122,8 @@ class Store:
 
         Args:
             case_id: its name.
-            version: number of a version; None: the newest; 0: as the networks had made it, to be read independently.
+            version: number of a version; None: the newest; 0: as the networks had made it first, to be read
+                independently.
 
         Raises:
             InputError: there is no such case or version, or a file of it is missing or damaged.
@@ -125,8 +132,6 @@ class Store:
         pose = Pose.from_json(facts["pose"])
         wanted = _readable(facts, version)
         made = wanted["automatic"]
-        if version == 0 and made is None:
-            raise InputError(f"The networks had no part in the case {case_id}; open one of its versions.")
         image_path = next(path for path in facts["files"] if path.endswith(f"_0000{layout.FILE_ENDING}"))
         image = pose.take_back(read_nifti(self.folder / image_path).array)
         automatic = automatic_result = None
@@ -152,12 +157,13 @@ class Store:
             comment=wanted["comment"] if version != 0 else "",
             provenance=wanted["provenance"] if version != 0 else {},
             reviewed_slices=None if slices is None else tuple(k - first for k in slices if first <= k < past),
+            independent=version == 0,
             seen=facts["versions"][-1]["number"],
             case_id=case_id,
         )
 
     def masks(self, case_id: str, version: int) -> HipMasks:
-        """Return the masks of a version, 0: as the networks had made it, on the part of the image that is kept.
+        """Return the masks of a version, 0: as the networks had made it first, on the part of the image that is kept.
 
         Raises:
             InputError: there is no such case or version, or a file of it is missing or damaged.
@@ -165,8 +171,6 @@ class Store:
         facts = self.record(case_id)
         wanted = _readable(facts, version)
         entry, name = (wanted, records.MASK) if version else (wanted["automatic"], records.AUTOMATIC)
-        if entry is None:
-            raise InputError(f"The networks had no part in the case {case_id}; choose one of its versions.")
         return self._masks(Pose.from_json(facts["pose"]), entry, records.kept_file(entry["number"], name))
 
     def withdraw(self, case_id: str, reviewer: str, why: str) -> None:
@@ -263,13 +267,15 @@ def _digest(image: Volume) -> bytes:
 
 
 def _readable(facts: Mapping[str, Any], version: int | None) -> Mapping[str, Any]:
-    """Return the entry of a version with a mask: the newest one for None, and for 0, which has no entry of its own."""
+    """Return the entry of a version with a mask; None: the newest, 0: the first that the networks had a part in."""
     readable = [entry for entry in facts["versions"] if entry["status"] != "withdrawn"]
-    if not version:
+    if version is None:
         return readable[-1]
     for entry in readable:
-        if entry["number"] == version:
+        if entry["number"] == version or (version == 0 and entry["automatic"] is not None):
             return entry
+    if version == 0:
+        raise InputError(f"The networks had no part in the case {facts['case']}; open one of its versions.")
     raise InputError(f"The case {facts['case']} has no version {version}; its history lists them.")
 
 

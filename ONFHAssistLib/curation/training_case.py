@@ -1,5 +1,6 @@
 """What a training needs to know of a case, whether it lies in a data set or in an export of one."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -145,6 +146,13 @@ def training_case(record: Mapping[str, Any], modality: str, number: int | None =
         record["files"][image],
         record["files"].get(label, "") if number == record["trained_with"] else "",
     )
+
+
+def readable_records(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read the files of all cases that can be read, by name; `check` tells of the others."""
+    for path in sorted((folder / "cases").glob("*.json")):
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            yield read_record(path, path.stem)
 
 
 def all_records(folder: Path) -> Iterator[dict[str, Any]]:

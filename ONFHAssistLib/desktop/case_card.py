@@ -5,7 +5,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.curation.open_case import told
+from ONFHAssistLib.curation.open_case import OpenCase, told
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.scene.review import Review
@@ -18,15 +18,18 @@ class CaseCard:
         """``refresh`` writes the numbers anew, ``tell`` says what went wrong."""
         self._ui, self._refresh, self.tell = ui, refresh, tell
         self._review: Review | None = None
+        self._opened: OpenCase | None = None
         ui.readingBox.connect("activated(int)", self.compare)
         ui.takeOverButton.connect("clicked()", self.take_over)
 
     def show(self, review: Review | None) -> None:
         """Fill the section when another review is chosen."""
-        if review is self._review:
-            return
-        self._review, ui = review, self._ui
         opened = review.opened if review else None
+        if review is self._review and opened is self._opened:
+            return
+        if review is self._review and opened:  # saved: the readings may be others now
+            review.show_reading(opened.side, None)
+        self._review, self._opened, ui = review, opened, self._ui
         ui.caseSection.setVisible(opened is not None)
         ui.takeOverButton.enabled = False
         if opened is None:
@@ -57,5 +60,5 @@ class CaseCard:
         review = self._review
         reading = review.opened.readings[self._ui.readingBox.currentIndex - 1]
         masks = while_busy(lambda: review.opened.masks(reading.number))
-        review.take_over(review.opened.side, masks, reading.words.partition(",")[0])
+        review.take_over(review.opened.side, masks, reading.whose)
         self._refresh()

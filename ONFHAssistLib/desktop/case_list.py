@@ -10,15 +10,12 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.overview import Overview, listed, words_of
+from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed, words_of
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 
-MOST_LISTED = 200
-"""More cases are found by words, not by scrolling."""
-
-OpenCase = Callable[[Path, str, bool], None]
-"""Opens a case: the data set's folder, the case's name, whether it is read independently."""
+CaseOpener = Callable[[Path, str, bool], bool]
+"""Opens a case: the data set's folder, the case's name, whether it is read independently; tells whether it is open."""
 
 
 class CaseList:
@@ -28,7 +25,7 @@ class CaseList:
         on_withdrawn: called when a case was withdrawn.
     """
 
-    def __init__(self, ui: Any, open_case: OpenCase) -> None:
+    def __init__(self, ui: Any, open_case: CaseOpener) -> None:
         """Wire the widgets."""
         self.on_withdrawn: Callable[[], None] = lambda: None
         self._ui, self._open_case = ui, open_case
@@ -70,18 +67,15 @@ class CaseList:
 
     @guarded
     def open_next(self) -> None:
-        """Open the case that is most worth a look, other than the one that was opened last."""
-        following = next((name for name in self._found.waiting if name != self._last), None)
-        if following is None:
-            raise InputError(_("No other case of the data set waits for a reader."))
-        self._open(following, independent=False)
+        """Open the case that is most worth a look after the one that was opened last."""
+        self._open(following(self._found, self._last), independent=False)
 
     @guarded
     def withdraw(self) -> None:
         """Ask why, and take the case chosen out of the training."""
         name = self._chosen()
         reviewer = self._ui.reviewerEdit.text.strip() or _ask(_("Reviewer (a code, not a name):"))
-        why = _ask(_("Why is {case} withdrawn? Do not name the patient.").format(case=name))
+        why = reviewer and _ask(_("Why is {case} withdrawn? Do not name the patient.").format(case=name))
         if not why:
             return
         folder = self._found.folder
@@ -91,8 +85,8 @@ class CaseList:
 
     def _open(self, name: str, independent: bool) -> None:
         self.tell("")
-        self._open_case(self._found.folder, name, independent)
-        self._last = name
+        if self._open_case(self._found.folder, name, independent):
+            self._last = name
 
     def _chosen(self) -> str:
         row = self._ui.caseList.currentRow

@@ -1,6 +1,5 @@
 """Which necrosis network the analysis takes: the shipped one, or one that was installed."""
 
-from collections.abc import Callable
 from typing import Any
 
 import qt
@@ -8,6 +7,7 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.models.installed import models, network_words, use
 
 NAME = "necrosis"
@@ -16,9 +16,9 @@ NAME = "necrosis"
 class Networks:
     """A list to choose from; the next analysis takes what is chosen."""
 
-    def __init__(self, ui: Any, restart_worker: Callable[[], None]) -> None:
-        """``restart_worker`` ends the process that holds the networks; it raises InputError while that is at work."""
-        self._ui, self._restart_worker = ui, restart_worker
+    def __init__(self, ui: Any, session: Session) -> None:
+        """``session`` has the process that holds the networks."""
+        self._ui, self._session = ui, session
         self._ids: list[str] = []
         ui.networkBox.connect("activated(int)", self.use)
 
@@ -44,8 +44,9 @@ class Networks:
     def use(self, row: int) -> None:
         """Take a network into use."""
         try:
-            self._restart_worker()
+            self._session.require_idle()
             use(self._ids[row])
+            self._session.restart_worker()
             self.tell(_("The next analysis takes {network}.").format(network=self._ids[row]))
         finally:
             self.show()

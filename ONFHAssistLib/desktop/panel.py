@@ -64,10 +64,10 @@ class Panel:
         self._form = SignOffForm(ui, self.review)
         self._export = Export(ui, self.review, session.require_packages)
         self._preflight = PreflightPanel(ui)
-        self._training = TrainingData(ui, self.open_case, session.restart_worker)
+        self._training = TrainingData(ui, session, self.open_case)
         self._reviewed = ReviewedSlices(ui, self._slice_in_view, self._refresh_slices, self.tell)
         self._case = CaseCard(ui, self.refresh, self.tell)
-        self._form.on_saved = self._training.look
+        self._form.on_saved = self._saved
         self._baseline = Baseline(ui, session.review)
         self._keys = Keys(
             {
@@ -143,16 +143,19 @@ class Panel:
         self._show_study(volume)
         return True
 
-    def open_case(self, folder: Path, name: str, independent: bool) -> None:
+    def open_case(self, folder: Path, name: str, independent: bool) -> bool:
         """Open a case of a data set again; raises InputError where that is not possible.
 
         Where it is open already, with corrections that are not saved, the reader is led back to them.
+
+        Returns:
+            False where the reader stays with a study that is not saved.
         """
-        review = self.session.review_of_case(name, independent)
+        reviewer = self.ui.reviewerEdit.text.strip()
+        review = self.session.review_of_case(str(folder), name, independent, reviewer)
         if review is None or not review.unsaved:
             if not self.may_leave(can_stay=True, lost=False):
-                return
-            reviewer = self.ui.reviewerEdit.text.strip()
+                return False
             opened, case = while_busy(lambda: open_case(folder, name, reviewer, independent))
             review = self.session.begin_case(opened, case)
         self._placing.stop()
@@ -160,6 +163,7 @@ class Panel:
             self.session.run.say("")
         self._show_study(review.volume_node)
         self.ui.volumeSelector.setCurrentNode(review.volume_node)
+        return True
 
     def may_leave(self, can_stay: bool, lost: bool) -> bool:
         """Ask about a review that is not saved; return whether to go on."""
@@ -178,6 +182,10 @@ class Panel:
             if can_stay or not slicer.util.confirmRetryCloseDisplay(text, windowTitle="ONFHAssist"):
                 return False
         return True
+
+    def _saved(self) -> None:
+        self._case.show(self.review())
+        self._training.look()
 
     def compare_with(self, volume: Any) -> None:
         """Show the study of another volume as the baseline; None for none."""
@@ -214,8 +222,8 @@ class Panel:
     @guarded
     def segment_from(self, seed: HeadSeed) -> None:
         """Start from the centre of a head that the reader has clicked on."""
-        self.side = seed.side
         self._analyse(seed)
+        self.side = seed.side
 
     @guarded
     def segment_from_sphere(self) -> None:

@@ -56,14 +56,21 @@ class Session:
             return None
         return next((r for r in self.reviews if r.volume_node is volume_node and not r.closed), None)
 
-    def review_of_case(self, name: str, independent: bool) -> Review | None:
-        """Return the open review of a case of a data set; None where it is not open, or in the other way."""
-        found = (r for r in self.reviews if not r.closed and r.opened and r.opened.name == name)
-        return next((review for review in found if review.opened.independent == independent), None)
+    def review_of_case(self, folder: str, name: str, independent: bool, reader: str) -> Review | None:
+        """Return the open review of a case of a data set; None where it is not open in this way.
+
+        A second reading is that of its reader alone.
+        """
+        for review in self.reviews:
+            opened = None if review.closed else review.opened
+            same = opened and (opened.folder, opened.name, opened.independent) == (folder, name, independent)
+            if same and (not independent or opened.reader == reader):
+                return review
+        return None
 
     def begin_case(self, opened: OpenCase, case: ReviewedCase) -> Review:
         """Put a case of a data set into the scene; an earlier opening of it, with nothing unsaved, makes room."""
-        earlier = self.review_of_case(opened.name, opened.independent)
+        earlier = self.review_of_case(opened.folder, opened.name, opened.independent, opened.reader)
         if earlier is not None and not earlier.unsaved:
             earlier.remove()
             slicer.mrmlScene.RemoveNode(earlier.volume_node)
@@ -89,8 +96,7 @@ class Session:
         Raises:
             InputError: the volume cannot be analysed, an analysis is running, or what is missing was not installed.
         """
-        if not self.run.idle:
-            raise InputError(_("An analysis is running; wait for it, or cancel it."))
+        self.require_idle()
         review = self.review(volume_node)
         opened = review.opened if review else None
         if opened and seed and seed.side != opened.side:
@@ -118,10 +124,13 @@ class Session:
         install.ensure(slicer.packaging, device=read_settings().device)
 
     def restart_worker(self) -> None:
-        """Let the next analysis take the networks that are in use now; raises InputError while one is running."""
+        """Let the next analysis take the networks that are in use now."""
+        self._worker.close()
+
+    def require_idle(self) -> None:
+        """Raise InputError while an analysis is running."""
         if not self.run.idle:
             raise InputError(_("An analysis is running; wait for it, or cancel it."))
-        self._worker.close()
 
     def drop_orphan(self) -> None:
         """Stop the analysis if its volume has left the scene."""

@@ -99,12 +99,14 @@ class SignOffForm:
         graded = [side for side in review.sides if review.hip(side).status == "graded"]
         if not graded:
             raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
-        opened, patient = review.opened, self._ui.patientEdit.text.strip()
-        folder = Path(opened.folder) if opened else read_settings().folder
+        opened, patient, folder = review.opened, self._ui.patientEdit.text.strip(), read_settings().folder
         cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
-        while_busy(lambda: [save_case(case, folder) for case in cases])
+        while_busy(lambda: [opened.save(case) if opened else save_case(case, folder) for case in cases])
         for case in cases:
             review.mark_saved(case.side)
+        if opened:
+            review.renew(while_busy(lambda: opened.renewed(cases[0].reviewer)))
+            folder = Path(opened.folder)
         count = _("one hip") if len(cases) == 1 else _("both hips")
         self.tell(_("Saved {count} to {folder}.").format(count=count, folder=folder.name))
         self.on_saved()

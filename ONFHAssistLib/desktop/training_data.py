@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import qt
@@ -10,9 +9,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.curation.overview import Overview, overview
-from ONFHAssistLib.desktop.case_list import CaseList, OpenCase
+from ONFHAssistLib.desktop.case_list import CaseList, CaseOpener
 from ONFHAssistLib.desktop.guard import guarded, unexpected
 from ONFHAssistLib.desktop.networks import Networks
+from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
 
@@ -25,19 +25,17 @@ FOLLOW_MS = 500
 class TrainingData:
     """Looks at the data set when the section is opened and when a case was saved; starts and follows a training."""
 
-    def __init__(
-        self, ui: Any, open_case: OpenCase, restart_worker: Callable[[], None], tuning: FineTune | None = None
-    ) -> None:
+    def __init__(self, ui: Any, session: Session, open_case: CaseOpener, tuning: FineTune | None = None) -> None:
         """Wire the section; nothing is looked at yet.
 
         Args:
             ui: the panel's widgets.
+            session: has the process that holds the networks.
             open_case: see `CaseList`.
-            restart_worker: see `Networks`.
             tuning: a new one if None.
         """
         self._ui = ui
-        self._cases, self._networks = CaseList(ui, open_case), Networks(ui, restart_worker)
+        self._cases, self._networks = CaseList(ui, open_case), Networks(ui, session)
         self._cases.on_withdrawn = self.look
         self._tuning = tuning or FineTune(slicer.util.startupEnvironment())
         self._found = Overview()
@@ -61,8 +59,8 @@ class TrainingData:
         self._ui.fineTuneLabel.setVisible(bool(sentence))
 
     def look(self) -> None:
-        """Look at the data set of the settings, in a thread, where the section is open."""
-        if self._ui.trainingSection.collapsed:
+        """Look at the data set of the settings, in a thread, where the section is open or has ever been."""
+        if self._ui.trainingSection.collapsed and not self._found.there:
             return
         if self._looking.isActive():
             self._again = True  # what is being read may be older than what was saved

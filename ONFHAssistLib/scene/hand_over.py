@@ -52,6 +52,7 @@ def reviewed_case(
         models=automatic.models or (),
         comment=sign_off.comment,
         reviewed_slices=reviewed,
+        independent=opened is None or opened.independent,
         adjudicates=opened is not None and opened.adjudicates(sign_off.reviewer),
         seen=opened.seen if opened else None,
         identifiers=tuple(value for value in patient.values() if value),

@@ -23,6 +23,8 @@ from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
 from ONFHAssistLib.scene.stage import Stage, batch
 from ONFHAssistLib.scene.state import (
     SignOff,
+    bring_reviewed,
+    fingerprint_of,
     keep,
     keep_case,
     kept,
@@ -31,9 +33,11 @@ from ONFHAssistLib.scene.state import (
     packed,
     packed_state,
     read_reviewed,
+    read_saved,
     read_sign_off,
     unpacked_state,
     write_reviewed,
+    write_saved,
     write_sign_off,
 )
 from ONFHAssistLib.scene.volumes import grid_of, study_from_node
@@ -70,13 +74,16 @@ class Review:
         self._grid = grid_of(volume_node)
         self._history: History[States] = History(dict(start))
         self._hips: dict[Side, HipResult] = {}
-        self._saved: dict[Side, HipState] = dict(start)
+        self._saved: dict[Side, str] = {}
+        self._handed_over: dict[Side, str] = {}
         self._kept: dict[Side, Automatic] = {}
         self._arcs: dict[Side, PlaneArcs] = {}
         self._stage = Stage(volume_node, self._touched, self._gone)
         self.segmentation_node: Node = self._stage.segmentation_node
         self._show({}, self._states)
-        self._saved_slices = {side: self.reviewed(side) for side in self.sides}
+        for side in self._states:
+            # An opened scene knows what was saved of a case; nothing else has been changed when a review begins.
+            self._saved[side] = (opened and read_saved(volume_node, side)) or self._fingerprint(side)
         if opened is not None:
             keep_case(volume_node, opened)
 
@@ -89,7 +96,7 @@ class Review:
         start: States | None = None,
         opened: OpenCase | None = None,
     ) -> "Review":
-        """Put a result into the scene; an earlier review of this volume is replaced.
+        """Put a result into the scene; an earlier review of this volume is replaced, its comments stay.
 
         Args:
             scene: where the volume is.
@@ -109,9 +116,14 @@ class Review:
         if start is None:
             start = {side: automatic.state for side, automatic in automatic_of(result).items()}
         with batch(scene):
+            comments = {side: read_sign_off(volume_node, side).comment for side in SIDES}
             remove_review(volume_node)
             try:
-                return cls(volume_node, result, start, opened)
+                review = cls(volume_node, result, start, opened)
+                for side in start:
+                    review.set_sign_off(side, SignOff(comment=comments[side]))  # what was said of other masks is void
+                    review.mark_as_stored(side)
+                return review
             except BaseException:
                 remove_review(volume_node)
                 raise
@@ -130,6 +142,7 @@ class Review:
                 continue
             volume = study_from_node(node).volume
             result, automatic = kept(node, volume)
+            bring_reviewed(node, volume)
             with batch(scene):
                 now = {side: _as_kept(node, one) for side, one in automatic.items()}
                 restored.append(cls(node, result, now, kept_case(node)))
@@ -173,14 +186,27 @@ class Review:
 
     @property
     def unsaved(self) -> bool:
-        """Whether a reader has changed something that `mark_saved` has not heard of."""
-        changed = any(self._saved.get(side) is not state for side, state in self._states.items())
-        return changed or any(self._saved_slices[side] != self.reviewed(side) for side in self.sides)
+        """Whether a reader has changed or said something that was not saved."""
+        return any(self._saved.get(side) != self._fingerprint(side) for side in self._states)
 
     def mark_saved(self, side: Side) -> None:
-        """Remember that a hip was saved as it is now."""
-        self._saved[side] = self._state(side)
-        self._saved_slices[side] = self.reviewed(side)
+        """Remember that a hip was saved as `case` has handed it over; what was changed since is not saved."""
+        self._state(side)
+        self._keep_saved(side, self._handed_over.get(side, self._fingerprint(side)))
+
+    def mark_as_stored(self, side: Side) -> None:
+        """Remember that a hip is saved as it is now."""
+        self._keep_saved(side, self._fingerprint(side))
+
+    def mark_unsaved(self) -> None:
+        """Remember that what is shown was not saved, whatever it is."""
+        for side in self._states:
+            self._keep_saved(side, "")
+
+    def renew(self, opened: OpenCase) -> None:
+        """Take note of what is known of the case after it was saved."""
+        self.opened = opened
+        keep_case(self.volume_node, opened)
 
     def update(self) -> tuple[Side, ...]:
         """Read what was changed in the scene, measure and grade it, and show it; one step of the history.
@@ -341,6 +367,7 @@ class Review:
             InputError: the hip is not segmented, or something is missing.
         """
         self.update()
+        self._handed_over[side] = self._fingerprint(side)
         return reviewed_case(
             self.result,
             self._state(side),
@@ -410,6 +437,13 @@ class Review:
             raise InputError("The image was moved since it was saved, and the other reading was not; move it back.")
         return self._state(side).as_drawn(replace(masks, head=head, necrosis=necrosis))
 
+    def _fingerprint(self, side: Side) -> str:
+        return fingerprint_of(self._state(side), self.reviewed(side), self.sign_off(side))
+
+    def _keep_saved(self, side: Side, fingerprint: str) -> None:
+        self._saved[side] = fingerprint
+        write_saved(self.volume_node, side, fingerprint or "none")
+
     def _take_edits(self, points: bool) -> tuple[Side, ...]:
         """Make a step of what was changed in the scene; return the sides."""
         before, stage = self._states, self._stage
@@ -432,12 +466,14 @@ class Review:
         """Follow the volume to its new place, with every step of the history."""
         moved = Move(self._grid, grid)
         self._grid = grid
-        self._saved = {side: moved.state(state) for side, state in self._saved.items()}
+        unsaved = {side for side in self._states if self._saved.get(side) != self._fingerprint(side)}
         self._history.change(lambda states: {side: moved.state(state) for side, state in states.items()})
         self.result = moved.result(self.result)
         with self._stage.writing():
             self._stage.place()
         self._show({}, self._states)
+        for side in self._states.keys() - unsaved:
+            self.mark_as_stored(side)
 
     def _do(self, words: str, side: Side, state: HipState) -> None:
         before = self._states
@@ -459,6 +495,8 @@ class Review:
         with self._stage.writing():
             for side in SIDES:
                 state, earlier = now.get(side), before.get(side)
+                if not before:
+                    self._stage.show_reading(side, self._grid, None)
                 if side not in self.sides and earlier is None:
                     continue
                 self._stage.show_masks(side, state, earlier)

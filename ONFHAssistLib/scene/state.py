@@ -34,7 +34,6 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
-from ONFHAssistLib.scene.volumes import local_matrix
 
 SCHEMA = "onfh-assist-review/1"
 TEXT = "vtkMRMLTextNode"
@@ -42,6 +41,7 @@ NAME = "review"
 SIGN_OFF = "ONFHAssist.SignOff"
 REVIEWED = "ONFHAssist.ReviewedSlices"
 CASE = "ONFHAssist.Case"
+SAVED = "ONFHAssist.Saved"
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
     """
     if plain["schema"] != SCHEMA:
         raise ValueError(f"of the kind {plain['schema']}")
-    kept_grid = Volume(np.broadcast_to(np.False_, plain["shape"]), np.array(plain["ijk_to_ras"]))
-    here = kept_grid.index_map(volume)
+    here = _grid(plain).index_map(volume)
     if here is None:
         raise ValueError("its volume has another grid now")
     models = tuple(plain["models"])
@@ -173,23 +172,49 @@ def read_sign_off(volume_node: Node, side: Side) -> SignOff:
 
 
 def write_reviewed(volume_node: Node, side: Side, slices: Iterable[int] | None) -> None:
-    """Keep which slices (indices along k) a reader stands for; None: all.
-
-    Kept are their places in the image's own RAS: a volume of a left-handed grid is opened again in reverse order.
-    """
-    ends = None
-    if slices is not None:
-        ends = [(local_matrix(volume_node) @ (0, 0, k, 1))[:3].tolist() for k in sorted(set(slices))]
-    _node(volume_node).SetAttribute(f"{REVIEWED}.{side}", json.dumps(ends))
+    """Keep which slices (indices along k) a reader stands for; None: all."""
+    found = None if slices is None else sorted({int(k) for k in slices})
+    _node(volume_node).SetAttribute(f"{REVIEWED}.{side}", json.dumps(found))
 
 
 def read_reviewed(volume_node: Node, side: Side) -> tuple[int, ...] | None:
     """Return which slices (indices along k) a reader stands for; None: all."""
-    ends = json.loads(_node(volume_node).GetAttribute(f"{REVIEWED}.{side}") or "null")
-    if ends is None:
-        return None
-    back = np.linalg.inv(local_matrix(volume_node))
-    return tuple(sorted(round((back @ (*end, 1.0))[2]) for end in ends))
+    found = json.loads(_node(volume_node).GetAttribute(f"{REVIEWED}.{side}") or "null")
+    return None if found is None else tuple(found)
+
+
+def bring_reviewed(volume_node: Node, volume: Volume) -> None:
+    """Let the marks of slices follow a volume whose slices an opened scene has in another order.
+
+    To be called before the review is kept anew; the grid that was kept with it tells the order in which it was saved.
+    """
+    plain = json.loads(_node(volume_node).GetText())
+    here = _grid(plain).index_map(volume)
+    for side in SIDES if here is not None else ():
+        if slices := read_reviewed(volume_node, side):
+            write_reviewed(volume_node, side, (here[2, 2] * k + here[2, 3] for k in slices))
+
+
+def write_saved(volume_node: Node, side: Side, fingerprint: str) -> None:
+    """Keep what of a hip was saved last, see `fingerprint_of`."""
+    _node(volume_node).SetAttribute(f"{SAVED}.{side}", fingerprint)
+
+
+def read_saved(volume_node: Node, side: Side) -> str:
+    """Return what `write_saved` has kept last; ""."""
+    return _node(volume_node).GetAttribute(f"{SAVED}.{side}") or ""
+
+
+def fingerprint_of(state: HipState, reviewed: tuple[int, ...] | None, sign_off: SignOff) -> str:
+    """Return what changes with anything that a reader says of a hip, his code left out."""
+    parts = [state.box, state.sphere, state.landmarks, reviewed, sign_off.status, sign_off.comment]
+    content = repr(parts).encode() + state.head_bits.tobytes() + state.necrosis_bits.tobytes()
+    return f"{zlib.crc32(content):08x}"
+
+
+def _grid(plain: dict[str, Any]) -> Volume:
+    """Return the grid that was kept with a review; it holds no voxels."""
+    return Volume(np.broadcast_to(np.False_, plain["shape"]), np.array(plain["ijk_to_ras"]))
 
 
 def _node(volume_node: Node) -> Node:

@@ -39,7 +39,7 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
     review.set_sign_off(case.side, SignOff(status=case.status, comment=case.comment))
     review.set_reviewed(case.side, case.reviewed_slices)
     if start:
-        review.mark_saved(case.side)
+        review.mark_as_stored(case.side)
     return review
 
 
