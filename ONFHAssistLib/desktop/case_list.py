@@ -63,6 +63,8 @@ class CaseList:
     @guarded
     def read_anew(self) -> None:
         """Open the case chosen for a second reading, which sees nothing of the first."""
+        field = self._ui.reviewerEdit
+        field.text = field.text.strip() or _ask(_("Reviewer (a code, not a name):"))
         self._open(self._chosen(), independent=True)
 
     @guarded

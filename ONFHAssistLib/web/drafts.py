@@ -35,12 +35,16 @@ class Draft:
         now: how the reader left the hips, for `Review.take_up`; empty where they are as the networks made them.
         reviewer: the reader's code, or "".
         reviewed: of each side the slices that the reader stands for; None: all.
+        comment: the reader's.
+        seen: of a case, the number of its newest version when the draft was begun; None for a study.
     """
 
     result: StudyResult
     now: Mapping[str, Any] = field(default_factory=dict)
     reviewer: str = ""
     reviewed: Mapping[Side, list[int] | None] = field(default_factory=dict)
+    comment: str = ""
+    seen: int | None = None
 
 
 def fingerprint(study: Study) -> str:
@@ -67,7 +71,9 @@ def read(folder: Path, study: Study, mark: str) -> Draft | None:
     result = replace(result, hips=tuple(hips.values()), patient=study.patient)
     now = _load(folder / NOW, mark) or {}
     hips, reviewed = (found if isinstance(found := now.get(name), dict) else {} for name in ("hips", "reviewed"))
-    return Draft(result, hips, str(now.get("reviewer", "")), reviewed)
+    reviewer, comment = (str(now.get(name, "")) for name in ("reviewer", "comment"))
+    seen = now.get("seen")
+    return Draft(result, hips, reviewer, reviewed, comment, seen if isinstance(seen, int) else None)
 
 
 class Writer:

@@ -43,7 +43,13 @@ class PageLogic(BaseLogic[PageState]):
         self.hips = HipsLogic(self.session, data, act, self.views, self.editor, self.cases, cases)
         self.hips.on_saved = self.cases.on_withdrawn = self.training.look
         data.place = str(place)
-        self.bind_changes({self.name.words: self._words_typed, self.name.ahead: self._ahead_switched})
+        self.bind_changes(
+            {
+                self.name.words: self._words_typed,
+                self.name.ahead: self._ahead_switched,
+                self.name.comment: lambda comment: self.session.set_comment(comment or ""),
+            }
+        )
 
     @property
     def layout_manager(self) -> LayoutManager:
@@ -113,8 +119,8 @@ class PageLogic(BaseLogic[PageState]):
             "ctrl+y": session.redo,
             "?": lambda: setattr(self.data, "help", True),
             "m": self.hips.turn_reviewed,
-            "arrowup": lambda: self.worklist.step(-1),
-            "arrowdown": lambda: self.worklist.step(1),
+            "arrowup": lambda: self._step(-1),
+            "arrowdown": lambda: self._step(1),
             "ctrl+enter": lambda: self.hips.sign("approved"),
         }
         if key in keys:
@@ -143,6 +149,9 @@ class PageLogic(BaseLogic[PageState]):
         if self.session.volume_node is not None:
             self.hips.begin()
         self.show()
+
+    def _step(self, direction: int) -> None:
+        (self.cases if self.data.listing == "cases" else self.worklist).step(direction)
 
     def _words_typed(self, *_: object) -> None:
         self.worklist.show()

@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.overview import Overview, listed
+from ONFHAssistLib.curation.index import CaseSummary
+from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.session import Session
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.ui_cases import CasesUI
-
-MOST_LISTED = 200
-"""More cases are found by words, not by scrolling."""
 
 
 class CasesLogic:
@@ -28,12 +27,13 @@ class CasesLogic:
         self.on_withdrawn: Callable[[], None] = lambda: None
         self._session, self._data, self._act, self._found = session, data, act, found
         self._listed: tuple = ()
+        self._cases: list[CaseSummary] = []
 
     def set_ui(self, ui: CasesUI) -> None:
         """Connect the signals."""
         ui.case_chosen.connect(self.open)
         ui.anew_clicked.connect(lambda name: self.open(name, independent=True))
-        ui.next_clicked.connect(self.open_next)
+        ui.next_clicked.connect(self._act.now(self.open_next))
         ui.reading_clicked.connect(self.compare)
         ui.take_over_clicked.connect(self.take_over)
         ui.withdraw_clicked.connect(self.withdraw)
@@ -43,17 +43,21 @@ class CasesLogic:
         self._act.start(self._open(name, independent))
 
     def open_next(self) -> None:
-        """Open the case that is most worth a look, other than the one that is open."""
-        following = self.following()
-        if following is None:
-            self._session.say("No other case of the data set waits for a reader.")
-        else:
-            self.open(following)
+        """Open the case that is most worth a look after the one that is open."""
+        self.open(self.following())
 
-    def following(self) -> str | None:
-        """Return the name of the case that is most worth a look, other than the one that is open."""
+    def following(self) -> str:
+        """Return the case that is most worth a look after the one that is open; raises InputError where none waits."""
         here = self._session.stored
-        return next((name for name in self._found().waiting if here is None or name != here.name), None)
+        return following(self._found(), here.name if here else "")
+
+    def step(self, direction: int) -> None:
+        """Open the next or the previous case of the list as it is shown."""
+        names = [case.case_id for case in self._cases]
+        here = self._session.stored.name if self._session.stored else ""
+        at = names.index(here) + direction if here in names else 0
+        if 0 <= at < len(names):
+            self.open(names[at])
 
     def compare(self, number: int) -> None:
         """Draw a reading over the images; where it is drawn, take it away."""
@@ -69,8 +73,10 @@ class CasesLogic:
         self._act.start(self._withdraw((self._data.reviewer or "").strip(), self._data.why or ""))
 
     def begin(self) -> None:
-        """Show the card of what was opened."""
+        """Show the card of what was opened, or segmented anew."""
         self._data.reading, self._data.why = -1, ""
+        if self._session.stored and self._session.review:
+            self._session.show_reading(None)
 
     def show(self) -> None:
         """Bring list and card up to date; what has not changed is not made anew."""
@@ -82,7 +88,8 @@ class CasesLogic:
             return
         self._listed = listing
         cases = listed(found.cases, words)
-        self._data.stored = told.stored_lines(cases[:MOST_LISTED], stored.name if stored else "")
+        self._cases = cases[:MOST_LISTED]
+        self._data.stored = told.stored_lines(self._cases, stored.name if stored else "")
         self._data.stored_more = len(cases) - MOST_LISTED
         self._data.case = told.case_card(stored)
 
@@ -104,13 +111,16 @@ class CasesLogic:
         stored = self._session.stored
         masks = await asyncio.to_thread(stored.masks, number)
         if self._session.stored is stored:
-            whose = next(one.words for one in stored.readings if one.number == number).partition(",")[0]
+            whose = next(one.whose for one in stored.readings if one.number == number)
             self._session.take_over(masks, whose)
 
     async def _withdraw(self, reviewer: str, why: str) -> None:
-        stored, folder = self._session.stored, self._found().folder
-        if stored is None or folder is None:
+        stored = self._session.stored
+        if stored is None:
             raise InputError("No case of the data set is open; open one in the list.")
-        await asyncio.to_thread(lambda: open_store(folder).withdraw(stored.name, reviewer, why))
+        await asyncio.to_thread(lambda: open_store(Path(stored.folder)).withdraw(stored.name, reviewer, why))
+        renewed = await asyncio.to_thread(stored.renewed, reviewer)
+        if self._session.stored is stored:
+            self._session.renew(renewed)
         self.on_withdrawn()
         self._session.say(f"{stored.name} is withdrawn; it is not trained with any more.")

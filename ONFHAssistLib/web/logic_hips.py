@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.curation.case import Status, save_case
 from ONFHAssistLib.curation.open_case import OpenCase
@@ -101,18 +102,22 @@ class HipsLogic:
         cases = session.cases((data.patient_code or "").strip(), reviewer, status, data.comment or "")
         stored = session.stored
         for case in cases:
-            await asyncio.to_thread(save_case, case, Path(stored.folder) if stored else self._cases)
-        following = self._stored.following() if stored else None
+            await asyncio.to_thread(*((stored.save, case) if stored else (save_case, case, self._cases)))
+        renewed = await asyncio.to_thread(stored.renewed, reviewer) if stored else None
         self.on_saved()
         if session.entry is not entry:  # the reader has gone on meanwhile
             return
         session.signed(status, reviewer)
         done = f"{entry.title} is {status}."
-        if status == "approved":
-            done += await self._open_next(stored, following)
+        if renewed is not None:
+            session.renew(renewed)
+            if renewed.unseen:
+                done += f" {' and '.join(renewed.unseen)} had saved it since you opened it: readers differ."
+        if status == "approved" and not session.drafted():
+            done += await self._open_next(stored)
         session.say(done)
 
-    async def _open_next(self, stored: OpenCase | None, following: str | None) -> str:
+    async def _open_next(self, stored: OpenCase | None) -> str:
         """Open the next study, or the next case; return what is to be said where there is none."""
         session = self._session
         if stored is None:
@@ -120,9 +125,11 @@ class HipsLogic:
             if key is None:
                 return " No other study of the folder waits for a reader."
             await session.open(key)
-        elif following is None:
-            return " No other case of the data set waits for a reader."
         else:
+            try:
+                following = self._stored.following()
+            except InputError as error:
+                return f" {error}"
             await session.open_case(Path(stored.folder), following)
         return ""
 

@@ -36,6 +36,7 @@ class TrainingLogic:
         self.tuning = tuning or FineTune()
         self.found = Overview()
         self._networks: tuple[Model, ...] = ()
+        self._looks = 0
 
     def set_ui(self, ui: TrainingUI) -> None:
         """Connect the signals."""
@@ -67,7 +68,10 @@ class TrainingLogic:
         self.tuning.close()
 
     async def _look(self) -> None:
-        self.found = await asyncio.to_thread(overview, self._cases)
+        self._looks = look = self._looks + 1
+        found = await asyncio.to_thread(overview, self._cases)
+        if look == self._looks:  # else another look has begun since, and knows more
+            self.found = found
         await self._look_for_networks()
 
     async def _look_for_networks(self) -> None:
@@ -76,8 +80,9 @@ class TrainingLogic:
 
     async def _use(self, network: str) -> None:
         try:
-            await self._session.forget_networks()
+            self._session.require_idle()
             await asyncio.to_thread(use, network)
+            await self._session.forget_networks()
             self._session.say(f"The next analysis takes {network}.")
         finally:
             await self._look_for_networks()

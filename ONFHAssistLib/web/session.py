@@ -104,7 +104,7 @@ class Session:
         Raises:
             InputError: see there; or an analysis runs.
         """
-        entry = worklist.stored_case(folder, name, independent)
+        entry = worklist.stored_case(folder, name, independent, self.reviewer)
         await self._open(entry, lambda: read_case(entry, independent, self.reviewer, self.folder.state))
 
     async def _open(self, entry: Entry, read: Callable[[], Opening]) -> None:
@@ -118,25 +118,47 @@ class Session:
             found = await asyncio.to_thread(read)
         except InputError as error:
             self._not_usable(entry, str(error))
+            raise
+        finally:
             if self._asked_for is entry:
                 self._busy("")
-            raise
         if self._asked_for is not entry:
             return
         self.close()
         self.folder.sort()
         self.entry, self.study, self._mark, self._case = entry, found.study, found.mark, found.case
         self.volume_node = add_volume(self.scene, found.study.volume, "Volume")
-        said, case, kept = "", found.case, found.kept
-        if case is not None and not (kept and kept.now):
-            self._made = ()  # it is kept with the first draft
-            self._adopt(begin_case(self.scene, self.volume_node, *case))
-        elif kept is not None:
-            self._begin(kept.result)
-            said = self._take_up(kept)
-        self._busy("")
+        said = self._show_case(found) if found.case else self._show_study(found.kept)
         self.say(said, alarm=True)
         self.on_study()
+
+    def _show_study(self, kept: drafts.Draft | None) -> str:
+        """Show what is known of a study; return what is to be said of its draft, or ""."""
+        if kept is None:
+            return ""
+        self._begin(kept.result)
+        return self._take_up(kept)
+
+    def _show_case(self, found: Opening) -> str:
+        """Show a case as it is stored, or its draft; return what is to be said of the draft, or ""."""
+        opened, case = found.case
+        kept = found.kept if found.kept and found.kept.now else None
+        self._made = ()  # it is kept with the first draft
+        if kept is None:
+            self._adopt(begin_case(self.scene, self.volume_node, opened, case))
+            return ""
+        self._begin(kept.result)
+        if said := self._take_up(kept):
+            self.review.remove()
+            self._adopt(begin_case(self.scene, self.volume_node, opened, case))
+            return f"{said} The case is shown as it is stored."
+        self.review.mark_unsaved()
+        if kept.seen is None or kept.seen >= opened.seen:
+            return ""
+        # Not settled unseen: the draft does not know of what was saved since.
+        self._case = replace(opened, seen=kept.seen), case
+        self.review.renew(self._case[0])
+        return f"{opened.name} was saved since your draft was begun. Yours stands beside that if you save it."
 
     def _take_up(self, kept: drafts.Draft) -> str:
         """Go on with a draft; return why that is not possible, or ""."""
@@ -144,11 +166,11 @@ class Session:
             return ""
         try:
             self.review.take_up(kept.now)
-            for side, slices in kept.reviewed.items():
-                if side in self.review.sides:
-                    self.review.set_reviewed(side, slices)
         except InputError as error:
             return str(error)
+        for side in self.review.sides:
+            self.review.set_reviewed(side, kept.reviewed.get(side))
+            self.review.set_sign_off(side, SignOff(comment=kept.comment))
         self.restored = True
         self.reviewer = self.reviewer or kept.reviewer
         return ""
@@ -173,8 +195,7 @@ class Session:
         entry, study = self.entry, self.study
         if study is None or entry is None:
             raise InputError("No study is open; choose one in the list.")
-        if self.analysing:
-            raise InputError("An analysis is running; wait for it or cancel it.")
+        self.require_idle()
         if self.stored and seed and seed.side != self.stored.side:
             raise InputError(only_one_hip(self.stored))
         self.settle()
@@ -205,10 +226,13 @@ class Session:
         if self.analysing:
             self._worker.cancel()
 
-    async def forget_networks(self) -> None:
-        """Let the next analysis open the networks anew; raises InputError while one is running."""
+    def require_idle(self) -> None:
+        """Raise InputError while an analysis is running."""
         if self.analysing:
             raise InputError("An analysis is running; wait for it or cancel it.")
+
+    async def forget_networks(self) -> None:
+        """Let the next analysis open the networks anew."""
         await self.ahead.yield_worker()
         self._worker.close()
 
@@ -250,7 +274,7 @@ class Session:
                     review.reset(side)
                 else:
                     review.take_over(side, case[1].masks, "the data set")
-                    review.mark_saved(side)
+                    review.mark_as_stored(side)
         self.restored = False
         self._changed()
 
@@ -282,11 +306,8 @@ class Session:
         for side in review.sides:
             with contextlib.suppress(InputError):  # one that is not segmented was not saved
                 review.mark_saved(side)
-        if self._case is not None:  # the data set has it now
-            for name in (drafts.NOW, drafts.MADE):
-                self.folder.drop(self.entry, name)
-            self._made = ()
-            self.on_change()
+        if self._case is not None:
+            self._changed()  # what was drawn while it was saved is a draft still
             return
         self.folder.know(self.entry, worklist.summarise(review.study_result(), status, reviewer))
         self.on_change()
@@ -302,6 +323,21 @@ class Session:
         if review is None or self._case is not None:
             return review is not None and review.unsaved
         return any(review.changed(side) or review.reviewed(side) is not None for side in review.sides)
+
+    def renew(self, opened: OpenCase) -> None:
+        """Take note of what is known of the open case after it was saved or withdrawn."""
+        self._case = opened, self._case[1]
+        self.opened().renew(opened)
+        self.on_change()
+
+    def set_comment(self, comment: str) -> None:
+        """Keep what the reader says of the open study, with its draft if there is one."""
+        if self.review is None:
+            return
+        for side in self.review.sides:
+            self.review.set_sign_off(side, replace(self.review.sign_off(side), comment=comment))
+        if self.drafted():
+            self._changed()
 
     def turn_reviewed(self, side: Side, index: int) -> None:
         """Mark a slice (index along k) as reviewed, or take its mark away."""
@@ -407,8 +443,16 @@ class Session:
             self._made = made
         drafted = self.drafted()
         if drafted:
-            reviewed = {side: review.reviewed(side) for side in review.sides}
-            folder.keep(entry, drafts.NOW, self._mark, hips=review.now(), reviewer=self.reviewer, reviewed=reviewed)
+            folder.keep(
+                entry,
+                drafts.NOW,
+                self._mark,
+                hips=review.now(),
+                reviewer=self.reviewer,
+                reviewed={side: review.reviewed(side) for side in review.sides},
+                comment=next((said for side in review.sides if (said := review.sign_off(side).comment)), ""),
+                seen=self.stored.seen if self.stored else None,
+            )
         else:
             folder.drop(entry, drafts.NOW)
         if self._case is not None:  # the list of studies does not have it

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
@@ -217,7 +216,6 @@ def case_card(stored: OpenCase | None) -> Plain:
     return {
         "name": stored.name,
         "told": told(stored),
-        "data_set": Path(stored.folder).name,
         "readings": [{"number": reading.number, "words": reading.words} for reading in stored.readings],
         "history": list(stored.history),
     }
@@ -295,18 +293,18 @@ def training_card(found: Overview, tuning: FineTune, missing: str, networks: Seq
         missing: what a training lacks, or "".
         networks: the necrosis networks that there are.
     """
-    if found.folder is None:
+    if found.folder is None and not found.there:
         return {}
     last = f"Last saved: {found.last_saved}" if found.last_saved else ""
     following = f"Next: {found.next_case}" if found.next_case else ""
     return {
-        "title": found.folder.name,
+        "title": found.folder.name if found.folder else "cannot be read",
         "counts": found.counts,
-        "lines": [line for line in (found.folder.name, last, following, *found.lacking) if line],
+        "lines": [line for line in (found.folder and found.folder.name, last, following, *found.lacking) if line],
         "running": tuning.running,
         "percent": round(100 * tuning.fraction),
-        "told": tuning.stage if tuning.running else tuning.message or missing,
-        "alarm": tuning.failed and not tuning.running,
+        "told": tuning.stage if tuning.running else found.problem or tuning.message or missing,
+        "alarm": bool(found.problem) or (tuning.failed and not tuning.running),
         "waiting": bool(found.waiting),
         "networks": [{"id": one.id, "words": network_words(one)} for one in networks],
         "network": next((one.id for one in networks if one.in_use), ""),

@@ -38,8 +38,16 @@ class CasesUI:
                 )
 
     def lines(self) -> None:
-        """Build one line for each case."""
+        """Build one line for each case, below the reader's code, which a second reading wants."""
         name = self._name
+        v3.VTextField(
+            v_model=(name.reviewer,),
+            label="Your code",
+            density="compact",
+            variant="outlined",
+            hide_details=True,
+            classes="pa-1",
+        )
         with html.Div(
             v_for=(f"line in {name.stored}",),
             key=("line.name",),

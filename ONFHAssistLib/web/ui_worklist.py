@@ -27,12 +27,12 @@ class WorklistUI:
                     variant="outlined",
                     hide_details=True,
                     clearable=True,
-                    title="Words that a line has to hold: draft, moderate, borderline …",
-                    raw_attrs=raw(aria_label="Filter the studies"),
+                    title="Words that a line has to hold: draft, left, moderate, borderline, differ …",
+                    raw_attrs=raw(aria_label="Filter the list"),
                 )
                 icon_button("mdi-refresh", "Look through the folder again", self.refresh_clicked)
             with html.Div(
-                v_if=(f"{name.listing} === 'cases'",),
+                v_if=(f"{name.listing} === 'cases' && {name.training}.title",),
                 style="flex: 1; overflow-y: auto",
                 raw_attrs=raw(role="listbox", aria_label="Cases of the data set"),
             ):

@@ -105,9 +105,9 @@ def single_study(path: Path) -> Entry:
     return _entry(path.parent, path, "" if path.is_dir() else _problem(path))
 
 
-def stored_case(folder: Path, name: str, independent: bool) -> Entry:
-    """Return the entry of a case of a data set; a second reading has a draft of its own."""
-    place = f"{folder}/{name}{' independent' * independent}"
+def stored_case(folder: Path, name: str, independent: bool, reader: str) -> Entry:
+    """Return the entry of a case of a data set; each reader's second reading has a draft of its own."""
+    place = f"{folder}/{name}" + (f" independent {reader}" if independent else "")
     return Entry(hashlib.sha256(place.encode()).hexdigest()[:16], name, folder)
 
 

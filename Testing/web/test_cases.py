@@ -84,6 +84,10 @@ def test_a_draft_of_a_case_is_there_again_after_the_server_was_ended(place, stat
         assert not session.restored
 
     async def second_reading(session) -> None:
+        with pytest.raises(InputError, match="enter your reviewer's code first"):
+            await session.open_case(store.folder, name, independent=True)
+        assert session.stored is None and not session.stage
+        session.reviewer = "R1"
         await session.open_case(store.folder, name, independent=True)
         assert not session.restored, "a second reading has a draft of its own"
 
@@ -116,6 +120,7 @@ def test_a_second_reading_is_settled_by_a_third_reader(place, state, store):
     name = name_of(store, "left")
 
     async def steps(session) -> None:
+        session.reviewer = "R2"
         await session.open_case(store.folder, name, independent=True)
         assert session.stored.readings == () and not session.review.changed("left")
         erase(session.review, "left", slice(0, 6))

@@ -25,6 +25,7 @@ def store(place: Path, state: Path):
             await asyncio.to_thread(save_case, case, state / "cases")
         folder = data_set_in(state / "cases")
         left = next(case.case_id for case in open_store(folder).cases() if case.side == "left")
+        session.reviewer = "R2"
         await session.open_case(folder, left, independent=True)
         erase(session.review, "left", slice(0, 6))
         await until(session.drafted)
@@ -115,6 +116,10 @@ def test_a_second_reader_reads_anew_and_sees_nothing_of_the_first(place, state, 
     async def steps(bench: Bench) -> None:
         page = bench.page
         await page.click(".tab:has-text('Data set')")
+        await page.click(".line:has-text('right') button[aria-label^='Read anew']")
+        await bench.shown("enter your reviewer's code first")
+        await page.get_by_label("Your code").fill("R2")
+        await until(lambda: bench.app.logic.data.reviewer == "R2")
         await page.click(".line:has-text('right') button[aria-label^='Read anew']")
         await until(lambda: bench.session.stored and not bench.session.stage)
         card = ".card:has-text('Case of the data set')"
