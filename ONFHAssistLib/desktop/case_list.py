@@ -13,6 +13,7 @@ from ONFHAssistLib.curation.folder import open_store
 from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed, words_of
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.desktop.settings import keep_reviewer
 
 CaseOpener = Callable[[Path, str, bool], bool]
 """Opens a case: the data set's folder, the case's name, whether it is read independently; tells whether it is open."""
@@ -65,6 +66,7 @@ class CaseList:
         """Open the case chosen for a second reading, which sees nothing of the first."""
         field = self._ui.reviewerEdit
         field.text = field.text.strip() or _ask(_("Reviewer (a code, not a name):"))
+        keep_reviewer(field.text)
         self._open(self._chosen(), independent=True)
 
     @guarded

@@ -151,6 +151,7 @@ class Panel:
         Returns:
             False where the reader stays with a study that is not saved.
         """
+        self._form.keep()
         reviewer = self.ui.reviewerEdit.text.strip()
         review = self.session.review_of_case(str(folder), name, independent, reviewer)
         if review is None or not review.unsaved:
@@ -170,6 +171,7 @@ class Panel:
         review = self.review()
         if review is not None:
             review.update()
+            self._form.keep()
         if review is None or not review.unsaved:
             return True
         answer = ask(can_stay, lost)

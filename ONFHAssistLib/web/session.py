@@ -301,6 +301,7 @@ class Session:
 
     def signed(self, status: Status, reviewer: str) -> None:
         """Note that the open study was saved as cases."""
+        self.settle()
         review = self.opened()
         self.reviewer = reviewer
         for side in review.sides:

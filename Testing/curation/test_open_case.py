@@ -8,7 +8,8 @@ import pytest
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.curation.open_case import NETWORKS, OpenCase, open_case
+from ONFHAssistLib.curation.agree import agree
+from ONFHAssistLib.curation.open_case import NETWORKS, OpenCase, open_case, told
 
 
 def again(opened, case, hip, lesion_mm, reviewer, status="approved"):
@@ -115,3 +116,91 @@ def test_a_case_without_networks_cannot_be_read_independently(store, hip):
 def test_a_saved_scene_can_keep_what_is_open(store, case_id):
     opened, _ = open_case(store.folder, case_id, "reader2")
     assert from_plain(OpenCase, to_plain(opened)) == opened
+
+
+def test_a_withdrawal_is_not_undone_by_who_has_not_seen_it(store, hip, case_id):
+    opened, case = open_case(store.folder, case_id, "reader1")
+    store.withdraw(case_id, "reader2", "fracture, not necrosis")
+    with pytest.raises(InputError, match=r"withdrawn by reader2 since you opened it \(fracture, not necrosis\)"):
+        store.save(again(opened, case, hip, 12.0, "reader1"))
+    assert store.cases()[0].status == "withdrawn"
+    opened, case = open_case(store.folder, case_id, "reader1")
+    store.save(again(opened, case, hip, 12.0, "reader1"))
+    assert store.cases()[0].status == "approved"
+
+
+def test_after_a_save_the_case_tells_what_others_have_saved_unseen(store, hip, case_id):
+    opened, case = open_case(store.folder, case_id, "senior")
+    store.save(again(opened, case, hip, 12.0, "senior"))
+    seen = opened.renewed("senior")
+    assert seen.readers == ("reader1", "senior") and seen.unseen == () and not seen.differ
+    other, of_other = open_case(store.folder, case_id, "reader2", independent=True)
+    store.save(again(other, of_other, hip, 22.0, "reader2"))
+    store.save(again(seen, dataclasses.replace(case, seen=seen.seen), hip, 13.0, "senior"))
+    late = seen.renewed("senior")
+    assert late.unseen == ("reader2",) and late.differ and late.seen == seen.seen
+    assert "saved by reader2 since it was opened; open it again" in told(late)
+
+
+def test_only_what_was_drawn_unseen_counts_as_a_reading(store, hip, case_id):
+    opened, case = open_case(store.folder, case_id, "reader1")
+    store.save(again(opened, case, hip, 12.0, "reader1"))  # he saw his first one
+    opened, case = open_case(store.folder, case_id, "senior")
+    other, of_other = open_case(store.folder, case_id, "reader2", independent=True)
+    store.save(again(other, of_other, hip, 22.0, "reader2"))
+    store.save(again(opened, case, hip, 16.0, "senior"))  # does not settle it, but saw reader1's
+    (found,) = agree(store)
+    assert (found.first, found.second) == ("reader1", "reader2")
+
+
+def test_a_draft_of_a_correction_is_no_beginning_of_a_second_reading(store, hip, case_id):
+    opened, case = open_case(store.folder, case_id, "reader2")
+    store.save(again(opened, case, hip, 12.0, "reader2", "draft"))
+    _, anew = open_case(store.folder, case_id, "reader2", independent=True)
+    assert necrosis(anew.masks) == necrosis(anew.automatic)
+
+
+def test_status_and_comment_of_another_reader_are_not_taken_for_ones_own(store, case_id):
+    _, own = open_case(store.folder, case_id, "reader1")
+    _, of_another = open_case(store.folder, case_id, "reader2")
+    assert (own.status, own.comment) == ("approved", "band hard to see")
+    assert (of_another.status, of_another.comment) == ("draft", "")
+    with pytest.raises(InputError, match="enter your reviewer's code"):
+        open_case(store.folder, case_id, "", independent=True)
+
+
+def test_a_second_reading_begins_with_what_the_networks_made_first(store, hip, case_id):
+    opened, case = open_case(store.folder, case_id, "reader1")
+    segmented_anew = hip.masks(case.image, 2.0)
+    store.save(dataclasses.replace(again(opened, case, hip, 12.0, "reader1"), automatic=segmented_anew))
+    manual = dataclasses.replace(
+        again(opened, case, hip, 12.0, "reader1"), automatic=None, automatic_result=None, models=()
+    )
+    store.save(manual)
+    opened, anew = open_case(store.folder, case_id, "reader2", independent=True)
+    assert necrosis(anew.masks) == necrosis(hip.masks(case.image, hip.lesion_mm / 2))
+    listed, _ = open_case(store.folder, case_id, "reader2")
+    assert listed.readings[-1].whose == "networks" and necrosis(listed.masks(NETWORKS)) == necrosis(anew.masks)
+
+
+def test_the_networks_interval_outlives_a_save_of_an_opened_case(store, hip):
+    first = hip.case(reviewer="reader1")
+    made = dataclasses.replace(first.automatic_result, ratio_interval=(0.05, 0.2))
+    untouched = dataclasses.replace(first, masks=first.automatic, result=made, automatic_result=made, provenance={})
+    case_id = store.save(untouched).stem
+    opened, case = open_case(store.folder, case_id, "reader1")
+    assert case.automatic_result.ratio_interval is None
+    store.save(dataclasses.replace(case, adjudicates=opened.adjudicates("reader1")))
+    _, second = store.record(case_id)["versions"]
+    assert second["automatic"]["result"]["ratio_interval"] == [0.05, 0.2] == second["result"]["ratio_interval"]
+    store.save(again(opened, case, hip, 12.0, "reader1"))
+    third = store.record(case_id)["versions"][2]
+    assert third["automatic"]["result"]["ratio_interval"] == [0.05, 0.2] and third["result"]["ratio_interval"] is None
+
+
+def test_a_data_set_that_is_gone_is_not_made_anew_by_a_save(store, hip, case_id):
+    opened, case = open_case(store.folder, case_id, "reader1")
+    elsewhere = store.folder.rename(store.folder.with_name("Dataset101_Moved"))
+    with pytest.raises(InputError, match="is not a data set"):
+        opened.save(again(opened, case, hip, 12.0, "reader1"))
+    assert not store.folder.exists() and elsewhere.is_dir()

@@ -3,12 +3,14 @@
 import time
 from dataclasses import replace
 
+import pytest
 from reviewed_hip import Hip
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation import layout
 from ONFHAssistLib.curation.case import save_case
 from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.overview import Overview, data_set_in, listed, overview, words_of
+from ONFHAssistLib.curation.overview import Overview, data_set_in, following, listed, overview, words_of
 
 
 def test_counts_last_save_and_next_case_follow_what_is_saved(tmp_path):
@@ -60,3 +62,20 @@ def test_the_list_begins_with_what_waits_and_is_found_by_words(store, hip):
     assert words_of(listed(cases)[0]) == "right, severe, approved, reader1 and reader2, readers differ"
     assert [case.case_id for case in listed(cases, "LEFT reader2")] == [flagged]
     assert [case.case_id for case in listed(cases, draft[:6])] == [draft] and listed(cases, "nothing of it") == []
+
+
+def test_one_damaged_case_file_does_not_take_the_list_away(store, hip):
+    sound = store.save(hip.case(status="draft")).stem
+    damaged = store.save(Hip("left", seed=1).case("P2", status="draft"))
+    damaged.write_text("{")
+    found = overview(store.folder)
+    assert [case.case_id for case in found.cases] == [sound] and found.waiting == (sound,) and found.there
+    assert any("1 case can't be read" in sentence for sentence in found.lacking)
+
+
+def test_the_next_case_goes_through_all_that_wait(store):
+    found = Overview(waiting=("a", "b", "c"))
+    assert [following(found, last) for last in ("", "a", "b", "c", "settled")] == ["a", "b", "c", "a", "a"]
+    for none in (Overview(), Overview(waiting=("a",))):
+        with pytest.raises(InputError, match="No other case"):
+            following(none, "a")

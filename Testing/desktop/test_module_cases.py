@@ -305,3 +305,58 @@ def test_a_study_saved_from_its_image_can_be_opened_by_a_second_reader(host, wid
     review = opened(host, widget, "right,")
     assert review.hip("right").volume_ratio == pytest.approx(result.hips[0].volume_ratio, abs=1e-9)
     assert widget.ui.studyLabel.text.startswith("Coronal T1, ")  # as the data set knows
+
+
+def test_corrections_of_a_reloaded_scene_are_not_thrown_away_by_opening_the_case(host, widget, data_set, tmp_path):
+    become(host, widget, "R01")
+    review = opened(host, widget, "right,")
+    erase_half(host, review, "right")
+    mask = review.masks("right").necrosis.array.copy()
+    host.click(widget.ui.exportSection)
+    host.dialogs.expect("Save as", str(tmp_path / "case.mrb"))
+    host.click(widget.ui.sceneButton)
+    host.dialogs.expect("lost otherwise", "No")
+    host.close_scene()
+    slicer.util.loadScene(str(tmp_path / "case.mrb"))
+    host.spin(0.3)
+    again = opened(host, widget, "right,")
+    assert np.array_equal(again.masks("right").necrosis.array, mask) and again.unsaved
+
+
+def test_a_typed_comment_is_not_lost_by_opening_the_case_again(host, widget, data_set):
+    become(host, widget, "R01")
+    review = opened(host, widget, "right,")
+    host.type(widget.ui.commentEdit, "look at the rim")
+    assert opened(host, widget, "right,") is review and widget.ui.commentEdit.text == "look at the rim"
+
+
+def test_the_second_reading_of_one_reader_is_not_shown_to_the_next(host, widget, data_set):
+    become(host, widget, "R02")
+    second = opened(host, widget, "right,", "independentButton")
+    erase_half(host, second, "right")
+    become(host, widget, "R03")
+    host.dialogs.expect("Save it now?", "No")
+    third = opened(host, widget, "right,", "independentButton")
+    assert third is not second and not third.changed("right")
+
+
+def test_what_somebody_saved_meanwhile_is_told_after_the_save(host, widget, data_set):
+    from ONFHAssistLib.curation.open_case import open_case
+
+    become(host, widget, "R01")
+    review = opened(host, widget, "right,")
+    _, case = open_case(data_set.folder, review.opened.name, "R02", independent=True)
+    data_set.save(dataclasses.replace(case, reviewer="R02", status="approved"))
+    erase_half(host, review, "right")
+    host.click(widget.ui.saveButton)
+    assert "saved by R02 since it was opened" in widget.ui.caseLabel.text
+    assert data_set.record(review.opened.name)["needs_adjudication"]
+
+
+def test_next_asks_for_the_code_of_a_second_reader_where_none_is_given(host, widget, data_set):
+    become(host, widget, "")
+    choose(host, widget, "right,")
+    host.dialogs.expect("Reviewer (a code", "R09")
+    host.click(widget.ui.independentButton)
+    host.spin()
+    assert widget.panel.review().opened.reader == "R09" and widget.ui.reviewerEdit.text == "R09"

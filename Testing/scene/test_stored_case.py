@@ -228,3 +228,65 @@ def test_closing_a_case_leaves_nothing_behind(scene, saved):
     node = review.volume_node
     review.remove()
     assert review_nodes(node) == []
+
+
+def test_what_was_painted_while_it_was_saved_is_not_taken_for_saved(scene, saved):
+    store, name = saved
+    review, case = opened(scene, store, name)
+    review.set_sign_off("right", SignOff("R1", "approved"))
+    handed_over = review.case("right")
+    paint(review, "right", "necrosis", case.masks.head.array)
+    review.update()
+    store.save(handed_over)
+    review.mark_saved("right")
+    assert review.unsaved
+    sign(review, store, "R1")
+    review.mark_saved("right")
+    assert not review.unsaved
+
+
+def test_a_comment_that_was_not_saved_counts_as_unsaved(scene, saved):
+    review, _ = opened(scene, *saved)
+    assert not review.unsaved
+    review.set_sign_off("right", SignOff("R1", "approved", "look again"))
+    assert review.unsaved
+
+
+def test_corrections_of_an_opened_scene_are_known_to_be_unsaved(scene, saved, reopened):
+    review, case = opened(scene, *saved)
+    paint(review, "right", "necrosis", case.masks.head.array)
+    review.update()
+    (again,) = Review.restore(reopened())
+    assert again.unsaved and voxels(again.masks("right")) == voxels(review.masks("right"))
+
+
+def test_marks_of_slices_stay_on_their_slices_when_the_volume_is_moved(scene, saved):
+    import vtk
+
+    review, _ = opened(scene, *saved)
+    review.set_reviewed("right", [4, 5])
+    review.mark_as_stored("right")
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(1, 3, 15.0)
+    transform.SetMatrixTransformToParent(matrix)
+    review.volume_node.SetAndObserveTransformNodeID(transform.GetID())
+    review.update()
+    review.volume_node.HardenTransform()
+    review.update()
+    assert review.reviewed("right") == (4, 5) and not review.unsaved
+
+
+def test_another_reading_is_not_left_over_the_images_of_a_new_start(scene, saved, reopened):
+    review, _ = opened(scene, *saved)
+    review.show_reading("right", review.masks("right"))
+    (again,) = Review.restore(reopened())
+    node = find_node(again.volume_node, "right reading outline", MODEL)
+    assert node is None or node.GetPolyData().GetNumberOfCells() == 0
+
+
+def test_a_comment_stays_when_the_networks_are_asked_again(scene, saved):
+    review, _ = opened(scene, *saved)
+    review.set_sign_off("right", SignOff("R1", "approved", "band hard to see"))
+    again = Review.begin(scene, review.volume_node, review.result, opened=review.opened)
+    assert again.sign_off("right") == SignOff("", "draft", "band hard to see") and not again.unsaved

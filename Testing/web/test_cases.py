@@ -1,6 +1,7 @@
 """Cases of the data set, without a page: opened again with their drafts, read anew, compared, signed."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ async def sign(session, store, reviewer: str, status: str = "approved") -> None:
     for case in session.cases("", reviewer, status, ""):
         await asyncio.to_thread(save_case, case, store.folder)
     session.signed(status, reviewer)
+    session.renew(session.stored.renewed(reviewer))
 
 
 def test_a_case_is_opened_corrected_and_saved_as_a_further_version(place, state, store):
@@ -187,3 +189,99 @@ def test_slices_that_count_are_kept_with_the_draft_of_a_study_too(place, state, 
 
     at_work(place, state, mark)
     at_work(place, state, go_on)
+
+
+def test_what_was_painted_while_a_case_was_saved_stays_a_draft(place, state, store):
+    name = name_of(store, "left")
+
+    async def steps(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        (case,) = session.cases("", "R1", "approved", "")
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        await asyncio.to_thread(session.stored.save, case)
+        session.signed("approved", "R1")
+        assert session.drafted()
+        painted = session.review.masks("left")
+        session.close()
+        await asyncio.sleep(0.3)
+        await session.open_case(store.folder, name)
+        assert session.restored and same_masks(session.review.masks("left"), painted)
+
+    at_work(place, state, steps)
+
+
+def test_an_old_draft_does_not_settle_what_was_saved_since(place, state, store):
+    name = name_of(store, "left")
+
+    async def leave_a_draft(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        session.set_comment("left half to do")
+
+    async def meanwhile(session) -> None:
+        session.reviewer = "R2"
+        await session.open_case(store.folder, name, independent=True)
+        erase(session.review, "left", slice(8, 12))
+        await until(session.drafted)
+        await sign(session, store, "R2")
+
+    async def go_on(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        assert session.restored and "was saved since your draft was begun" in session.message
+        assert session.review.sign_off("left").comment == "left half to do"
+        await sign(session, store, "R1")
+        assert store.record(name)["needs_adjudication"]
+
+    at_work(place, state, leave_a_draft)
+    at_work(place, state, meanwhile)
+    at_work(place, state, go_on)
+
+
+def test_a_draft_that_cannot_be_read_shows_the_case_as_it_is_stored(place, state, store):
+    name = name_of(store, "left")
+
+    async def correct(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        await sign(session, store, "R1")
+        erase(session.review, "left", slice(6, 9))
+        await until(session.drafted)
+
+    async def damaged(session) -> None:
+        session.reviewer = "R1"
+        (draft,) = (path for path in state.glob("*/now.json") if '"seen": null' not in path.read_text())
+        content = json.loads(draft.read_text())
+        content["hips"]["left"]["head"] = "AAAA"
+        draft.write_text(json.dumps(content))
+        await session.open_case(store.folder, name)
+        newest = store.record(name)["versions"][-1]["number"]
+        assert "shown as it is stored" in session.message and not session.restored
+        assert same_masks(session.review.masks("left"), store.masks(name, newest))
+
+    at_work(place, state, correct)
+    at_work(place, state, damaged)
+
+
+def test_second_readings_of_two_readers_do_not_see_each_others_drafts(place, state, store):
+    name = name_of(store, "left")
+
+    async def first(session) -> None:
+        session.reviewer = "R2"
+        await session.open_case(store.folder, name, independent=True)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+
+    async def second(session) -> None:
+        session.reviewer = "R3"
+        await session.open_case(store.folder, name, independent=True)
+        assert not session.restored and not session.review.changed("left")
+
+    at_work(place, state, first)
+    at_work(place, state, second)
