@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.augment import decode, geometry, intensity
+from training.augment import decode, geometry, grain, intensity
 from training.data import cache_path
 from training.label_real import IGNORE
 from training.losses import segmentation_loss
@@ -70,7 +70,10 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
             x, y = decode(images[picked].to(device)), labels[picked].to(device)
             x, y = geometry(x, y, patch["size_px"], patch["shift_px"], generator)
             # The first three channels are slices, what follows is geometry.
-            yield torch.cat([intensity(x[:, :3], generator), x[:, 3:]], dim=1)[part], y[part]
+            slices = intensity(x[:, :3], generator)
+            if options.get("grain"):
+                slices = grain(slices, options["grain"], generator)
+            yield torch.cat([slices, x[:, 3:]], dim=1)[part], y[part]
             step += 1
 
     scored = torch.nonzero(held)[:, 0]

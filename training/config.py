@@ -50,7 +50,8 @@ SCHEMA = _keys(
             },
             # An epoch (500 steps unless told) ends with a validation and a checkpoint; bf16 is on unless told.
             # keep_init: part of the bundle's weights in the result, where training began with one (curated.mixed).
-            {"epoch_steps": _COUNT, "mixed_precision": {"type": "boolean"}, "keep_init": _SHARE},
+            # grain: how strong that of the marrow is at most (augment.grain); none unless told.
+            {"epoch_steps": _COUNT, "mixed_precision": {"type": "boolean"}, "keep_init": _SHARE, "grain": _SHARE},
         ),
     },
     {

@@ -120,11 +120,11 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
     """
     if plain["schema"] != SCHEMA:
         raise ValueError(f"of the kind {plain['schema']}")
-    here = _grid(plain).index_map(volume)
-    if here is None:
+    kept_grid = _grid(plain)
+    if kept_grid.index_map(volume) is None:
         raise ValueError("its volume has another grid now")
     models = tuple(plain["models"])
-    automatic = {side: _automatic(side, found, here, volume, models) for side, found in plain["automatic"].items()}
+    automatic = {side: _automatic(side, found, kept_grid, volume, models) for side, found in plain["automatic"].items()}
     hips = [*(one.result for one in automatic.values()), *(from_plain(HipResult, hip) for hip in plain["missed"])]
     result = StudyResult(
         volume,
@@ -238,16 +238,16 @@ def _plain(found: Automatic) -> dict[str, Any]:
 
 
 def _automatic(
-    side: Side, plain: dict[str, Any], here: np.ndarray, volume: Volume, models: tuple[Mapping[str, Any], ...]
+    side: Side, plain: dict[str, Any], kept_grid: Volume, volume: Volume, models: tuple[Mapping[str, Any], ...]
 ) -> Automatic:
     """Read one hip; ``models`` are those of the study, where what an older version kept of the hip tells of none."""
     box: Box = tuple(slice(start, stop) for start, stop in plain["box"])
     shape = tuple(part.stop - part.start for part in box)
-    head, necrosis = (_carried(_unpacked(plain[what], shape), box, here) for what in ("head", "necrosis"))
+    head, necrosis = (_carried(_unpacked(plain[what], shape), box, kept_grid, volume) for what in ("head", "necrosis"))
     place = volume.cropped(head[0])
     probability = plain["probability"]
     if probability is not None:
-        _, values = _carried(np.frombuffer(_bytes(probability), "<f4").reshape(shape), box, here)
+        _, values = _carried(np.frombuffer(_bytes(probability), "<f4").reshape(shape), box, kept_grid, volume)
         probability = place.like(values)
     near = HipMasks(
         side,
@@ -263,20 +263,18 @@ def _automatic(
     own_models = None if own_models is None else tuple(own_models)
     if plain["threshold"] is None:
         return Automatic(head[0], near, result, models=own_models)
-    own = _automatic(side, plain["threshold"], here, volume, models)
+    own = _automatic(side, plain["threshold"], kept_grid, volume, models)
     threshold = replace(from_plain(ThresholdResult, plain["threshold_result"]), slices=own.result.slices)
     return Automatic(head[0], near, replace(result, threshold=threshold), own.state.masks(volume), own_models)
 
 
-def _carried(array: np.ndarray, box: Box, here: np.ndarray) -> tuple[Box, np.ndarray]:
-    """Bring an array that lies in ``box`` of one grid to its place on another, see `Volume.index_map`."""
+def _carried(array: np.ndarray, box: Box, kept_grid: Volume, volume: Volume) -> tuple[Box, np.ndarray]:
+    """Bring an array that lies in ``box`` of the grid that was kept to its place on the present one."""
+    here = kept_grid.index_map(volume)
     first, last = ([part.start for part in box[::-1]], [part.stop - 1 for part in box[::-1]])
     ends = np.array([here[:3, :3] @ end + here[:3, 3] for end in (first, last)])
-    source = np.abs(here[:3, :3]).argmax(axis=1)
-    turned = array.transpose(2, 1, 0).transpose(source)
-    turned = np.flip(turned, [axis for axis in range(3) if here[axis, source[axis]] < 0])
     found = tuple(slice(int(a), int(b) + 1) for a, b in zip(ends.min(0)[::-1], ends.max(0)[::-1], strict=True))
-    return found, np.ascontiguousarray(turned.transpose(2, 1, 0))
+    return found, Volume(array, kept_grid.cropped(box).ijk_to_ras).in_order_of(volume.cropped(found)).array
 
 
 def _packed(mask: np.ndarray) -> str:

@@ -17,7 +17,7 @@ yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 from ONFHAssistLib.core.errors import InputError  # noqa: E402
 from ONFHAssistLib.models.networks import build_network  # noqa: E402
 from training import batches, config, train  # noqa: E402
-from training.augment import decode, geometry, intensity  # noqa: E402
+from training.augment import decode, geometry, grain, intensity  # noqa: E402
 from training.data import ROOT, cache_path  # noqa: E402
 from training.label_real import IGNORE  # noqa: E402
 from training.losses import heatmap_loss, segmentation_loss  # noqa: E402
@@ -413,6 +413,37 @@ def test_changes_of_contrast_keep_bright_brighter_than_dark():
     assert out.shape == images.shape and torch.isfinite(out).all()
     for image, label in zip(out[:, 1].numpy(), labels, strict=True):
         assert image[label == 1].mean() > image[label == 0].mean() + 0.3
+
+
+def test_the_grain_of_marrow_is_coarse_and_another_one_in_each_slice():
+    flat = torch.full((400, 3, 48, 48), 0.5)
+    flat[:, :, :4] = -1.5  # black stays black
+    added = grain(flat, 0.1, torch.Generator().manual_seed(3)) - flat
+    assert (added[:, :, :4] == 0).all()
+    noise = added[:, :, 8:40, 8:40] / 2  # as a part of the brightness
+    assert 0.02 < noise.std() < 0.06 and abs(noise.mean()) < 0.002
+    assert noise.std(dim=(1, 2, 3)).max() < 0.1
+
+    def alike(one, other):
+        return float((one * other).mean() / noise.var())
+
+    assert alike(noise[:, 1], noise[:, 0]) == pytest.approx(0, abs=0.05)
+    assert alike(noise[..., 1:], noise[..., :-1]) > 0.7
+    assert alike(noise[..., 9:], noise[..., :-9]) == pytest.approx(0, abs=0.05)
+
+
+def test_grain_changes_slices_only_and_a_config_without_it_nothing(tmp_path, monkeypatch):
+    """What follows the three slices is where the sphere lies."""
+    images, labels = discs(8)
+    images = np.concatenate([images, images[:, :1]], axis=1)
+    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    np.savez(cache_path(CONFIG), images=images, labels=labels, real=np.ones(8, bool))
+    plain, none, grained = (
+        next(task_of(with_training(**more)).batches) for more in ({}, {"grain": 0.0}, {"grain": 0.1})
+    )
+    torch.testing.assert_close(none[0], plain[0], rtol=0, atol=0)
+    torch.testing.assert_close(grained[0][:, 3], plain[0][:, 3], rtol=0, atol=0)
+    assert not torch.equal(grained[0][:, :3], plain[0][:, :3]) and torch.equal(grained[1], plain[1])
 
 
 def perfect(target, classes, height=20.0):
