@@ -93,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         return code
     except typer.TyperException as error:  # a wrong option
         if text := error.format_message():
-            print(f"{PROGRAM}: {text} See: {PROGRAM} grade --help", file=sys.stderr)
+            where = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
+            print(f"{PROGRAM}: {text} See: {where} --help", file=sys.stderr)
         return 2
     except InputError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

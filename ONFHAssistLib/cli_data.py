@@ -124,10 +124,16 @@ def export(
         Path,
         typer.Option(metavar="NEW", help="A folder that does not exist yet; DatasetNNN_Name for nnU-Net."),
     ],
-    kind: Annotated[ExportFormat, typer.Option("--format", help="Which software shall read it.")] = ExportFormat.nnunet,
+    kind: Annotated[
+        ExportFormat | None, typer.Option("--format", help="Which software shall read it; nnunet if not told.")
+    ] = None,
     where: Annotated[
-        str, typer.Option(metavar="CONDITION", help='Which cases, as in "status == approved and grade != none".')
-    ] = "status == approved",
+        str | None,
+        typer.Option(
+            metavar="CONDITION",
+            help='Which cases, as in "status == approved and grade != none"; all approved ones if not told.',
+        ),
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the images, for the data card.")] = None,
     lock: Annotated[
         Path | None, typer.Option(metavar="FILE", help="export.lock.json of an earlier export: make the same again.")
@@ -137,14 +143,25 @@ def export(
     ] = False,
 ) -> None:
     """Write a curated, versioned copy of the approved cases for a training."""
+    from ONFHAssistLib.core.errors import InputError
     from ONFHAssistLib.curation.export import NOT_STATED, export, export_again
     from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.training_case import read_lock
 
+    if lock is not None:
+        own = read_lock(lock)
+        given = {"format": (kind and kind.value, "layout"), "where": (where, "where"), "licence": (licence, "licence")}
+        for option, (value, name) in given.items():
+            if value and value != own[name]:
+                raise InputError(f"The lock file has --{option} {own[name]!r}, not {value!r}; leave --{option} out.")
+    if withdrawn and lock is None:
+        raise InputError("--withdrawn goes with --lock; add the lock file, or leave it out.")
     store = open_store(folder)
     if lock is not None:
         made = export_again(store, lock, out, withdrawn)
     else:
-        made = export(store, out, kind.value, where, licence or NOT_STATED)
+        chosen = kind or ExportFormat.nnunet
+        made = export(store, out, chosen.value, where or "status == approved", licence or NOT_STATED)
     counts = " of ".join(
         f"{n} {what}{'s' * (n != 1)}" for n, what in ((made.cases, "case"), (made.patients, "patient"))
     )
@@ -282,8 +299,8 @@ def print_status(found: "DataStatus") -> None:
 
     console = Console(highlight=False)
     table = Table("", "Cases", title=escape(found.name))
-    table.add_row("All", f"{found.cases} of {found.patients} patients")
-    table.add_row("Approved", f"{found.approved} of {found.approved_patients} patients")
+    table.add_row("All", f"{found.cases} ({_patients(found.patients)})")
+    table.add_row("Approved", f"{found.approved} ({_patients(found.approved_patients)})")
     for what, counts in found.counts.items():
         shown = [f"{escape(name)} {n}{_share(n, found.approved, what)}" for name, n in counts.items()]
         table.add_row(escape(what.capitalize() if what.islower() else what), "\n".join(shown) or "-")
@@ -294,6 +311,10 @@ def print_status(found: "DataStatus") -> None:
     for what, cases in (("To be adjudicated", found.to_adjudicate), ("Damaged", found.damaged)):
         if cases:
             console.print(f"{what}: {', '.join(cases)}", markup=False, soft_wrap=True)
+
+
+def _patients(count: int) -> str:
+    return f"{count} patient{'s' * (count != 1)}"
 
 
 def _share(n: int, of: int, what: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.statistics import Agreement, Estimate, bland_altman, bootstrap, icc_2_1
 from ONFHAssistLib.core.volume import Volume
@@ -41,8 +42,9 @@ class Pair:
         case, patient: names.
         dice, hd95_mm: of "head" and "necrosis", on the slices that both have reviewed; None where both are empty, a
             distance also where one is.
-        ratios: of both, percentage points; None where one was not measured.
-        grades: "steinberg" and "jic": the classes of both; None where one has no class.
+        ratios: of both, percentage points; None where one was not measured. Where somebody has reviewed some slices
+            only, of the slices that both have reviewed.
+        grades: "steinberg" (by these ratios) and "jic": the classes of both; None where one has no class.
     """
 
     case: str
@@ -132,10 +134,11 @@ def _pair(
     dice, hd95 = compare_masks(masks[first["number"]], masks[second["number"]], known)
     results = [version["result"] for version in (first, second)]
     ratios = tuple(result["volume_ratio"] for result in results)
-    grades = {}
-    for name, classes in CLASSES.items():
-        given = tuple(result["grades"].get(name, {}).get("grade") for result in results)
-        grades[name] = given if set(given) <= set(classes) else None
+    given = {name: tuple(result["grades"].get(name, {}).get("grade") for result in results) for name in CLASSES}
+    if not known.all() and None not in ratios:  # the whole heads are not what both stand for
+        ratios = tuple(_ratio(masks[version["number"]].array[known]) for version in (first, second))
+        given = {"steinberg": tuple(map(steinberg_grade, ratios)) if None not in ratios else (None,), "jic": (None,)}
+    grades = {name: given[name] if set(given[name]) <= set(classes) else None for name, classes in CLASSES.items()}
     return Pair(
         record["case"],
         record["patient"],
@@ -144,6 +147,12 @@ def _pair(
         None if None in ratios else tuple(100 * ratio for ratio in ratios),
         grades,
     )
+
+
+def _ratio(labels: np.ndarray) -> float | None:
+    """Return necrosis / head of label values; None without a head."""
+    head = np.isin(labels, (CaseLabel.HEAD, CaseLabel.NECROSIS)).sum()
+    return float((labels == CaseLabel.NECROSIS).sum() / head) if head else None
 
 
 def _agreement(first: str, second: str, pairs: Sequence[Pair]) -> ReaderAgreement:
@@ -191,7 +200,10 @@ def rows(found: ReaderAgreement) -> list[tuple[str, str]]:
     for what, title in (("dice", "Dice"), ("hd95_mm", "HD95, mm")):
         shown += [(f"{title}, {name}", estimate_text(getattr(found, what)[name])) for name in _MASKS]
     if found.ratio is not None:
-        limits = f"({found.ratio.lower_limit:+.2f} to {found.ratio.upper_limit:+.2f})"
+        told = not math.isnan(found.ratio.lower_limit)
+        limits = (
+            f"({found.ratio.lower_limit:+.2f} to {found.ratio.upper_limit:+.2f})" if told else "(limits can't be told)"
+        )
         shown.append(("Ratio, bias (limits of agreement), points", f"{found.ratio.bias:+.2f} {limits}"))
     shown.append(("Ratio, ICC(2,1)", estimate_text(found.icc)))
     shown += [(f"{_NAMES[name]}, weighted kappa", estimate_text(value)) for name, value in found.kappa.items()]

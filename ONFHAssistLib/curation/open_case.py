@@ -24,11 +24,13 @@ class Reading:
         number: of the version; NETWORKS.
         whose: the reader's code, or "networks".
         words: whose, when and with what result, for a list.
+        reviewed: the slices (indices along k of the case's image) that the reader stood for; None: all.
     """
 
     number: int
     whose: str
     words: str
+    reviewed: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class OpenCase:
         readings: the last one of each reader, to be looked at and taken over; of an independent reading none.
         seen: number of the newest version.
         history: every save in one line, oldest first; of an independent reading none.
+        withdrawn: by whom and why, where the newest version is a withdrawal; "".
         differ: whether readers have approved different masks, and nobody has settled it.
         unseen: codes of those who have saved it since; what they drew is in none of these.
     """
@@ -58,6 +61,7 @@ class OpenCase:
     readings: tuple[Reading, ...] = ()
     seen: int = 0
     history: tuple[str, ...] = ()
+    withdrawn: str = ""
     differ: bool = False
     unseen: tuple[str, ...] = ()
 
@@ -95,6 +99,8 @@ def told(opened: OpenCase) -> str:
     readers = " and ".join(opened.readers)
     if opened.unseen:
         how = f"saved by {' and '.join(opened.unseen)} since it was opened; open it again to see that and settle it"
+    elif opened.withdrawn:
+        how = f"withdrawn by {opened.withdrawn}; it is not trained with, and saving it brings it back"
     elif opened.independent:
         how = "read anew; what others have drawn is hidden"
     elif opened.differ:
@@ -150,6 +156,7 @@ def open_case(folder: Path, name: str, reviewer: str = "", independent: bool = F
 
 def _opened(store: Store, record: Mapping[str, Any], reader: str, independent: bool) -> OpenCase:
     versions = [entry for entry in record["versions"] if entry["status"] != "withdrawn"]
+    newest = record["versions"][-1]
     return OpenCase(
         folder=str(store.folder),
         name=record["case"],
@@ -157,16 +164,22 @@ def _opened(store: Store, record: Mapping[str, Any], reader: str, independent: b
         reader=reader,
         independent=independent,
         readers=tuple(dict.fromkeys(entry["reviewer"] for entry in versions)),
-        readings=() if independent else tuple(_readings(versions)),
-        seen=record["versions"][-1]["number"],
+        readings=() if independent else tuple(_readings(versions, record["pose"]["box"][0][0])),
+        seen=newest["number"],
+        withdrawn=f"{newest['reviewer']} ({newest['comment']})" if newest["status"] == "withdrawn" else "",
         history=() if independent else tuple(map(save_line, saves_of(record))),
         differ=record["needs_adjudication"],
     )
 
 
-def _readings(versions: list[Mapping[str, Any]]) -> list[Reading]:
+def _readings(versions: list[Mapping[str, Any]], first: int) -> list[Reading]:
+    """Return the readings; the case's image begins with slice ``first`` of the whole image."""
     last = {entry["reviewer"]: entry for entry in versions}
-    found = [Reading(entry["number"], entry["reviewer"], _words(entry)) for entry in last.values()]
+    found = []
+    for reader, entry in last.items():
+        slices = entry["reviewed_slices"]
+        reviewed = None if slices is None else tuple(k - first for k in slices if k >= first)
+        found.append(Reading(entry["number"], reader, _words(entry), reviewed))
     made = next((entry["automatic"] for entry in versions if entry["automatic"]), None)
     if made is not None:
         found.append(Reading(NETWORKS, "networks", f"networks{_grade(made['result'])}"))

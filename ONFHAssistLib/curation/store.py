@@ -59,7 +59,10 @@ class Store:
         try:
             return index.read_record(self.folder / layout.case_file(case_id), case_id)
         except FileNotFoundError as error:
-            raise InputError(f"The data set {self.folder.name} has no case {case_id}; list its cases.") from error
+            raise InputError(
+                f"The data set {self.folder.name} has no case {case_id}; "
+                "the reviewers list them, and so does onfh-assist data status --html."
+            ) from error
         except OSError as error:
             raise InputError(
                 f"The file of the case {case_id} can't be read: {reason(error)}; see that the folder is there."

@@ -60,5 +60,5 @@ class CaseCard:
         review = self._review
         reading = review.opened.readings[self._ui.readingBox.currentIndex - 1]
         masks = while_busy(lambda: review.opened.masks(reading.number))
-        review.take_over(review.opened.side, masks, reading.whose)
+        review.take_over(review.opened.side, masks, reading.whose, reading.reviewed)
         self._refresh()

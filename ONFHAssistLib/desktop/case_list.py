@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation.folder import open_store
+from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed, words_of
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
@@ -33,6 +34,7 @@ class CaseList:
         self._found = Overview()
         self._names: list[str] = []
         self._last = ""
+        self._blind = False
         ui.caseFilterEdit.connect("textChanged(QString)", lambda _text: self._fill())
         ui.caseList.connect("itemSelectionChanged()", self._show_buttons)
         ui.caseList.connect("itemDoubleClicked(QListWidgetItem*)", lambda _item: self.open_chosen())
@@ -50,6 +52,12 @@ class CaseList:
         """Show a sentence below the buttons."""
         self._ui.caseListLabel.text = sentence
         self._ui.caseListLabel.setVisible(bool(sentence))
+
+    def hide_findings(self, blind: bool) -> None:
+        """Tell nothing of what others have found, while a case is read anew; or tell it again."""
+        if blind != self._blind:
+            self._blind = blind
+            self._fill()
 
     def show(self, found: Overview) -> None:
         """List the cases of a data set."""
@@ -106,12 +114,15 @@ class CaseList:
         more = len(cases) - MOST_LISTED
         self._names = [case.case_id for case in cases[:MOST_LISTED]]
         box.clear()
-        box.addItems([f"{case.case_id}\n    {words_of(case)}" for case in cases[:MOST_LISTED]])
+        box.addItems([f"{case.case_id}\n    {self._words(case)}" for case in cases[:MOST_LISTED]])
         if more > 0:
             box.addItem(_("{n} more: find them by words").format(n=more))
         if chosen in self._names:
             box.setCurrentRow(self._names.index(chosen))
         self._show_buttons()
+
+    def _words(self, case: CaseSummary) -> str:
+        return f"{case.side}, {case.status}" if self._blind else words_of(case)
 
     def _show_buttons(self) -> None:
         ui = self._ui

@@ -296,6 +296,7 @@ class Panel:
             part.show(review, self.side)
         self._form.show(review)
         self._case.show(review)
+        self._training.hide_findings(review is not None and review.opened is not None and review.opened.independent)
         self._baseline.show(review, self._baseline_node)
         ui.undoButton.enabled = review is not None and review.can_undo
         ui.redoButton.enabled = review is not None and review.can_redo

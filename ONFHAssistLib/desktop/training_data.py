@@ -47,6 +47,10 @@ class TrainingData:
         ui.fineTuneButton.connect("clicked()", self.start_or_cancel)
         self._show()
 
+    def hide_findings(self, blind: bool) -> None:
+        """See `CaseList.hide_findings`."""
+        self._cases.hide_findings(blind)
+
     def stop(self) -> None:
         """Look no more, and end the training; its last checkpoint is kept."""
         self._looking.stop()

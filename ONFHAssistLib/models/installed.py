@@ -76,7 +76,7 @@ def models() -> tuple[Model, ...]:
 def install(folder: Path) -> Model:
     """Copy a bundle into the user's folder; it is taken into use by `use` only.
 
-    Nothing is done where the same bundle is there already; a damaged one is replaced.
+    Nothing is done where the same bundle is there already, shipped or installed; a damaged one is replaced.
 
     Raises:
         InputError: it is no whole and unchanged bundle of this software, or made for other input or other labels than
@@ -86,6 +86,8 @@ def install(folder: Path) -> Model:
     bundle = load_bundle(Path(folder))
     require_fit(bundle, bundle.name)
     bundle_id = id_of(bundle)
+    if shipped := next((model for model in models() if model.id == bundle_id and model.shipped), None):
+        return shipped
     place = own / INSTALLED / bundle_id
     if place.is_dir():
         with contextlib.suppress(InputError):

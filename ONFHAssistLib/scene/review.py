@@ -273,14 +273,22 @@ class Review:
         state = self._state(side)
         self._do(f"{side} sphere moved", side, state.with_points(sphere, state.landmarks))
 
-    def take_over(self, side: Side, masks: HipMasks, whose: str) -> None:
-        """Take another reading for the hip: its masks, sphere and landmarks; ``whose`` it is, for the history.
+    def take_over(self, side: Side, masks: HipMasks, whose: str, reviewed: Iterable[int] | None = None) -> None:
+        """Take another reading for the hip: masks, sphere and landmarks, and the slices that its reader stood for.
+
+        Args:
+            side: which hip.
+            masks: of the reading.
+            whose: it is, for the history.
+            reviewed: indices along k of the slices of ``masks``; None: all.
 
         Raises:
             InputError: the hip is not segmented, or the reading does not lie on the image.
         """
         self.update()
         self._do(f"{side} hip: taken over from {whose}", side, self._drawn(side, masks))
+        here = masks.head.index_map(self._grid)
+        self.set_reviewed(side, None if reviewed is None else [here[2, 2] * k + here[2, 3] for k in reviewed])
 
     def show_reading(self, side: Side, masks: HipMasks | None) -> None:
         """Draw another reading of a hip over the images, dashed; None: none any more; raises as `take_over`."""

@@ -47,6 +47,7 @@ class PageLogic(BaseLogic[PageState]):
             {
                 self.name.words: self._words_typed,
                 self.name.ahead: self._ahead_switched,
+                self.name.reviewer: lambda reviewer: setattr(self.session, "reviewer", (reviewer or "").strip()),
                 self.name.comment: lambda comment: self.session.set_comment(comment or ""),
             }
         )
@@ -60,10 +61,11 @@ class PageLogic(BaseLogic[PageState]):
         """Connect the page's signals."""
         ui.analyse_clicked.connect(self.analyse)
         ui.cancel_clicked.connect(self._act.now(self.session.cancel))
-        ui.draft_forgotten.connect(self._act.now(self.session.forget_draft))
+        ui.draft_forgotten.connect(self._act.now(self._forget_draft))
         ui.message_closed.connect(self._act.now(lambda: None))
         ui.key_pressed.connect(self.press)
         self.worklist.set_ui(ui.worklist)
+        ui.worklist.refresh_clicked.connect(self.training.look)
         self.views.set_ui(ui.views)
         self.editor.set_ui(ui.editor)
         self.hips.set_ui(ui.hips)
@@ -149,6 +151,10 @@ class PageLogic(BaseLogic[PageState]):
         if self.session.volume_node is not None:
             self.hips.begin()
         self.show()
+
+    def _forget_draft(self) -> None:
+        self.session.forget_draft()
+        self.data.comment = self.session.opened().sign_off(self.data.side).comment
 
     def _step(self, direction: int) -> None:
         (self.cases if self.data.listing == "cases" else self.worklist).step(direction)

@@ -81,7 +81,8 @@ class CasesLogic:
     def show(self) -> None:
         """Bring list and card up to date; what has not changed is not made anew."""
         found, stored, words = self._found(), self._session.stored, self._data.words or ""
-        listing = (found.cases, stored, words)
+        drafted = self._session.drafts_of(found.folder, self._cases)
+        listing = (found.cases, stored, words, drafted)
         if len(self._listed) == len(listing) and all(
             a is b or a == b for a, b in zip(listing, self._listed, strict=True)
         ):
@@ -89,7 +90,8 @@ class CasesLogic:
         self._listed = listing
         cases = listed(found.cases, words)
         self._cases = cases[:MOST_LISTED]
-        self._data.stored = told.stored_lines(self._cases, stored.name if stored else "")
+        drafted = self._session.drafts_of(found.folder, self._cases)
+        self._data.stored = told.stored_lines(self._cases, stored, drafted)
         self._data.stored_more = len(cases) - MOST_LISTED
         self._data.case = told.case_card(stored)
 
@@ -97,7 +99,6 @@ class CasesLogic:
         folder = self._found().folder
         if folder is None:
             raise InputError("There is no data set yet; sign off a study first.")
-        self._session.reviewer = (self._data.reviewer or "").strip() or self._session.reviewer
         await self._session.open_case(folder, name, independent)
 
     async def _compare(self, number: int) -> None:
@@ -111,8 +112,7 @@ class CasesLogic:
         stored = self._session.stored
         masks = await asyncio.to_thread(stored.masks, number)
         if self._session.stored is stored:
-            whose = next(one.whose for one in stored.readings if one.number == number)
-            self._session.take_over(masks, whose)
+            self._session.take_over(masks, next(one for one in stored.readings if one.number == number))
 
     async def _withdraw(self, reviewer: str, why: str) -> None:
         stored = self._session.stored

@@ -113,7 +113,7 @@ class HipsLogic:
             session.renew(renewed)
             if renewed.unseen:
                 done += f" {' and '.join(renewed.unseen)} had saved it since you opened it: readers differ."
-        if status == "approved" and not session.drafted():
+        if status == "approved" and not session.review.unsaved:
             done += await self._open_next(stored)
         session.say(done)
 
@@ -125,6 +125,8 @@ class HipsLogic:
             if key is None:
                 return " No other study of the folder waits for a reader."
             await session.open(key)
+        elif stored.independent:  # the next one would not be read unseen
+            return " Read the next one anew from the list."
         else:
             try:
                 following = self._stored.following()

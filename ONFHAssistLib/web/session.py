@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, StudyResult
 from ONFHAssistLib.curation.case import ReviewedCase, Status
-from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
+from ONFHAssistLib.curation.index import CaseSummary
+from ONFHAssistLib.curation.open_case import OpenCase, Reading, only_one_hip
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.hip_state import automatic_of
 from ONFHAssistLib.scene.nodes import Node, Scene
@@ -71,6 +72,7 @@ class Session:
         self._mark = ""
         self._made: tuple[HipResult, ...] = ()
         self._case: tuple[OpenCase, ReviewedCase] | None = None
+        self._stored = self._case
 
     @property
     def rows(self) -> list[Row]:
@@ -126,7 +128,8 @@ class Session:
             return
         self.close()
         self.folder.sort()
-        self.entry, self.study, self._mark, self._case = entry, found.study, found.mark, found.case
+        self.entry, self.study, self._mark = entry, found.study, found.mark
+        self._case = self._stored = found.case
         self.volume_node = add_volume(self.scene, found.study.volume, "Volume")
         said = self._show_case(found) if found.case else self._show_study(found.kept)
         self.say(said, alarm=True)
@@ -155,6 +158,8 @@ class Session:
         self.review.mark_unsaved()
         if kept.seen is None or kept.seen >= opened.seen:
             return ""
+        if opened.withdrawn:  # that voids what others have approved, so there is nothing to settle
+            return f"{opened.name} was withdrawn by {opened.withdrawn}; saving your draft brings it back."
         # Not settled unseen: the draft does not know of what was saved since.
         self._case = replace(opened, seen=kept.seen), case
         self.review.renew(self._case[0])
@@ -182,7 +187,7 @@ class Session:
             self.review.remove()
         if self.volume_node is not None:
             self.scene.RemoveNode(self.volume_node)
-        self.entry = self.study = self.review = self.volume_node = self._case = None
+        self.entry = self.study = self.review = self.volume_node = self._case = self._stored = None
         self.restored = False
         give_back()
 
@@ -226,6 +231,13 @@ class Session:
         if self.analysing:
             self._worker.cancel()
 
+    def drafts_of(self, folder: Path | None, cases: Iterable[CaseSummary]) -> frozenset[str]:
+        """Return the names of those cases of a data set that have a draft here, other than a second reading's."""
+        if folder is None:
+            return frozenset()
+        keys = {case.case_id: worklist.stored_case(folder, case.case_id, False, "").key for case in cases}
+        return frozenset(name for name, key in keys.items() if (self.folder.state / key / drafts.NOW).exists())
+
     def require_idle(self) -> None:
         """Raise InputError while an analysis is running."""
         if self.analysing:
@@ -266,14 +278,18 @@ class Session:
 
     def forget_draft(self) -> None:
         """Go back to the automatic result of all hips; of a case, to how it was stored."""
-        review, case = self.opened(), self._case
+        review = self.opened()
+        case = self._case = self._stored
+        if case is not None:
+            review.renew(case[0])
         for side in review.sides:
             review.set_reviewed(side, case[1].reviewed_slices if case else None)
+            review.set_sign_off(side, SignOff(status=case[1].status, comment=case[1].comment) if case else SignOff())
             with contextlib.suppress(InputError):  # a hip without masks has nothing to go back to
                 if case is None:
                     review.reset(side)
                 else:
-                    review.take_over(side, case[1].masks, "the data set")
+                    review.take_over(side, case[1].masks, "the data set", case[1].reviewed_slices)
                     review.mark_as_stored(side)
         self.restored = False
         self._changed()
@@ -355,11 +371,11 @@ class Session:
         review = self.opened()
         review.show_reading(review.opened.side, masks)
 
-    def take_over(self, masks: HipMasks, whose: str) -> None:
+    def take_over(self, masks: HipMasks, reading: Reading) -> None:
         """Take another reading of the case."""
         self.settle()
         review = self.opened()
-        review.take_over(review.opened.side, masks, whose)
+        review.take_over(review.opened.side, masks, reading.whose, reading.reviewed)
         self._changed()
 
     @property

@@ -194,16 +194,24 @@ def reviewed_line(hip: HipResult, reviewed: Collection[int] | None) -> str:
     return f"{count} of {len(hip.slices)} slices reviewed; only these are trained with."
 
 
-def stored_lines(cases: Iterable[CaseSummary], open_name: str) -> list[Plain]:
-    """Return the lines of the data set's cases."""
+def stored_lines(cases: Iterable[CaseSummary], stored: OpenCase | None, drafted: Collection[str] = ()) -> list[Plain]:
+    """Return the lines of the data set's cases.
+
+    Args:
+        cases: in their order.
+        stored: the one that is open; while it is read anew, no line tells what others have found.
+        drafted: names of those that have a draft here.
+    """
+    blind = stored is not None and stored.independent
     return [
         {
             "name": case.case_id,
             "status": case.status,
-            "told": hip_of(case),
-            "readers": " and ".join(case.reviewers),
-            "differ": case.needs_adjudication,
-            "on": case.case_id == open_name,
+            "told": case.side if blind else hip_of(case),
+            "readers": "" if blind else " and ".join(case.reviewers),
+            "differ": case.needs_adjudication and not blind,
+            "draft": case.case_id in drafted,
+            "on": stored is not None and case.case_id == stored.name,
         }
         for case in cases
     ]

@@ -64,7 +64,8 @@ class CasesUI:
                     html.Div("{{ line.status }}", classes=("'status ' + line.status",))
                 with html.Div(classes="quiet"):
                     html.Span("{{ line.readers }} ")
-                    html.Span("readers differ", v_if=("line.differ",), classes="mark")
+                    html.Span("readers differ ", v_if=("line.differ",), classes="mark")
+                    html.Span("draft here", v_if=("line.draft",), classes="mark")
                 html.Div("{{ line.name }}", classes="quiet shorten", style="text-align: left")
             icon_button(
                 "mdi-eye-plus-outline",

@@ -25,7 +25,7 @@ def store(tmp_path, monkeypatch):
 def test_status_shows_counts_and_what_is_lacking(store, capsys):
     assert cli.main(["data", "status", str(store.folder)]) == 0
     said = capsys.readouterr().out
-    assert "2 of 1 patients" in said and "approved 1" in said and "draft 1" in said and "right 1 (100 %)" in said
+    assert "2 (1 patient)" in said and "approved 1" in said and "draft 1" in said and "right 1 (100 %)" in said
     assert "No approved case is side left." in said and "2 saved, 1 approved" in said
 
 
@@ -147,3 +147,14 @@ def test_next_suggests_drafts_and_studies_that_are_not_in_the_set(store, tmp_pat
         assert "left, draft" in said.out and "right, new" in said.out and "left, new" in said.out
         assert "broken.nii.gz" in said.err
     assert len(asked) == 1
+
+
+def test_what_contradicts_a_lock_file_is_refused(store, tmp_path, capsys):
+    ask = ["data", "export", str(store.folder)]
+    assert cli.main([*ask, "--format", "monai", "--out", str(tmp_path / "one")]) == 0
+    lock = ["--lock", str(tmp_path / "one" / "export.lock.json"), "--out", str(tmp_path / "two")]
+    for option, value in (("--format", "monailabel"), ("--where", "side == left")):
+        assert cli.main([*ask, *lock, option, value]) == 2
+        assert f"leave {option} out" in capsys.readouterr().err and not (tmp_path / "two").exists()
+    assert cli.main([*ask, "--withdrawn", "--out", str(tmp_path / "two")]) == 2
+    assert "--withdrawn goes with --lock" in capsys.readouterr().err

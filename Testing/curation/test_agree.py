@@ -132,3 +132,23 @@ def test_a_point_of_the_plot_lies_where_its_numbers_say():
 
 def test_one_case_and_equal_cases_can_be_plotted():
     assert "nan" not in bland_altman_svg([1.0], [1.0], "x", "y") + bland_altman_svg([2.0] * 3, [2.0] * 3, "x", "y")
+
+
+def test_slices_that_one_reader_has_not_reviewed_count_for_nothing_in_the_ratio_either(store):
+    """Both drew the same on the slices that both stand for; elsewhere the second drew nothing."""
+    hip = Hip()
+    image = hip.image()
+    mine = hip.masks(image)
+    filled = np.flatnonzero(mine.necrosis.array.any(axis=(1, 2)))
+    middle = int(filled[len(filled) // 2])
+    only = np.zeros(mine.necrosis.array.shape, bool)
+    only[middle] = mine.necrosis.array[middle]
+    theirs = replace(mine, necrosis=image.like(only))
+    store.save(hip.case())
+    second = hip.case(reviewer="reader2", reviewed_slices=(middle,))
+    store.save(replace(second, masks=theirs, result=grade(theirs), provenance={}))
+    (found,) = agree(store)
+    (pair,) = found.pairs
+    true = 100 * only[middle].sum() / mine.head.array[middle].sum()
+    assert pair.ratios == pytest.approx((true, true)) and pair.grades["steinberg"][0] == pair.grades["steinberg"][1]
+    assert pair.grades["jic"] is None and "nan" not in " ".join(text for _, text in rows(found))

@@ -204,3 +204,13 @@ def test_a_data_set_that_is_gone_is_not_made_anew_by_a_save(store, hip, case_id)
     with pytest.raises(InputError, match="is not a data set"):
         opened.save(again(opened, case, hip, 12.0, "reader1"))
     assert not store.folder.exists() and elsewhere.is_dir()
+
+
+def test_a_withdrawn_case_says_so_and_a_reading_tells_the_slices_it_stands_for(store, hip):
+    case_id = store.save(hip.case(reviewer="reader1", reviewed_slices=(8, 9))).stem
+    store.withdraw(case_id, "reader2", "fracture")
+    opened, case = open_case(store.folder, case_id, "reader1")
+    assert "withdrawn by reader2 (fracture)" in told(opened)
+    first = store.record(case_id)["pose"]["box"][0][0]
+    assert opened.readings[0].reviewed == (8 - first, 9 - first) == case.reviewed_slices
+    assert opened.readings[-1].reviewed is None

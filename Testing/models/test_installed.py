@@ -210,3 +210,9 @@ def test_the_command_line_installs_uses_lists_and_removes(better, capsys):
     assert cli.main(["models", "remove", shipped]) == 2
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and "stays" in said.err
+
+
+def test_a_bundle_that_came_with_the_software_is_not_installed_a_second_time(own):
+    before = models()
+    shipped = next(model for model in before if model.name == "necrosis" and model.shipped)
+    assert install(shipped.folder) == shipped and models() == before

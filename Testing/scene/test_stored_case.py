@@ -290,3 +290,12 @@ def test_a_comment_stays_when_the_networks_are_asked_again(scene, saved):
     review.set_sign_off("right", SignOff("R1", "approved", "band hard to see"))
     again = Review.begin(scene, review.volume_node, review.result, opened=review.opened)
     assert again.sign_off("right") == SignOff("", "draft", "band hard to see") and not again.unsaved
+
+
+def test_a_reading_is_taken_over_with_the_slices_that_its_reader_stood_for(scene, saved):
+    review, case = opened(scene, *saved)
+    review.set_reviewed("right", [4, 5, 6])
+    review.take_over("right", case.automatic, "R2", (5,))
+    assert review.reviewed("right") == (5,)
+    review.take_over("right", case.automatic, "networks")
+    assert review.reviewed("right") is None

@@ -131,10 +131,11 @@ def test_a_second_reading_is_settled_by_a_third_reader(place, state, store):
         session.reviewer = "R3"
         await session.open_case(store.folder, name)
         assert session.stored.differ and len(session.stored.readings) == 3
-        theirs = session.stored.masks(session.stored.readings[1].number)
+        reading = session.stored.readings[1]
+        theirs = session.stored.masks(reading.number)
         session.show_reading(theirs)
         assert not session.drafted()
-        session.take_over(theirs, "R2")
+        session.take_over(theirs, reading)
         assert session.drafted() and same_masks(session.review.masks("left"), theirs)
         await sign(session, store, "R3")
         assert not store.record(name)["needs_adjudication"]
