@@ -94,7 +94,11 @@ def write_mask(node: Node, volume_node: Node, label: MaskLabel, mask: Patch) -> 
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         logic.SetBinaryLabelmapToSegment(image, node, name, logic.MODE_REPLACE)
     else:
+        surfaces = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        shown = segmentation.ContainsRepresentation(surfaces)
         segmentation.ClearSegment(name)
+        if shown:  # clearing one segment takes away the surfaces of all
+            segmentation.CreateRepresentation(surfaces)
 
 
 def read_mask(node: Node, volume_node: Node, label: MaskLabel) -> Patch | None:

@@ -267,3 +267,27 @@ def test_twenty_studies_leave_nothing_behind_in_the_scene(place: Path, state: Pa
         assert counts[-2:] == counts[2:4]
 
     at_work(place, state, steps)
+
+
+def test_a_mask_that_is_emptied_leaves_the_surface_of_the_head(place: Path, state: Path):
+    async def steps(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        review = session.review
+        review.segmentation_node.CreateClosedSurfaceRepresentation()
+
+        def points(what: str) -> int:
+            segment = review.segmentation_node.GetSegmentation().GetSegment(review.segment_id("left", what))
+            surface = segment.GetRepresentation("Closed surface")
+            return surface.GetNumberOfPoints() if surface else 0
+
+        head, necrosis = points("head"), points("necrosis")
+        assert head and necrosis
+        erase(review, "left", slice(None))
+        await until(session.drafted)
+        session.undo()
+        session.redo()  # the review itself writes the empty mask
+        assert (points("head"), points("necrosis")) == (head, 0)
+        session.undo()
+        assert (points("head"), points("necrosis")) == (head, necrosis)
+
+    at_work(place, state, steps)
