@@ -269,11 +269,13 @@ def print_save(save: "Save") -> None:
         *(["adjudicates"] if save.adjudicates else []),
         *(["trained with"] if save.trained_with else []),
     ]
-    lines = [f"{save.number}  {save.saved_at[:16].replace('T', ' ')}  {save.reviewer}  {', '.join(marks)}"]
+    lines = [f"{save.number}  {save.saved_at[:16].replace('T', ' ')} UTC  {save.reviewer}  {', '.join(marks)}"]
     if save.comment:
         lines.append(f"    {save.comment}")
     if save.models:
         lines.append(f"    networks: {', '.join(save.models)} (software {save.software})")
+    if save.reviewed is not None:
+        lines.append(f"    only {save.reviewed} slices reviewed; the others are not trained with")
     if save.provenance:
         lines.append(f"    masks: {', '.join(f'{label} {origin}' for label, origin in save.provenance.items())}")
     for change in save.changes:
@@ -281,13 +283,14 @@ def print_save(save: "Save") -> None:
             f"{label} +{mask.added_voxels} −{mask.removed_voxels} voxels"
             f" (+{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³)"
             for label, mask in change.masks.items()
+            if mask.added_voxels or mask.removed_voxels
         ]
         grades = [
             f"{name} {change.before[name] or 'none'} → {grade or 'none'}"
             for name, grade in change.after.items()
-            if name in change.before
+            if name in change.before and change.before[name] != grade
         ]
-        lines.append(f"    since {change.since}: {'; '.join(masks + grades)}")
+        lines.append(f"    since {change.since}: {'; '.join(masks + grades) or 'nothing changed'}")
     Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
 
 

@@ -51,6 +51,7 @@ class Save:
         software: version of this program.
         models: the networks, as in "necrosis 0.2.0".
         provenance: "automatic", "corrected" or "manual" for "head" and "necrosis"; empty for a withdrawal.
+        reviewed: number of the slices that the reader stood for; None: all.
         changes: from what the networks had made and from the version before, as far as there are these.
     """
 
@@ -64,6 +65,7 @@ class Save:
     software: str
     models: tuple[str, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
+    reviewed: int | None = None
     changes: tuple[Change, ...] = ()
 
 
@@ -113,8 +115,12 @@ def _save(entry: Mapping[str, Any], previous: Mapping[str, Any] | None, trained_
         for since, name, before in sources
         if before is not None and entry["changes"][name] is not None
     )
+    slices = entry["reviewed_slices"]
+    reviewed = None if slices is None else len(slices)
     models = tuple(f"{model.get('name', '')} {model.get('version', '')}".strip() for model in entry["models"])
-    return Save(**told, models=tuple(filter(None, models)), provenance=entry["provenance"], changes=changes)
+    return Save(
+        **told, models=tuple(filter(None, models)), provenance=entry["provenance"], reviewed=reviewed, changes=changes
+    )
 
 
 def _masks(changes: Mapping[str, Any]) -> dict[str, MaskChange]:

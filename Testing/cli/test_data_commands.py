@@ -52,9 +52,13 @@ def test_the_history_of_a_case_is_told_and_a_withdrawal_belongs_to_it(store, cap
     said = capsys.readouterr().out
     first, second, last = re.split(r"\n(?=\d)", said.strip())
     added = (Hip(lesion_mm=24.0).case().masks.necrosis.array & ~Hip().case().masks.necrosis.array).sum()
-    assert "reader1  approved" in first and "networks: necrosis 0.2.0" in first and "since networks: head +0" in first
+    assert (
+        "reader1  approved" in first
+        and "networks: necrosis 0.2.0" in first
+        and "since networks: necrosis +120 −0 voxels (+9600 −0 mm³)" in first
+    )
     assert "reader2  draft" in second and "[larger]" in second and "steinberg moderate → severe" in second
-    assert f"since save 1: head +0 −0 voxels (+0 −0 mm³); necrosis +{added} −0 voxels (+{added * 80} −0 mm³)" in second
+    assert f"since save 1: necrosis +{added} −0 voxels (+{added * 80} −0 mm³)" in second
     assert last.endswith("reader2  withdrawn\n    fracture") and "since" not in last
     assert cli.main(["data", "history", str(store.folder), "p1_nobody_R"]) == 2
     assert "has no case p1_nobody_R" in capsys.readouterr().err
