@@ -319,7 +319,7 @@ class Session:
         """Note that the open study was saved as cases."""
         self.settle()
         review = self.opened()
-        self.reviewer = reviewer
+        self.reviewer, self.restored = reviewer, False
         for side in review.sides:
             with contextlib.suppress(InputError):  # one that is not segmented was not saved
                 review.mark_saved(side)
