@@ -81,8 +81,7 @@ class CasesLogic:
     def show(self) -> None:
         """Bring list and card up to date; what has not changed is not made anew."""
         found, stored, words = self._found(), self._session.stored, self._data.words or ""
-        drafted = self._session.drafts_of(found.folder, self._cases)
-        listing = (found.cases, stored, words, drafted)
+        listing = (found.cases, stored, words, self._session.drafted())
         if len(self._listed) == len(listing) and all(
             a is b or a == b for a, b in zip(listing, self._listed, strict=True)
         ):

@@ -232,11 +232,18 @@ class Session:
             self._worker.cancel()
 
     def drafts_of(self, folder: Path | None, cases: Iterable[CaseSummary]) -> frozenset[str]:
-        """Return the names of those cases of a data set that have a draft here, other than a second reading's."""
+        """Return the names of those cases of a data set that have a draft here, other than a second reading's.
+
+        It looks for a file of each; that of the open case may not be written yet, or not be gone yet.
+        """
         if folder is None:
             return frozenset()
         keys = {case.case_id: worklist.stored_case(folder, case.case_id, False, "").key for case in cases}
-        return frozenset(name for name, key in keys.items() if (self.folder.state / key / drafts.NOW).exists())
+        found = frozenset(name for name, key in keys.items() if (self.folder.state / key / drafts.NOW).exists())
+        if self.stored is None or self.stored.independent:
+            return found
+        here = {self.stored.name}
+        return found | here if self.drafted() else found - here
 
     def require_idle(self) -> None:
         """Raise InputError while an analysis is running."""

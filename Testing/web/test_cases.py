@@ -286,3 +286,25 @@ def test_second_readings_of_two_readers_do_not_see_each_others_drafts(place, sta
 
     at_work(place, state, first)
     at_work(place, state, second)
+
+
+def test_the_list_knows_at_once_which_cases_have_a_draft_here(place, state, store):
+    name = name_of(store, "left")
+
+    async def correct(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        assert session.drafts_of(store.folder, store.cases()) == frozenset()
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        assert session.drafts_of(store.folder, store.cases()) == {name}
+
+    async def sign_it(session) -> None:
+        session.reviewer = "R1"
+        assert session.drafts_of(store.folder, store.cases()) == {name}
+        await session.open_case(store.folder, name)
+        await sign(session, store, "R1")
+        assert session.drafts_of(store.folder, store.cases()) == frozenset()
+
+    at_work(place, state, correct)
+    at_work(place, state, sign_it)
