@@ -90,8 +90,7 @@ def contrast_of(image_type: Sequence[str], options: Sequence[str], description: 
 
 
 def _words(text: str) -> list[str]:
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text)  # InPhase, OutPhase
-    return re.findall(r"[a-zäöüß0-9]+", apart.lower())
+    return re.findall(r"[a-zäöüß0-9]+", text.lower())
 
 
 def _first(patterns: dict[Component, str], values: Sequence[str]) -> Component | None:
@@ -137,6 +136,6 @@ def _by_words(words: list[str], types: list[str], suppressed: bool) -> Component
         found = _first(_IN_DIXON, own)
         if found:
             return found
-    if suppressed:
+    if suppressed or any(re.fullmatch(_AWAY, word) for word in words):  # also "no fat sat"
         return None
     return "water" if "water" in words else "fat" if {"fat", "fatonly"} & set(words) else None

@@ -48,12 +48,9 @@ class Found:
         people = {one for series in self.series for one in series.people}
         count = len(self.strangers)
         names = shown_names([fault.path for fault in self.strangers], people)
-        what = (
-            "One damaged file is no part of the series and was"
-            if count == 1
-            else (f"{count} damaged files are no part of the series and were")
-        )
-        return (Notice("files-passed-over", f"{what} passed over ({names})."),)
+        what = "One damaged file was" if count == 1 else f"{count} damaged files were"
+        text = f"{what} passed over ({names}); if it should be a slice of this series, export the series again."
+        return (Notice("files-passed-over", text),)
 
 
 def find_series(path: Path, below: bool = True) -> Found:
@@ -72,7 +69,7 @@ def find_series(path: Path, below: bool = True) -> Found:
     faults, others = [], 0
     for file in files:
         header = read_header(file)
-        if header is None and file.suffix.lower() in (".dcm", ".ima"):
+        if header is None and file.suffix.lower() in (".dcm", ".ima") and not file.name.startswith("."):
             faults.append(Fault(file, f"{file} is not a DICOM file or is damaged; copy it again.", "", False))
         if isinstance(header, Fault):
             faults.append(header)
@@ -81,14 +78,14 @@ def find_series(path: Path, below: bool = True) -> Found:
         image = image_fault(header)
         if isinstance(image, Fault):
             faults.append(image)
-        elif not image:
-            others += 1
-        elif wanted is None or series_uid(header) == series_uid(wanted):
-            try:
-                frames = frames_of(header)
-                groups.setdefault(_group(header), []).append((header, frames))
-            except InputError as error:
-                faults.append(Fault(file, str(error), series_uid(header)))
+            continue
+        others += not image
+        try:
+            count_of_frames(header)
+            if image and (wanted is None or series_uid(header) == series_uid(wanted)):
+                groups.setdefault(_group(header), []).append((header, frames_of(header)))
+        except InputError as error:
+            faults.append(Fault(file, str(error), series_uid(header), image))
     made = [one for group in groups.values() for one in _made_of(group)]
     if wanted is not None:
         made = [one for one in made if any(f.path == path for f in one.frames)] or [
@@ -109,8 +106,8 @@ def choose(found: tuple[Series, ...], wanted: str | None) -> Series:
     sagittal 1; at least 250 mm from left to right 2; hip or pelvis by its tags 1; localizers and stacks of fewer than 6
     slices -10; what is no volume -100. A tie goes to the one with more slices, then to the lower UID.
 
-    What is ambiguous is not chosen: usable series of several people; a tie between studies, between parts of one
-    series, or between those that ``wanted`` names.
+    What is ambiguous is not chosen: usable series of several people; a tie between studies, or between those that
+    ``wanted`` names; parts of one series with the same contrast and plane.
 
     Args:
         found: the series of a folder.
@@ -135,11 +132,14 @@ def choose(found: tuple[Series, ...], wanted: str | None) -> Series:
             f"There are series of several studies that suit equally: {_listed(tied)}; "
             "give the folder of one study, or one file of the series you mean."
         )
-    if len(tied) > 1 and (wanted is not None or any(s.part and s.uid == best.uid for s in tied if s is not best)):
-        how = f"give one of them as --series, such as --series {best.number}"
-        if len({s.number for s in tied}) < len(tied):
+    parts = tuple(s for s in usable if s.uid == best.uid and (s.kind.words, s.plane) == (best.kind.words, best.plane))
+    if len(parts) > 1 or (len(tied) > 1 and wanted is not None):
+        these = parts if len(parts) > 1 else tied
+        what = "Echoes, times or stacks of one series" if len(parts) > 1 else "Several series"
+        how = f"give one as --series, such as --series {best.number}"
+        if len({s.number for s in these}) < len(these):
             how = "give one file of the one you mean"
-        raise InputError(f"Several images suit equally, and only you can tell which is meant: {_listed(tied)}; {how}.")
+        raise InputError(f"{what} suit equally, and only you can tell which is meant: {_listed(these)}; {how}.")
     return best
 
 
@@ -218,8 +218,8 @@ def _made_of(group: list[tuple[pydicom.Dataset, tuple[Frame, ...]]]) -> list[Ser
             *_left_out("copies-left-out", "an exact copy of another", "exact copies of others", copies, who),
             *_left_out(
                 "strangers-left-out",
-                "no slice of this stack, as a scout or a saved screen is",
-                "no slices of this stack, as scouts and saved screens are",
+                "no slice of this stack (as a scout or a saved screen)",
+                "no slices of this stack (as scouts or saved screens)",
                 strangers,
                 who,
             ),

@@ -136,8 +136,8 @@ def _require_straight(positions: np.ndarray, normal: np.ndarray, pixel_mm: float
     beside = positions - np.outer(heights, normal)
     beside, heights = beside - beside.mean(axis=0), heights - heights.mean()
     lean = heights @ beside / (heights @ heights)
-    off = np.linalg.norm(beside - np.outer(heights, lean), axis=1).max()
-    if off > 0.5 * pixel_mm:
+    if np.linalg.norm(beside - np.outer(heights, lean), axis=1).max() > 0.5 * pixel_mm:
+        off = np.linalg.norm(beside - np.median(beside, axis=0), axis=1).max()
         raise InputError(
             f"{name} is not a straight stack: slices lie up to {off:.1f} mm beside the others in their plane; give a "
             "series of one acquisition."

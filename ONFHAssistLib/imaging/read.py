@@ -84,17 +84,9 @@ def read_study(path: str | Path, series: str | None = None, below: bool = True) 
             return _read_file(path, suffix)
         try:
             return _read_dicom(path, series, below)
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-            LookupError,
-            NotImplementedError,
-            ArithmeticError,
-            OSError,
-        ) as error:
-            if isinstance(error, InputError):
-                raise
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
             # pydicom parses a value when it is asked for, so a broken one shows up anywhere
             raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
 
