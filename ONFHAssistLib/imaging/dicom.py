@@ -83,7 +83,8 @@ def find_series(path: Path, below: bool = True) -> Found:
         try:
             count_of_frames(header)
             if image and (wanted is None or series_uid(header) == series_uid(wanted)):
-                groups.setdefault(_group(header), []).append((header, frames_of(header)))
+                frames = frames_of(header)
+                groups.setdefault(_group(header), []).append((header, frames))
         except InputError as error:
             faults.append(Fault(file, str(error), series_uid(header), image))
     made = [one for group in groups.values() for one in _made_of(group)]
@@ -197,7 +198,7 @@ def _group(header: pydicom.Dataset) -> tuple[str, ...]:
     own = text_of(header, "ConcatenationUID")
     if not own and count_of_frames(header) > 1:
         own = text_of(header, "SOPInstanceUID")
-    return series_uid(header), text_of(header, "Modality"), own
+    return series_uid(header), own
 
 
 def _made_of(group: list[tuple[pydicom.Dataset, tuple[Frame, ...]]]) -> list[Series]:

@@ -14,6 +14,7 @@ import pydicom
 from ONFHAssistLib.imaging.dicom_frames import TELLING, Frame
 from ONFHAssistLib.imaging.dicom_header import is_capture
 from ONFHAssistLib.imaging.dicom_stack import FEWEST_OF_STACK, between_stacks, directions_of, stack, straight
+from ONFHAssistLib.imaging.sequence import text_of
 
 # Few slices beside many are strangers: a scout, a screen that was saved.
 _FEW, _MANY_TIMES = 3, 5
@@ -61,20 +62,20 @@ def without_strangers(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tup
     if len(rest) < 2:
         called, rest = (), frames
     alone: tuple[Callable[[Frame], Hashable], ...] = (
+        lambda f: text_of(f.header, "Modality"),
         lambda f: (len(f.orientation), len(f.position_mm), len(f.pixel_mm)),
         lambda f: tuple(round(x, 1) for x in f.orientation),
         lambda f: (f.shape, tuple(round(x, 3) for x in f.pixel_mm)),
         lambda f: f.tags[:1],
     )
     for kind in alone:
-        if straight(rest):
-            break
+        if len(set(map(kind, rest))) == 1:
+            continue
         (usual, _), *_ = Counter(map(kind, rest)).most_common(1)
         many = tuple(f for f in rest if kind(f) == usual)
         few = tuple(f for f in rest if kind(f) != usual)
-        if 0 < len(few) <= _FEW and len(many) >= _MANY_TIMES * len(few) and straight(many):
-            if any(_goes_on(many, f) for f in few):
-                break
+        apart = 0 < len(few) <= _FEW and len(many) >= _MANY_TIMES * len(few) and straight(many)
+        if apart and (kind is alone[0] or not (straight(rest) or any(_goes_on(many, f) for f in few))):
             called, rest = called + few, many
     return rest, called
 

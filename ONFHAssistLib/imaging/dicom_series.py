@@ -95,6 +95,8 @@ class Series:
         if modality in _OTHER_MODALITIES:
             raise InputError(f"{name} is {_OTHER_MODALITIES[modality]} ({modality}); give an MR or CT series.")
         headers = list({id(f.header): f.header for f in self.frames}.values())
+        if len({text_of(h, "Modality") for h in headers}) > 1:
+            raise InputError(f"{name} mixes images of different modalities; give a series of one scanner.")
         light = {text_of(h, "PhotometricInterpretation") or "MONOCHROME2" for h in headers}
         if any(h.get("SamplesPerPixel", 1) != 1 for h in headers) or not light <= {"MONOCHROME1", "MONOCHROME2"}:
             raise InputError(f"{name} holds colour pictures; give a greyscale MR or CT series.")
