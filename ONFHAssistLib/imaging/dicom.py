@@ -137,7 +137,7 @@ def choose(found: tuple[Series, ...], wanted: str | None) -> Series:
     if len(parts) > 1 or (len(tied) > 1 and wanted is not None):
         these = parts if len(parts) > 1 else tied
         what = "Echoes, times or stacks of one series" if len(parts) > 1 else "Several series"
-        how = f"give one as --series, such as --series {best.number}"
+        how = f"give one as --series, such as --series {these[0].number}"
         if len({s.number for s in these}) < len(these):
             how = "give one file of the one you mean"
         raise InputError(f"{what} suit equally, and only you can tell which is meant: {_listed(these)}; {how}.")

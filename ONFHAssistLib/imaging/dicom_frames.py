@@ -7,6 +7,7 @@ DICOM speaks LPS.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,6 @@ class Frame:
         slope: of the rescaling.
         intercept: of the rescaling.
         number: its number in the series, or None.
-        tags: its values of TELLING; "" where there is none.
         header: of its file.
     """
 
@@ -71,13 +71,27 @@ class Frame:
     slope: float = 1.0
     intercept: float = 0.0
     number: int | None = None
-    tags: tuple[str, ...] = field(default=(), repr=False)
-    header: pydicom.Dataset | None = field(default=None, repr=False, compare=False)
+    header: pydicom.Dataset = field(default_factory=pydicom.Dataset, repr=False, compare=False)
 
     @property
     def normal(self) -> np.ndarray:
         """Unit vector of the slice's normal, LPS."""
         return np.cross(self.orientation[:3], self.orientation[3:])
+
+    @cached_property
+    def image_type(self) -> tuple[str, ...]:
+        """What ImageType says of it, or FrameType of its own."""
+        return tuple(image_type(self.header, self.index))
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """Its values of TELLING; "" where there is none."""
+        groups = [*groups_of(self.header, self.index), self.header]
+
+        def first(keywords: tuple[str, ...]) -> str:
+            return next((text for group in groups for keyword in keywords if (text := text_of(group, keyword))), "")
+
+        return ("\\".join(self.image_type), *(first(keywords) for keywords in list(_TELLING.values())[1:]))
 
     @property
     def place(self) -> Numbers:
@@ -132,7 +146,6 @@ def frames_of(header: pydicom.Dataset) -> tuple[Frame, ...]:
                     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
                 ),
                 _number_in_series(header, index, count),
-                _tags(header, index),
                 header,
             )
         )
@@ -193,12 +206,3 @@ def _number_in_series(header: pydicom.Dataset, index: int, count: int) -> int | 
         return index + 1 if count > 1 else int(text_of(header, "InstanceNumber"))
     except ValueError:
         return None
-
-
-def _tags(header: pydicom.Dataset, index: int) -> tuple[str, ...]:
-    groups = [*groups_of(header, index), header]
-
-    def first(keywords: tuple[str, ...]) -> str:
-        return next((text for group in groups for keyword in keywords if (text := text_of(group, keyword))), "")
-
-    return ("\\".join(image_type(header, index)), *(first(keywords) for keywords in list(_TELLING.values())[1:]))

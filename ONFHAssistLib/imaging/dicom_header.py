@@ -3,6 +3,7 @@
 Nothing here reads a pixel, and a file that lies about its size is told before anything of that size is asked for.
 """
 
+import os
 import re
 import unicodedata
 import zlib
@@ -36,6 +37,12 @@ MAX_UNPACKED_BYTES = 1 << 29
 _LARGE_FILE_BYTES = 1 << 28
 _DEFER_BYTES = 1 << 16
 _META_BYTES = 2048
+# What the decoders ask for beside the pixels.
+_OF_PIXELS = (
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable"),
+    "ExtendedOffsetTableLengths",
+)
 # Objects with rows and columns that are no images of the patient.
 _NO_IMAGES = ("SEG", "RTDOSE", "PR")
 _VALUE_REPRESENTATIONS = re.compile(rb"AE|AS|AT|CS|DA|DS|DT|FD|FL|IS|LO|LT|OB|OW|PN|SH|SL|SQ|SS|ST|TM|UI|UL|UN|US|UT")
@@ -87,23 +94,39 @@ def read_header(path: Path) -> pydicom.Dataset | Fault | None:
             head = file.read(_META_BYTES)
             if not _begins_as_dicom(head):
                 return None
-            size = path.stat().st_size
             if _unpacks_too_large(file, head):
                 return Fault(path, f"{path} unpacks to more than a header and an image; export it uncompressed.")
+            file.seek(0)
+            if os.fstat(file.fileno()).st_size > _LARGE_FILE_BYTES:  # a single value may be as large as the file
+                return with_syntax(pydicom.dcmread(path, _DEFER_BYTES, stop_before_pixels=True, force=True))
+            header = with_syntax(pydicom.dcmread(file, stop_before_pixels=True, force=True))
+            if not header.file_meta.TransferSyntaxUID.is_deflated:
+                header.pixels_at = file.tell()
+            return header
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied; make it readable.") from error
     except OSError as error:
         return Fault(path, f"{path} cannot be read ({error.strerror}); copy it again.")
-    except Exception:
-        return _damaged(path)
-    # In a large file a single value may be as large as the file: it is left where it is.
-    defer = _DEFER_BYTES if size > _LARGE_FILE_BYTES else None
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, defer_size=defer)
-        with_syntax(header)
-        return header
     except Exception:  # pydicom raises errors of every kind
         return _damaged(path)
+
+
+def read_with_pixels(header: pydicom.Dataset) -> pydicom.Dataset:
+    """Read the pixels that belong to a header of `read_header`; what is not needed to decode them is left out."""
+    path, at = Path(header.filename), getattr(header, "pixels_at", None)
+    if at is None:
+        return with_syntax(pydicom.dcmread(path, force=True))
+    dataset = pydicom.Dataset()
+    dataset.file_meta = header.file_meta
+    for keyword in _OF_PIXELS:
+        if keyword in header:
+            dataset[keyword] = header[keyword]
+    implicit, little = header.original_encoding
+    with path.open("rb") as file:
+        file.seek(at)
+        for element in data_element_generator(file, implicit, little, lambda tag, vr, length: tag >> 16 > 0x7FE0):
+            dataset[element.tag] = element if element.VR else element._replace(VR="OW")
+    return dataset
 
 
 def with_syntax(dataset: pydicom.Dataset) -> pydicom.Dataset:

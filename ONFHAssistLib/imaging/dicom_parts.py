@@ -66,7 +66,7 @@ def without_strangers(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tup
         lambda f: (len(f.orientation), len(f.position_mm), len(f.pixel_mm)),
         lambda f: tuple(round(x, 1) for x in f.orientation),
         lambda f: (f.shape, tuple(round(x, 3) for x in f.pixel_mm)),
-        lambda f: f.tags[:1],
+        lambda f: f.image_type,
     )
     for kind in alone:
         if len(set(map(kind, rest))) == 1:
@@ -81,10 +81,10 @@ def without_strangers(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tup
 
 
 def _is_called_stranger(frame: Frame) -> bool:
-    words = {word for value in frame.tags[:1] for word in value.upper().replace("_", " ").split("\\")}
-    colour = frame.header is not None and frame.header.get("SamplesPerPixel") not in (None, 1)
-    captured = frame.header is not None and is_capture(frame.header)
-    return bool({"LOCALIZER", "SCOUT", "SCREEN SAVE", "SCREEN SHOT", "SCREENSHOT"} & words) or colour or captured
+    words = {value.upper().replace("_", " ") for value in frame.image_type}
+    colour = frame.header.get("SamplesPerPixel") not in (None, 1)
+    named = words & {"LOCALIZER", "SCOUT", "SCREEN SAVE", "SCREEN SHOT", "SCREENSHOT"}
+    return bool(named) or colour or is_capture(frame.header)
 
 
 def _goes_on(many: tuple[Frame, ...], one: Frame) -> bool:

@@ -12,7 +12,7 @@ from pydicom.uid import UID, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, M
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.dicom_frames import Frame
-from ONFHAssistLib.imaging.dicom_header import with_syntax
+from ONFHAssistLib.imaging.dicom_header import read_with_pixels
 
 # pydicom's free codecs do not decode these; SimpleITK does.
 _DECODED_BY_SIMPLEITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
@@ -110,7 +110,7 @@ def _smallest(array: np.ndarray) -> np.ndarray:
 def _decoded(path: Path, frames: Sequence[Frame]) -> Iterator[np.ndarray]:
     """Stored values of the frames of one file, in their order."""
     try:
-        dataset = with_syntax(pydicom.dcmread(path, force=True))
+        dataset = read_with_pixels(frames[0].header)
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax.is_compressed and syntax != RLELossless and "PixelData" in dataset:
             _check_coded_sizes(dataset)

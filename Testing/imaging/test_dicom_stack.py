@@ -48,7 +48,7 @@ def test_slices_beside_the_others_are_refused(tmp_path, shifts_mm):
 
 
 def test_slices_that_wander_from_their_places_are_refused(tmp_path):
-    gaps = [5, *[5.45] * 10, *[4.55] * 9]
+    gaps = [0, *[5.4] * 7, *[5] * 5, *[4.6] * 7]
     assert "uneven" in refusal(write(tmp_path, make_series(pixels(20, 20, 24), positions_mm=np.cumsum(gaps))))
 
 
