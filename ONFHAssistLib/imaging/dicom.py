@@ -52,6 +52,16 @@ class Found:
         text = f"{what} passed over ({names}); if it should be a slice of this series, export the series again."
         return (Notice("files-passed-over", text),)
 
+    def passed_over(self, chosen: Series) -> tuple[Notice, ...]:
+        """Say which series was taken, and name the others."""
+        others = [one for one in self.series if one is not chosen]
+        if not others:
+            return ()
+        are = "the other one is" if len(others) == 1 else "the others are"
+        named = "; ".join(_beside(one, chosen) for one in others)
+        text = f"Series {chosen.summary} was taken; {are} {named}; --series NUMBER takes another one."
+        return (Notice("several-series", text),)
+
 
 def find_series(path: Path, below: bool = True) -> Found:
     """Find every image series in a folder, or the one that a file belongs to.
@@ -69,7 +79,7 @@ def find_series(path: Path, below: bool = True) -> Found:
     faults, others = [], 0
     for file in files:
         header = read_header(file)
-        if header is None and file.suffix.lower() in (".dcm", ".ima") and not file.name.startswith("."):
+        if header is None and _should_be_dicom(file):
             faults.append(Fault(file, f"{file} is not a DICOM file or is damaged; copy it again.", "", False))
         if isinstance(header, Fault):
             faults.append(header)
@@ -183,6 +193,13 @@ def _files(folder: Path, below: bool) -> list[Path]:
     return sorted(file for file in found if file.is_file())  # no dangling links, no sockets
 
 
+def _should_be_dicom(file: Path) -> bool:
+    """Whether a file that is not DICOM was meant to be: by its name, or because it is empty and says nothing."""
+    suffix = file.suffix.lower()
+    named = suffix in (".dcm", ".ima") or (not suffix and file.stat().st_size == 0)
+    return named and not file.name.startswith(".")
+
+
 def _nothing(path: Path, files: list[Path], faults: list[Fault], others: int) -> str:
     images = [fault for fault in faults if fault.may_be_image] or faults
     if images:
@@ -294,6 +311,16 @@ def _like(found: tuple[Series, ...], wanted: str) -> tuple[Series, ...]:
         if among:
             return among
     raise InputError(f"No series matches {wanted!r}; there are {_listed(found)}.")
+
+
+def _beside(one: Series, chosen: Series) -> str:
+    """Name a series that was not taken."""
+    what = one.summary
+    if several_people(one.people | chosen.people):
+        what += ", of another patient"
+    elif one.study and chosen.study and one.study != chosen.study:
+        what += ", of another study"
+    return f"{what}, not usable" if one.problem else what
 
 
 def _listed(found: tuple[Series, ...]) -> str:

@@ -23,7 +23,6 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
 
-from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.sequence import text_of
 
 MAX_FRAMES = 10_000
@@ -84,11 +83,7 @@ def looks_like_dicom(path: Path) -> bool:
 
 
 def read_header(path: Path) -> pydicom.Dataset | Fault | None:
-    """Read a header; a damaged one becomes a Fault, and what is not DICOM None.
-
-    Raises:
-        InputError: the user may not read it.
-    """
+    """Read a header; a damaged one, or one that may not be read, becomes a Fault, and what is not DICOM None."""
     try:
         with path.open("rb") as file:
             head = file.read(_META_BYTES)
@@ -103,8 +98,8 @@ def read_header(path: Path) -> pydicom.Dataset | Fault | None:
             if not header.file_meta.TransferSyntaxUID.is_deflated:
                 header.pixels_at = file.tell()
             return header
-    except PermissionError as error:
-        raise InputError(f"{path} cannot be read: permission denied; make it readable.") from error
+    except PermissionError:
+        return Fault(path, f"{path} cannot be read: permission denied; make it readable.")
     except OSError as error:
         return Fault(path, f"{path} cannot be read ({error.strerror}); copy it again.")
     except Exception:  # pydicom raises errors of every kind

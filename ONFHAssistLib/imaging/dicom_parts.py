@@ -111,7 +111,7 @@ def parts_of(frames: tuple[Frame, ...]) -> list[tuple[Frame, ...]]:
     if parts is None and len(set(directions)) > 1:
         parts = _all_straight(_by(frames, directions), ())
     if parts is None and len(set(directions)) == 1:
-        parts = _all_straight(_blocks(frames), ())
+        parts = _all_straight(_blocks(frames), ()) or _all_straight(_side_by_side(frames), ())
     if parts is None or (len(set(directions)) > 1 and min(map(len, parts)) < _FEWEST_OF_DIRECTION):
         return [frames]
     return parts
@@ -156,3 +156,15 @@ def _blocks(frames: tuple[Frame, ...]) -> list[tuple[Frame, ...]]:
         return [frames]
     cuts = [0, *(np.flatnonzero(gaps > 1.5 * usual) + 1).tolist(), len(ordered)]
     return [tuple(ordered[a:b]) for a, b in pairwise(cuts)]
+
+
+def _side_by_side(frames: tuple[Frame, ...]) -> list[tuple[Frame, ...]]:
+    """Part parallel slices of which several lie at each height, beside each other, as of two hips."""
+    positions = np.array([f.position_mm for f in frames])
+    heights = positions @ frames[0].normal
+    if min(Counter(np.round(heights, 1).tolist()).values()) < 2:
+        return [frames]
+    beside = positions - np.outer(heights, frames[0].normal)
+    far_mm = min(frames[0].pixel_mm) * min(frames[0].shape) / 4
+    first = np.linalg.norm(beside - beside[0], axis=1) < far_mm
+    return _by(frames, first.tolist())

@@ -98,17 +98,11 @@ def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
     chosen = choose(found.series, wanted)
     volume = load(chosen)
     require_usable_values(volume.array, f"Series {chosen.number}")
-    notices = []
-    if len(found.series) > 1 and wanted is None:
-        rest = [s for s in found.series if s is not chosen]
-        others = "; ".join(s.summary + (", not usable" if s.problem else "") for s in rest)
-        are = "the other one is" if len(rest) == 1 else "the others are"
-        text = f"Series {chosen.summary} was taken; {are} {others}; --series NUMBER takes another one."
-        notices.append(Notice("several-series", text))
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
     source = source_facts("DICOM", volume, kind, body_part(chosen.header))
-    notices += [*chosen.notices, *found.notices, *kind.notices]
-    return Study(volume, source, patient_of(chosen.header), tuple(notices))
+    passed_over = found.passed_over(chosen) if wanted is None else ()
+    notices = (*passed_over, *chosen.notices, *found.notices, *kind.notices)
+    return Study(volume, source, patient_of(chosen.header), notices)
 
 
 def _read_file(path: Path, suffix: str) -> Study:

@@ -178,6 +178,43 @@ def test_two_stacks_are_called_two_stacks_and_can_be_chosen(tmp_path):
     assert read_study(tmp_path, "3.2").volume.array.shape[0] == 10
 
 
+def test_two_stacks_beside_each_other_can_be_chosen(tmp_path):
+    uid = generate_uid()
+    for n in (0, 1):
+        made = make_series(pixels() + np.uint16(n), SeriesInstanceUID=uid)
+        for header in made:
+            x, y, z = header.ImagePositionPatient
+            header.ImagePositionPatient = [x + 100 * n, y, z]
+        write(tmp_path / str(n), made)
+    assert "3.1 (coronal T1, 8 slices); 3.2 (coronal T1, 8 slices)" in refusal(tmp_path)
+    assert read_study(tmp_path, "3.2").volume.array[0, 0, 0] == 1
+
+
+@pytest.mark.parametrize(("keyword", "macro"), [("TemporalPositionIndex", "FrameContentSequence"),
+                                                ("StackID", "FrameContentSequence"),
+                                                ("EffectiveEchoTime", "MREchoSequence")])  # fmt: skip
+def test_times_stacks_and_echoes_of_one_enhanced_object_can_be_chosen(tmp_path, keyword, macro):
+    (header,) = make_enhanced(np.concatenate([pixels(8), pixels(8) + np.uint16(7)])[::-1])
+    del header.SharedFunctionalGroupsSequence[0].MREchoSequence
+    for n, frame in enumerate(header.PerFrameFunctionalGroupsSequence):
+        telling, place = Dataset(), Dataset()
+        setattr(telling, keyword, str(n // 8 + 1) if keyword == "StackID" else n // 8 + 1)
+        place.ImagePositionPatient = [-90.0, -80.0 + 5 * (n % 8), 70.0]
+        frame.PlanePositionSequence = [place]
+        setattr(frame, macro, [telling])
+        del frame.PixelValueTransformationSequence
+    write(tmp_path, [header])
+    assert "3.1" in refusal(tmp_path) and "--series" in refusal(tmp_path)
+    for n in (0, 1):
+        np.testing.assert_array_equal(read_study(tmp_path, f"3.{n + 1}").volume.array, pixels(8) + 7 * n)
+
+
+def test_a_series_of_another_patient_that_cannot_be_used_is_named_as_one(tmp_path):
+    write(tmp_path / "a", make_series())
+    write(tmp_path / "b", other_patient(SeriesNumber=9, positions_mm=[0, 5, 10, 15, 25, 30, 35, 40]))
+    assert "9 (T1, 8 slices), of another patient, not usable" in read_study(tmp_path).notices[0].message
+
+
 def test_slices_whose_numbers_are_missing_are_missing_slices(tmp_path):
     datasets = make_series(pixels(20, 20, 24))
     assert "In series 3 4 slices are missing" in refusal(write(tmp_path, datasets[:10] + datasets[14:]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_files import make_ct, make_enhanced, make_series, pixels, write
+from dicom_files import AXIAL, make_ct, make_enhanced, make_series, pixels, write
 from pydicom import dcmread
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -19,6 +19,7 @@ from pydicom.uid import (
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.read import read_study
+from ONFHAssistLib.web.reading import read_checked
 from ONFHAssistLib.web.worklist import find_studies
 
 
@@ -146,7 +147,13 @@ def empty(folder):
     (folder / "bad.dcm").write_bytes(b"")
 
 
-@pytest.mark.parametrize("stranger", [bad_frames, another_series_with_bad_geometry, noise, no_dicom, empty])
+def empty_without_suffix(folder):
+    (folder / "IM9").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "stranger", [empty_without_suffix, bad_frames, another_series_with_bad_geometry, noise, no_dicom, empty]
+)
 def test_a_bad_stranger_does_not_stop_a_sound_series_and_is_named(tmp_path, stranger):
     folder = write(tmp_path, make_series())
     stranger(folder)
@@ -155,7 +162,8 @@ def test_a_bad_stranger_does_not_stop_a_sound_series_and_is_named(tmp_path, stra
         np.testing.assert_array_equal(study.volume.array, pixels())
         if path == folder or stranger is not another_series_with_bad_geometry:
             (notice,) = study.notices
-            assert notice.code == "files-passed-over" and notice.message.count(".dcm") + notice.message.count("9-0") > 0
+            assert notice.code == "files-passed-over"
+            assert any(name in notice.message for name in ("dose.dcm", "bad.dcm", "9-0.dcm", "IM9"))
 
 
 def test_a_bad_slice_is_not_passed_over(tmp_path):
@@ -236,6 +244,26 @@ def test_the_list_does_not_take_junk_or_the_index_of_a_disc_for_a_study(tmp_path
     write(tmp_path / "disc" / "images", make_series())
     found = {entry.title: entry.problem for entry in find_studies(tmp_path)}
     assert list(found) == ["disc/images", "junk.dcm"] and "not an image" in found["junk.dcm"]
+
+
+def test_an_entry_of_the_list_opens_no_images_of_another_patient_below_it(tmp_path):
+    write(tmp_path, make_series(pixels(8, 64, 72), AXIAL, (1, 1, 6)))
+    write(tmp_path / "b", make_series(spacing=(1, 1, 6), PatientName="Roe^Richard", PatientID="0815"))
+    opened = {entry.path: read_checked(entry.path).patient["id"] for entry in find_studies(tmp_path)}
+    assert opened == {tmp_path: "4711", tmp_path / "b": "0815"}
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.95])
+def test_lossless_jpeg_that_was_cut_off_is_refused_and_not_filled_up(tmp_path, kept):
+    from pydicom.encaps import encapsulate, generate_frames
+
+    datasets = make_series()
+    for n, header in enumerate(datasets):
+        coded = next(generate_frames(lossless_jpeg(tmp_path, pixels()[n]), number_of_frames=1))
+        header.PixelData = encapsulate([coded[: int(len(coded) * (kept if n == 4 else 1))]])
+        header["PixelData"].is_undefined_length = True
+        header.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    assert "cannot be decoded" in refusal(write(tmp_path / "series", datasets))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on Windows")
