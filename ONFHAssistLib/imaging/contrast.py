@@ -83,7 +83,9 @@ def contrast_of(image_type: Sequence[str], options: Sequence[str], description: 
     component = (
         _first(_BY_IMAGE_TYPE, types[2:]) or _by_derivation(derivation) or _by_words(words, types, suppressed) or ""
     )
-    harmless = r"OTHER|ND|NORM|M|M?SE|M?FFE|MPR|\w*REFORMAT\w*|RESAMPLED|DIS[23]D|FIL\w*|AXIAL|AVERAGE|MFSPLIT|COMP\w*"
+    harmless = (
+        r"OTHER|NONE|ND|NORM|M|M?SE|M?FFE|MPR|\w*REFORMAT\w*|RESAMPLED|DIS[23]D|FIL\w*|AXIAL|AVERAGE|MFSPLIT|COMP\w*"
+    )
     known = any(re.fullmatch(harmless, value) for value in types[2:])
     derived = types[:1] == ["DERIVED"] and not component and not known
     return Contrast(suppressed or component == "water", component, derived)
@@ -128,7 +130,7 @@ def _by_words(words: list[str], types: list[str], suppressed: bool) -> Component
     found = _first(_BY_WORD, phrases)
     if found:
         return found
-    if "DIXON" in types or any(re.search(r"dixon|ideal|flex", word) for word in words):
+    if "DIXON" in types or any(re.fullmatch(r"\w*dixon\w*|ideal\w*|(lava)?flex", word) for word in words):
         # "T1 W" is T1-weighted, but for a last word, as in "mDIXON T1 W"
         own = [
             w for n, w in enumerate(words) if w != "w" or n == len(words) - 1 or words[n - 1] not in ("t1", "t2", "pd")

@@ -17,6 +17,7 @@ from ONFHAssistLib.imaging.dicom_frames import Frame, count_of_frames, frames_of
 from ONFHAssistLib.imaging.dicom_header import (
     Fault,
     Person,
+    damaged,
     image_fault,
     is_directory_record,
     person,
@@ -83,20 +84,23 @@ def find_series(path: Path, below: bool = True) -> Found:
             faults.append(Fault(file, f"{file} is not a DICOM file or is damaged; copy it again.", "", False))
         if isinstance(header, Fault):
             faults.append(header)
-        if not isinstance(header, pydicom.Dataset) or is_directory_record(header):
+        if not isinstance(header, pydicom.Dataset):
             continue
-        image = image_fault(header)
-        if isinstance(image, Fault):
-            faults.append(image)
-            continue
-        others += not image
         try:
+            if is_directory_record(header):
+                continue
+            image = image_fault(header)
+            others += image is False
             count_of_frames(header)
-            if image and (wanted is None or series_uid(header) == series_uid(wanted)):
+            if isinstance(image, Fault):
+                faults.append(image)
+            elif image and (wanted is None or series_uid(header) == series_uid(wanted)):
                 frames = frames_of(header)
                 groups.setdefault(_group(header), []).append((header, frames))
         except InputError as error:
-            faults.append(Fault(file, str(error), series_uid(header), image))
+            faults.append(Fault(file, str(error), series_uid(header), bool(image)))
+        except Exception:  # pydicom parses when asked, and raises errors of every kind
+            faults.append(damaged(file))
     made = [one for group in groups.values() for one in _made_of(group)]
     if wanted is not None:
         made = [one for one in made if any(f.path == path for f in one.frames)] or [

@@ -43,6 +43,7 @@ _MACROS = {
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
 }
+_DECIDE = ("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def frames_of(header: pydicom.Dataset) -> tuple[Frame, ...]:
             f"{MAX_VOXELS:,} voxels are read; it is damaged, or crop it to the hips."
         )
     _require_length(header, rows * columns * count)
+    for keyword in _DECIDE:  # asked for once, so that a damaged one is this file's fault and nobody else's
+        _whole(header, keyword, 0)
     own = header.get("PerFrameFunctionalGroupsSequence")
     if own is not None and len(own) != count:
         raise InputError(f"{path} declares {count} frames and describes {len(own)}; copy or export it again.")

@@ -103,7 +103,7 @@ def read_header(path: Path) -> pydicom.Dataset | Fault | None:
     except OSError as error:
         return Fault(path, f"{path} cannot be read ({error.strerror}); copy it again.")
     except Exception:  # pydicom raises errors of every kind
-        return _damaged(path)
+        return damaged(path)
 
 
 def read_with_pixels(header: pydicom.Dataset) -> pydicom.Dataset:
@@ -139,9 +139,9 @@ def image_fault(header: pydicom.Dataset) -> Fault | bool:
         return text_of(header, "Modality") not in _NO_IMAGES
     # A file that was cut off in its header must not go missing in silence.
     if "Image Storage" in _sop_class(header):
-        return _damaged(Path(header.filename), series_uid(header))
+        return damaged(Path(header.filename), series_uid(header))
     if not _sop_class(header):
-        return replace(_damaged(Path(header.filename), series_uid(header)), may_be_image=False)
+        return replace(damaged(Path(header.filename), series_uid(header)), may_be_image=False)
     return False
 
 
@@ -218,7 +218,8 @@ def _sop_class(header: pydicom.Dataset) -> str:
     return getattr(uid, "name", "")
 
 
-def _damaged(path: Path, uid: str | None = None) -> Fault:
+def damaged(path: Path, uid: str | None = None) -> Fault:
+    """The fault of a file whose header cannot be parsed; its series is looked for in the part that is sound."""
     sentence = f"{path} is a damaged DICOM file (header broken or cut off); copy or export it again."
     if uid is not None:
         return Fault(path, sentence, uid)

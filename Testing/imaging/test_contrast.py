@@ -36,6 +36,8 @@ def test_suppressed_fat_is_seen_in_the_words_of_any_scanner(words):
         "t1_tse_cor", "T1 COR NON FS", "T1 no fat sat", "T1 w/o FS", "t1 ohne fs", "T1 W COR", "t1 offset",
         "COR T1 FSE",
         "t1_tse_cor limf nodes CM", "InPhase: Cor T1 IDEAL", "t1_tse_dixon_in", "T1 hips W L", "Wheelchair t1",
+        "t1 subcutaneous",
+        "T1 flexion F",
     ],
 )  # fmt: skip
 def test_plain_t1_stays_plain(words):
@@ -70,7 +72,7 @@ def test_what_is_not_as_acquired_is_no_t1_and_is_told(words, component):
         (["DERIVED", "PRIMARY", "DIFFUSION", "ADC"], "map"),
         (["DERIVED", "SECONDARY", "PROJECTION IMAGE"], "projection"),
         (["ORIGINAL", "PRIMARY", "P", "ND"], "phase"), (["DERIVED", "PRIMARY", "T1 MAP"], "map"),
-        (["ORIGINAL", "PRIMARY", "M", "ND", "NORM"], ""),
+        (["ORIGINAL", "PRIMARY", "M", "ND", "NORM"], ""), (["ORIGINAL", "PRIMARY", "M_SE", "M", "SE"], ""),
     ],
 )  # fmt: skip
 def test_the_image_type_tells_what_is_shown(values, component):
@@ -85,7 +87,8 @@ def test_a_subtraction_is_known_by_its_derivation():
     ("values", "told"),
     [
         (["DERIVED", "SECONDARY"], True), (["DERIVED", "SECONDARY", "CALC"], True),
-        (["DERIVED", "SECONDARY", "OTHER"], False), (["DERIVED", "SECONDARY", "MPR"], False),
+        (["DERIVED", "SECONDARY", "OTHER"], False),
+        (["DERIVED", "PRIMARY", "T1", "NONE"], False), (["DERIVED", "SECONDARY", "MPR"], False),
         (["ORIGINAL", "PRIMARY"], False),
     ],
 )  # fmt: skip

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_files import AXIAL, CORONAL, make_ct, make_enhanced, make_series, pixels, write
-from pydicom import Dataset, dcmread
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom import Dataset
+from pydicom.pixels import iter_pixels
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, SecondaryCaptureImageStorage
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.read import read_study
@@ -216,18 +217,31 @@ def test_numbers_that_no_scanner_writes_are_refused_at_once(tmp_path, tags, word
     assert time.monotonic() - started < 5
 
 
-def test_a_compressed_stream_that_declares_another_size_is_refused_before_it_is_unpacked(tmp_path):
-    from pydicom.uid import JPEG2000Lossless
-
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
+def test_a_compressed_stream_that_declares_another_size_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, syntax):
     datasets = make_series()
     for header in datasets:
-        header.compress(JPEG2000Lossless)
+        header.compress(syntax)
     folder = write(tmp_path, datasets)
     path = folder / "3-2.dcm"
     content = bytearray(path.read_bytes())
-    at = content.index(b"\xff\x4f\xff\x51")
-    content[at + 8 : at + 16] = (60000).to_bytes(4, "big") * 2
-    content[at + 24 : at + 32] = (60000).to_bytes(4, "big") * 2
+    if syntax == JPEG2000Lossless:
+        at = content.index(b"\xff\x4f\xff\x51")
+        content[at + 8 : at + 16] = (60000).to_bytes(4, "big") * 2
+        content[at + 24 : at + 32] = (60000).to_bytes(4, "big") * 2
+    else:
+        at = content.index(b"\xff\xd8\xff\xf7")
+        content[at + 7 : at + 11] = (60000).to_bytes(2, "big") * 2
     path.write_bytes(content)
-    assert "cannot be decoded" in refusal(folder)
-    assert dcmread(path).Rows == 64
+    unpacked = []
+
+    def decode(dataset, **options):
+        unpacked.append(dataset)
+        return iter_pixels(dataset, **options)
+
+    monkeypatch.setattr("ONFHAssistLib.imaging.dicom_pixels.iter_pixels", decode)
+    assert "cannot be decoded" in refusal(path)
+    read_before = unpacked.copy()
+    path.unlink()
+    read_study(write(tmp_path / "sound", datasets))
+    assert len(read_before) < len(datasets) < len(unpacked)
