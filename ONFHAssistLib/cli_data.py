@@ -246,7 +246,7 @@ def unsaved(store: "Store", folder: Path) -> "list[Candidate]":
         try:
             if entry.problem:
                 raise InputError(entry.problem)
-            study = read_study(entry.path)
+            study = read_study(entry.path, below=False)
             name = store.study_of(study.volume)
             hips = remembered.get(name, entry.title)
             if hips is None:

@@ -4,175 +4,157 @@ DICOM speaks LPS; everything that leaves this file is RAS.
 """
 
 import os
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import Plane, plane_of
-from ONFHAssistLib.imaging.sequence import ImageKind, kind_from_tags
+from ONFHAssistLib.imaging.dicom_frames import Frame, count_of_frames, frames_of
+from ONFHAssistLib.imaging.dicom_header import (
+    Fault,
+    Person,
+    damaged,
+    image_fault,
+    is_directory_record,
+    person,
+    read_header,
+    series_uid,
+    several_people,
+    shown_names,
+)
+from ONFHAssistLib.imaging.dicom_parts import parts_of, without_copies, without_strangers
+from ONFHAssistLib.imaging.dicom_pixels import inverted, read_pixels
+from ONFHAssistLib.imaging.dicom_series import Series
+from ONFHAssistLib.imaging.sequence import text_of
 
-_SAME_DIRECTION = 1e-2  # difference of direction cosines (about half a degree) between slices that count as parallel
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
-# pydicom's free codecs do not decode these; SimpleITK does.
-_DECODED_BY_SIMPLEITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
-_NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One slice: its place in a file and in the patient (LPS, mm), and how stored values become intensities."""
-
-    path: Path
-    index: int
-    orientation: tuple[float, ...]
-    position_mm: tuple[float, ...]
-    pixel_mm: tuple[float, float]
-    shape: tuple[int, int]
-    slope: float
-    intercept: float
-
-    @property
-    def normal(self) -> np.ndarray:
-        """Unit vector of the slice's normal, LPS."""
-        return np.cross(self.orientation[:3], self.orientation[3:])
+_LISTED = 6
 
 
 @dataclass(frozen=True)
-class Series:
-    """One series, or one multi-frame object: ``header`` is the first file's without its pixels."""
+class Found:
+    """The series of a folder, and the damaged files that belong to none of them."""
 
-    header: pydicom.Dataset
-    frames: tuple[Frame, ...]
-
-    @property
-    def number(self) -> str:
-        """The series number, "?" where there is none."""
-        value = self.header.get("SeriesNumber")
-        return "?" if value in (None, "") else str(value)
-
-    @cached_property
-    def kind(self) -> ImageKind:
-        """Modality and sequence by the tags."""
-        return kind_from_tags(self.header)
-
-    @cached_property
-    def problem(self) -> str | None:
-        """Why the series cannot be read as one volume, or None; said without reading a pixel."""
-        try:
-            self.grid  # noqa: B018
-        except InputError as error:
-            return str(error)
-        return None
-
-    @cached_property
-    def grid(self) -> tuple[tuple[Frame, ...], np.ndarray]:
-        """The frames in order along the slice normal, and the IJK-to-RAS matrix of their stack."""
-        return _stack(self)
+    series: tuple[Series, ...]
+    strangers: tuple[Fault, ...] = ()
 
     @property
-    def plane(self) -> Plane | None:
-        """The plane of the slices; None where they do not make a volume."""
-        if self.problem:
-            return None
-        frames, matrix = self.grid
-        return plane_of(Volume(np.broadcast_to(np.uint8(0), (len(frames), *frames[0].shape)), matrix))[0]
+    def notices(self) -> tuple[Notice, ...]:
+        """Name the files that were passed over."""
+        if not self.strangers:
+            return ()
+        people = {one for series in self.series for one in series.people}
+        count = len(self.strangers)
+        names = shown_names([fault.path for fault in self.strangers], people)
+        what = "One damaged file was" if count == 1 else f"{count} damaged files were"
+        text = f"{what} passed over ({names}); if it should be a slice of this series, export the series again."
+        return (Notice("files-passed-over", text),)
 
-    @property
-    def summary(self) -> str:
-        """A few words that name the series without anything about the patient."""
-        what = self.kind.sequence if self.kind.sequence != "unknown" else self.kind.modality
-        return f"{self.number} ({' '.join(x for x in (self.plane, what) if x)}, {len(self.frames)} slices)"
-
-    @property
-    def score(self) -> float:
-        """How well the series suits the models; see :func:`choose`."""
-        if self.problem:
-            return -100.0
-        frames, matrix = self.grid
-        shape = np.array([frames[0].shape[1], frames[0].shape[0], len(frames)])
-        extent_mm = np.abs(matrix[:3, :3]) @ shape
-        sequence = {"T1": 8, "CT": 6, "PD": 4, "T2": 4, "STIR": 3, "GRE": 1}.get(self.kind.sequence, 2)
-        words = f"{self.header.get('BodyPartExamined', '')} {self.header.get('SeriesDescription', '')}".lower()
-        return (
-            sequence
-            - (4 if self.kind.fat_suppressed else 0)
-            + {"coronal": 4, "axial": 2, "sagittal": 1}[self.plane]
-            + (2 if extent_mm[0] >= 250 else 0)  # both hips of an adult lie within 250 mm, left to right
-            + (1 if re.search(r"hip|pelvi|h[uü]ft|becken|femur", words) else 0)
-            - (10 if len(frames) < 6 or "LOCALIZER" in self.header.get("ImageType", []) else 0)
-        )
+    def passed_over(self, chosen: Series) -> tuple[Notice, ...]:
+        """Say which series was taken, and name the others."""
+        others = [one for one in self.series if one is not chosen]
+        if not others:
+            return ()
+        are = "the other one is" if len(others) == 1 else "the others are"
+        named = "; ".join(_beside(one, chosen) for one in others)
+        text = f"Series {chosen.summary} was taken; {are} {named}; --series NUMBER takes another one."
+        return (Notice("several-series", text),)
 
 
-def find_series(path: Path) -> tuple[Series, ...]:
-    """Find every image series below a folder, or the one that a file belongs to.
+def find_series(path: Path, below: bool = True) -> Found:
+    """Find every image series in a folder, or the one that a file belongs to.
+
+    Args:
+        path: folder or file.
+        below: look into the folders below it, too.
 
     Raises:
         InputError: nothing there is a DICOM image.
     """
-    below = (Path(root) / name for root, _, names in os.walk(path) for name in names)
-    files = sorted(file for file in below if file.is_file())  # no dangling links, no sockets
-    wanted = None
-    if path.is_file():
-        wanted = _header(path)
-        if wanted is None:
-            raise InputError(f"{path} is not a DICOM file or is damaged; give a NIfTI, NRRD, MHA or DICOM image.")
-        _require_image(path, wanted)
-        files = sorted(file for file in path.parent.iterdir() if file.is_file())
-        if _is_multi_frame(wanted):
-            files = [path]
-    headers, others = [], 0
+    wanted = _wanted(path) if path.is_file() else None
+    files = _files(path.parent if wanted else path, below and wanted is None)
+    groups: dict[tuple, list[tuple[pydicom.Dataset, tuple[Frame, ...]]]] = {}
+    faults, others = [], 0
     for file in files:
-        header = _header(file)
-        if header is None or (wanted is not None and _series_key(header) != _series_key(wanted)):
+        header = read_header(file)
+        if header is None and _should_be_dicom(file):
+            faults.append(Fault(file, f"{file} is not a DICOM file or is damaged; copy it again.", "", False))
+        if isinstance(header, Fault):
+            faults.append(header)
+        if not isinstance(header, pydicom.Dataset):
             continue
-        if _is_image(header):
-            headers.append(header)
-        else:
-            others += "DICOMDIR" not in file.name
-    if not headers:
-        if others:
-            raise InputError(f"{path} holds DICOM objects but none of them is an image; give the folder of the images.")
-        what = "holds no DICOM image" if files else "is an empty folder"
-        raise InputError(f"{path} {what}; give a folder with a DICOM series, or an image file.")
-    grouped: dict[tuple, list[pydicom.Dataset]] = {}
-    for header in headers:
-        grouped.setdefault(_series_key(header), []).append(header)
-    return tuple(Series(group[0], tuple(f for h in group for f in _frames(h))) for group in grouped.values())
+        try:
+            if is_directory_record(header):
+                continue
+            image = image_fault(header)
+            others += image is False
+            count_of_frames(header)
+            if isinstance(image, Fault):
+                faults.append(image)
+            elif image and (wanted is None or series_uid(header) == series_uid(wanted)):
+                frames = frames_of(header)
+                groups.setdefault(_group(header), []).append((header, frames))
+        except InputError as error:
+            faults.append(Fault(file, str(error), series_uid(header), bool(image)))
+        except Exception:  # pydicom parses when asked, and raises errors of every kind
+            faults.append(damaged(file))
+    made = [one for group in groups.values() for one in _made_of(group)]
+    if wanted is not None:
+        made = [one for one in made if any(f.path == path for f in one.frames)] or [
+            one for one in made if _group(one.header) == _group(wanted) and person(wanted) in one.people
+        ]
+    made, strangers = _blamed(made, faults)
+    if not made:
+        raise InputError(_nothing(path, files, faults, others))
+    return Found(tuple(_numbered(made)), tuple(strangers))
 
 
 def choose(found: tuple[Series, ...], wanted: str | None) -> Series:
     """Pick the series to grade.
 
     Without ``wanted`` the one with the best score wins: coronal T1 that covers both hips first. Points: T1 8, CT 6,
-    PD and T2 4, STIR 3, unknown 2, gradient echo 1; fat suppression -4; coronal 4, axial 2, sagittal 1; at least
-    250 mm from left to right 2; hip or pelvis by its tags 1; localizers and stacks of fewer than 6 slices -10; what
-    is no volume -100. A tie goes to the one with more slices, then to the lower UID.
+    PD and T2 4, STIR 3, unknown 2, gradient echo 1; fat suppression or a water image -4; an opposed-phase or fat image
+    2 for its sequence and -3; a subtraction, map, phase or projection -10; in-phase or derived -1; coronal 4, axial 2,
+    sagittal 1; at least 250 mm from left to right 2; hip or pelvis by its tags 1; localizers and stacks of fewer than 6
+    slices -10; what is no volume -100. A tie goes to the one with more slices, then to the lower UID.
+
+    What is ambiguous is not chosen: usable series of several people; a tie between studies, or between those that
+    ``wanted`` names; parts of one series with the same contrast and plane.
 
     Args:
         found: the series of a folder.
         wanted: series number, UID, or a part of its description.
 
     Raises:
-        InputError: nothing is like ``wanted``, or the chosen one is no volume (its own reason).
+        InputError: nothing is like ``wanted``, it is ambiguous, or the chosen one is no volume (its own reason).
     """
-    among = found
-    if wanted is not None:
-        among = tuple(s for s in found if wanted in (s.number, str(s.header.get("SeriesInstanceUID", ""))))
-        among = among or tuple(s for s in found if wanted.lower() in str(s.header.get("SeriesDescription", "")).lower())
-        if not among:
-            raise InputError(f"No series matches {wanted!r}; there are {'; '.join(s.summary for s in found)}.")
-    best = min(among, key=lambda s: (-s.score, -len(s.frames), str(s.header.get("SeriesInstanceUID", ""))))
+    among = found if wanted is None else _like(found, wanted)
+    best = min(among, key=lambda s: (-s.score, -len(s.frames), s.uid))
     if best.problem:
         raise InputError(best.problem)
+    usable = tuple(s for s in among if not s.problem)
+    if several_people(one for s in usable for one in s.people):
+        raise InputError(
+            f"There are images of several patients, by their IDs, names or dates of birth: {_listed(usable)}; "
+            "give a folder of one patient, or one file of the series you mean."
+        )
+    tied = tuple(s for s in usable if s.score == best.score)
+    if len({s.study for s in tied}) > 1:
+        raise InputError(
+            f"There are series of several studies that suit equally: {_listed(tied)}; "
+            "give the folder of one study, or one file of the series you mean."
+        )
+    parts = tuple(s for s in usable if s.uid == best.uid and (s.kind.words, s.plane) == (best.kind.words, best.plane))
+    if len(parts) > 1 or (len(tied) > 1 and wanted is not None):
+        these = parts if len(parts) > 1 else tied
+        what = "Echoes, times or stacks of one series" if len(parts) > 1 else "Several series"
+        how = f"give one as --series, such as --series {these[0].number}"
+        if len({s.number for s in these}) < len(these):
+            how = "give one file of the one you mean"
+        raise InputError(f"{what} suit equally, and only you can tell which is meant: {_listed(these)}; {how}.")
     return best
 
 
@@ -183,175 +165,168 @@ def load(series: Series) -> Volume:
         InputError: the series is no volume, or a file's pixels cannot be decoded.
     """
     frames, matrix = series.grid
-    whole = all(f.slope == 1 and f.intercept == int(f.intercept) for f in frames)
-    array = np.empty((len(frames), *frames[0].shape), dtype=np.int32 if whole else np.float32)
-    where: dict[Path, list[int]] = {}
-    for k, frame in enumerate(frames):
-        where.setdefault(frame.path, []).append(k)
-    for path, positions in where.items():
-        pixels, rescaled = _pixels(path)
-        for k in positions:
-            frame = frames[k]
-            values = pixels[frame.index]
-            if not rescaled and (frame.slope, frame.intercept) != (1, 0):
-                values = values * frame.slope + frame.intercept
-            array[k] = values
-    if whole and np.iinfo(np.int16).min <= array.min() and array.max() <= np.iinfo(np.int16).max:
-        array = array.astype(np.int16)
+    array = read_pixels(frames)
+    # HU are the same, however they are to be shown.
+    if text_of(series.header, "PhotometricInterpretation") == "MONOCHROME1" and series.kind.modality != "CT":
+        array = inverted(array)
     return Volume(array, matrix)
 
 
-def _header(path: Path) -> pydicom.Dataset | None:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
-    except InvalidDicomError:
-        return None
-    except PermissionError as error:
-        raise InputError(f"{path} cannot be read: permission denied; make it readable.") from error
-    except Exception as error:  # pydicom raises errors of every kind
-        raise InputError(_damaged(path)) from error
-
-
-def _damaged(path: Path) -> str:
-    return f"{path} is a damaged DICOM file (header broken or cut off); copy or export it again."
-
-
-def _is_image(header: pydicom.Dataset) -> bool:
-    if "Rows" in header and "Columns" in header:
-        return header.get("Modality") not in ("SEG", "RTDOSE", "PR")
-    # A file that was cut off in its header must not go missing in silence.
-    if "Image Storage" in getattr(header.file_meta.get("MediaStorageSOPClassUID"), "name", ""):
-        raise InputError(_damaged(Path(header.filename)))
-    return False
-
-
-def _require_image(path: Path, header: pydicom.Dataset) -> None:
-    if not _is_image(header):
-        kind = header.get("Modality", "unknown kind")
+def _wanted(path: Path) -> pydicom.Dataset:
+    header = read_header(path)
+    if header is None:
+        raise InputError(f"{path} is not a DICOM file or is damaged; give a NIfTI, NRRD, MHA or DICOM image.")
+    if isinstance(header, Fault):
+        raise InputError(header.sentence)
+    if is_directory_record(header):
+        raise InputError(f"{path} is the index of a disc (DICOMDIR), not an image; give the folder it lies in.")
+    image = image_fault(header)
+    if isinstance(image, Fault):
+        raise InputError(image.sentence)
+    if not image:
+        kind = text_of(header, "Modality") or "unknown kind"
         raise InputError(f"{path} is a DICOM object without an image ({kind}); give a file of the image series.")
+    frames_of(header)
+    return header
 
 
-def _is_multi_frame(header: pydicom.Dataset) -> bool:
-    return int(header.get("NumberOfFrames") or 1) > 1
+def _files(folder: Path, below: bool) -> list[Path]:
+    if not below:
+        return sorted(file for file in folder.iterdir() if file.is_file())
+    found = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
+    return sorted(file for file in found if file.is_file())  # no dangling links, no sockets
 
 
-def _series_key(header: pydicom.Dataset) -> tuple[str, str]:
-    """A multi-frame object is a volume of its own."""
-    return (
-        str(header.get("SeriesInstanceUID", "")),
-        str(header.get("SOPInstanceUID", "")) if _is_multi_frame(header) else "",
+def _should_be_dicom(file: Path) -> bool:
+    """Whether a file that is not DICOM was meant to be: by its name, or because it is empty and says nothing."""
+    suffix = file.suffix.lower()
+    named = suffix in (".dcm", ".ima") or (not suffix and file.stat().st_size == 0)
+    return named and not file.name.startswith(".")
+
+
+def _nothing(path: Path, files: list[Path], faults: list[Fault], others: int) -> str:
+    images = [fault for fault in faults if fault.may_be_image] or faults
+    if images:
+        return images[0].sentence
+    if others:
+        return f"{path} holds DICOM objects but none of them is an image; give the folder of the images."
+    what = "holds no DICOM image" if files else "is an empty folder"
+    return f"{path} {what}; give a folder with a DICOM series, or an image file."
+
+
+def _group(header: pydicom.Dataset) -> tuple[str, ...]:
+    """What belongs together: a series, or a multi-frame object, which is a volume of its own, in all its parts."""
+    own = text_of(header, "ConcatenationUID")
+    if not own and count_of_frames(header) > 1:
+        own = text_of(header, "SOPInstanceUID")
+    return series_uid(header), own
+
+
+def _made_of(group: list[tuple[pydicom.Dataset, tuple[Frame, ...]]]) -> list[Series]:
+    """The series of one UID: several where people or studies contradict each other, or it has parts."""
+    people = {id(header): (person(header), text_of(header, "StudyInstanceUID")) for header, _ in group}
+    if several_people(one for one, _ in people.values()) or len({study for _, study in people.values() if study}) > 1:
+        groups = [[one for one in group if people[id(one[0])] == who] for who in dict.fromkeys(people.values())]
+    else:
+        groups = [group]
+    found = []
+    for members in groups:
+        headers = [header for header, _ in members]
+        frames = tuple(f for _, all_of_one in members for f in all_of_one)
+        who = frozenset(people[id(header)][0] for header in headers)
+        frames, copies = without_copies(frames)
+        frames, strangers = without_strangers(frames)
+        notices = (
+            *_left_out("copies-left-out", "an exact copy of another", "exact copies of others", copies, who),
+            *_left_out(
+                "strangers-left-out",
+                "no slice of this stack (as a scout or a saved screen)",
+                "no slices of this stack (as scouts or saved screens)",
+                strangers,
+                who,
+            ),
+        )
+        fault = _incomplete(headers)
+        parts = [frames] if fault else parts_of(frames)
+        found += [Series(part, who, fault, 0, notices) for part in parts]
+    return found
+
+
+def _left_out(code: str, one: str, many: str, frames: tuple[Frame, ...], who: Iterable[Person]) -> list[Notice]:
+    paths = sorted({frame.path for frame in frames})
+    if not paths:
+        return []
+    what = (
+        f"One file of the series is {one} and was"
+        if len(paths) == 1
+        else (f"{len(paths)} files of the series are {many} and were")
     )
+    return [Notice(code, f"{what} left out ({shown_names(paths, who)}).")]
 
 
-def _frames(header: pydicom.Dataset) -> Iterable[Frame]:
-    """The frames of one file; where the place is missing, the vectors are empty and the series is refused later."""
-    path = Path(header.filename)
-    for index in range(int(header.get("NumberOfFrames") or 1)):
-        groups = _groups(header, index)
-
-        def value(keyword: str, default: object = (), groups: list[pydicom.Dataset] = groups) -> object:
-            found = next((g.get(keyword) for g in groups if g.get(keyword) not in (None, "")), default)
-            return default if found is None else found
-
-        yield Frame(
-            path,
-            index,
-            tuple(float(x) for x in value("ImageOrientationPatient")),
-            tuple(float(x) for x in value("ImagePositionPatient")),
-            tuple(float(x) for x in value("PixelSpacing")),
-            (int(header.Rows), int(header.Columns)),
-            float(value("RescaleSlope", 1)),
-            float(value("RescaleIntercept", 0)),
-        )
+def _incomplete(headers: list[pydicom.Dataset]) -> str:
+    """Why a concatenation (PS3.3 C.7.6.16.1) is not whole; "" where it is, or is none."""
+    if not text_of(headers[0], "ConcatenationUID"):
+        return ""
+    there = {text_of(header, "InConcatenationNumber") for header in headers}
+    total = max(
+        (int(t) for header in headers if (t := text_of(header, "InConcatenationTotalNumber")).isdigit()), default=0
+    )
+    if there == {str(n + 1) for n in range(total)}:
+        return ""
+    name = f"Series {text_of(headers[0], 'SeriesNumber') or '?'}"
+    of = f"{len(there)} of {total} parts are there" if total else "it does not say how many parts there are"
+    return f"{name} is an object in several files (a concatenation), and {of}; export the whole series again."
 
 
-def _groups(header: pydicom.Dataset, index: int) -> list[pydicom.Dataset]:
-    """Where a frame's attributes can stand: its own functional groups, the shared ones, the top level."""
-    own = header.get("PerFrameFunctionalGroupsSequence") or []
-    shared = header.get("SharedFunctionalGroupsSequence") or []
-    groups = [*(own[index : index + 1]), *shared[:1]]
-    return [e.value[0] for g in groups for e in g if e.VR == "SQ" and e.value] + [header]
+def _blamed(made: list[Series], faults: list[Fault]) -> tuple[list[Series], list[Fault]]:
+    """Put each damaged file to the series that it may be a slice of; the others are strangers."""
+    strangers = list(faults)
+    blamed = []
+    for series in made:
+        folders = {frame.path.parent for frame in series.frames}
+        own = [
+            fault
+            for fault in faults
+            if fault.may_be_image
+            and (fault.series_uid == series.uid if fault.series_uid else fault.path.parent in folders)
+        ]
+        strangers = [fault for fault in strangers if fault not in own]
+        blamed.append(replace(series, fault=series.fault or own[0].sentence) if own else series)
+    return blamed, strangers
 
 
-def _stack(series: Series) -> tuple[tuple[Frame, ...], np.ndarray]:
-    name = f"Series {series.number}"
-    frames = series.frames
-    if series.header.get("SamplesPerPixel", 1) != 1 or "MONOCHROME" not in series.header.get(
-        "PhotometricInterpretation", "MONOCHROME2"
+def _numbered(made: list[Series]) -> list[Series]:
+    """Number what has the same series UID and is of the same people and study."""
+    alike: dict[tuple, list[Series]] = {}
+    for one in made:
+        alike.setdefault((one.uid, one.study, one.people), []).append(one)
+    parts = {id(one): n + 1 for group in alike.values() if len(group) > 1 for n, one in enumerate(group)}
+    return [replace(one, part=parts.get(id(one), 0)) for one in made]
+
+
+def _like(found: tuple[Series, ...], wanted: str) -> tuple[Series, ...]:
+    for names in (
+        lambda s: wanted in (s.number, s.uid),
+        lambda s: wanted == s.number.partition(".")[0],
+        lambda s: wanted.lower() in text_of(s.header, "SeriesDescription").lower(),
     ):
-        raise InputError(f"{name} holds colour pictures; give a greyscale MR or CT series.")
-    lengths = {(len(f.orientation), len(f.position_mm), len(f.pixel_mm)) for f in frames}
-    if lengths != {(6, 3, 2)}:
-        raise InputError(f"{name} does not say where its slices lie in the patient; give the original MR or CT series.")
-    numbers = np.array([(*f.orientation, *f.position_mm, *f.pixel_mm) for f in frames])
-    if not np.isfinite(numbers).all() or (numbers[:, 9:] <= 0).any():
-        raise InputError(f"{name} has a pixel spacing or position that is zero or not a number; export it again.")
-    planes = _orientations(frames)
-    if len(planes) > 1:
-        count = _NUMBER_WORDS.get(len(planes), str(len(planes)))
-        names = ", ".join(planes)
-        raise InputError(
-            f"In series {series.number} {count} orientations are mixed ({names}), as in a localizer; "
-            "give a series with parallel slices."
-        )
-    first = frames[0]
-    if any(f.shape != first.shape or not np.allclose(f.pixel_mm, first.pixel_mm, rtol=1e-3) for f in frames):
-        raise InputError(f"{name} mixes images of different size or pixel spacing; give a series of one acquisition.")
-    if len(frames) < 2:
-        raise InputError(f"{name} has one slice only; give the whole series.")
-    normal = first.normal / np.linalg.norm(first.normal)
-    ordered = tuple(sorted(frames, key=lambda f: float(np.dot(f.position_mm, normal))))
-    positions = np.array([f.position_mm for f in ordered])
-    gaps = np.diff(positions @ normal)
-    usual = float(np.median(gaps))
-    if gaps.min() < max(0.01, 0.1 * usual):
-        doubled = int((gaps < max(0.01, 0.1 * usual)).sum())
-        raise InputError(
-            f"{name} has {doubled} doubled slice positions (copies, or several echoes or time points); "
-            "give a series with one image at each position."
-        )
-    missing = int(sum(round(gap / usual) - 1 for gap in gaps if gap > 1.5 * usual))
-    if missing:
-        slices = "slice is" if missing == 1 else "slices are"
-        raise InputError(f"In series {series.number} {missing} {slices} missing; export the whole series again.")
-    if np.abs(gaps - usual).max() > max(0.1, 0.1 * usual):
-        raise InputError(f"{name} has slices at uneven distances; give a series with evenly spaced slices.")
-    along = (positions[-1] - positions[0]) @ normal / (len(ordered) - 1)
-    drift = positions[-1] - positions[0] - normal * along * (len(ordered) - 1)
-    if np.linalg.norm(drift) > 0.5 * min(first.pixel_mm):
-        raise InputError(f"{name} is sheared (tilted gantry); give a series that was resampled to upright slices.")
-    matrix = np.eye(4)
-    row_mm, column_mm = first.pixel_mm  # distance of rows, then of columns
-    matrix[:3, 0] = np.array(first.orientation[:3]) * column_mm
-    matrix[:3, 1] = np.array(first.orientation[3:]) * row_mm
-    matrix[:3, 2] = normal * along
-    matrix[:3, 3] = positions[0]
-    matrix[:3] = _LPS_TO_RAS @ matrix[:3]
-    try:
-        Volume(np.zeros((1, 1, 1)), matrix)
-    except ValueError as error:
-        raise InputError(f"{name} has image axes that are not at right angles; export it again.") from error
-    return ordered, matrix
+        among = tuple(filter(names, found))
+        if among:
+            return among
+    raise InputError(f"No series matches {wanted!r}; there are {_listed(found)}.")
 
 
-def _orientations(frames: tuple[Frame, ...]) -> list[str]:
-    """Names of the distinct orientations in order of appearance."""
-    distinct: list[Frame] = []
-    for frame in frames:
-        if not any(np.allclose(frame.orientation, d.orientation, atol=_SAME_DIRECTION) for d in distinct):
-            distinct.append(frame)
-    return [("sagittal", "coronal", "axial")[int(np.abs(f.normal).argmax())] for f in distinct]
+def _beside(one: Series, chosen: Series) -> str:
+    """Name a series that was not taken."""
+    what = one.summary
+    if several_people(one.people | chosen.people):
+        what += ", of another patient"
+    elif one.study and chosen.study and one.study != chosen.study:
+        what += ", of another study"
+    return f"{what}, not usable" if one.problem else what
 
 
-def _pixels(path: Path) -> tuple[np.ndarray, bool]:
-    """Pixels of a file, shape (frame, row, column), and whether they are rescaled already."""
-    try:
-        dataset = pydicom.dcmread(path)
-        if dataset.file_meta.TransferSyntaxUID in _DECODED_BY_SIMPLEITK:
-            import SimpleITK as sitk
-
-            return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO")), True
-        pixels = dataset.pixel_array
-    except Exception as error:  # the codecs raise errors of every kind
-        raise InputError(f"The pixels of {path} cannot be decoded (damaged or cut off); export it again.") from error
-    return pixels.reshape(-1, *pixels.shape[-2:]), False
+def _listed(found: tuple[Series, ...]) -> str:
+    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    return "; ".join(s.summary for s in found[:_LISTED]) + more

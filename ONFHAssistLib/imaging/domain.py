@@ -71,7 +71,7 @@ def check_image(study: Study) -> tuple[Notice, ...]:
             "more as necrotic. Do not rely on the ratio and the grades of a CT."
         )
         notices.append(Notice("ct-necrosis-unreliable", text))
-    elif modality == "MR" and sequence != "T1":
+    elif modality == "MR" and sequence != "T1" and "image-component" not in {n.code for n in study.notices}:
         name = "an unknown sequence" if sequence == "unknown" else f"a {sequence} sequence"
         text = f"This is {name}; the models were trained on T1, and the result may be wrong."
         notices.append(Notice("sequence-outside-training", text))

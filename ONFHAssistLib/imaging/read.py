@@ -63,12 +63,13 @@ class Study:
     notices: tuple[Notice, ...] = ()
 
 
-def read_study(path: str | Path, series: str | None = None) -> Study:
+def read_study(path: str | Path, series: str | None = None, below: bool = True) -> Study:
     """Read NIfTI, NRRD, MetaImage or DICOM (a folder, searched through, or one file of a series).
 
     Args:
         path: file or folder.
         series: DICOM only: number, UID or a part of the description of the series to take instead of the best one.
+        below: look for DICOM also in the folders below a folder; a list of studies has an entry for each of them.
 
     Raises:
         InputError: the input cannot be used; one sentence says why and what to do.
@@ -82,37 +83,25 @@ def read_study(path: str | Path, series: str | None = None) -> Study:
                 raise InputError(f"{path} holds one image and no series; leave --series out.")
             return _read_file(path, suffix)
         try:
-            return _read_dicom(path, series)
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-            LookupError,
-            NotImplementedError,
-            ArithmeticError,
-            OSError,
-        ) as error:
-            if isinstance(error, InputError):
-                raise
+            return _read_dicom(path, series, below)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
             # pydicom parses a value when it is asked for, so a broken one shows up anywhere
             raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
 
 
-def _read_dicom(path: Path, wanted: str | None) -> Study:
+def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
     from ONFHAssistLib.imaging.dicom import choose, find_series, load
 
-    found = find_series(path)
-    chosen = choose(found, wanted)
+    found = find_series(path, below)
+    chosen = choose(found.series, wanted)
     volume = load(chosen)
     require_usable_values(volume.array, f"Series {chosen.number}")
-    notices = ()
-    if len(found) > 1 and wanted is None:
-        others = "; ".join(s.summary + (", not usable" if s.problem else "") for s in found if s is not chosen)
-        rest = "the other one is" if len(found) == 2 else "the others are"
-        text = f"Series {chosen.summary} was taken; {rest} {others}; --series NUMBER takes another one."
-        notices = (Notice("several-series", text),)
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
     source = source_facts("DICOM", volume, kind, body_part(chosen.header))
+    passed_over = found.passed_over(chosen) if wanted is None else ()
+    notices = (*passed_over, *chosen.notices, *found.notices, *kind.notices)
     return Study(volume, source, patient_of(chosen.header), notices)
 
 

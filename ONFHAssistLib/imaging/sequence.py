@@ -4,9 +4,12 @@ and sequence from the intensities.
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.imaging.contrast import IN_WORDS, Component, Contrast, contrast_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -43,7 +46,8 @@ OTHER_REGIONS = (
 class ImageKind:
     """Modality, sequence, and whether fat is suppressed; ``known_from`` says what they were read from.
 
-    ``contrast_agent`` is None where nothing says whether one was given.
+    ``contrast_agent`` is None where nothing says whether one was given. ``component`` and ``derived`` say that it is
+    not an image as it was acquired, see `contrast.Contrast`.
     """
 
     modality: Modality
@@ -51,31 +55,86 @@ class ImageKind:
     fat_suppressed: bool = False
     known_from: Literal["tags", "image"] = "tags"
     contrast_agent: bool | None = None
+    component: Component = ""
+    derived: bool = False
+
+    @property
+    def words(self) -> str:
+        """A few words for a list of series: "T1", "T1 opposed-phase", "STIR fat-suppressed"; the modality at least."""
+        extra = self.component or ("fat-suppressed" if self.fat_suppressed else "")
+        return " ".join(x for x in (self.sequence if self.sequence != "unknown" else self.modality, extra) if x)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a reader has to know of an image that is not as acquired. Codes: ``image-component``, ``derived``."""
+        if self.component in IN_WORDS:
+            text = f"By its tags this is {IN_WORDS[self.component]}, which the models do not know"
+            return (Notice("image-component", f"{text}; the result may be wrong."),)
+        if self.derived:
+            text = "By its tags this image was computed from others; how is not known, and the result may be wrong."
+            return (Notice("derived", text),)
+        return ()
 
 
-def kind_from_tags(header: "Dataset") -> ImageKind:
+def kind_from_tags(header: "Dataset", frame: int = 0) -> ImageKind:
     """Read modality and sequence from the header of a classic or enhanced DICOM image.
 
-    Timing and pulse sequence decide; the series' description only where they are missing or ambiguous.
+    Timing and pulse sequence decide; the series' description only where they are missing or ambiguous. What decides
+    nothing of the geometry may be damaged: it counts as missing then.
+
+    Args:
+        header: of the image.
+        frame: of an enhanced object, which of its frames.
     """
-    modality = str(header.get("Modality", ""))
-    contrast = _contrast_agent(header)
+    modality = text_of(header, "Modality")
+    agent = _contrast_agent(header)
     if modality == "CT":
-        return ImageKind("CT", "CT", contrast_agent=contrast)
+        shown = _contrast(header, frame).component
+        return ImageKind(
+            "CT", "CT", contrast_agent=agent, component=shown if shown in ("subtraction", "map", "projection") else ""
+        )
     if modality != "MR":
         return ImageKind("unknown", "unknown")
-    description = str(header.get("SeriesDescription", "")).lower()
-    options = _strings(header.get("ScanOptions"))
-    suppression = _number_or_text(header, "SpectrallySelectedSuppression")
+    contrast = _contrast(header, frame)
+    description = _description(header).lower()
     suppressed = (
-        bool({"FS", "FAT_SAT", "FATSAT"} & set(options))
-        or str(suppression) in ("FAT", "FAT_AND_WATER")
-        or re.search(r"\bfs\b|[_ ]fs([_ ]|$)|fat ?sat|spair|spir\b", description) is not None
+        contrast.fat_suppressed
+        or str(_number_or_text(header, "SpectrallySelectedSuppression", frame)) in ("FAT", "FAT_AND_WATER")
+        or str(_number_or_text(header, "SpectrallySelectedExcitation", frame)) == "WATER"
     )
-    sequence = _spin_echo_or_not(header)
+    sequence = _spin_echo_or_not(header, frame)
     if sequence == "unknown":
         sequence = next((name for pattern, name in _HINTS if re.search(pattern, description)), "unknown")
-    return ImageKind("MR", sequence, suppressed, contrast_agent=contrast)
+    if contrast.component in IN_WORDS:
+        sequence = "unknown"  # "T1" says that the models know it
+    return ImageKind(
+        "MR", sequence, suppressed, contrast_agent=agent, component=contrast.component, derived=contrast.derived
+    )
+
+
+def image_type(header: "Dataset", frame: int = 0) -> list[str]:
+    """The values of FrameType of a frame of an enhanced object, of ImageType otherwise."""
+    for group in groups_of(header, frame):
+        values = _strings(_get(group, "FrameType"))
+        if values:
+            return values
+    return _strings(_get(header, "ImageType"))
+
+
+def groups_of(header: "Dataset", frame: int) -> list["Dataset"]:
+    """Where the attributes of a frame of an enhanced object can stand: its own functional groups, then the shared ones.
+
+    Private sequences are left out: scanners repeat public tags there with values of their own.
+    """
+    own = _get(header, "PerFrameFunctionalGroupsSequence") or []
+    shared = _get(header, "SharedFunctionalGroupsSequence") or []
+    groups = [*own[frame : frame + 1], *shared[:1]]
+    return [e.value[0] for g in groups for e in g if e.VR == "SQ" and not e.tag.is_private and e.value]
+
+
+def text_of(header: "Dataset", keyword: str) -> str:
+    """The value of a tag as text; "" where it is missing or damaged."""
+    return str(_get(header, keyword) or "").strip()
 
 
 PATIENT_TAGS = {
@@ -96,13 +155,13 @@ nothing (DICOM PS3.15, table E.1-1, has them all among what is removed)."""
 
 def patient_of(header: "Dataset") -> dict[str, str]:
     """Return what a DICOM header says of the patient, by the names of PATIENT_TAGS; what is empty is left out."""
-    found = {name: str(header.get(tag) or "").strip() for name, tag in PATIENT_TAGS.items()}
+    found = {name: text_of(header, tag) for name, tag in PATIENT_TAGS.items()}
     return {name: value for name, value in found.items() if value}
 
 
 def body_part(header: "Dataset") -> str:
     """The known words of BodyPartExamined; "other" where it holds none of them, "" where it is empty."""
-    text = str(header.get("BodyPartExamined") or "").lower().replace("_", " ")
+    text = text_of(header, "BodyPartExamined").lower().replace("_", " ")
     known = re.findall(rf"\b({_HIP_REGION}|{OTHER_REGIONS})\b", text)
     return " ".join(known) or ("other" if text.strip() else "")
 
@@ -132,7 +191,7 @@ def _contrast_agent(header: "Dataset") -> bool | None:
     """
     if header.get("ContrastBolusAgentSequence"):
         return True
-    agent = str(header.get("ContrastBolusAgent") or "").strip().lower()
+    agent = text_of(header, "ContrastBolusAgent").lower()
     if not agent:
         return None
     return agent not in ("no", "none", "n", "nein", "without", "0", "no contrast")
@@ -165,38 +224,70 @@ def _looks_like_t1(sample: np.ndarray) -> bool:
     return bool(1.3 <= fat_level / muscle_level <= 3 and np.percentile(body, 99.5) <= 1.9 * fat_level)
 
 
-def _spin_echo_or_not(header: "Dataset") -> Sequence:
-    scanning = set(_strings(header.get("ScanningSequence")))
-    echo_pulse = str(_number_or_text(header, "EchoPulseSequence") or "")
-    tr = _number_or_text(header, "RepetitionTime")
-    te = _number_or_text(header, "EchoTime") or _number_or_text(header, "EffectiveEchoTime")
-    ti = _number_or_text(header, "InversionTime") or _number_or_text(header, "InversionTimes")
-    inverted = "IR" in scanning or _number_or_text(header, "InversionRecovery") == "YES"
-    if inverted and ti is not None and _STIR_TI_MS[0] <= float(ti) <= _STIR_TI_MS[1]:
+def _description(header: "Dataset") -> str:
+    return text_of(header, "SeriesDescription") or text_of(header, "ProtocolName")
+
+
+def _contrast(header: "Dataset", frame: int) -> Contrast:
+    codes = _get(header, "DerivationCodeSequence") or []
+    meanings = [text_of(code, "CodeMeaning") for code in codes]
+    derivation = " ".join([text_of(header, "DerivationDescription"), *meanings])
+    found = contrast_of(
+        image_type(header, frame), _strings(_get(header, "ScanOptions")), _description(header), derivation
+    )
+    part = str(_number_or_text(header, "ComplexImageComponent", frame) or "")
+    if not found.component and part in ("PHASE", "REAL", "IMAGINARY"):
+        return Contrast(found.fat_suppressed, "phase")
+    return found
+
+
+def _spin_echo_or_not(header: "Dataset", frame: int) -> Sequence:
+    scanning = set(_strings(_get(header, "ScanningSequence")))
+    echo_pulse = str(_number_or_text(header, "EchoPulseSequence", frame) or "")
+    tr, te, other_te, ti, other_ti = (
+        _number(header, keyword, frame)
+        for keyword in ("RepetitionTime", "EchoTime", "EffectiveEchoTime", "InversionTime", "InversionTimes")
+    )
+    te, ti = te or other_te, ti or other_ti
+    inverted = "IR" in scanning or _number_or_text(header, "InversionRecovery", frame) == "YES"
+    if inverted and ti is not None and _STIR_TI_MS[0] <= ti <= _STIR_TI_MS[1]:
         return "STIR"
     if "GR" in scanning or echo_pulse == "GRADIENT":
         return "GRE"
     spin_echo = "SE" in scanning or echo_pulse == "SPIN"
     if not spin_echo or inverted or "EP" in scanning or tr is None or te is None:
         return "unknown"
-    if float(te) >= _T2_MIN_TE_MS:
+    if te >= _T2_MIN_TE_MS:
         return "T2"
-    if float(tr) > _T1_MAX_TR_MS:
+    if tr > _T1_MAX_TR_MS:
         return "PD"
-    return "T1" if float(te) <= _T1_MAX_TE_MS else "unknown"
+    return "T1" if te <= _T1_MAX_TE_MS else "unknown"
 
 
-def _number_or_text(header: "Dataset", keyword: str) -> object | None:
-    """The first value of a tag, at the top or anywhere in the functional groups that all frames or the first have."""
-    if header.get(keyword) not in (None, ""):
-        value = header.get(keyword)
-        return value if isinstance(value, str) or not hasattr(value, "__getitem__") else value[0]
-    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for group in (header.get(groups) or [])[:1]:
-            for element in group:
-                if element.VR == "SQ" and element.value and element.value[0].get(keyword) not in (None, ""):
-                    return _number_or_text(element.value[0], keyword)
+def _number(header: "Dataset", keyword: str, frame: int) -> float | None:
+    value = _number_or_text(header, keyword, frame)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _number_or_text(header: "Dataset", keyword: str, frame: int) -> object | None:
+    """The first value of a tag, at the top or in the functional groups of a frame."""
+    for group in (header, *groups_of(header, frame)):
+        value = _get(group, keyword)
+        values = [value] if isinstance(value, str) or not hasattr(value, "__getitem__") else list(value)
+        if values and values[0] not in (None, ""):
+            return values[0]
     return None
+
+
+def _get(header: "Dataset", keyword: str) -> Any:
+    """The value of a tag that may be missing; one that pydicom cannot parse, such as "512,25", is missing too."""
+    try:
+        return header.get(keyword)
+    except Exception:  # pydicom raises errors of every kind
+        return None
 
 
 def _strings(value: object) -> list[str]:

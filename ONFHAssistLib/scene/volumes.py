@@ -44,7 +44,7 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
     if kind.modality == "unknown":
         kind = kind_from_image(array)
     source = source_facts("Slicer", volume, kind, "" if header is None else body_part(header))
-    return Study(volume, source, {} if header is None else patient_of(header))
+    return Study(volume, source, {} if header is None else patient_of(header), kind.notices)
 
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Node:

@@ -8,8 +8,11 @@ from ONFHAssistLib.imaging.read import Study, read_study
 
 
 def read_checked(path: Path) -> Study:
-    """Read a study with the notices on its image; raises InputError where that is not possible."""
-    return checked(read_study(path))
+    """Read a study with the notices on its image; raises InputError where that is not possible.
+
+    What lies in the folders below a folder is another study of the list, maybe of another patient.
+    """
+    return checked(read_study(path, below=False))
 
 
 def checked(study: Study) -> Study:

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.imaging.dicom_header import looks_like_dicom
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 VOXELS_OF_OTHERS = (".raw", ".zraw", ".img")
@@ -217,8 +218,8 @@ def _entries(folder: Path) -> Iterator[Entry]:
         below[:] = sorted(name for name in below if not name.startswith(".") and name != STATE_FOLDER)
         files = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
         make = partial(_entry, folder)
-        dicom = [path for path in files if _is_dicom(path)]
-        if dicom:
+        dicom = {path for path in files if looks_like_dicom(path)}
+        if any(path.name != "DICOMDIR" for path in dicom):
             yield make(Path(place), "")
         for path in files:
             if path not in dicom and path.name != "DICOMDIR" and not path.name.lower().endswith(VOXELS_OF_OTHERS):
@@ -229,15 +230,6 @@ def _entry(folder: Path, path: Path, problem: str) -> Entry:
     title = path.relative_to(folder).as_posix()
     key = hashlib.sha256(title.encode()).hexdigest()[:16]
     return Entry(key, folder.name if title == "." else title, path, problem)
-
-
-def _is_dicom(path: Path) -> bool:
-    """Look for the mark of a DICOM file; old files without one need the suffix .dcm."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM" or path.suffix.lower() == ".dcm"
-    except OSError:
-        return False
 
 
 def _problem(path: Path) -> str:
