@@ -38,8 +38,12 @@ SCHEMA = _keys(
             {"size_px": _COUNT, "neighbour_mm": _MM, "sphere_mm": _MM, "shift_px": _NUMBER_OF},
         ),
         # How many hips or pelves are made, how many hips more on CT, and how many variants of each real head, or with
-        # --data of each case of the data set.
-        "samples": _keys({"procedural": _NUMBER_OF, "seed": _NUMBER_OF}, {"real": _NUMBER_OF, "ct": _NUMBER_OF}),
+        # --data of each case of the data set; how many of each head marked by eye; which part of the real T1 heads gets
+        # the contrast of T2 or fat suppression.
+        "samples": _keys(
+            {"procedural": _NUMBER_OF, "seed": _NUMBER_OF},
+            {"real": _NUMBER_OF, "ct": _NUMBER_OF, "marked": _NUMBER_OF, "recast": _SHARE},
+        ),
         "training": _keys(
             {
                 "steps": _COUNT,

@@ -134,7 +134,8 @@ def with_data(
         "keep_out": keep_out,
         "patients": sorted({case.patient for case in seen}),
     }
-    return config | {"data": data} | ({"init": _init(config, init)} if init else {})
+    config = config | {"data": data}
+    return with_init(config, init) if init else config
 
 
 def cautions(folder: Path) -> list[str]:
@@ -149,8 +150,12 @@ def cautions(folder: Path) -> list[str]:
     return []
 
 
-def _init(config: Mapping[str, Any], bundle: Bundle) -> dict[str, Any]:
-    """Describe the bundle that a training begins with; raises InputError where it is not the config's network."""
+def with_init(config: dict[str, Any], bundle: Bundle) -> dict[str, Any]:
+    """Return a config that also tells which bundle's weights the training begins with.
+
+    Raises:
+        InputError: the bundle is not the config's network.
+    """
     require_fit(bundle, config["task"])
     own, patch = bundle.input, config["patch"]
     wanted = {name: patch.get(name) for name in ("pixel_mm", "neighbour_mm", "sphere_mm")}
@@ -160,13 +165,14 @@ def _init(config: Mapping[str, Any], bundle: Bundle) -> dict[str, Any]:
             f"The network of {bundle.name} {bundle.version} is not that of the config {config['name']} (its size, or "
             "what it sees); take a config of the same network."
         )
-    return {
+    init = {
         "name": bundle.name,
         "version": bundle.version,
         "sha256": own["sha256"][Path(WEIGHTS).name],
         "trained_on": own["trained_on"],
         "patients": sorted(own.get("learned_from", {}).get("patients", [])),
     }
+    return config | {"init": init}
 
 
 def initial_weights(bundle: Bundle) -> dict[str, Any]:

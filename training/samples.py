@@ -24,7 +24,10 @@ from ONFHAssistLib.imaging.segment import CROP_MM
 from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
 from training.data import TRAINING_CASES, VALIDATION_CASES, data_folder, read_case, require_data_folder
 from training.label_real import IGNORE, real_heads, real_label
+from training.labelled import LabelledHip
 from training.lesions import decoys, paint
+from training.marked import marked_heads, marked_hip
+from training.recast import recast
 from training.render import PLANES, acquire, implant, random_body, render_stack, slice_points, trabeculae
 
 # Margin of the stored patches beyond the network's field, for shifts and turns during training.
@@ -33,33 +36,15 @@ PATCH_MARGIN = 1.3
 # dark line around it. On the training patients 0.5 mm brings the radius to that of the manual masks (-0.04 mm).
 MARROW_EDGE_MM = 0.5
 FEMUR_LABELS = (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)
-# Kinds of procedural hips, and so of jobs; another job is a real head, by its case.
+# Of slices thinner than this only some become patches.
+THIN_MM = 2.4
+# Kinds of procedural hips, and so of jobs; another job is a real head, by its case, or one that was marked by eye.
 RENDERED = ("procedural", "ct")
+MARKED = "marked"
+# Lesions are painted into the contrasts that necrosis is graded on.
+MR_CONTRASTS, MR_ODDS = ("t1", "t2", "stir"), (0.5, 0.25, 0.25)
 # Part of the procedural hips with a screw in the femoral neck.
 METAL = 0.04
-
-
-@dataclass(frozen=True)
-class LabelledHip:
-    """A hip in canonical order with its truth.
-
-    Attributes:
-        hip: raw intensities.
-        modality: "MR" or "CT".
-        contrast: t1, t2, stir or ct.
-        anatomy: AnatomyLabel or IGNORE, shape of the hip's array.
-        radius_mm: of the head's sphere.
-        centre_ras_mm: of the head's sphere.
-        points_mm: (slice, row, column, 3), (lateral, anterior, superior) from the head's centre.
-    """
-
-    hip: CanonicalHip
-    modality: str
-    contrast: str
-    anatomy: np.ndarray
-    radius_mm: float
-    centre_ras_mm: tuple[float, float, float]
-    points_mm: np.ndarray
 
 
 def procedural_hip(
@@ -73,9 +58,9 @@ def procedural_hip(
     rng = np.random.default_rng(seed)
     hip = random_hip(rng, femora)
     body = random_body(rng, hip)
-    drawn = str(rng.choice(["t1", "t2", "stir", "ct"], p=[0.58, 0.12, 0.1, 0.2]))
+    drawn = str(rng.choice(["t1", "t2", "stir", "ct"], p=[0.4, 0.2, 0.2, 0.2]))
     contrast = contrast or drawn
-    drawn = str(rng.choice(list(PLANES), p=[0.62, 0.32, 0.06]))
+    drawn = str(rng.choice(list(PLANES), p=[0.45, 0.35, 0.2]))
     plane = plane or drawn
     spacing = float(rng.uniform(1.5, 6.5) if contrast != "ct" else rng.uniform(1.0, 4.0))
     pixel = float(rng.uniform(0.75, 1.3) if contrast != "ct" or rng.random() < 0.6 else rng.uniform(1.3, 3.0))
@@ -133,6 +118,14 @@ def with_lesion(sample: LabelledHip, rng: np.random.Generator, chance: float) ->
     return replace(sample, hip=sample.hip.like(image)), necrosis
 
 
+def _recast(sample: LabelledHip, rng: np.random.Generator) -> LabelledHip:
+    """Give a real T1 hip the contrast of T2 or of fat suppression."""
+    contrast = str(rng.choice(["t2", "stir"]))
+    image = sample.hip.volume.array.astype(np.float32)
+    marrow = float(np.median(image[sample.anatomy == AnatomyLabel.HEAD]))
+    return replace(sample, hip=sample.hip.like(recast(image, marrow, contrast, rng)), contrast=contrast)
+
+
 def _random_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
     return Rotation.from_euler("xyz", rng.normal(0, degrees, 3), degrees=True).as_matrix()
 
@@ -177,7 +170,9 @@ def patches(
         labels = _nearest(sample.hip.like(necrosis.astype(np.uint8)), centre, size, pixel_mm)
     distance = np.abs(sample.points_mm.mean(axis=(1, 2)) @ _stack_direction(sample))
     reach = sample.radius_mm + (14 if task == "anatomy" else 3)
-    keep = distance < reach
+    # Of thin slices each second one or fewer: their neighbours look alike, and there are many of them.
+    every = max(1, round(THIN_MM / sample.hip.volume.spacing_mm[2]))
+    keep = (distance < reach) & (np.arange(len(distance)) % every == rng.integers(every))
     return np.clip(images[keep] * 80 + 128, 0, 255).astype(np.uint8), labels[keep]
 
 
@@ -222,8 +217,9 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         path: an ``.npz``.
         task: "anatomy" or "necrosis".
         patch: what the network sees, as in ``patches``.
-        samples: how many ``procedural`` hips, how many more on CT (``ct``, may be left out), how many ``real`` variants
-            of each real head, and the ``seed``.
+        samples: how many ``procedural`` hips, how many ``real`` variants of each real head, and the ``seed``; and, unless
+            left out, how many more procedural hips on CT (``ct``), how many variants of each head that was marked by
+            eye (``marked``), and which part of the real T1 heads gets another contrast (``recast``).
 
     Raises:
         InputError: real images are wanted and not there.
@@ -236,7 +232,11 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         first = seed * 1_000_003 + 500_009
         jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples["real"])]
     jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.get("ct", 0))]
-    parts = list(run_jobs(Job(task, patch), jobs))
+    if samples.get("marked"):
+        heads = [n for n, head in enumerate(marked_heads()) if task == "anatomy" or head.modality == "MR"]
+        first = seed * 1_000_003 + 800_011
+        jobs += [(MARKED, h, first + n * len(heads) + h) for h in heads for n in range(samples["marked"])]
+    parts = list(run_jobs(Job(task, patch, samples.get("recast", 0.0)), jobs))
     held_out = [job[0] in VALIDATION_CASES or (job[0] in RENDERED and job[1] % 16 == 0) for job in jobs]
     counts = [len(images) for images, _ in parts]
     arrays = {
@@ -265,14 +265,20 @@ class Job:
 
     task: str
     patch: dict[str, Any]
+    recast_share: float = 0.0
 
     def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray]:
         """Return the patches of a job (kind or case, …, seed), see ``patches``."""
         rng = np.random.default_rng([job[-1], 2])  # not the stream that drew the hip: decoys would follow its size
         if job[0] in RENDERED:
-            sample = procedural_hip(job[1], measured_femora(), contrast="ct" if job[0] == "ct" else None)
+            contrast = "ct" if job[0] == "ct" else None
+            if self.task == "necrosis":
+                contrast = str(rng.choice(MR_CONTRASTS, p=MR_ODDS))
+            sample = procedural_hip(job[1], measured_femora(), contrast=contrast)
         else:
-            sample = real_hip(job[0], job[1])
+            sample = marked_hip(marked_heads()[job[1]]) if job[0] == MARKED else real_hip(job[0], job[1])
+            if sample.contrast == "t1" and rng.random() < self.recast_share:
+                sample = _recast(sample, rng)
         sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.65)
         return patches(sample, necrosis, self.task, self.patch, rng)
 

@@ -100,7 +100,7 @@ def train(
     if config["task"] == "steinberg_t1":
         raise InputError("The networks of steinberg_t1 are trained by python -m training.benchmarks.steinberg_t1.")
     if ("data" in config) != (data is not None) or ("init" in config) != (init is not None):
-        raise InputError(f"The config {config['name']} is of a run with --data and --init; give both again.")
+        raise InputError(f"The config {config['name']} is of a run with --data or --init; give the same again.")
     options = config["training"]
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if options["batch"] % world:
@@ -340,8 +340,6 @@ def main() -> None:
         help="fold that is kept out for training.calibrate and training.compare, or none (default: 4)",
     )
     options = parser.parse_args()
-    if options.init and not options.data:
-        parser.error("--init wants --data; without a data set a config is trained from random weights")
     try:
         config = read_config(options.config)
         init = find_bundle(options.init) if options.init else None
@@ -352,6 +350,10 @@ def main() -> None:
             if config["task"] == "necrosis" and os.environ.get("RANK", "0") == "0":
                 for line in cautions(options.data):
                     print(line)
+        elif init:
+            from training.curated import with_init
+
+            config = with_init(config, init)
         with process_group() as rank:
             checkpoint = train(config, data=options.data, init=init)
     except InputError as error:
