@@ -28,8 +28,8 @@ SCHEMA = _keys(
     {
         # The run's folder and the bundle are named after it.
         "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
-        # training.train trains the first three, training.benchmarks.steinberg_t1 the last.
-        "task": {"enum": ["finder", "anatomy", "necrosis", "steinberg_t1"]},
+        # training.train trains the first four, training.benchmarks.steinberg_t1 the last.
+        "task": {"enum": ["finder", "head_check", "anatomy", "necrosis", "steinberg_t1"]},
         # The class and its arguments; models.networks.build_network looks at the rest.
         "network": {"type": "object", "required": ["_target_", "spatial_dims", "in_channels", "out_channels"]},
         # What the network sees: imaging.canonical's network_slices and sphere_slices; shift_px is of the augmentation.

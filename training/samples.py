@@ -217,7 +217,7 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         path: an ``.npz``.
         task: "anatomy" or "necrosis".
         patch: what the network sees, as in ``patches``.
-        samples: how many ``procedural`` hips, how many ``real`` variants of each real head, and the ``seed``; and, unless
+        samples: how many ``procedural`` hips, how many ``real`` variants of each real head, the ``seed``; and, unless
             left out, how many more procedural hips on CT (``ct``), how many variants of each head that was marked by
             eye (``marked``), and which part of the real T1 heads gets another contrast (``recast``).
 
@@ -256,7 +256,7 @@ def run_jobs(function: Callable, jobs: list) -> Iterator:
     from rich.progress import track
 
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        yield from track(pool.map(function, jobs, chunksize=8), total=len(jobs), description="samples")
+        yield from track(pool.map(function, jobs, chunksize=4), total=len(jobs), description="samples")
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,8 @@ def _make_task(
     """Make the task; the first process before the others, so that only one makes a missing sample cache."""
     if config["task"] == "finder":
         from training.finder import make_task
+    elif config["task"] == "head_check":
+        from training.head_check import make_task
     else:
         from training.batches import make_task
     if rank:

@@ -1,0 +1,99 @@
+"""Is a sphere that was found the head of a femur, and of which side? A small network of its own answers.
+
+It sees a box about the sphere as it is, without what the other networks made of it, and so it can contradict them: it
+has learned from femoral heads and from places that are none (knees, shoulders, thighs, trochanters, tumours, bladder).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy import ndimage
+from scipy.special import softmax
+
+from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.canonical import normalise
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.imaging.segment import Network
+
+OUTSIDE = -1.5
+"""Normalised intensity where there is no image."""
+DEPTH_MM = 10.0
+"""The second channel tells how far inside the sphere a voxel lies, in these units."""
+SURE, DOUBTFUL = 0.8, 0.2
+"""From SURE on it is a head, below DOUBTFUL it is none; in between a reader has to look. Set on the patients that the
+network did not learn from (training/head_check.py prints both sides of them)."""
+SIDE_SURE = 0.8
+"""From this part of the head's probability on, the side on which the anatomy makes sense is certain."""
+
+Answer = Literal["head", "unsure", "none"]
+
+
+@dataclass(frozen=True)
+class HeadCheck:
+    """What the network says of a sphere.
+
+    Attributes:
+        head: probability that it is a femoral head, of whichever side.
+        as_posed: part of it that the head is of the side that it was looked at as, 0 to 1.
+    """
+
+    head: float
+    as_posed: float
+
+    @property
+    def answer(self) -> Answer:
+        """A head, none, or a reader has to look."""
+        return "head" if self.head >= SURE else "unsure" if self.head >= DOUBTFUL else "none"
+
+
+def check_head(volume: Volume, modality: str, sphere: Sphere, side: Side, network: "Network") -> HeadCheck:
+    """Ask whether a sphere is the femoral head of a side.
+
+    Args:
+        volume: the whole image.
+        modality: "CT", or anything else for MR.
+        sphere: RAS, mm.
+        side: the pose in which the network looks at it.
+        network: three logits (no head, head as posed, head of the other side) at each voxel; the middle counts.
+    """
+    own = network.bundle.input
+    logits = network.engine(head_box(volume, modality, sphere, side, own["size_px"][0], own["pixel_mm"])[None])[0]
+    none, posed, mirrored = softmax(middle(logits))
+    return HeadCheck(float(1 - none), float(posed / max(posed + mirrored, 1e-9)))
+
+
+def middle(logits: np.ndarray) -> np.ndarray:
+    """Mean of the eight voxels in the middle of (..., k, j, i); sizes are even."""
+    inner = tuple(slice(n // 2 - 1, n // 2 + 1) for n in logits.shape[-3:])
+    return logits[(..., *inner)].mean(axis=(-3, -2, -1))
+
+
+def head_box(volume: Volume, modality: str, sphere: Sphere, side: Side, size_px: int, pixel_mm: float) -> np.ndarray:
+    """Return what the network sees: float32 (2, k, j, i) of ``size_px`` voxels a side, the sphere in the middle.
+
+    The axes run upwards, forwards and away from the midline, so a left hip looks like a right one. The channels are
+    the normalised intensity, OUTSIDE where there is no image, and the depth inside the sphere (1 is DEPTH_MM).
+    """
+    offset_mm = (np.arange(size_px) - (size_px - 1) / 2) * pixel_mm
+    up, forward, lateral = np.meshgrid(offset_mm, offset_mm, offset_mm, indexing="ij")
+    right = lateral if side == "right" else -lateral
+    points = np.stack([right, forward, up], axis=-1) + np.array(sphere.centre_ras_mm)
+    at = volume.ijk(points)
+    size = np.array(volume.array.shape[::-1])
+    inside = np.all((at > -0.5) & (at < size - 0.5), axis=-1)
+    low = np.clip(np.floor(at.reshape(-1, 3).min(axis=0)).astype(int) - 2, 0, size - 1)
+    high = np.clip(np.ceil(at.reshape(-1, 3).max(axis=0)).astype(int) + 3, low + 1, size)
+    near = volume.array[low[2] : high[2], low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    # Averaging over a coarse voxel before sampling keeps thin dark cortex from aliasing.
+    sigma = np.maximum(pixel_mm / np.array(volume.spacing_mm) - 1, 0)[::-1] * 0.42
+    smooth = ndimage.gaussian_filter(near, sigma)
+    values = ndimage.map_coordinates(smooth, np.moveaxis((at - low)[..., ::-1], -1, 0), order=1, mode="nearest")
+    image = np.full(values.shape, OUTSIDE, np.float32)
+    if inside.any():
+        image[inside] = normalise(values[inside], modality)
+    distance = np.sqrt(up**2 + forward**2 + lateral**2)
+    depth = np.clip((sphere.radius_mm - distance) / DEPTH_MM, -1.5, 1.5)
+    return np.stack([image, depth]).astype(np.float32)
