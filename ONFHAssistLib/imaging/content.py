@@ -20,7 +20,7 @@ _LAG = 3
 """Slopes are taken over so many voxels: distances are often rounded to whole numbers."""
 _HU_LIKE = -50.0
 """Where values begin below this, it may also be a CT with its air cut off; standardised MR begins at -1 to -5."""
-_MASKED = 0.02
+_RINGING, _NOISE, _MASKED = 0.05, 0.2, 0.02
 
 
 def refuse_what_is_no_image(array: np.ndarray, spacing_mm: tuple[float, float, float], name: Path) -> None:
@@ -59,12 +59,15 @@ def kind_and_values(array: np.ndarray) -> tuple[ImageKind, np.ndarray]:
 def from_zero(array: np.ndarray) -> tuple[np.ndarray, float]:
     """Return an MR whose air is at zero, as float32, and where its air was.
 
-    The air is at the least value, unless hardly any voxel is near it (ringing after resampling). Exact zeros in the
-    midst of standardised values are what was masked out.
+    The air is at zero where little goes below (ringing after resampling); else at the least value, unless hardly any
+    voxel is near it. Exact zeros in the midst of standardised values are what was masked out.
     """
     sample = array[:: max(1, array.shape[0] // 32), ::2, ::2]
     least, low, high = float(array.min()), *(float(x) for x in np.percentile(sample, [0.1, 99.9]))
-    floor = least if low - least < 0.05 * (high - low) else low
+    if low > -_RINGING * high:
+        floor = 0.0
+    else:
+        floor = least if low - least < _NOISE * (high - low) else low
     values = array.astype(np.float32)
     if array.dtype.kind == "f" and np.mean(sample == 0) > _MASKED and floor < 0:
         values[values == 0] = floor

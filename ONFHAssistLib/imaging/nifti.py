@@ -3,6 +3,7 @@
 https://nifti.nimh.nih.gov/nifti-1, https://nifti.nimh.nih.gov/nifti-2
 """
 
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -62,7 +63,7 @@ def declared(path: Path) -> Declared:
     matrix, notices = _place(header, shape, path)
     limits.require_grid(path, shape, matrix)
     matrix = squared(matrix, shape, path)
-    return Declared(shape, dtype, matrix, _packed(header, path), _scale(header, path), notices)
+    return Declared(shape, dtype, matrix, _packed(header, path, math.prod(shape) * dtype.itemsize), _scale(header, path), notices)
 
 
 def _block(path: Path) -> tuple[bytes, int]:
@@ -156,7 +157,7 @@ def _unit_mm(fields: np.ndarray) -> float:
     return _UNIT_MM.get(int(fields["xyzt_units"]) & 7, 1.0)
 
 
-def _packed(header: "Nifti1Header", path: Path) -> Packed:
+def _packed(header: "Nifti1Header", path: Path, voxel_bytes: int) -> Packed:
     fields = header.structarr
     single = bytes(fields["magic"])[:2] == b"n+"
     offset = float(fields["vox_offset"])
@@ -164,10 +165,19 @@ def _packed(header: "Nifti1Header", path: Path) -> Packed:
         raise InputError(f"{path} has a damaged header (the place of its voxels); export it again.")
     skip = int(offset) or (int(fields["sizeof_hdr"]) + 4 if single else 0)
     voxels = path if single else _partner(path, ".img")
-    if voxels != path:
-        limits.require_regular(voxels, path)
+    size = limits.require_regular(voxels, path)
     packing = packing_of(voxels)
+    if not single and _unpacked_size(voxels, packing, size) == voxel_bytes:
+        skip = 0  # of a pair some programs write the offset that it would have in one file
     return Packed((voxels,), packing, 0, skip) if packing == "gzip" else Packed((voxels,), packing, skip)
+
+
+def _unpacked_size(path: Path, packing: str, size: int) -> int:
+    if packing != "gzip":
+        return size
+    with path.open("rb") as file:
+        file.seek(max(size - 4, 0))
+        return int.from_bytes(file.read(4), "little")  # RFC 1952: of all but the largest
 
 
 def _partner(path: Path, suffix: str) -> Path:
