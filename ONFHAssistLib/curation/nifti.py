@@ -4,14 +4,18 @@ Format: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
 """
 
 import gzip
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.errors import InputError, showable
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging import limits
+from ONFHAssistLib.imaging.packed import head_of
 
 __all__ = ["header_texts", "nifti_bytes", "read_nifti", "smallest"]
 
@@ -22,6 +26,7 @@ def read_nifti(path: Path) -> Volume:
     Raises:
         InputError: it can't be read or is not one 3D image.
     """
+    _require_sound(path)
     try:
         image = sitk.ReadImage(str(path), imageIO="NiftiImageIO")
         matrix = np.eye(4)
@@ -30,6 +35,30 @@ def read_nifti(path: Path) -> Volume:
         return Volume(sitk.GetArrayFromImage(image), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix)  # files hold LPS
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path.name} can't be read as an image; get it back from a copy.") from error
+
+
+def _require_sound(path: Path) -> None:
+    """Let ITK meet no header that nobody has looked at, and no name that it cannot take."""
+    damaged = f"{path.name} can't be read as an image; get it back from a copy."
+    try:
+        str(path).encode()
+        limits.require_regular(path, path.name)
+        header = head_of(path, 348)
+        size, ndim, *dims = struct.unpack_from("<i36x8h", header)
+        bits, *spacing, offset = struct.unpack_from("<h6x3f16xf", header, 72)
+        places = np.array(struct.unpack_from("<18f", header, 256))
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{showable(str(path))} has a name that is not UTF-8; rename the folder of the data."
+        ) from error
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+        raise InputError(damaged) from error
+    if size != 348 or ndim != 3 or not 0 <= offset <= limits.SKIPPED_BYTES or not 8 <= bits <= 64:
+        raise InputError(damaged)
+    if not np.isfinite(places).all() or np.abs(places).max() > limits.ORIGIN_MM:
+        raise InputError(damaged)
+    limits.require_size(path.name, dims[:3], bits // 8)
+    limits.require_spacing(path.name, spacing)
 
 
 def header_texts(path: Path) -> str:

@@ -15,7 +15,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.declared import NO_ORIENTATION, Declared, or_none, squared
-from ONFHAssistLib.imaging.packed import Packed, packing_of, unpacked
+from ONFHAssistLib.imaging.packed import Packed, head_of, packing_of
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Header
@@ -63,17 +63,15 @@ def declared(path: Path) -> Declared:
     matrix, notices = _place(header, shape, path)
     limits.require_grid(path, shape, matrix)
     matrix = squared(matrix, shape, path)
-    return Declared(shape, dtype, matrix, _packed(header, path, math.prod(shape) * dtype.itemsize), _scale(header, path), notices)
+    return Declared(
+        shape, dtype, matrix, _packed(header, path, math.prod(shape) * dtype.itemsize), _scale(header, path), notices
+    )
 
 
 def _block(path: Path) -> tuple[bytes, int]:
     """Return the header's bytes, in the order of this file, and its size by its first number."""
     try:
-        with path.open("rb") as file:
-            stream = unpacked(file, packing_of(path))
-            block = b""
-            while len(block) < 540 and (part := stream.read(540 - len(block))):
-                block += part
+        block = head_of(path, 540)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(f"{path} is damaged or cut off; export it again.") from error
     for order in "<>":

@@ -92,6 +92,15 @@ def packing_of(path: Path) -> Packing:
         return "gzip" if file.read(2) == b"\x1f\x8b" else "raw"
 
 
+def head_of(path: Path, count: int) -> bytes:
+    """Return the first bytes of a file, unpacked; raises OSError, EOFError or zlib.error where that is not possible."""
+    with path.open("rb") as file:
+        stream, head = unpacked(file, packing_of(path)), b""
+        while len(head) < count and (part := stream.read(count - len(head))):
+            head += part
+    return head
+
+
 class _Inflated(io.RawIOBase):
     """Python's gzip module, with larger steps (it takes 8 kB at a time before 3.12) and for bare zlib streams too."""
 
