@@ -3,6 +3,7 @@
 import logging
 import math
 import stat
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,7 +88,9 @@ def read_study(path: str | Path, series: str | None = None) -> Study:
             LookupError,
             NotImplementedError,
             ArithmeticError,
+            RecursionError,
             OSError,
+            struct.error,
         ) as error:
             if isinstance(error, InputError):
                 raise
@@ -100,6 +103,10 @@ def _read_dicom(path: Path, wanted: str | None) -> Study:
 
     found = find_series(path)
     chosen = choose(found, wanted)
+    frames, matrix = chosen.grid
+    shape = (len(frames), *frames[0].shape)
+    limits.require_size(f"Series {chosen.number}", shape[::-1], 4)
+    limits.require_grid(f"Series {chosen.number}", shape, matrix)
     volume = load(chosen)
     require_usable_values(volume.array, f"Series {chosen.number}")
     notices = ()
