@@ -84,7 +84,8 @@ def main() -> None:
     reader.SetImageIO(image_io)
     reader.ReadImageInformation()
     limits.require_size("The file", (*reader.GetSize(), 2, 2)[:3], 8)
-    array = sitk.GetArrayViewFromImage(reader.Execute())
+    image = reader.Execute()
+    array = sitk.GetArrayViewFromImage(image)
     head = {"dtype": array.dtype.str, "shape": array.shape}
     answer.write(json.dumps(head).encode() + b"\n")
     answer.write(np.ascontiguousarray(array).data)

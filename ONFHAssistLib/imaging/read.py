@@ -139,7 +139,7 @@ def declare(path: Path) -> Declared:
         InputError: it is not one of them, damaged, or beyond the `limits`.
     """
     limits.require_regular(path, path)
-    with unavailable_said(path):
+    with unavailable_said(path), np.errstate(all="ignore"):  # what is not a number is refused, not told on stderr
         return _DECLARED[kind_of_name(path)](path)
 
 
