@@ -1,7 +1,7 @@
 """What a file may declare before any of its voxels is looked at: nothing is allocated, unpacked or opened beyond this.
 
 Pure functions of the numbers and names in a header. The limits are far from any hip: the largest images that are
-known here have 512 x 512 x 1,000 voxels, or show a whole body in 0.5 x 0.5 x 2 m.
+known here have 512 x 512 x 1,000 voxels, and a whole body of 0.7 x 0.7 x 2 m.
 """
 
 import math
@@ -20,7 +20,7 @@ VOXEL_BYTES = 2**30
 TEXT_VOXELS = 2**24
 """Numbers that are written as text take twenty times the memory while they are read."""
 SPACING_MM = (1e-3, 1e3)
-SIDE_MM, EXTENT_L = 2500.0, 510.0
+SIDE_MM, EXTENT_L = 2500.0, 1000.0
 """The longest side of an image, and the litres in it: the finder's grid grows with them, not with the voxels."""
 ORIGIN_MM = 1e6
 HEADER_BYTES = 2**20
