@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ONFHAssistLib.core.hip import HipResult, StudyResult
 
 PROGRAM = "onfh-assist"
+OUT_OF_MEMORY = (
+    "The memory of this computer did not suffice; close other programs or crop the image to the hips, and try again."
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(data, name="data")
@@ -108,6 +111,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if isinstance(error, MemoryError) or "bad_alloc" in str(error):  # so C++ says it through OpenVINO
+            print(f"{PROGRAM}: {OUT_OF_MEMORY}", file=sys.stderr)
+            return 2
         print(
             f"{PROGRAM}: this is an error of the program ({type(error).__name__}); please report it on the project's "
             "issue page with what --debug prints, but without any patient's data.",

@@ -191,7 +191,7 @@ def agree(
             table.add_row(what, value)
         console.print(table)
     if out is not None:
-        page = agreement_page(store.folder.name, found).encode()
+        page = agreement_page(store.folder.name, found).encode("utf-8", "replace")
         content = {"agreement.json": agreement_json(store.folder.name, found), "agreement.html": page}
         publish(out, {name: write_bytes(text) for name, text in content.items()})
         print(f"Written to {out}.")

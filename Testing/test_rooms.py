@@ -31,7 +31,7 @@ ROOMS = {
 LIBRARIES = {
     "core": {"numpy", "scipy", "skimage"},
     "models": {"jsonschema", "openvino", "torch", "monai", "safetensors"},
-    "imaging": {"SimpleITK", "pydicom"},
+    "imaging": {"SimpleITK", "pydicom", "nibabel", "nrrd"},
     "systems": set(),
     "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2", "reportlab", "PIL"},
     "curation": {"SimpleITK", "pydicom"},
@@ -141,6 +141,7 @@ def libraries_of(folder: str) -> set[str]:
     names = {
         "skimage": "scikit-image",
         "PIL": "pillow",
+        "nrrd": "pynrrd",
         "yaml": "pyyaml",
         "fpdf": "fpdf2",
         "trame_slicer": "trame-slicer",

@@ -149,5 +149,5 @@ def _stamp(entry: os.DirEntry) -> str:
 
 def cache_file(folder: Path, kind: str) -> Path:
     """Return where something about a data set is kept in the user's own cache."""
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     return user_folder("cache") / f"{name}-{kind}"

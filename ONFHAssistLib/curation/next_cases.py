@@ -219,4 +219,4 @@ class Remembered:
         self._known[study] = [to_plain(hip) | {"where": ""} for hip in hips]
         text = json.dumps({"models": self._models, "studies": self._known})
         with contextlib.suppress(Exception):
-            publish(self._path.parent, {self._path.name: write_bytes(text.encode())})
+            publish(self._path.parent, {self._path.name: write_bytes(text.encode("utf-8", "replace"))})

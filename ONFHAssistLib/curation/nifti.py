@@ -5,51 +5,19 @@ Format: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.spatial.transform import Rotation
 
-from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.errors import InputError, showable
+from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging import limits
+from ONFHAssistLib.imaging.packed import head_of
 
-_TYPES = {"uint8": 2, "int16": 4, "int32": 8, "float32": 16}
-_MILLIMETRES, _SCANNER = 2, 1
-
-
-def nifti_bytes(volume: Volume, level: int = 6) -> bytes:
-    """Return a ``.nii.gz``; the type of the array has to be one of uint8, int16, int32 and float32.
-
-    Args:
-        volume: shape (k, j, i); its matrix becomes both sform and qform.
-        level: of gzip, 1 (fast) to 9.
-    """
-    array = np.ascontiguousarray(volume.array)
-    axes = volume.axes_ras.copy()
-    handed = 1.0 if np.linalg.det(axes) > 0 else -1.0
-    axes[:, 2] *= handed
-    x, y, z, w = Rotation.from_matrix(axes).as_quat()
-    b, c, d = np.array([x, y, z]) * (1 if w >= 0 else -1)
-    k, j, i = array.shape
-    header = struct.pack(
-        "<i36x8h3f4h8f3fhBB4f2i80x24x2h6f12f16x4s",
-        348,
-        *(3, i, j, k, 1, 1, 1, 1),
-        *(0.0, 0.0, 0.0),
-        *(0, _TYPES[array.dtype.name], array.dtype.itemsize * 8, 0),
-        *(handed, *volume.spacing_mm, 0.0, 0.0, 0.0, 0.0),
-        *(352.0, 1.0, 0.0),
-        *(0, 0, _MILLIMETRES),
-        *(0.0, 0.0, 0.0, 0.0),
-        *(0, 0),
-        *(_SCANNER, _SCANNER),
-        *(b, c, d, *volume.ijk_to_ras[:3, 3]),
-        *volume.ijk_to_ras[:3].ravel(),
-        b"n+1\0",
-    )
-    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return gzip.compress(header + bytes(4) + little.tobytes(), level, mtime=0)
+__all__ = ["header_texts", "nifti_bytes", "read_nifti", "smallest"]
 
 
 def read_nifti(path: Path) -> Volume:
@@ -58,6 +26,7 @@ def read_nifti(path: Path) -> Volume:
     Raises:
         InputError: it can't be read or is not one 3D image.
     """
+    _require_sound(path)
     try:
         image = sitk.ReadImage(str(path), imageIO="NiftiImageIO")
         matrix = np.eye(4)
@@ -66,6 +35,30 @@ def read_nifti(path: Path) -> Volume:
         return Volume(sitk.GetArrayFromImage(image), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix)  # files hold LPS
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path.name} can't be read as an image; get it back from a copy.") from error
+
+
+def _require_sound(path: Path) -> None:
+    """Let ITK meet no header that nobody has looked at, and no name that it cannot take."""
+    damaged = f"{path.name} can't be read as an image; get it back from a copy."
+    try:
+        str(path).encode()
+        limits.require_regular(path, path.name)
+        header = head_of(path, 348)
+        size, ndim, *dims = struct.unpack_from("<i36x8h", header)
+        bits, *spacing, offset = struct.unpack_from("<h6x3f16xf", header, 72)
+        places = np.array(struct.unpack_from("<18f", header, 256))
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{showable(str(path))} has a name that is not UTF-8; rename the folder of the data."
+        ) from error
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+        raise InputError(damaged) from error
+    if size != 348 or ndim != 3 or not 0 <= offset <= limits.SKIPPED_BYTES or not 8 <= bits <= 64:
+        raise InputError(damaged)
+    if not np.isfinite(places).all() or np.abs(places).max() > limits.ORIGIN_MM:
+        raise InputError(damaged)
+    limits.require_size(path.name, dims[:3], bits // 8)
+    limits.require_spacing(path.name, spacing)
 
 
 def header_texts(path: Path) -> str:

@@ -59,7 +59,7 @@ def write_status_page(store: Store, path: Path, until: datetime | None = None) -
         raise InputError(f"{path} is no name for a page; give a file that ends in .html.")
     if path.resolve().is_relative_to(store.folder.resolve()):
         raise InputError(f"{path} lies in the data set, which holds cases only; write the page to another folder.")
-    publish(path.parent, {path.name: write_bytes(status_html(store, until).encode())})
+    publish(path.parent, {path.name: write_bytes(status_html(store, until).encode("utf-8", "replace"))})
 
 
 def status_html(store: Store, until: datetime | None = None) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.segments import Segment, segments
 
@@ -36,17 +36,9 @@ def write_nifti(path: Path, volume: Volume, masks: Sequence[HipMasks]) -> None:
         OSError: the file could not be written, or does not hold what was written.
     """
     labels = label_map(volume, masks)
-    image = sitk.GetImageFromArray(labels)
-    matrix = RAS_TO_LPS @ volume.ijk_to_ras
-    image.SetSpacing(volume.spacing_mm)
-    image.SetOrigin(matrix[:3, 3].tolist())
-    image.SetDirection((matrix[:3, :3] / np.array(volume.spacing_mm)).ravel().tolist())
-    try:
-        sitk.WriteImage(image, str(path), useCompression=True)
-        written = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    except RuntimeError as error:
-        raise _not_written(path, labels) from error
-    if not np.array_equal(written, labels):
+    content = nifti_bytes(volume.like(labels))
+    path.write_bytes(content)
+    if path.read_bytes() != content:
         raise _not_written(path, labels)
 
 

@@ -74,12 +74,15 @@ def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHe
         engine: the hip finder; one channel in, the logits of one heat map out.
 
     Returns:
-        up to CANDIDATES peaks of the heat map above FOUND, at least APART_MM apart; each centre is the centre of
-        gravity of its peak.
+        up to CANDIDATES peaks of the heat map above FOUND inside the image, at least APART_MM apart; each centre is
+        the centre of gravity of its peak.
     """
     coarse = coarse_volume(volume, modality)
     heat = expit(engine(coarse.array[None, None])[0, 0])
     positions = coarse.grid_ras()
+    at = volume.ijk(positions)
+    # The grid is larger than the image; what the network sees in the padding is no place to look at.
+    heat = np.where(np.all((at > -0.5) & (at < np.array(volume.array.shape[::-1]) - 0.5), axis=-1), heat, 0)
     found: list[FoundHead] = []
     while len(found) < CANDIDATES and heat.max() > FOUND:
         top = np.unravel_index(int(heat.argmax()), heat.shape)

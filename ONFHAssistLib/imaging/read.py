@@ -1,46 +1,42 @@
 """From a path to a study: one volume, what is known about it, and the notices for the reader."""
 
-import gzip
 import logging
 import math
-import re
+import stat
 import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging import limits, metaimage, nifti, nrrd
 from ONFHAssistLib.imaging.canonical import plane_of
+from ONFHAssistLib.imaging.content import kind_and_values, refuse_what_is_no_image
+from ONFHAssistLib.imaging.declared import Declared
+from ONFHAssistLib.imaging.packed import read_voxels
 from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, patient_of
 
-_KINDS = {
+KINDS = {
     ".nii": "NIfTI",
     ".nii.gz": "NIfTI",
+    ".hdr": "NIfTI",
+    ".hdr.gz": "NIfTI",
+    ".img": "NIfTI",
+    ".img.gz": "NIfTI",
     ".nrrd": "NRRD",
     ".nhdr": "NRRD",
     ".mha": "MetaImage",
     ".mhd": "MetaImage",
 }
-# Signed and unsigned integers of 8 to 64 bits, float32 and float64 (nifti1.h).
-_NIFTI_SCALARS = (2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280)
-_NIFTI_FLOAT_BYTES = {16: 4, 64: 8}
-# Bytes of a number in a MetaImage (metaTypes.h); a LONG has four on every machine.
-_METAIMAGE_BYTES = {
-    f"MET_{sign}{name}": n
-    for sign in ("", "U")
-    for name, n in (("CHAR", 1), ("SHORT", 2), ("INT", 4), ("LONG", 4), ("LONG_LONG", 8))
-}
-_METAIMAGE_BYTES |= {"MET_FLOAT": 4, "MET_DOUBLE": 8}
-LABEL_VALUES = 16
-"""A file of integers with at most so many different values is a label mask: an image has hundreds."""
+"""By the ending of a file's name; what is in it decides how it is unpacked."""
+_DECLARED = {"NIfTI": nifti.declared, "NRRD": nrrd.declared, "MetaImage": metaimage.declared}
 
 
 @dataclass(frozen=True)
@@ -66,6 +62,8 @@ class Study:
 def read_study(path: str | Path, series: str | None = None, below: bool = True) -> Study:
     """Read NIfTI, NRRD, MetaImage or DICOM (a folder, searched through, or one file of a series).
 
+    An MR without tags whose values go below zero is shifted to begin at zero (`content.kind_and_values`).
+
     Args:
         path: file or folder.
         series: DICOM only: number, UID or a part of the description of the series to take instead of the best one.
@@ -76,17 +74,27 @@ def read_study(path: str | Path, series: str | None = None, below: bool = True) 
     """
     path = Path(path)
     _require_readable(path)
-    suffix = next((s for s in _KINDS if path.name.lower().endswith(s)), None)
-    with _quiet():
-        if suffix is not None and path.is_file():
+    kind = kind_of_name(path) if path.is_file() and not _is_dicom(path) else None
+    with _quiet(), unavailable_said(path):
+        if kind is not None:
             if series is not None:
                 raise InputError(f"{path} holds one image and no series; leave --series out.")
-            return _read_file(path, suffix)
+            return _read_file(path, kind)
         try:
             return _read_dicom(path, series, below)
-        except (InputError, MemoryError):
-            raise
-        except Exception as error:
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            NotImplementedError,
+            ArithmeticError,
+            RecursionError,
+            OSError,
+            struct.error,
+        ) as error:
+            if isinstance(error, InputError):
+                raise
             # pydicom parses a value when it is asked for, so a broken one shows up anywhere
             raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
 
@@ -96,6 +104,10 @@ def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
 
     found = find_series(path, below)
     chosen = choose(found.series, wanted)
+    frames, matrix = chosen.grid
+    shape = (len(frames), *frames[0].shape)
+    limits.require_size(f"Series {chosen.number}", shape[::-1], 4)
+    limits.require_grid(f"Series {chosen.number}", shape, matrix)
     volume = load(chosen)
     require_usable_values(volume.array, f"Series {chosen.number}")
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
@@ -105,44 +117,56 @@ def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
     return Study(volume, source, patient_of(chosen.header), notices)
 
 
-def _read_file(path: Path, suffix: str) -> Study:
-    import SimpleITK as sitk
-
-    notices = _check_nifti_header(path) if _KINDS[suffix] == "NIfTI" else ()
-    if _KINDS[suffix] == "MetaImage":
-        _check_metaimage(path)
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    damaged = f"{path} is not a readable {_KINDS[suffix]} file (damaged, cut off or of another kind); export it again."
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise InputError(damaged) from error
-    if reader.GetNumberOfComponents() != 1:
-        raise InputError(f"{path} is a colour or vector image; give a greyscale one.")
-    _require_three_dimensions(path, reader.GetSize())
-    spacing = reader.GetSpacing()
-    if not np.isfinite(spacing).all() or min(spacing) <= 0:
-        raise InputError(f"{path} has a voxel spacing that is zero or not a number; export it again.")
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise InputError(damaged) from error
-    array = sitk.GetArrayFromImage(image)
-    array = array.reshape(array.shape[-3:])
+def _read_file(path: Path, kind: str) -> Study:
+    declared = declare(path)
+    array = read_voxels(declared.packed, declared.dtype, math.prod(declared.shape), path).reshape(declared.shape)
     require_usable_values(array, str(path))
-    if np.issubdtype(array.dtype, np.integer) and len(np.unique(array)) <= LABEL_VALUES:
-        raise InputError(f"{path} holds few different values, as a label mask does; give the image that belongs to it.")
-    matrix = np.eye(4)
-    direction = np.array(image.GetDirection()).reshape(image.GetDimension(), -1)[:3, :3]
-    matrix[:3, :3] = direction * spacing[:3]
-    matrix[:3, 3] = image.GetOrigin()[:3]
-    matrix[:2] *= -1  # LPS to RAS
+    array = _scaled(array, declared.scale)
+    volume = Volume(array, declared.matrix)
+    refuse_what_is_no_image(array, volume.spacing_mm, path)
+    guessed, array = kind_and_values(array)
+    volume = volume.like(array)
+    return Study(volume, source_facts(kind, volume, guessed), notices=declared.notices)
+
+
+def declare(path: Path) -> Declared:
+    """Return what the header of a NIfTI, NRRD or MetaImage file declares; no voxel is read.
+
+    Raises:
+        InputError: it is not one of them, damaged, or beyond the `limits`.
+    """
+    limits.require_regular(path, path)
+    with unavailable_said(path), np.errstate(all="ignore"):  # what is not a number is refused, not told on stderr
+        return _DECLARED[kind_of_name(path)](path)
+
+
+def kind_of_name(path: Path) -> str | None:
+    """Return NIfTI, NRRD or MetaImage by the file's ending, else None."""
+    return next((kind for suffix, kind in KINDS.items() if path.name.lower().endswith(suffix)), None)
+
+
+@contextmanager
+def unavailable_said(path: Path) -> Iterator[None]:
+    """Turn what the disk or the memory does not give while a file is read into a sentence."""
     try:
-        volume = Volume(array, matrix)
-    except ValueError as error:
-        raise InputError(f"{path} has an unusable position in space ({error}); export it again.") from error
-    return Study(volume, source_facts(_KINDS[suffix], volume, kind_from_image(array)), notices=notices)
+        yield
+    except MemoryError as error:
+        raise InputError(
+            f"The memory of this computer does not suffice to read {path}; close other programs or crop the image."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
+
+
+def _scaled(array: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
+    """Apply slope and intercept as ITK does: in double precision, kept as float32 unless stored as double."""
+    if scale == (1.0, 0.0):
+        return array
+    values = np.empty(array.shape, np.float64 if array.dtype == np.float64 else np.float32)
+    for k, plane in enumerate(array):  # by slices: the doubles take little memory
+        values[k] = plane * scale[0] + scale[1]
+    _require_finite(values, "The image after its scaling")
+    return values
 
 
 def source_facts(file_kind: str, volume: Volume, kind: ImageKind, shown: str = "") -> dict[str, Any]:
@@ -168,6 +192,8 @@ def _require_readable(path: Path) -> None:
         if path.is_dir():
             next(path.iterdir(), None)
         else:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise InputError(f"{path} is no regular file (a device, a pipe or a socket); give an image file.")
             with path.open("rb") as file:
                 if not file.read(1):
                     raise InputError(f"{path} is an empty file; give an image.")
@@ -179,13 +205,10 @@ def _require_readable(path: Path) -> None:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path.") from error
 
 
-def _require_three_dimensions(path: Path, size: tuple[int, ...]) -> None:
-    if len(size) < 3:
-        raise InputError(f"{path} is a 2D image; give the whole volume.")
-    if any(n > 1 for n in size[3:]):
-        raise InputError(f"{path} has {len(size)} dimensions (a time or echo series); give one 3D volume.")
-    if min(size[:3]) < 2:
-        raise InputError(f"{path} has one slice only; give the whole volume.")
+def _is_dicom(path: Path) -> bool:
+    """Some scanners name DICOM files .img."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _require_finite(array: np.ndarray, name: str) -> None:
@@ -198,108 +221,6 @@ def require_usable_values(array: np.ndarray, name: str) -> None:
     _require_finite(array, name)
     if array.min() == array.max():
         raise InputError(f"{name} has the same value in every voxel; give an image with content.")
-
-
-def _check_nifti_header(path: Path) -> tuple[Notice, ...]:
-    """Look at what ITK corrects in silence: spacing, colour types, a missing orientation (nifti1.h, nifti2.h)."""
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opener(path, "rb") as file:
-            header = file.read(540)
-            length = len(header)
-            while chunk := file.read(1 << 20):  # to the end: ITK fills what is cut off with zeros
-                length += len(chunk)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} is damaged or cut off; export it again.") from error
-    for order in "<>":
-        size = struct.unpack(order + "i", header[:4])[0] if len(header) >= 348 else 0
-        if size == 348:
-            ndim, *dims = struct.unpack_from(order + "8h", header, 40)
-            spacing = struct.unpack_from(order + "8f", header, 76)
-            datatype, bits, qform, sform = (struct.unpack_from(order + "h", header, at)[0] for at in (70, 72, 252, 254))
-            offset, magic = struct.unpack_from(order + "f", header, 108)[0], header[344:347]
-            break
-        if size == 540 and len(header) == 540:
-            ndim, *dims = struct.unpack_from(order + "8q", header, 16)
-            spacing = struct.unpack_from(order + "8d", header, 104)
-            datatype, bits = struct.unpack_from(order + "2h", header, 12)
-            offset, magic = struct.unpack_from(order + "q", header, 168)[0], header[4:7]
-            qform, sform = struct.unpack_from(order + "2i", header, 344)
-            break
-    else:
-        raise InputError(f"{path} is not a NIfTI image (its header is missing or cut off); export it again.")
-    if datatype in (128, 2304):
-        raise InputError(f"{path} is a colour or vector image; give a greyscale one.")
-    if datatype not in _NIFTI_SCALARS or not 1 <= ndim <= 7:
-        raise InputError(f"{path} has a damaged header or voxels that are no plain numbers; export it again.")
-    dims = dims[: max(0, min(ndim, 7))]
-    _require_three_dimensions(path, tuple(dims))
-    if magic.startswith(b"n+") and length < offset + math.prod(dims) * bits / 8:
-        raise InputError(f"{path} is cut off: voxels are missing at its end; copy or export it again.")
-    if datatype in _NIFTI_FLOAT_BYTES and 0 <= offset <= length:
-        size = _NIFTI_FLOAT_BYTES[datatype]
-        with opener(path, "rb") as file:
-            file.seek(int(offset))
-            while chunk := file.read(1 << 20):  # ITK turns NaN into zero
-                _require_finite(np.frombuffer(chunk[: len(chunk) // size * size], f"{order}f{size}"), str(path))
-    if not all(np.isfinite(x) and x > 0 for x in spacing[1:4]):
-        raise InputError(f"{path} has a voxel spacing that is zero, negative or not a number; export it again.")
-    if qform <= 0 and sform <= 0:
-        text = "The file does not say how it lies in the patient: the sides and planes in this report may be wrong."
-        return (Notice("no-orientation", text),)
-    return ()
-
-
-def _check_metaimage(path: Path) -> None:
-    """Read the text header strictly, and count the bytes of its voxels.
-
-    ITK's parser prints about errors in the header, some of which make it overrun its memory, and about missing voxels.
-    """
-    with path.open("rb") as file:
-        raw = file.read(65536)
-    fields: dict[str, list[str]] = {}
-    header_bytes = 0
-    for line in raw.split(b"\n"):
-        header_bytes += len(line) + 1
-        key, equals, value = line.decode("ascii", "replace").partition("=")
-        if not equals or not re.fullmatch(r"[\w\[\]|:. -]+", key):  # ITK also writes keys such as dim[0]
-            break
-        fields[key.strip()] = value.split()
-        if key.strip() == "ElementDataFile":
-            break
-    try:
-        ndims = int(fields["NDims"][0])
-        size = [int(x) for x in fields["DimSize"]]
-        channels = int(fields.get("ElementNumberOfChannels", ["1"])[0])
-        where = " ".join(fields["ElementDataFile"])
-        counts = {"ElementSpacing": ndims, "Offset": ndims, "CenterOfRotation": ndims, "TransformMatrix": ndims**2}
-        lengths_fit = all(len([float(x) for x in fields[k]]) == n for k, n in counts.items() if k in fields)
-        known = fields["ElementType"][0].startswith("MET_") and bool(where)
-        sound = 1 <= ndims <= 5 and len(size) == ndims and min(size) > 0 and lengths_fit and known
-    except (KeyError, IndexError, ValueError):
-        sound = False
-    if not sound:
-        raise InputError(f"{path} is not a MetaImage file, or its header is damaged; export it again.")
-    voxels = path if where.upper() == "LOCAL" else path.parent / where
-    voxel_bytes = channels * _METAIMAGE_BYTES.get(fields["ElementType"][0], 0)
-    if fields.get("BinaryData", ["True"])[0].lower() != "true" or "LIST" in where or "%" in where:
-        return  # numbers as text, or a file for each slice: ITK decides
-    try:
-        with voxels.open("rb") as file:
-            file.seek(header_bytes if voxels == path else 0)
-            compressed = fields.get("CompressedData", ["False"])[0].lower() == "true"
-            length = _zlib_length(file) if compressed else voxels.stat().st_size - file.tell()
-    except (OSError, zlib.error) as error:
-        raise InputError(f"The voxels of {path} are missing or damaged; copy or export it again.") from error
-    if length < math.prod(size) * voxel_bytes:
-        raise InputError(f"{path} is cut off: voxels are missing at its end; copy or export it again.")
-
-
-def _zlib_length(file: BinaryIO) -> int:
-    unpack, length = zlib.decompressobj(), 0
-    while chunk := file.read(1 << 18):
-        length += len(unpack.decompress(chunk))
-    return length
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def _find(name_or_path: str | Path) -> Path:
 def _read_json(folder: Path, file: str, name: str) -> dict[str, Any]:
     try:
         content = json.loads((folder / file).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last: brackets within brackets, by the thousand
         content = None
     if not isinstance(content, dict):
         raise InputError(f"The file {file} of the model {name} is not readable JSON; install the model again.")

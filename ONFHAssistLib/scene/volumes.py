@@ -9,7 +9,8 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.read import LABEL_VALUES, Study, require_usable_values, source_facts
+from ONFHAssistLib.imaging.content import LABEL_VALUES
+from ONFHAssistLib.imaging.read import Study, require_usable_values, source_facts
 from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, kind_from_tags, patient_of
 
 if TYPE_CHECKING:

@@ -10,16 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import SimpleITK as sitk
-
 from ONFHAssistLib.core.borderline import is_borderline
-from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.errors import InputError, showable
 from ONFHAssistLib.core.hip import HipResult, StudyResult
 from ONFHAssistLib.imaging.dicom_header import looks_like_dicom
+from ONFHAssistLib.imaging.read import declare, kind_of_name
 
-IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
-VOXELS_OF_OTHERS = (".raw", ".zraw", ".img")
-"""Files that a header beside them (.mhd, .nhdr) points to."""
+VOXELS_OF_OTHERS = (".raw", ".zraw", ".raw.gz", ".raw.bz2", ".img", ".img.gz")
+"""Files that belong to a header, also where that is missing or damaged; of a sound header all are known."""
 STATE_FOLDER = "onfh-review"
 """Drafts and what is known of each study lie here, inside the folder that is served or in one of the user's choice."""
 STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")
@@ -103,13 +101,13 @@ def single_study(path: Path) -> Entry:
     """Return the entry of one file or DICOM folder that was named; raises InputError where it does not exist."""
     if not path.exists():
         raise InputError(f"{path} does not exist; check the path.")
-    return _entry(path.parent, path, "" if path.is_dir() else _problem(path))
+    return _entry(path.parent, path, "" if path.is_dir() or _is_dicom(path) else _problem(path)[0])
 
 
 def stored_case(folder: Path, name: str, independent: bool, reader: str) -> Entry:
     """Return the entry of a case of a data set; each reader's second reading has a draft of its own."""
     place = f"{folder}/{name}" + (f" independent {reader}" if independent else "")
-    return Entry(hashlib.sha256(place.encode()).hexdigest()[:16], name, folder)
+    return Entry(_key(place), showable(name), folder)
 
 
 def entry_of(entries: Iterable[Entry], key: str) -> Entry:
@@ -221,28 +219,28 @@ def _entries(folder: Path) -> Iterator[Entry]:
         dicom = {path for path in files if looks_like_dicom(path)}
         if any(path.name != "DICOMDIR" for path in dicom):
             yield make(Path(place), "")
-        for path in files:
-            if path not in dicom and path.name != "DICOMDIR" and not path.name.lower().endswith(VOXELS_OF_OTHERS):
-                yield make(path, _problem(path))
+        looked_at = {path: _problem(path) for path in files if path not in dicom and path.name != "DICOMDIR"}
+        voxels = {other for path, (_, others) in looked_at.items() for other in others if other != path}
+        for path, (problem, _) in looked_at.items():
+            if path not in voxels and not path.name.lower().endswith(VOXELS_OF_OTHERS):
+                yield make(path, problem)
 
 
 def _entry(folder: Path, path: Path, problem: str) -> Entry:
     title = path.relative_to(folder).as_posix()
-    key = hashlib.sha256(title.encode()).hexdigest()[:16]
-    return Entry(key, folder.name if title == "." else title, path, problem)
+    return Entry(_key(title), showable(folder.name if title == "." else title), path, problem)
 
 
-def _problem(path: Path) -> str:
-    if not path.name.lower().endswith(IMAGE_SUFFIXES):
-        return _UNREAD
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+def _key(place: str) -> str:
+    """Return what stands for a place; also of a name that is no UTF-8."""
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _problem(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """Say why a file is no study, by its header alone; and return the files with its voxels."""
+    if kind_of_name(path) is None:
+        return _UNREAD, ()
     try:
-        reader.ReadImageInformation()
-    except RuntimeError:
-        return _UNREAD
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
-    return "" if len(reader.GetSize()) >= 3 else "This is a 2D image; the whole volume is wanted."
+        return "", declare(path).packed.paths
+    except InputError as error:
+        return f"{_UNREAD.partition(':')[0]}: {str(error).replace(showable(str(path)), 'this file')}", ()

@@ -270,3 +270,15 @@ def test_an_earlier_report_survives_a_disk_that_fills_up(place, analysis, capfd,
     )
     assert cli.main(arguments) == 2
     assert content(place) == before
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("Exception: std::bad_alloc")], ids=["Python", "C++"])
+def test_memory_that_runs_out_is_told_with_its_remedy(place, capfd, monkeypatch, error):
+    from ONFHAssistLib import analysis
+
+    def full(*given, **options):
+        raise error
+
+    monkeypatch.setattr(analysis, "analyse", full)
+    part = "memory of this computer did not suffice; close other programs or crop the image"
+    assert_refused(place, write_image(place / "in" / "hips.nii.gz"), part, capfd)

@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 import io
 import json
+import os
 
 import jsonschema
 import numpy as np
@@ -229,3 +230,14 @@ def test_every_label_but_the_background_has_a_segment():
 )
 def test_a_grade_close_to_a_threshold_is_borderline(name, grade, expected):
     assert is_borderline(name, grade) is expected
+
+
+def test_masks_are_written_into_a_folder_whose_name_is_not_utf8(tmp_path):
+    result = make_study()
+    folder = tmp_path / os.fsdecode(b"M\xfcller")
+    folder.mkdir()
+    write_nifti(folder / "masks.nii.gz", result.volume, result.masks)
+    (folder / "masks.nii.gz").rename(tmp_path / "masks.nii.gz")
+    assert np.array_equal(
+        sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "masks.nii.gz"))), label_map(result.volume, result.masks)
+    )

@@ -101,3 +101,20 @@ def test_thin_dark_layers_are_averaged_and_not_skipped():
     depth = np.abs(volume.ijk(coarse.grid_ras()) - (np.array(volume.array.shape[::-1]) - 1) / 2)
     inner = (depth * volume.spacing_mm < 40).all(axis=-1)
     assert np.abs(coarse.array[inner]).max() < 0.1
+
+
+def test_a_peak_outside_the_image_is_passed_over_and_hides_no_head_inside():
+    """The grid is padded to a multiple of 16 voxels: there the network may see what it likes."""
+    volume = with_blobs(GRIDS["coronal"], (RIGHT, 1.0))
+    coarse = coarse_volume(volume, "CT")
+    outside = np.unravel_index(int(np.abs(coarse.grid_ras() - [160, 12, -31]).sum(-1).argmin()), coarse.array.shape)
+
+    def network(batch):
+        logits = 10 * (batch - 0.5)
+        logits[0, 0][outside] = 20
+        return logits
+
+    at = volume.ijk(coarse.grid_ras()[outside])
+    assert (at < -0.5).any() or (at > np.array(volume.array.shape[::-1]) - 0.5).any()
+    (head,) = find_heads(volume, "CT", network)
+    assert np.linalg.norm(head.centre_ras_mm - RIGHT) < 2.5

@@ -1,5 +1,6 @@
 """The reader's list: what is found in a folder, and in which order."""
 
+import gzip
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -170,3 +171,24 @@ def test_a_graded_study_is_summed_up():
     assert found.plane == "coronal" and found.hips[0] == HipSummary("right", "mild", "B", 0.14, True)
     assert found.hips[1] == HipSummary("left", None, None, None, False, "metal")
     assert replace(found, status="approved").status == "approved"
+
+
+def test_the_voxels_of_a_detached_header_are_no_study_of_their_own_whatever_their_name(tmp_path: Path):
+    head = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 4 5 6\nspacings: 1 1 4\nencoding: gzip\ndata file: "
+    for name in ("a.raw.gz", "voxels.bin"):
+        (tmp_path / f"{name}.nhdr").write_text(f"{head}{name}\n")
+        (tmp_path / name).write_bytes(gzip.compress(bytes(120)))
+    assert [entry.title for entry in find_studies(tmp_path)] == ["a.raw.gz.nhdr", "voxels.bin.nhdr"]
+
+
+def test_names_that_are_not_utf8_are_listed_and_can_be_sent_to_a_browser(tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"M\xfcller")
+    image(tmp_path / "a.nii.gz")
+    folder.mkdir()
+    (tmp_path / "a.nii.gz").rename(folder / os.fsdecode(b"\xe9.nii.gz"))
+    dicom(folder / "series" / "0001")
+    entries = find_studies(tmp_path)
+    assert len(entries) == 2 and len({entry.key for entry in entries}) == 2
+    for entry in entries:
+        assert entry.problem == "" and entry.path.exists()
+        entry.title.encode()
