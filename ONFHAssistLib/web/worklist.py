@@ -101,7 +101,7 @@ def single_study(path: Path) -> Entry:
     """Return the entry of one file or DICOM folder that was named; raises InputError where it does not exist."""
     if not path.exists():
         raise InputError(f"{path} does not exist; check the path.")
-    return _entry(path.parent, path, "" if path.is_dir() or _is_dicom(path) else _problem(path)[0])
+    return _entry(path.parent, path, "" if path.is_dir() or looks_like_dicom(path) else _problem(path)[0])
 
 
 def stored_case(folder: Path, name: str, independent: bool, reader: str) -> Entry:
