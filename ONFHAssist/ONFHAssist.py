@@ -215,7 +215,10 @@ class ONFHAssistLogic(ScriptedLoadableModuleLogic):
         return ONFHAssistParameterNode(super().getParameterNode())
 
     def volumeInView(self) -> vtkMRMLScalarVolumeNode | None:
-        """Return the scalar volume that is shown, or the first one of the scene; None where there is none."""
+        """Return the scalar volume that is shown, or where nothing is shown the first one of the scene, or None."""
+        shown = self.session.in_view()
+        if shown is not None:
+            return shown if shown.GetClassName() == "vtkMRMLScalarVolumeNode" else None
         selection = slicer.app.applicationLogic().GetSelectionNode()
         shown = slicer.mrmlScene.GetNodeByID(selection.GetActiveVolumeID() or "") if selection else None
         volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")

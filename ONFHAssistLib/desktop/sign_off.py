@@ -49,6 +49,11 @@ class SignOffForm:
         self._ui.savedLabel.text = sentence
         self._ui.savedLabel.setVisible(bool(sentence))
 
+    @property
+    def told(self) -> str:
+        """The sentence below the form."""
+        return self._ui.savedLabel.text
+
     def complete(self) -> None:
         """Ask for what a case cannot do without, where the form itself is about to go."""
         for field, question in (
