@@ -61,7 +61,11 @@ class Panel:
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
         self._editor = Editor(ui.segmentEditor)
-        self._placing = Placing(ui, observe, ignore, self.segment_from, self.refresh, self._editor.pause)
+        self._touch = after(TOUCH_MS, self._touched)
+        self._views = after(0, self.follow_views)
+        self._placing = Placing(
+            ui, observe, ignore, self.segment_from, self.refresh, self._editor.pause, self._touch.start
+        )
         self._form = SignOffForm(ui, self.review)
         self._export = Export(ui, self.review, session.require_packages)
         self._preflight = PreflightPanel(ui)
@@ -84,8 +88,6 @@ class Panel:
                 "Ctrl+Y": self.redo,
             }
         )
-        self._touch = after(TOUCH_MS, self._touched)
-        self._views = after(0, self.follow_views)
         session.on_change, session.on_review = self.show_run, self._new_result
         session.on_touch, session.on_gone = self._touch.start, self._gone
         session.on_views = self._views.start
@@ -285,7 +287,8 @@ class Panel:
         """Let numbers and grades follow."""
         changed = [review.update() for review in self.session.reviews]
         if any(changed):
-            self._corrected()
+            self.refresh()
+        self._editor.resume()
 
     def _gone(self, review: Review, reason: str) -> None:
         if review.volume_node is self.volume:

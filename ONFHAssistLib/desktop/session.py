@@ -22,6 +22,7 @@ from ONFHAssistLib.desktop.run import Run
 from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.desktop.study import read
 from ONFHAssistLib.scene.in_view import ViewWatch, draw_where_shown, main_volume
+from ONFHAssistLib.scene.overwriting import OverwriteGuard
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
 from ONFHAssistLib.scene.volumes import add_volume
@@ -55,6 +56,7 @@ class Session:
         self.run = Run(self._worker, lambda: self.on_change())
         self._analysed: Any = None
         self._watch = ViewWatch(slicer.mrmlScene, self._views_changed)
+        self._overwriting = OverwriteGuard(slicer.mrmlScene)
 
     def review(self, volume_node: Any) -> Review | None:
         """Return the review of a volume; None where it has none."""
@@ -170,6 +172,7 @@ class Session:
         """End the worker and let go of the scene; the nodes stay."""
         self.run.close()
         self._watch.close()
+        self._overwriting.close()
         for review in self.reviews:
             review.close()
         self.reviews = []

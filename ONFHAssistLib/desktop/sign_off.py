@@ -10,7 +10,8 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES
-from ONFHAssistLib.curation.case import STATUSES, save_case
+from ONFHAssistLib.curation.case import STATUSES, ReviewedCase, save_case
+from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.settings import keep_reviewer, read_settings
@@ -99,13 +100,15 @@ class SignOffForm:
         review = self._review()
         if review is None:
             return False
-        self.keep()
+        self.keep()  # what is on the screen now is signed, whatever happens before it is written
+        opened, patient, folder = review.opened, self._ui.patientEdit.text.strip(), read_settings().folder
         review.update()
         graded = [side for side in review.sides if review.hip(side).status == "graded"]
         if not graded:
             raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
-        opened, patient, folder = review.opened, self._ui.patientEdit.text.strip(), read_settings().folder
         cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
+        if not _signed_by_its_reader(cases, opened):
+            return False
         while_busy(lambda: [opened.save(case) if opened else save_case(case, folder) for case in cases])
         for case in cases:
             review.mark_saved(case.side)
@@ -116,3 +119,14 @@ class SignOffForm:
         self.tell(_("Saved {count} to {folder}.").format(count=count, folder=folder.name))
         self.on_saved()
         return True
+
+
+def _signed_by_its_reader(cases: list[ReviewedCase], opened: OpenCase | None) -> bool:
+    """Ask where somebody else signs a second reading; return whether to save."""
+    if opened is None or not opened.independent or cases[0].reviewer == opened.reader:
+        return True
+    text = _(
+        "This second reading was begun by {reader}. Signed by {reviewer}, it is saved, but does not count as an "
+        "independent reading."
+    ).format(reader=opened.reader, reviewer=cases[0].reviewer)
+    return slicer.util.confirmOkCancelDisplay(text, windowTitle="ONFHAssist")

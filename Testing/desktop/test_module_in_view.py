@@ -124,7 +124,7 @@ def test_each_of_two_reviews_is_drawn_over_its_own_image(host, widget, worker, r
 
 
 def test_a_result_that_comes_when_another_study_is_in_view_is_not_drawn_over_it(host, widget, worker):
-    first, result = add_study(host)
+    _, result = add_study(host)
     host.click(widget.ui.analyseButton)
     second, _ = add_study(host, name="Second")
     load(host, second)
