@@ -18,7 +18,7 @@ from ONFHAssistLib.desktop.corrections import Corrections
 from ONFHAssistLib.desktop.editor import Editor
 from ONFHAssistLib.desktop.export import Export
 from ONFHAssistLib.desktop.guard import guarded
-from ONFHAssistLib.desktop.hips import HipCards
+from ONFHAssistLib.desktop.hips import HipCards, worse
 from ONFHAssistLib.desktop.keys import Keys
 from ONFHAssistLib.desktop.placing import Placing
 from ONFHAssistLib.desktop.preflight_panel import PreflightPanel
@@ -223,9 +223,13 @@ class Panel:
         """
         scene = slicer.mrmlScene
         shown = self.session.in_view()
-        if not self._entered or scene.IsBatchProcessing() or scene.IsClosing() or shown in (None, self.volume):
+        if scene.IsBatchProcessing() or scene.IsClosing():
             return
-        left = self.review()
+        here, left = shown in (None, self.volume), self.review()
+        if not self._entered:  # the panel is out of sight, its plot is not
+            self._slices.show(left if here else None, self.side)
+        if here or not self._entered:
+            return
         self._form.keep()
         study = shown if shown.GetClassName() == "vtkMRMLScalarVolumeNode" else None
         self._go_over(study, arrange=False)
@@ -308,7 +312,7 @@ class Panel:
         ui.warningLabel.setVisible(bool(warnings))
         self.show_run()
         if review is not None:
-            self.side = self.side if self.side in review.sides else _worse(review)
+            self.side = self.side if self.side in review.sides else worse(review)
         else:
             self._editor.clear()  # its strokes would go to a study that is out of sight
         self.refresh()
@@ -392,8 +396,3 @@ class Panel:
     def _corrected(self) -> None:
         self.refresh()
         self._editor.resume()
-
-
-def _worse(review: Review) -> Side:
-    """Return the hip to begin with: the one with more necrosis, graded ones first."""
-    return max(review.sides, key=lambda side: (review.hip(side).status == "graded", review.hip(side).volume_ratio or 0))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import qt
 import slicer
@@ -39,10 +40,11 @@ class SignOffForm:
             for status, name in zip(STATUSES, names[side], strict=True):
                 box.addItem(name, status)
             box.connect("activated(int)", lambda _index: self.keep())
-        for field in (ui.commentEdit, ui.reviewerEdit):
+        for field in (ui.commentEdit, ui.reviewerEdit, ui.patientEdit):
             field.connect("editingFinished()", self.keep)
         ui.saveButton.connect("clicked()", self.save)
         self._shown: Review | None = None
+        self._codes: WeakKeyDictionary[Review, str] = WeakKeyDictionary()
         ui.reviewerEdit.text = read_settings().reviewer
 
     def tell(self, sentence: str) -> None:
@@ -78,7 +80,8 @@ class SignOffForm:
         self._ui.reviewerEdit.text = read_settings().reviewer
         self._ui.commentEdit.text = next((one.comment for one in signed if one.comment), "")
         opened = review is not None and review.opened is not None
-        self._ui.patientEdit.text = review.result.patient.get("id", "") if review else ""
+        known = review.result.patient.get("id", "") if review else ""
+        self._ui.patientEdit.text = self._codes.get(review, known) if review else ""
         self._ui.patientEdit.enabled = not opened
         self._ui.patientEdit.placeholderText = (
             _("That of the case") if opened else _("The same for all studies of a patient")
@@ -90,6 +93,7 @@ class SignOffForm:
         keep_reviewer(reviewer)
         if review is None or review.closed:
             return
+        self._codes[review] = self._ui.patientEdit.text
         for side in review.sides:
             status = self._status[side].currentData
             review.set_sign_off(side, SignOff(reviewer, status, self._ui.commentEdit.text.strip()))
@@ -106,6 +110,10 @@ class SignOffForm:
         graded = [side for side in review.sides if review.hip(side).status == "graded"]
         if not graded:
             raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
+        if opened is None and not patient:  # the header's number is not signed where the form shows none
+            raise InputError(
+                _("The case has no patient code; enter one that is the same for all studies of the patient.")
+            )
         cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
         if not _signed_by_its_reader(cases, opened):
             return False

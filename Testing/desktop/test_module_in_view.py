@@ -145,8 +145,13 @@ def test_outlines_that_come_later_are_drawn_in_their_own_views_too(host, widget,
 def test_with_another_module_open_the_outlines_still_belong_to_the_image(host, widget, review):
     second, _ = add_study(host, name="Second")
     pythonqt.unwrap(widget.parent).exit()
+    chart = host.scene.GetSingletonNode("ONFHAssistPlot", "vtkMRMLPlotViewNode").GetPlotChartNodeID
+    assert chart()
     load(host, second)
-    assert not drawn_in(review)
+    assert not drawn_in(review) and not chart(), "the plot is beside the images"
+    load(host, review.volume_node)
+    assert "Green" in drawn_in(review) and chart()
+    load(host, second)
     pythonqt.unwrap(widget.parent).enter()
     host.spin()
     assert widget.panel.volume is second and hides_the_numbers(widget.ui)

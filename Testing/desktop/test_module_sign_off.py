@@ -88,6 +88,42 @@ def test_the_patient_code_comes_from_dicom_where_it_is_known(widget, review):
     assert widget.ui.patientEdit.text == "HOSP-4711"  # of the made-up study
 
 
+def test_a_patient_code_that_was_cleared_on_the_screen_is_not_replaced_by_the_one_of_the_header(
+    host, widget, review, cases
+):
+    sign(host, widget)
+    widget.ui.patientEdit.text = ""
+    host.click(widget.ui.saveButton)
+    assert "no patient code" in widget.ui.savedLabel.text and not cases.exists()
+
+
+def test_a_patient_code_stays_with_its_study_and_goes_to_no_other(host, widget, worker, review, cases):
+    host.type(widget.ui.patientEdit, "P-15")
+    second, result = add_study(host, name="Second")
+    host.choose(widget.ui.volumeSelector, "Second")
+    analysed(host, widget, worker, second, result)
+    assert widget.ui.patientEdit.text == "HOSP-4711"
+    host.choose(widget.ui.volumeSelector, "Image")
+    assert widget.ui.patientEdit.text == "P-15"
+
+
+def test_what_is_signed_is_what_the_form_shows_at_the_click(host, widget, review, cases, monkeypatch):
+    """Also where no field has told that it was changed."""
+    from ONFHAssistLib.desktop import sign_off
+
+    saved = []
+    monkeypatch.setattr(sign_off, "save_case", lambda case, folder: saved.append(case))
+    ui = widget.ui
+    ui.reviewerEdit.text, ui.patientEdit.text, ui.commentEdit.text = "R07", "P07", "thin band"
+    ui.rightStatusBox.setCurrentIndex(1)
+    ui.leftStatusBox.setCurrentIndex(2)
+    host.click(ui.saveButton)
+    assert [(c.status, c.reviewer, c.patient_code, c.comment) for c in saved] == [
+        ("approved", "R07", "P07", "thin band"),
+        ("flagged", "R07", "P07", "thin band"),
+    ]
+
+
 def test_a_folder_that_cannot_be_written_to_is_one_sentence_and_nothing_is_lost(host, widget, edited, tmp_path):
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")

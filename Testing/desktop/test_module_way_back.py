@@ -121,11 +121,15 @@ def test_deleted_landmarks_come_back_by_themselves(host, widget, review):
     assert not review.changed("right")
 
 
-def test_points_that_were_deleted_one_by_one_can_be_had_back(host, widget, review):
+@pytest.mark.parametrize("how_many", ["one", "all"])
+def test_points_that_were_deleted_can_be_had_back(host, widget, review, how_many):
     node = landmarks_node(review.volume_node)
     before = review.hip("right").landmarks
     node.SetFixedNumberOfControlPoints(False)
-    node.RemoveAllControlPoints()
+    if how_many == "one":
+        node.RemoveNthControlPoint(control_point(node, "right", "teardrop"))
+    else:
+        node.RemoveAllControlPoints()
     host.wait_for(lambda: review.changed("right"), 1.0)
     assert node.GetNumberOfControlPoints() == 2 * len(POINTS)
     assert read_landmarks(node, "right")[1] == pytest.approx(made.CENTRES["right"], abs=0.5), "a head has a centre"
