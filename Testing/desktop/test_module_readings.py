@@ -4,9 +4,8 @@ lost without a question, whichever study it belongs to."""
 import numpy as np
 import pytest
 import slicer
-from module_parts import add_study, analysed
+from module_parts import add_study, analysed, become, choose, erase_half, listed, opened
 from PySide6.QtCore import Qt
-from test_module_cases import become, cases, choose, data_set, erase_half, listed, opened  # noqa: F401 (fixtures)
 from test_module_sign_off import sign
 
 FINDINGS = ("mild", "R01", "differ")
@@ -22,12 +21,12 @@ def erase_a_bit(host, review):
     host.wait_for(lambda: np.array_equal(review.masks("right").necrosis.array, mask), 1.0)
 
 
-def last_version(data_set, review):  # noqa: F811
+def last_version(data_set, review):
     return data_set.record(review.opened.name)["versions"][-1]
 
 
 @pytest.fixture
-def second(host, widget, data_set):  # noqa: F811
+def second(host, widget, data_set):
     """The right hip, read anew by R02, who has corrected it."""
     become(host, widget, "R02")
     review = opened(host, widget, "right,", "independentButton")
@@ -36,7 +35,7 @@ def second(host, widget, data_set):  # noqa: F811
     return review
 
 
-def test_a_second_reading_that_somebody_else_signs_is_not_independent(host, widget, data_set, second):  # noqa: F811
+def test_a_second_reading_that_somebody_else_signs_is_not_independent(host, widget, data_set, second):
     host.type(widget.ui.reviewerEdit, "R03")
     host.dialogs.expect("begun by R02", "Cancel")
     host.click(widget.ui.saveButton)
@@ -51,13 +50,13 @@ def test_a_second_reading_that_somebody_else_signs_is_not_independent(host, widg
     assert not last_version(data_set, second)["independent"]
 
 
-def test_a_second_reading_that_its_reader_signs_is_independent(host, widget, data_set, second):  # noqa: F811
+def test_a_second_reading_that_its_reader_signs_is_independent(host, widget, data_set, second):
     host.click(widget.ui.saveButton)
     saved = last_version(data_set, second)
     assert (saved["reviewer"], saved["independent"]) == ("R02", True)
 
 
-def test_masks_of_one_reader_that_the_next_one_signs_are_not_independent(host, widget, worker, cases):  # noqa: F811
+def test_masks_of_one_reader_that_the_next_one_signs_are_not_independent(host, widget, worker, cases):
     from ONFHAssistLib.curation.folder import open_store
     from ONFHAssistLib.curation.overview import data_set_in
 
@@ -77,7 +76,7 @@ def test_corrections_of_one_reader_in_a_saved_scene_are_not_independent_of_the_n
     host,
     widget,
     worker,
-    cases,  # noqa: F811
+    cases,
     tmp_path,
 ):
     review = analysed(host, widget, worker, *add_study(host))
@@ -97,7 +96,7 @@ def test_corrections_of_one_reader_in_a_saved_scene_are_not_independent_of_the_n
     assert again.case("left", "P-1").independent  # nobody had touched that one
 
 
-def test_after_a_second_reading_is_saved_nothing_tells_what_others_have_found(host, widget, data_set, second):  # noqa: F811
+def test_after_a_second_reading_is_saved_nothing_tells_what_others_have_found(host, widget, data_set, second):
     host.click(widget.ui.saveButton)
     assert data_set.cases()[1].needs_adjudication
     host.spin(0.3)
@@ -112,7 +111,7 @@ def test_after_a_second_reading_is_saved_nothing_tells_what_others_have_found(ho
     assert listed(host, widget)[0] == first and "left" in first, "the order would tell it"
 
 
-def test_looking_at_another_study_does_not_end_a_second_reading(host, widget, data_set, second):  # noqa: F811
+def test_looking_at_another_study_does_not_end_a_second_reading(host, widget, data_set, second):
     host.click(widget.ui.saveButton)
     add_study(host, name="Another")
     host.choose(widget.ui.volumeSelector, "Another")
@@ -120,7 +119,7 @@ def test_looking_at_another_study_does_not_end_a_second_reading(host, widget, da
     assert not any(word in line for word in FINDINGS for line in [*listed(host, widget), widget.ui.trainingLabel.text])
 
 
-def test_a_second_reading_ends_when_its_reader_ends_it(host, widget, data_set, second):  # noqa: F811
+def test_a_second_reading_ends_when_its_reader_ends_it(host, widget, data_set, second):
     host.click(widget.ui.saveButton)
     host.click(widget.ui.endReadingButton)
     host.spin()
@@ -133,7 +132,7 @@ def test_a_second_reading_ends_when_its_reader_ends_it(host, widget, data_set, s
     assert not widget.ui.endReadingButton.visible
 
 
-def test_a_second_reading_that_is_not_saved_is_not_ended_without_a_question(host, widget, data_set, second):  # noqa: F811
+def test_a_second_reading_that_is_not_saved_is_not_ended_without_a_question(host, widget, data_set, second):
     host.dialogs.expect("lost otherwise", "Cancel")
     host.click(widget.ui.endReadingButton)
     assert widget.panel.review() is second and not second.closed
@@ -155,7 +154,7 @@ def left_behind(host, widget, review):
     return review
 
 
-def test_closing_the_scene_asks_about_the_study_that_is_not_in_view(host, widget, cases, left_behind):  # noqa: F811
+def test_closing_the_scene_asks_about_the_study_that_is_not_in_view(host, widget, cases, left_behind):
     host.dialogs.expect("The review of Image has changed", "Yes")
     host.close_scene()
     assert len([path for path in cases.rglob("cases/*.json")]) == 2
