@@ -231,7 +231,7 @@ class Panel:
         if here or not self._entered:
             return
         self._form.keep()
-        study = shown if shown.GetClassName() == "vtkMRMLScalarVolumeNode" else None
+        study = shown if in_view.is_study(shown) else None
         self._go_over(study, arrange=False)
         self.ui.volumeSelector.setCurrentNode(study)
         if left is not None and not left.closed and left.unsaved and self.session.run.idle:

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.curation.case import STATUSES, ReviewedCase, save_case
+from ONFHAssistLib.curation.codes import similar_codes
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
@@ -42,7 +43,7 @@ class SignOffForm:
             box.connect("activated(int)", lambda _index: self.keep())
         for field in (ui.commentEdit, ui.reviewerEdit, ui.patientEdit):
             field.connect("editingFinished()", self.keep)
-        ui.saveButton.connect("clicked()", self.save)
+        ui.saveButton.connect("clicked()", lambda: self.save())
         self._shown: Review | None = None
         self._codes: WeakKeyDictionary[Review, str] = WeakKeyDictionary()
         ui.reviewerEdit.text = read_settings().reviewer
@@ -57,7 +58,7 @@ class SignOffForm:
         """The sentence below the form."""
         return self._ui.savedLabel.text
 
-    def complete(self) -> None:
+    def _complete(self) -> None:
         """Ask for what a case cannot do without, where the form itself is about to go."""
         for field, question in (
             (self._ui.reviewerEdit, _("Reviewer (a code, not a name):")),
@@ -99,8 +100,14 @@ class SignOffForm:
             review.set_sign_off(side, SignOff(reviewer, status, self._ui.commentEdit.text.strip()))
 
     @guarded
-    def save(self) -> bool:
-        """Save; return whether it was done. What went wrong is told in the panel, and nothing has changed then."""
+    def save(self, completed: bool = False) -> bool:
+        """Save; return whether it was done. What went wrong is told in the panel, and nothing has changed then.
+
+        Args:
+            completed: ask for what is missing in the form first; it is about to go.
+        """
+        if completed:
+            self._complete()
         review = self._review()
         if review is None:
             return False
@@ -115,7 +122,7 @@ class SignOffForm:
                 _("The case has no patient code; enter one that is the same for all studies of the patient.")
             )
         cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
-        if not _signed_by_its_reader(cases, opened):
+        if not _signed_by_its_reader(cases, opened) or not (opened or self._is_meant(patient, folder)):
             return False
         while_busy(lambda: [opened.save(case) if opened else save_case(case, folder) for case in cases])
         for case in cases:
@@ -126,6 +133,15 @@ class SignOffForm:
         count = _("one hip") if len(cases) == 1 else _("both hips")
         self.tell(_("Saved {count} to {folder}.").format(count=count, folder=folder.name))
         self.on_saved()
+        return True
+
+    def _is_meant(self, code: str, folder: Path) -> bool:
+        """Ask about a new patient code that is almost another patient's; one that was a slip is taken off the form."""
+        for similar in while_busy(lambda: similar_codes(folder, code)):
+            if not slicer.util.confirmYesNoDisplay(similar.question, windowTitle="ONFHAssist"):
+                self._ui.patientEdit.text = ""
+                self.tell(_("Nothing was saved; enter the patient's code."))
+                return False
         return True
 
 

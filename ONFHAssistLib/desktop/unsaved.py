@@ -83,9 +83,7 @@ class Leaving:
         answer = ask(review.volume_node.GetName(), can_stay, lost)
         if answer != "save":
             return answer == "go on"
-        if not can_stay:
-            self._form.complete()
-        while not self._form.save():
+        while not self._form.save(not can_stay):
             text = _("The case was not saved. {why}").format(why=self._form.told)
             if can_stay or not slicer.util.confirmRetryCloseDisplay(text, windowTitle="ONFHAssist"):
                 return False

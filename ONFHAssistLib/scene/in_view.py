@@ -63,6 +63,11 @@ def main_volume(scene: Scene, prefer: Node | None = None, aside: Collection[str]
     return scene.GetNodeByID(max(counts, key=lambda name: (counts[name], name == preferred)))
 
 
+def is_study(node: Node) -> bool:
+    """Say whether a volume can be chosen as a study: grey, no label map, and none that another module hides."""
+    return node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
+
+
 def draw_where_shown(scene: Scene, main: Node | None) -> None:
     """Draw the nodes of all reviews where their volume is in view; ``main`` is the one that is drawn in 3D."""
     volumes = volumes_in_views(scene)

@@ -157,8 +157,12 @@ def test_with_another_module_open_the_outlines_still_belong_to_the_image(host, w
     assert widget.panel.volume is second and hides_the_numbers(widget.ui)
 
 
-def test_an_image_that_is_no_study_hides_name_and_numbers(host, widget, review):
-    picture = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Photo")
+@pytest.mark.parametrize("kind", ["vtkMRMLVectorVolumeNode", "vtkMRMLLabelMapVolumeNode", "hidden"])
+def test_an_image_that_is_no_study_hides_name_and_numbers(host, widget, review, kind):
+    picture = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScalarVolumeNode" if kind == "hidden" else kind)
+    picture.UnRegister(None)
+    picture.SetHideFromEditors(kind == "hidden")
+    slicer.mrmlScene.AddNode(picture)
     load(host, picture)
     assert widget.panel.volume is None and not drawn_in(review) and hides_the_numbers(widget.ui)
     host.choose(widget.ui.volumeSelector, "Image")

@@ -1,6 +1,7 @@
 """Signing off: cases are saved, reports exported, and nothing unsaved is lost without a question."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -122,6 +123,31 @@ def test_what_is_signed_is_what_the_form_shows_at_the_click(host, widget, review
         ("approved", "R07", "P07", "thin band"),
         ("flagged", "R07", "P07", "thin band"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [("P", "is the beginning"), ("P065", "begins with"), ("P05", "differs by one")]
+)
+def test_a_code_that_is_almost_another_patients_is_asked_about(host, widget, worker, review, cases, code, how):
+    sign(host, widget, patient="P06")
+    host.click(widget.ui.saveButton)
+    other, result = add_study(host, name="Another patient")
+    slicer.util.arrayFromVolume(other)[0, 0, 0] += 1  # another image
+    result = dataclasses.replace(result, volume=result.volume.like(slicer.util.arrayFromVolume(other).copy()))
+    host.choose(widget.ui.volumeSelector, "Another patient")
+    analysed(host, widget, worker, other, result)
+    files = sorted(cases.rglob("cases/*.json"))
+    sign(host, widget, patient=code)
+    host.dialogs.expect(how, "No")
+    host.click(widget.ui.saveButton)
+    assert sorted(cases.rglob("cases/*.json")) == files and not widget.ui.patientEdit.text
+    assert "Nothing was saved" in widget.ui.savedLabel.text
+    sign(host, widget, patient=code)
+    host.dialogs.expect(how, "Yes")
+    host.click(widget.ui.saveButton)
+    assert len(list(cases.rglob("cases/*.json"))) == len(files) + 2
+    host.click(widget.ui.saveButton)  # known by now: not asked again
+    assert "Saved both hips" in widget.ui.savedLabel.text
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence_and_nothing_is_lost(host, widget, edited, tmp_path):
