@@ -156,11 +156,11 @@ class Panel:
         """
         self._form.keep()
         reviewer = self.ui.reviewerEdit.text.strip()
-        # Who sees what others have drawn does not go on with a reading that had not seen it.
-        ended = [] if independent else self.session.readings_of(str(folder), name)
-        if not all(self._leaving.may_leave_one(reading, can_stay=True, lost=True) for reading in ended):
-            return False
         review = self.session.review_of_case(str(folder), name, independent, reviewer)
+        # Who sees what others have drawn does not go on with a reading that had not seen it, and the reverse.
+        ended = self.session.others_of_case(str(folder), name, review)
+        if not all(self._leaving.may_leave_one(other, can_stay=True, lost=True) for other in ended):
+            return False
         if review is None or not review.unsaved:
             if self.review() not in ended and not self.may_leave(can_stay=True, lost=False):
                 return False

@@ -76,14 +76,10 @@ class Session:
                 return review
         return None
 
-    def readings_of(self, folder: str, name: str) -> list[Review]:
-        """Return the second readings of a case that are open."""
-        return [
-            review
-            for review in self.reviews
-            if not review.closed and review.opened and review.opened.independent
-            if (review.opened.folder, review.opened.name) == (folder, name)
-        ]
+    def others_of_case(self, folder: str, name: str, but: Review | None) -> list[Review]:
+        """Return the open reviews of a case other than this one."""
+        opened = [review for review in self.reviews if not review.closed and review.opened and review is not but]
+        return [review for review in opened if (review.opened.folder, review.opened.name) == (folder, name)]
 
     @property
     def reads_anew(self) -> bool:

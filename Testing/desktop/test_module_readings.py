@@ -144,6 +144,17 @@ def test_a_second_reading_that_is_not_saved_is_not_ended_without_a_question(host
     assert last_version(data_set, widget.panel.review())["independent"]
 
 
+def test_what_a_case_was_opened_with_is_not_there_while_it_is_read_anew(host, widget, data_set):
+    become(host, widget, "R01")
+    seen = opened(host, widget, "right,")
+    become(host, widget, "R02")
+    unseen = opened(host, widget, "right,", "independentButton")
+    assert seen.closed and slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == [unseen.volume_node]
+    become(host, widget, "R03")
+    third = opened(host, widget, "right,", "independentButton")
+    assert unseen.closed and slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == [third.volume_node]
+
+
 @pytest.fixture
 def left_behind(host, widget, review):
     """Study A was corrected, then B was chosen."""
