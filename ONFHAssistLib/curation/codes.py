@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ONFHAssistLib.curation import keys, layout
+from ONFHAssistLib.curation import inside, keys, layout
 from ONFHAssistLib.curation.index import cases
 from ONFHAssistLib.curation.keys import normal_code
 
@@ -80,7 +80,9 @@ def _data_sets(folder: Path) -> Iterator[tuple[Path, str]]:
     """Return the data sets that a folder is or holds, with the fingerprints of their keys."""
     for marker in [folder / layout.MARKER, *sorted(folder.glob(f"Dataset*/{layout.MARKER}"))]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            yield marker.parent, str(layout.read_json(marker)["key_fingerprint"])
+            fingerprint = inside.read_json(marker.parent, layout.MARKER)["key_fingerprint"]
+            if keys.is_fingerprint(fingerprint):
+                yield marker.parent, fingerprint
 
 
 def _similar(code: str, other: str, likeness: Likeness, patient: str, names: list[str]) -> SimilarCode:
