@@ -1,11 +1,18 @@
 """The two ways in which a user's request ends early."""
 
+from ONFHAssistLib.core.outside import shown
+
 
 class InputError(ValueError):
     """The input cannot be used. The message is one sentence: what was given, what is wrong, what to do.
 
-    The command line prints it without a traceback and ends with exit code 2.
+    The command line prints it without a traceback and ends with exit code 2. What would do something to a terminal
+    (in a name of a file, for example) is replaced, so that the sentence can be shown and sent anywhere.
     """
+
+    def __init__(self, sentence: str = "") -> None:
+        """Keep the sentence, see the class."""
+        super().__init__(shown(sentence))
 
 
 class Cancelled(Exception):

@@ -58,7 +58,7 @@ def read_plain_file(path: Path, most_bytes: int = FILE_BYTES) -> bytes:
             raise LinkError(f"{path.name} is no plain file")
         if found.st_size > most_bytes:
             raise LinkError(f"{path.name} is larger than {most_bytes} bytes")
-        return file.read(most_bytes)
+        return file.read(found.st_size)
 
 
 def read_json(path: Path) -> Any:
