@@ -215,11 +215,16 @@ class ONFHAssistLogic(ScriptedLoadableModuleLogic):
         return ONFHAssistParameterNode(super().getParameterNode())
 
     def volumeInView(self) -> vtkMRMLScalarVolumeNode | None:
-        """Return the scalar volume that is shown, or the first one of the scene; None where there is none."""
+        """Return the scalar volume that is shown, or where nothing is shown the first one of the scene, or None."""
+        from ONFHAssistLib.scene.in_view import is_study
+
+        shown = self.session.in_view()
+        if shown is not None:
+            return shown if is_study(shown) else None
         selection = slicer.app.applicationLogic().GetSelectionNode()
         shown = slicer.mrmlScene.GetNodeByID(selection.GetActiveVolumeID() or "") if selection else None
         volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        plain = [node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+        plain = [node for node in volumes if is_study(node)]
         return shown if shown in plain else next(iter(plain), None)
 
 

@@ -1,31 +1,39 @@
 """The two things that every room does with the disk: write one file whole, and ask whether a folder can be written."""
 
-import contextlib
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
+from ONFHAssistLib.core.outside import new_file, remove_quietly
 
-def replace_file(path: Path, content: bytes) -> None:
+
+def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Let a file have this content, also if the power fails meanwhile: a reader sees the earlier one or this one.
 
-    It is written beside, flushed, and takes its name in one step. Several files that belong together are for
+    It is written beside under a name that nobody can foresee, flushed, and takes its name in one step; a link that
+    somebody has laid in its place is replaced, not followed. Several files that belong together are for
     `exchange.publish.publish`.
+
+    Args:
+        path: of the file; its folder is made if missing.
+        content: the whole of it.
+        mode: who may read and write it, from its first byte; the user's umask is taken off.
 
     Raises:
         OSError: it could not be written; the earlier file is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    handle = new_file(beside, mode)
     try:
-        with open(beside, "wb") as file:
+        with open(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+        remove_quietly(beside)
         raise
 
 

@@ -33,42 +33,48 @@ def to_plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no plain value.")
 
 
-def from_plain(kind: type[T], plain: Any) -> T:
+def from_plain(kind: type[T], plain: Any, others: bool = False) -> T:
     """Build a value of ``kind``, usually a dataclass, from what ``to_plain`` made of it.
 
     Fields that are missing take their default, so that what an older version has kept can be read.
 
+    Args:
+        kind: what to build.
+        plain: JSON-ready values.
+        others: leave out fields that ``kind`` does not have, at any depth; else they are an error.
+
     Raises:
         ValueError: the values do not fit the type hints of ``kind``.
     """
-    return _build(kind, plain, getattr(kind, "__name__", str(kind)))
+    return _build(kind, plain, getattr(kind, "__name__", str(kind)), others)
 
 
-def _build(kind: Any, plain: Any, where: str) -> Any:
+def _build(kind: Any, plain: Any, where: str, others: bool) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return plain
     if is_dataclass(kind) and isinstance(plain, dict):
         hints = _hints(kind)
         unknown = plain.keys() - hints.keys()
-        if unknown:
+        if unknown and not others:
             raise ValueError(f"{where} has no field {', '.join(sorted(unknown))}.")
+        known = plain.keys() & hints.keys()
         try:
-            return kind(**{name: _build(hints[name], entry, f"{where}.{name}") for name, entry in plain.items()})
+            return kind(**{name: _build(hints[name], plain[name], f"{where}.{name}", others) for name in known})
         except TypeError as error:
             raise ValueError(f"{where} is not complete ({error}).") from error
     if origin in (Union, UnionType):
-        return _first_that_fits(arguments, plain, where)
-    if origin is Literal and plain in arguments:
+        return _first_that_fits(arguments, plain, where, others)
+    if origin is Literal and isinstance(plain, str | int | None) and plain in arguments:
         return plain
     if origin is tuple and isinstance(plain, list):
         kinds = [arguments[0]] * len(plain) if arguments[-1] is ... else list(arguments)
         if len(kinds) == len(plain):
             return tuple(
-                _build(k, entry, f"{where}[{n}]") for n, (k, entry) in enumerate(zip(kinds, plain, strict=True))
+                _build(k, entry, f"{where}[{n}]", others) for n, (k, entry) in enumerate(zip(kinds, plain, strict=True))
             )
     if origin is dict and isinstance(plain, dict):
-        return {key: _build(arguments[1], entry, f"{where}.{key}") for key, entry in plain.items()}
+        return {key: _build(arguments[1], entry, f"{where}.{key}", others) for key, entry in plain.items()}
     if kind is float and isinstance(plain, int | float) and not isinstance(plain, bool):
         return plain
     if kind in (str, int, bool, type(None)) and type(plain) is kind:
@@ -76,11 +82,11 @@ def _build(kind: Any, plain: Any, where: str) -> Any:
     raise ValueError(f"{where} cannot be {plain!r:.60}.")
 
 
-def _first_that_fits(kinds: tuple[Any, ...], plain: Any, where: str) -> Any:
+def _first_that_fits(kinds: tuple[Any, ...], plain: Any, where: str, others: bool) -> Any:
     reason = ValueError(where)
     for kind in kinds:
         try:
-            return _build(kind, plain, where)
+            return _build(kind, plain, where, others)
         except ValueError as error:
             reason = error
     raise reason

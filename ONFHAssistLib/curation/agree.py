@@ -21,13 +21,12 @@ from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.statistics import Agreement, Estimate, bland_altman, bootstrap, icc_2_1
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import layout
-from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.bland_altman import bland_altman_svg
+from ONFHAssistLib.curation.content import file_of_case
 from ONFHAssistLib.curation.labels import CaseLabel
-from ONFHAssistLib.curation.nifti import read_nifti
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.store import Store
-from ONFHAssistLib.curation.training_case import all_records
+from ONFHAssistLib.curation.training_case import readable_records
 
 CLASSES = {"steinberg": ("without ONFH", "mild", "moderate", "severe"), "jic": ("A", "B", "C1", "C2")}
 _NAMES = {"steinberg": "Steinberg", "jic": "JIC"}
@@ -85,7 +84,7 @@ def agree(store: Store) -> tuple[ReaderAgreement, ...]:
         InputError: no hip was read twice, or a file of the data set is damaged or missing.
     """
     pairs: dict[tuple[str, str], list[Pair]] = {}
-    for record in all_records(store.folder):
+    for record in readable_records(store.folder):
         approved: dict[str, list[Mapping[str, Any]]] = {}
         for version in record["versions"]:
             if version["status"] == "approved" and version.get("independent", not version["adjudicates"]):
@@ -123,10 +122,10 @@ def _pair(
     second: Mapping[str, Any],
     masks: dict[int, Volume],
 ) -> Pair:
+    pose = Pose.from_json(record["pose"])
     for version in (first, second):
         if version["number"] not in masks:
-            masks[version["number"]] = read_nifti(store.folder / records.kept_file(version["number"], records.MASK))
-    pose = Pose.from_json(record["pose"])
+            masks[version["number"]] = _kept_mask(store, version["number"], pose)
     known = np.ones(masks[first["number"]].array.shape, bool)
     for version in (first, second):
         slices = version["reviewed_slices"]
@@ -147,6 +146,10 @@ def _pair(
         None if None in ratios else tuple(100 * ratio for ratio in ratios),
         grades,
     )
+
+
+def _kept_mask(store: Store, number: int, pose: Pose) -> Volume:
+    return file_of_case(store.folder, layout.kept_file(number, layout.MASK), pose)
 
 
 def _ratio(labels: np.ndarray) -> float | None:

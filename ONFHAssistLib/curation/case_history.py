@@ -5,19 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ONFHAssistLib.core.plain import from_plain
+from ONFHAssistLib.curation.schema import MaskChange
 from ONFHAssistLib.curation.store import Store
 
 Grades = dict[str, str | int | None]
-
-
-@dataclass(frozen=True)
-class MaskChange:
-    """How a mask differs from an earlier one."""
-
-    added_voxels: int
-    removed_voxels: int
-    added_mm3: float
-    removed_mm3: float
 
 
 @dataclass(frozen=True)
@@ -124,7 +115,7 @@ def _save(entry: Mapping[str, Any], previous: Mapping[str, Any] | None, trained_
 
 
 def _masks(changes: Mapping[str, Any]) -> dict[str, MaskChange]:
-    return {label: from_plain(MaskChange, one) for label, one in changes.items()}
+    return {label: from_plain(MaskChange, one, others=True) for label, one in changes.items()}
 
 
 def _grades(result: Mapping[str, Any] | None) -> Grades:

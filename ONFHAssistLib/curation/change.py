@@ -10,12 +10,13 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation import layout
+from ONFHAssistLib.curation import inside, layout
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.case import ReviewedCase, same_grid
+from ONFHAssistLib.curation.content import file_of_case
 from ONFHAssistLib.curation.journal import Change
 from ONFHAssistLib.curation.labels import label_array
-from ONFHAssistLib.curation.nifti import nifti_bytes, read_nifti, smallest
+from ONFHAssistLib.curation.nifti import nifti_bytes, smallest
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.versions import standing
 
@@ -88,9 +89,9 @@ class DataSet:
     def read(cls, folder: Path, modality: str) -> "DataSet":
         """Read them; raises InputError where one is damaged."""
         try:
-            patients = layout.read_json(folder / layout.FOLDS)["patients"]
-            return cls(folder, modality, patients, layout.folds_of(layout.read_json(folder / layout.DATASET)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            patients = layout.patients_of(inside.read_json(folder, layout.FOLDS))
+            return cls(folder, modality, patients, layout.folds_of(inside.read_json(folder, layout.DATASET)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{layout.FOLDS} or {layout.DATASET} of the data set {folder.name} is missing or damaged; "
                 "check the data set and let the check restore it."
@@ -127,17 +128,17 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
     """
     case_id, pose = known["case"], prepared.pose
     earlier = [entry for entry in known["versions"] if entry["status"] != "withdrawn"]
-    previous = _kept_mask(data.folder, earlier[-1]) if earlier else None
-    keep = {records.MASK: prepared.mask_file}
+    previous = _kept_mask(data.folder, earlier[-1], pose) if earlier else None
+    keep = {layout.MASK: prepared.mask_file}
     publish: dict[str, bytes] = {}
     automatic_number = number
     if prepared.automatic_file is not None:
         before = next((entry["automatic"]["number"] for entry in reversed(earlier) if entry["automatic"]), None)
-        path = before and records.kept_file(before, records.AUTOMATIC)
+        path = before and layout.kept_file(before, layout.AUTOMATIC)
         if path and known["files"][path] == records.sha256(prepared.automatic_file):
             automatic_number = before
         else:
-            keep[records.AUTOMATIC] = publish[layout.original_file(case_id)] = prepared.automatic_file
+            keep[layout.AUTOMATIC] = publish[layout.original_file(case_id)] = prepared.automatic_file
     adjudicates = case.adjudicates and not any(_unseen(case, entry) for entry in earlier)
     entry = records.version_of(
         case, number, pose, prepared.mask, prepared.automatic, previous, automatic_number, adjudicates
@@ -158,7 +159,7 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
         mask, trained = prepared.mask, entry
         if stands.trained_with != number:
             trained = records.version(known, stands.trained_with)
-            mask = _kept_mask(data.folder, trained)
+            mask = _kept_mask(data.folder, trained, pose)
         publish[layout.label_file(case_id)] = records.training_label(mask, trained, pose)
     return _change(data, known, entry, keep, publish)
 
@@ -166,7 +167,7 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
 def withdrawn(data: DataSet, known: Mapping[str, Any], entry: Mapping[str, Any]) -> Change:
     """Say what a withdrawal does; ``entry`` is its version."""
     newest = standing(known["versions"]).newest
-    draft = (data.folder / records.kept_file(newest, records.MASK)).read_bytes()
+    draft = inside.read(data.folder, layout.kept_file(newest, layout.MASK))
     return _change(data, known, entry, {}, {layout.draft_file(known["case"]): draft})
 
 
@@ -183,7 +184,7 @@ def _change(
     here, there = layout.image_file(case_id, approved), layout.image_file(case_id, not approved)
     original = layout.original_file(case_id)
     files = {path: records.sha256(content) for path, content in publish.items()}
-    files |= {records.kept_file(number, name): records.sha256(content) for name, content in keep.items()}
+    files |= {layout.kept_file(number, name): records.sha256(content) for name, content in keep.items()}
     if here not in files:
         files[here] = known["files"].get(there) or known["files"][here]
     if original in known["files"]:
@@ -191,7 +192,7 @@ def _change(
     content = layout.json_bytes(records.with_version(known, entry, files))
     gone = [path for path in (layout.label_file(case_id), layout.draft_file(case_id)) if path not in files]
     return Change(
-        keep | {records.CASE: content},
+        keep | {layout.KEPT_CASE: content},
         publish | {layout.case_file(case_id): content} | data.with_case(case_id, known["fold"], approved),
         ((there, here),) if there in known["files"] else (),
         tuple(path for path in gone if path in known["files"]),
@@ -213,8 +214,8 @@ def _unseen(case: ReviewedCase, entry: Mapping[str, Any]) -> bool:
     return case.seen is not None and entry["number"] > case.seen and entry["reviewer"] != case.reviewer
 
 
-def _kept_mask(folder: Path, entry: Mapping[str, Any]) -> np.ndarray:
-    return read_nifti(folder / records.kept_file(entry["number"], records.MASK)).array
+def _kept_mask(folder: Path, entry: Mapping[str, Any], pose: Pose) -> np.ndarray:
+    return file_of_case(folder, layout.kept_file(entry["number"], layout.MASK), pose).array
 
 
 def in_place(case: ReviewedCase, known: Mapping[str, Any] | None) -> ReviewedCase:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ONFHAssistLib.curation import index, journal, layout
+from ONFHAssistLib.core.outside import LinkError, is_link, parse_json, shown
+from ONFHAssistLib.curation import index, inside, journal, layout
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.change import data_set_files
 from ONFHAssistLib.curation.content import problems_of
@@ -20,6 +21,9 @@ from ONFHAssistLib.curation.store import Store, writing
 
 REPAIR = "let the check repair it"
 _LOOKS = 3
+_STRANGER = "This file belongs to no case; nnU-Net takes everything in imagesTr and labelsTr for training data."
+_NO_SAVE = "This is no save; it lies in the history."
+_LINK = "This is a link to somewhere else, which is not followed."
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,15 @@ def _findings(store: Store, repair: Repair | None, progress: Callable[[float], N
     folder = store.folder
     if journal.interrupted(folder):
         text = "A save was interrupted, or somebody is saving just now."
-        finding = Finding("interrupted", journal.HISTORY, text, "open the data set again, which finishes it")
-        yield _mended(finding, repair, lambda: journal.recover(folder, repair.lock.ours))
+        finding = Finding("interrupted", layout.HISTORY, text, REPAIR)
+        yield _mended(finding, repair, lambda: repair.finish())
     seen = _Seen()
-    names = sorted(entry.name for entry in os.scandir(folder / "cases") if entry.name.endswith(".json"))
+    names = inside.case_names(folder)
     for n, name in enumerate(names):
         if repair and n % 100 == 0:
             repair.lock.renew()
         progress(n / max(1, len(names)))
-        yield from _case(folder, name.removesuffix(".json"), seen, repair)
+        yield from _case(folder, name, seen, repair)
     yield from _history(folder, seen, repair)
     yield from _patients(seen)
     yield from _strangers(folder, seen, repair)
@@ -103,14 +107,18 @@ def _case(folder: Path, case_id: str, seen: _Seen, repair: Repair | None) -> Ite
     path = layout.case_file(case_id)
     seen.files.add(path)
     try:
-        facts = index.read_record(folder / path, case_id)
+        own = inside.read(folder, path)
+        facts = index.record_of(own, case_id)
         problem = ""
-    except ValueError as error:
-        problem = str(error)
+    except FileNotFoundError:
+        problem = "is gone"
+    except (ValueError, OSError) as error:
+        problem = str(error) if isinstance(error, ValueError) else "can't be read, or is a link"
     if not problem:
-        newest = records.kept_file(facts["versions"][-1]["number"], records.CASE)
-        if (folder / newest).exists() and (folder / newest).read_bytes() != (folder / path).read_bytes():
-            if _is_sound(folder / newest, case_id):
+        newest = layout.kept_file(records.numbers(facts)[-1], layout.KEPT_CASE)
+        copy = _content(folder, newest)
+        if copy is not None and copy != own:
+            if _is_sound(copy, case_id):
                 problem = "was changed by something else than this software"
             else:
                 yield Finding("history", newest, "A save in the history is damaged.", "get it back from a copy")
@@ -125,7 +133,7 @@ def _case(folder: Path, case_id: str, seen: _Seen, repair: Repair | None) -> Ite
         content, facts = kept
         yield _mended(finding, repair, lambda: repair.put(path, content))
     yield from _files(folder, facts, seen, repair)
-    seen.saves |= {entry["number"] for entry in facts["versions"]}
+    seen.saves |= set(records.numbers(facts))
     summary = index.summary_of(facts)
     seen.folds[facts["patient"]].setdefault(facts["fold"], case_id)
     grade = str(summary.grades.get("steinberg"))
@@ -141,9 +149,8 @@ def _files(folder: Path, facts: dict[str, Any], seen: _Seen, repair: Repair | No
     changed = set()
     for path, checksum in facts["files"].items():
         seen.files.add(path)
-        found = None
-        with contextlib.suppress(FileNotFoundError):
-            found = records.sha256((folder / path).read_bytes())
+        content = _content(folder, path)
+        found = None if content is None else records.sha256(content)
         if path.endswith(f"_0000{layout.FILE_ENDING}"):
             seen.images[checksum].append(case_id)
         if found == checksum:
@@ -153,7 +160,7 @@ def _files(folder: Path, facts: dict[str, Any], seen: _Seen, repair: Repair | No
         detail = "" if found is None else " ".join(problems_of(folder, facts, [path]))
         content = restored(folder, facts, path)
         elsewhere = layout.image_file(case_id, path.startswith("staging/"))
-        moved = content is None and found is None and (folder / elsewhere).exists()
+        moved = content is None and found is None and _content(folder, elsewhere) is not None
         if moved:
             seen.files.add(elsewhere)
         remedy = REPAIR if content or moved else "get it back from a copy, or withdraw the case"
@@ -178,11 +185,11 @@ def _history(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Findi
         if number in seen.saves:
             continue
         try:
-            path = folder / records.kept_file(number, records.CASE)
-            facts = index.read_record(path, None)
-            lost[facts["case"]] = path.read_bytes(), facts
+            content = inside.read(folder, layout.kept_file(number, layout.KEPT_CASE))
+            facts = index.record_of(content, None)
+            lost[facts["case"]] = content, facts
         except (OSError, ValueError):
-            path = f"{journal.HISTORY}/{number:06d}"
+            path = f"{layout.HISTORY}/{number:06d}"
             yield Finding("history", path, "A save in the history is not complete.", "get it back from a copy")
     for case_id, (content, facts) in lost.items():
         path = layout.case_file(case_id)
@@ -193,7 +200,7 @@ def _history(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Findi
         if repair:
             yield from _case(folder, case_id, seen, repair)
     for number in sorted(seen.saves - set(journal.numbers(folder))):
-        path = f"{journal.HISTORY}/{number:06d}"
+        path = f"{layout.HISTORY}/{number:06d}"
         yield Finding("history", path, "A save that a case knows of is missing.", "get it back from a copy")
 
 
@@ -211,14 +218,20 @@ def _patients(seen: _Seen) -> Iterator[Finding]:
 
 def _strangers(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Finding]:
     for place in layout.FOLDERS:
-        if place == journal.HISTORY or not (folder / place).is_dir():
+        if not (folder / place).is_dir():
             continue
         for entry in sorted(os.scandir(folder / place), key=lambda entry: entry.name):
             path = f"{place}/{entry.name}"
-            if path in seen.files or entry.name.startswith(tuple(seen.unknown)):
+            link = is_link(Path(entry.path))
+            if place == layout.HISTORY and not link:
+                if layout.save_number(entry.name) is None and not entry.name.startswith("."):
+                    finding = Finding("orphan", shown(path), _NO_SAVE, f"{REPAIR}: it is moved to {layout.SET_ASIDE}/")
+                    yield _mended(finding, repair, lambda source=path: repair.set_aside(source))
                 continue
-            text = "This file belongs to no case; nnU-Net takes everything in imagesTr and labelsTr for training data."
-            finding = Finding("orphan", path, text, f"{REPAIR}: it is moved to {layout.SET_ASIDE}/")
+            if not link and (path in seen.files or entry.name.startswith(tuple(seen.unknown))):
+                continue
+            text = _LINK if link else _STRANGER
+            finding = Finding("orphan", shown(path), text, f"{REPAIR}: it is moved to {layout.SET_ASIDE}/")
             yield _mended(finding, repair, lambda source=path: repair.set_aside(source))
 
 
@@ -227,9 +240,9 @@ def _lists(store: Store, seen: _Seen, repair: Repair | None) -> Iterator[Finding
         return  # what they should say is not known
     patients = {name: {"fold": min(folds), "grade": seen.grades[name]} for name, folds in sorted(seen.folds.items())}
     for name, content in data_set_files(store.folder.name, store.modality, patients, seen.training).items():
-        good = layout.json_of(content)
+        good = parse_json(content)
         try:
-            found = layout.read_json(store.folder / name)
+            found = inside.read_json(store.folder, name)
             if name == layout.FOLDS:  # a patient's grade is that of the first look; only the fold counts
                 found, good = ({who: one["fold"] for who, one in lists["patients"].items()} for lists in (found, good))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -240,9 +253,17 @@ def _lists(store: Store, seen: _Seen, repair: Repair | None) -> Iterator[Finding
         yield _mended(finding, repair, lambda target=name, right=content: repair.put(target, right))
 
 
-def _is_sound(path: Path, case_id: str) -> bool:
+def _content(folder: Path, path: str) -> bytes | None:
+    """Return a file of the data set; None where it is missing or no plain file."""
     try:
-        return bool(index.read_record(path, case_id))
+        return inside.read(folder, path)
+    except (FileNotFoundError, NotADirectoryError, LinkError):
+        return None
+
+
+def _is_sound(content: bytes, case_id: str) -> bool:
+    try:
+        return bool(index.record_of(content, case_id))
     except ValueError:
         return False
 
@@ -251,8 +272,8 @@ def _kept_case(folder: Path, case_id: str) -> tuple[bytes, dict[str, Any]] | Non
     """Return the newest sound copy of a case's file in the history, and what it says."""
     for number in reversed(journal.numbers(folder)):
         with contextlib.suppress(OSError, ValueError):
-            path = folder / records.kept_file(number, records.CASE)
-            return path.read_bytes(), index.read_record(path, case_id)
+            content = inside.read(folder, layout.kept_file(number, layout.KEPT_CASE))
+            return content, index.record_of(content, case_id)
     return None
 
 

@@ -1,5 +1,6 @@
 """What may be wrong inside of an image or a mask of the data set."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,33 @@ from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation import layout
+from ONFHAssistLib.curation import inside, layout
 from ONFHAssistLib.curation.case import same_grid
 from ONFHAssistLib.curation.labels import CaseLabel
-from ONFHAssistLib.curation.nifti import header_texts, read_nifti
+from ONFHAssistLib.curation.nifti import header_texts, nifti_volume
 from ONFHAssistLib.curation.pose import Pose
 
 _TOUCHING = np.ones((3, 3, 3), bool)
+
+
+def file_of_case(folder: Path, path: str, pose: Pose) -> Volume:
+    """Return an image or a mask of a case.
+
+    Args:
+        folder: of the data set.
+        path: of the file, relative to ``folder``.
+        pose: of the case, which tells the shape.
+
+    Raises:
+        InputError: it is missing, can't be read, or has another shape.
+    """
+    try:
+        volume = nifti_volume(inside.read(folder, path), path)
+    except OSError as error:
+        raise InputError(f"{path} of {folder.name} can't be read; check the data set.") from error
+    if volume.array.shape != pose.file_shape:
+        raise InputError(f"{path} of {folder.name} does not fit its case; check the data set.")
+    return volume
 
 
 def problems_of(folder: Path, facts: Mapping[str, Any], paths: Iterable[str]) -> Iterator[str]:
@@ -27,13 +48,12 @@ def problems_of(folder: Path, facts: Mapping[str, Any], paths: Iterable[str]) ->
         paths: images and masks, relative to ``folder``.
     """
     pose = Pose.from_json(facts["pose"])
-    shape = tuple(pose.kept_shape[axis] for axis in pose.axes)
-    grid = pose.file_volume(np.broadcast_to(np.zeros(1, bool), shape))
+    grid = pose.file_volume(np.broadcast_to(np.zeros(1, bool), pose.file_shape))
     for path in paths:
         try:
-            volume = read_nifti(folder / path)
-            says = header_texts(folder / path)
-        except (InputError, OSError, EOFError):
+            content = inside.read(folder, path)
+            volume, says = nifti_volume(content, path), header_texts(content)
+        except (InputError, OSError, EOFError, zlib.error):
             yield f"{path} can't be read as an image."
             continue
         if not same_grid(volume, grid):

@@ -5,10 +5,12 @@ import os
 import time
 from pathlib import Path
 
+from ONFHAssistLib.core.outside import new_file
+
 
 def write(path: Path, content: bytes) -> None:
     """Write a new file and flush it; FileExistsError where the name is taken."""
-    with open(path, "xb") as file:
+    with open(new_file(path), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -33,6 +35,11 @@ def move(source: Path, target: Path) -> None:
             if last:
                 raise
             time.sleep(0.1)
+
+
+def remove(path: Path) -> None:
+    """Remove a file; nothing happens where it is gone already."""
+    path.unlink(missing_ok=True)
 
 
 def flush_folder(folder: Path) -> None:

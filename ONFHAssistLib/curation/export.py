@@ -18,12 +18,13 @@ from typing import Any
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.outside import LinkError
 from ONFHAssistLib.core.plain import to_plain
-from ONFHAssistLib.curation import disk, layout
+from ONFHAssistLib.curation import disk, inside, layout
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.condition import condition
+from ONFHAssistLib.curation.content import file_of_case
 from ONFHAssistLib.curation.labels import CaseLabel
-from ONFHAssistLib.curation.nifti import read_nifti
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.store import Store
 from ONFHAssistLib.curation.training_case import (
@@ -31,10 +32,11 @@ from ONFHAssistLib.curation.training_case import (
     LOCK,
     LOCK_FORMAT,
     TrainingCase,
-    all_records,
+    damaged,
     fields_of,
     lock_cases,
     read_lock,
+    readable_records,
     training_case,
 )
 from ONFHAssistLib.exchange.publish import reason
@@ -66,12 +68,16 @@ class Format:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: where, its version, and how many cases of how many patients."""
+    """What was written: where, its version, and how many cases of how many patients.
+
+    ``left_out``: names of the cases whose files can't be read, and of files beside the cases that are none.
+    """
 
     folder: Path
     version: str
     cases: int
     patients: int
+    left_out: tuple[str, ...] = ()
 
 
 def _nnunet(lock: Mapping[str, Any], cases: tuple[TrainingCase, ...]) -> dict[str, bytes]:
@@ -135,7 +141,7 @@ def export(store: Store, out: Path, kind: str, where: str = APPROVED, licence: s
         }
         lock["version"] = hashlib.sha256(layout.json_bytes(lock)).hexdigest()[:12]
         with contextlib.suppress(_ChangedError):
-            return _write(store, lock, out)
+            return replace(_write(store, lock, out), left_out=damaged(store.folder))
     raise InputError(f"Files of {store.folder.name} are not as they were saved; check the data set, then export.")
 
 
@@ -174,7 +180,7 @@ def export_again(store: Store, lock_file: Path, out: Path, withdrawn: bool = Fal
 def _selected(store: Store, where: str) -> tuple[TrainingCase, ...]:
     wanted = condition(where, FIELDS)
     found, others = [], []
-    for record in all_records(store.folder):
+    for record in readable_records(store.folder):
         if wanted(fields_of(record)):
             if record["trained_with"] is None:
                 others.append(record["case"])
@@ -253,11 +259,11 @@ def _content(store: Store, case: TrainingCase) -> tuple[bytes, bytes]:
     image = next(path for path in record["files"] if path.endswith(f"_0000{layout.FILE_ENDING}"))
     current = layout.label_file(case.case)
     try:
-        found = (store.folder / image).read_bytes()
-        label = (store.folder / current).read_bytes() if current in record["files"] else b""
+        found = inside.read(store.folder, image)
+        label = inside.read(store.folder, current) if current in record["files"] else b""
         if records.sha256(label) != case.label_sha256:
             label = _label_of(store, record, case.version)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, LinkError) as error:
         raise _ChangedError from error
     if (records.sha256(found), records.sha256(label)) != (case.image_sha256, case.label_sha256):
         raise _ChangedError
@@ -270,8 +276,11 @@ def _label_of(store: Store, record: Mapping[str, Any], number: int) -> bytes:
         version = records.version(record, number)
     except StopIteration as error:
         raise _ChangedError from error
-    mask = read_nifti(store.folder / records.kept_file(number, records.MASK)).array
-    return records.training_label(mask, version, Pose.from_json(record["pose"]))
+    if version["status"] == "withdrawn":
+        raise _ChangedError
+    pose = Pose.from_json(record["pose"])
+    mask = file_of_case(store.folder, layout.kept_file(number, layout.MASK), pose).array
+    return records.training_label(mask, version, pose)
 
 
 def data_card(lock: Mapping[str, Any], cases: tuple[TrainingCase, ...], sums: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import disk, index, journal, keys, layout
+from ONFHAssistLib.core.outside import is_link
+from ONFHAssistLib.curation import disk, index, inside, journal, keys, layout
 from ONFHAssistLib.curation.case import ReviewedCase
 from ONFHAssistLib.curation.change import data_set_files
 from ONFHAssistLib.curation.lock import locked
@@ -81,7 +82,7 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
     """
     folder = Path(os.path.abspath(folder))
     try:
-        marker = layout.read_json(folder / layout.MARKER)
+        marker = inside.read_json(folder, layout.MARKER)
         kind, fingerprint, modality = (marker[name] for name in ("format", "key_fingerprint", "modality"))
     except FileNotFoundError as error:
         raise InputError(f"{folder} is not a data set of this software; choose another folder or make one.") from error
@@ -90,7 +91,15 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
     if kind != layout.FORMAT:
         newer = re.fullmatch(r"onfh-assist-data/\d+", str(kind))
         what = "comes from a newer version of this software; update it" if newer else "has an unknown format"
-        raise InputError(f"The data set {folder.name} {what} ({kind}).")
+        raise InputError(f"The data set {folder.name} {what} ({kind!s:.40}).")
+    if modality not in DEFAULT_NAMES or not keys.is_fingerprint(fingerprint):
+        raise InputError(f"{folder / layout.MARKER} is damaged; get it back from a copy.")
+    links = [name for name in (*layout.FOLDERS, layout.SET_ASIDE) if is_link(folder / name)]
+    if links:
+        raise InputError(
+            f"In the data set {folder.name} {', '.join(links)} leads elsewhere by a link, which is not followed; "
+            "put the folder itself there."
+        )
     missing = [name for name in layout.FOLDERS if not (folder / name).is_dir()]
     lost = [name for name in missing if name in _in_use(folder)]
     if lost:
@@ -142,9 +151,8 @@ def _finish_interrupted(store: Store) -> None:
 def _in_use(folder: Path) -> set[str]:
     """Return the folders that hold a file of some case."""
     found = {"cases", "history"}
-    for path in (folder / "cases").glob("*.json"):
-        try:
-            found |= {name.partition("/")[0] for name in index.read_record(path, path.stem)["files"]}
-        except ValueError:
-            return set(layout.FOLDERS)
+    for name in inside.case_names(folder) if (folder / "cases").is_dir() else ():
+        with contextlib.suppress(ValueError, OSError):  # of a damaged case nothing is known
+            files = index.read_record(folder, layout.case_file(name), name)["files"]
+            found |= {path.partition("/")[0] for path in files}
     return found

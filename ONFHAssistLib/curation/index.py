@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ONFHAssistLib.core.outside import parse_json
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.user_folders import user_folder
-from ONFHAssistLib.curation.layout import CASE_FORMAT
-from ONFHAssistLib.curation.pose import Pose
+from ONFHAssistLib.curation import inside
+from ONFHAssistLib.curation.layout import CASE_FORMAT, case_file
+from ONFHAssistLib.curation.schema import require_case
 
 _TABLE = "CREATE TABLE IF NOT EXISTS cases (case_id TEXT PRIMARY KEY, stamp TEXT, summary TEXT)"
-_LAYOUT = 1
+_LAYOUT = 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class CaseSummary:
 
 
 def summary_of(record: Mapping[str, Any]) -> CaseSummary:
-    """Summarise the content of a case file; KeyError, TypeError or StopIteration where it is not one."""
+    """Summarise the content of a case file."""
     versions = [entry for entry in record["versions"] if entry["status"] != "withdrawn"]
     trained = record["trained_with"]
     shown = next((entry for entry in versions if entry["number"] == trained), versions[-1])
@@ -87,28 +89,37 @@ def cases(folder: Path) -> tuple[CaseSummary, ...]:
         return _cases(folder, None)
 
 
-def read_record(path: Path, case_id: str | None) -> dict[str, Any]:
+def read_record(folder: Path, path: str, case_id: str | None) -> dict[str, Any]:
     """Read a case file, or a copy of one.
 
     Args:
-        path: of the file.
+        folder: of the data set.
+        path: of the file, relative to ``folder``.
         case_id: the case that it should be of; None: any.
 
     Raises:
+        OSError: it is not there, can't be read, or lies elsewhere.
         ValueError: it is damaged, of another version, or of another case.
     """
+    return record_of(inside.read(folder, path), case_id)
+
+
+def record_of(content: bytes, case_id: str | None) -> dict[str, Any]:
+    """Return what a case file says, see `read_record`; raises ValueError."""
     try:
-        record = json.loads(path.read_bytes())
+        record = parse_json(content)
     except ValueError as error:
         raise ValueError("is damaged") from error
     try:
-        if record["format"] != CASE_FORMAT:
-            raise ValueError(f"has the format {record['format']!r} of another version of this software")
-        summary_of(record)
-        Pose.from_json(record["pose"])
-        record["files"].items()
-    except (KeyError, TypeError, IndexError, StopIteration, AttributeError) as error:
+        kind = record["format"]
+    except (KeyError, TypeError) as error:
         raise ValueError("is not complete") from error
+    if kind != CASE_FORMAT:
+        raise ValueError(f"has the format {kind!r:.60} of another version of this software")
+    try:
+        require_case(record)
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+        raise ValueError("is not complete, or holds what this software does not write") from error
     if case_id is not None and record["case"] != case_id:
         raise ValueError(f"is that of the case {record['case']}")
     return record
@@ -123,16 +134,18 @@ def _cases(folder: Path, cache: Path | None) -> tuple[CaseSummary, ...]:
             database.execute(f"PRAGMA user_version = {_LAYOUT}")
         database.execute(_TABLE)
         known = dict(database.execute("SELECT case_id, stamp FROM cases"))
-        for entry in os.scandir(folder / "cases"):
-            if not entry.name.endswith(".json"):
+        for entry in os.scandir(inside.own_folder(folder, "cases")):
+            if not inside.is_case_file(entry.name):
                 continue
             case_id, stamp = entry.name.removesuffix(".json"), _stamp(entry)
             if known.pop(case_id, None) == stamp:
                 continue
             try:
-                summary = summary_of(read_record(Path(entry.path), case_id))
+                summary = summary_of(read_record(folder, case_file(case_id), case_id))
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                summary = CaseSummary(case_id, problem=f"can't be read ({error.strerror or error})")
             except ValueError as error:
                 summary = CaseSummary(case_id, problem=str(error))
             row = case_id, stamp, json.dumps(to_plain(summary))
@@ -143,7 +156,7 @@ def _cases(folder: Path, cache: Path | None) -> tuple[CaseSummary, ...]:
 
 
 def _stamp(entry: os.DirEntry) -> str:
-    facts = entry.stat()
+    facts = entry.stat(follow_symlinks=False)
     return f"{facts.st_mtime_ns} {facts.st_size} {facts.st_ino}"
 
 

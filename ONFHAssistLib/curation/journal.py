@@ -7,23 +7,31 @@ moves to its place; if that is interrupted, the next writer finishes it before a
 twice, and by two at once.
 
 Nothing in ``history/`` is changed afterwards or removed.
+
+The plan of an unfinished save is a file of the folder, and the folder may come from anybody: it is carried out only if
+it says what a save of this software says (`_steps`), about files of the one case that was saved.
 """
 
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ONFHAssistLib.curation import disk
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.outside import JSON_BYTES, LinkError, is_link, parse_json, read_plain_file
+from ONFHAssistLib.curation import disk, inside, layout
+from ONFHAssistLib.curation.layout import HISTORY
 
-HISTORY = "history"
 _WORK = ".work-"
-_PUBLISH = "publish"
+WAITING = "publish"
+"""Where the files of a save wait, in ``history/<number>/``, until they take their places."""
 _PLAN = "plan.json"
+_NUMBERED = re.compile(r"[0-9]{2,3}")
 
 
 class TakenError(Exception):
@@ -32,6 +40,25 @@ class TakenError(Exception):
 
 class UnfinishedError(Exception):
     """It is saved, but something kept it from taking its place; the next `recover` sees to that."""
+
+
+class PlanError(InputError):
+    """The plan of an unfinished save is damaged, or none of this software; nothing of it is carried out."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left to do of a save; every place was checked.
+
+    Attributes:
+        token: tells the save from another one of the same number.
+        moves: (from, to), in order.
+        removes: files that go.
+    """
+
+    token: str
+    moves: tuple[tuple[Path, Path], ...]
+    removes: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -57,23 +84,31 @@ def entry(folder: Path, number: int) -> Path:
 
 
 def numbers(folder: Path) -> list[int]:
-    """Return the numbers of all saves, in order."""
-    return sorted(int(name) for name in os.listdir(folder / HISTORY) if name.isdigit())
+    """Return the numbers of all saves, in order; what else lies in the history is left out."""
+    names = os.listdir(inside.own_folder(folder, HISTORY))
+    found = [number for name in names if (number := layout.save_number(name)) is not None]
+    return sorted(number for number in found if not is_link(entry(folder, number)))
 
 
 def interrupted(folder: Path) -> bool:
     """Say whether a save has not been finished, or its beginnings lie around."""
     found = numbers(folder)
-    pending = bool(found) and (entry(folder, found[-1]) / _PUBLISH).exists()
+    pending = bool(found) and os.path.lexists(entry(folder, found[-1]) / WAITING)
     return pending or any(name.startswith(_WORK) for name in os.listdir(folder / HISTORY))
 
 
 def recover(folder: Path, ours: Callable[[], bool]) -> int:
-    """Finish an interrupted save or undo its beginnings, holding the lock; return the last number."""
-    for name in os.listdir(folder / HISTORY):
+    """Finish an interrupted save or undo its beginnings, holding the lock; return the last number.
+
+    Raises:
+        PlanError: the plan of the interrupted save can't be carried out; nothing of it was.
+    """
+    for name in os.listdir(inside.own_folder(folder, HISTORY)):
         if name.startswith(_WORK):
-            shutil.rmtree(folder / HISTORY / name, ignore_errors=True)
+            _clear(folder / HISTORY / name)
     last = max(numbers(folder), default=0)
+    if last >= layout.LARGEST_NUMBER:
+        raise PlanError(f"The data set {folder.name} has no number left for another save; check its history.")
     if last:
         _publish(folder, last, ours)
     return last
@@ -93,13 +128,13 @@ def commit(folder: Path, number: int, change: Change, ours: Callable[[], bool]) 
         disk.make_folder(work)
         for name, content in change.keep.items():
             disk.write(work / name, content)
-        disk.make_folder(work / _PUBLISH)
+        disk.make_folder(work / WAITING)
         files = {f"{n:02d}": target for n, target in enumerate(change.publish)}
         for name, target in files.items():
-            disk.write(work / _PUBLISH / name, change.publish[target])
+            disk.write(work / WAITING / name, change.publish[target])
         plan = {"token": token, "publish": files, "moves": change.moves, "removes": change.removes}
-        disk.write(work / _PUBLISH / _PLAN, json.dumps(plan).encode())
-        disk.flush_folder(work / _PUBLISH)
+        disk.write(work / WAITING / _PLAN, json.dumps(plan).encode())
+        disk.flush_folder(work / WAITING)
         disk.flush_folder(work)
         if not ours():
             raise TakenError
@@ -120,33 +155,88 @@ def _take_number(work: Path, place: Path, token: str) -> None:
     try:
         os.rename(work, place)  # fails where the number is taken: it is a folder with something in it
     except OSError as error:
-        if not place.exists():
+        if not os.path.lexists(place):
             raise
-        if (_plan(place) or {}).get("token") != token:  # ours if the drive did it and its answer was lost
+        if _token(place) != token:  # ours if the drive did it and its answer was lost
             raise TakenError from error
 
 
-def _plan(place: Path) -> dict | None:
+def _token(place: Path) -> str | None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return parse_json(read_plain_file(place / WAITING / _PLAN)).get("token")
+    return None
+
+
+def _clear(work: Path) -> None:
+    """Remove the beginnings of a save; of a link the link."""
+    if is_link(work) or not work.is_dir():
+        with contextlib.suppress(OSError):
+            work.unlink()
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _plan(folder: Path, number: int) -> Plan | None:
+    """Read what is left to do of a save; None where nothing is.
+
+    Raises:
+        PlanError: it is none that this software has written.
+        OSError: it can't be read.
+    """
+    place = entry(folder, number)
+    path = place / WAITING / _PLAN
     try:
-        return json.loads((place / _PUBLISH / _PLAN).read_bytes())
-    except OSError:
-        return None
+        if is_link(place / WAITING):
+            raise ValueError("a link")
+        try:
+            content = read_plain_file(path, JSON_BYTES)
+        except FileNotFoundError:
+            return None
+        case_id = layout.case_of(inside.read_json(folder, layout.kept_file(number, layout.KEPT_CASE)))
+        return _checked(folder, place, parse_json(content), case_id)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, OSError) and not isinstance(error, LinkError | FileNotFoundError):
+            raise
+        name = path.relative_to(folder).as_posix()
+        raise PlanError(
+            f"A save into the data set {folder.name} was interrupted, and {name} is damaged or not from this software; "
+            "check the data set and let the check repair it."
+        ) from error
+
+
+def _checked(folder: Path, place: Path, content: dict, case_id: str) -> Plan:
+    """Return the plan in a file, if it does what a save of this case does and nothing else."""
+    own = {*layout.files_of(case_id), *layout.LISTS}
+    images = {layout.image_file(case_id, approved) for approved in (True, False)}
+    masks = {layout.label_file(case_id), layout.draft_file(case_id)}
+    moves = []
+    for name, target in content["publish"].items():
+        if not _NUMBERED.fullmatch(name) or target not in own or is_link(place / WAITING / name):
+            raise ValueError("a file of another case")
+        moves.append((place / WAITING / name, inside.place(folder, target)))
+    for source, target in content["moves"]:
+        if {source, target} != images:
+            raise ValueError("a move of something else than the image")
+        moves.append((inside.place(folder, source), inside.place(folder, target)))
+    if not set(content["removes"]) <= masks:
+        raise ValueError("something else than a mask is to be removed")
+    removes = tuple(inside.place(folder, name) for name in content["removes"])
+    return Plan(str(content["token"]), tuple(moves), removes)
 
 
 def _publish(folder: Path, number: int, ours: Callable[[], bool]) -> None:
-    place = entry(folder, number)
-    plan = _plan(place)
+    plan = _plan(folder, number)
+    waiting = entry(folder, number) / WAITING
     if plan is not None:
-        steps = [(disk.move, place / _PUBLISH / name, folder / target) for name, target in plan["publish"].items()]
-        steps += [(disk.move, folder / source, folder / target) for source, target in plan["moves"]]
-        steps += [(lambda path: path.unlink(missing_ok=True), folder / name) for name in plan["removes"]]
+        steps: list = [(disk.move, *pair) for pair in plan.moves]
+        steps += [(disk.remove, path) for path in plan.removes]
         for step, *paths in steps:
             if not ours():
                 return  # whoever holds the lock now has finished this, or will
             step(*paths)
-        changed = [*plan["publish"].values(), *plan["removes"], *(name for pair in plan["moves"] for name in pair)]
-        for parent in sorted({(folder / name).parent for name in changed}):
+        changed = [*plan.removes, *(path for source, target in plan.moves for path in (source, target))]
+        for parent in sorted({path.parent for path in changed} - {waiting}):
             disk.flush_folder(parent)
-        (place / _PUBLISH / _PLAN).unlink(missing_ok=True)
+        (waiting / _PLAN).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        (place / _PUBLISH).rmdir()
+        waiting.rmdir()

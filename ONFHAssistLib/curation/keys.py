@@ -6,6 +6,7 @@ The key file is handed to each member of the data set; the data set itself holds
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
+from ONFHAssistLib.core.outside import read_plain_file
 from ONFHAssistLib.core.user_folders import user_folder
-from ONFHAssistLib.exchange.publish import publish, write_bytes
+from ONFHAssistLib.exchange.publish import reason
 
 _LONGEST_SHIFT_DAYS = 3650
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,7 @@ class Key:
 
     def pseudonym(self, patient_code: str) -> str:
         """Return the patient's name in the data set; case and blanks of the code do not matter."""
-        code = "".join(unicodedata.normalize("NFKC", patient_code).casefold().split())
-        return "p" + self._digest("patient", code)[:12]
+        return "p" + self._digest("patient", normal_code(patient_code))[:12]
 
     def shifted(self, day: date, pseudonym: str) -> date:
         """Return an earlier day: 1 to 3650 days, the same number for all of a patient's dates."""
@@ -45,6 +48,16 @@ class Key:
 
     def _digest(self, what: str, text: str) -> str:
         return hmac.new(self.secret, f"{what}:{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_fingerprint(text: object) -> bool:
+    """Say whether this is what a data set may know of its key; it becomes the name of a file."""
+    return isinstance(text, str) and _FINGERPRINT.fullmatch(text) is not None
+
+
+def normal_code(patient_code: str) -> str:
+    """Return a patient's code without what does not matter: capitals, blanks, and the width of letters."""
+    return "".join(unicodedata.normalize("NFKC", patient_code).casefold().split())
 
 
 def new_key() -> Key:
@@ -65,11 +78,18 @@ def key_file(fingerprint: str) -> Path:
 
 
 def keep_key(key: Key) -> Path:
-    """Write a key into this user's folder of keys, readable by the user alone; return its file."""
+    """Write a key into this user's folder of keys, readable by the user alone from its first byte; return its file.
+
+    Raises:
+        InputError: it can't be written.
+    """
     path = key_file(key.fingerprint)
     if not path.exists():
-        publish(path.parent, {path.name: write_bytes(key.secret.hex().encode() + b"\n")})
-        path.chmod(0o600)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_file(path, key.secret.hex().encode() + b"\n", mode=0o600)
+        except OSError as error:
+            raise InputError(f"The key could not be kept in {path.parent}: {reason(error)}.") from error
     return path
 
 
@@ -80,8 +100,9 @@ def read_key(path: Path) -> Key:
         InputError: it can't be read, or holds something else.
     """
     try:
-        secret = bytes.fromhex(Path(path).read_text(encoding="ascii"))
-    except (OSError, ValueError):
+        # The user names it, so a link to it will do; but it is short, and a pipe or a device is none.
+        secret = bytes.fromhex(read_plain_file(Path(path).resolve(), 1000).decode("ascii"))
+    except (OSError, ValueError, RuntimeError):
         secret = b""
     if len(secret) != 32:
         raise InputError(f"{path} is not a key of a data set; ask the one who made the data set for its .key file.")

@@ -18,7 +18,6 @@
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.curation.labels import CaseLabel
@@ -30,10 +29,22 @@ DATASET = "dataset.json"
 SPLITS = "splits_final.json"
 FOLDS = "folds.json"
 FOLDERS = ("imagesTr", "labelsTr", "staging", "original", "cases", "history")
+HISTORY = "history"
+MASK, AUTOMATIC, KEPT_CASE = "mask.nii.gz", "automatic.nii.gz", "case.json"
+"""Names in ``history/<number>/``."""
 SET_ASIDE = "set-aside"
 N_FOLDS = 5
 FILE_ENDING = ".nii.gz"
+IMAGE_BYTES = 2**30
+LISTS = (DATASET, SPLITS, FOLDS)
 DATASET_NAME = re.compile(r"Dataset(\d{3})_[A-Za-z0-9_-]+")
+PATIENT = re.compile(r"p[0-9a-f]{12}")
+CASE = re.compile(r"p[0-9a-f]{12}_[0-9a-f]{10}_[RL]")
+"""Names of patients and cases: pseudonym, image, side (`store.Store.save`)."""
+LARGEST_NUMBER = 999_999_999
+"""Of a save."""
+CHECKSUM = re.compile(r"[0-9a-f]{64}")
+_SAVE = re.compile(r"[0-9]{6,9}")
 GRADES = ("severe", "moderate", "mild", "without ONFH", "not graded")
 """Strata of the folds: Steinberg's extent of the patient's worse hip when first seen."""
 
@@ -63,22 +74,48 @@ def case_file(case_id: str) -> str:
     return f"cases/{case_id}.json"
 
 
+def kept_file(number: int, name: str) -> str:
+    """Return the path of something in the history."""
+    return f"{HISTORY}/{number:06d}/{name}"
+
+
+def save_number(name: str) -> int | None:
+    """Return the number of a save by the name of its folder in the history; None where it is something else."""
+    number = int(name) if _SAVE.fullmatch(name) else 0
+    return number if number and name == f"{number:06d}" else None
+
+
+def files_of(case_id: str) -> frozenset[str]:
+    """Return all files that a case may have outside of the history."""
+    images = (image_file(case_id, approved) for approved in (True, False))
+    return frozenset([*images, label_file(case_id), draft_file(case_id), original_file(case_id), case_file(case_id)])
+
+
+def case_of(record: Mapping[str, Any]) -> str:
+    """Return the name of the case that a record is about; ValueError, KeyError or TypeError where it has none."""
+    name = record["case"]
+    if not CASE.fullmatch(name):
+        raise ValueError("no name of a case")
+    return name
+
+
+def is_known(path: str) -> bool:
+    """Say whether a data set may have a file of this path: known folders and patterns, and nothing else."""
+    if path in LISTS or path == MARKER:
+        return True
+    parts = path.split("/")
+    if parts[0] == HISTORY:
+        return len(parts) == 3 and save_number(parts[1]) is not None and parts[2] in (MASK, AUTOMATIC, KEPT_CASE)
+    found = CASE.match(parts[-1])
+    return found is not None and path in files_of(found[0])
+
+
 def json_bytes(content: Any) -> bytes:
     """Return JSON for people and programs."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # Numbers of a list in one line; a line break never stands in a JSON string.
     text = re.sub(r'\[\n([^][{}"]*)\]', lambda found: f"[{' '.join(found[1].split())}]", text)
     return text.encode() + b"\n"
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file; OSError or ValueError where that is not possible."""
-    return json.loads(path.read_bytes())
-
-
-def json_of(content: bytes) -> Any:
-    """Read what `json_bytes` wrote."""
-    return json.loads(content)
 
 
 def dataset_content(name: str, modality: str, folds: Mapping[str, int]) -> dict[str, Any]:
@@ -117,8 +154,35 @@ def splits_content(folds: Mapping[str, int]) -> list[dict[str, list[str]]]:
 
 
 def folds_of(dataset: Mapping[str, Any]) -> dict[str, int]:
-    """Return the approved cases of a ``dataset.json`` with their folds."""
-    return {Path(entry["label"]).name.removesuffix(FILE_ENDING): entry["fold"] for entry in dataset["training"]}
+    """Return the approved cases of a ``dataset.json`` with their folds.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none that this software has written.
+    """
+    found = {}
+    for entry in dataset["training"]:
+        case_id = str(entry["label"]).removeprefix("labelsTr/").removesuffix(FILE_ENDING)
+        if entry["label"] != label_file(case_id) or not CASE.fullmatch(case_id):
+            raise ValueError("a file of another kind")
+        found[case_id] = fold_of(entry["fold"])
+    return found
+
+
+def patients_of(folds: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the patients of a ``folds.json``; raises as `folds_of`."""
+    found = {}
+    for name, facts in folds["patients"].items():
+        if not PATIENT.fullmatch(name) or facts["grade"] not in GRADES:
+            raise ValueError("a patient of another kind")
+        found[name] = {"fold": fold_of(facts["fold"]), "grade": facts["grade"]}
+    return found
+
+
+def fold_of(value: Any) -> int:
+    """Return a fold; ValueError where it is none."""
+    if type(value) is not int or not 0 <= value < N_FOLDS:
+        raise ValueError("a fold that is none")
+    return value
 
 
 def with_patient(

@@ -17,10 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.outside import new_file, parse_json, read_plain_file
 
 NAME = ".lock"
 EXPIRES_AFTER_S = 30.0
 """A lock that has not changed for so long, by the clock of the one who waits, belongs to nobody any more."""
+_LONGEST, _SHOWN = 4096, 60
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Lock:
     def renew(self) -> None:
         """Show the others that the holder is alive."""
         with contextlib.suppress(OSError):
-            os.utime(self.path)
+            os.utime(self.path, follow_symlinks=os.utime not in os.supports_follow_symlinks)
 
 
 @contextlib.contextmanager
@@ -92,7 +94,7 @@ def _acquire(lock: Lock, wait_s: float, expires_after_s: float) -> None:
 
 def _create(lock: Lock) -> bool:
     try:
-        handle = os.open(lock.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        handle = new_file(lock.path)
     except FileExistsError:
         return False
     except PermissionError:
@@ -124,21 +126,21 @@ def _take_away(path: Path, content: bytes | None) -> None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_plain_file(path, _LONGEST)
     except OSError:
         return None
 
 
 def _changed_ns(path: Path) -> int:
     try:
-        return path.stat().st_mtime_ns
+        return path.lstat().st_mtime_ns
     except OSError:
         return 0
 
 
 def _facts(content: bytes | None) -> dict:
     try:
-        facts = json.loads(content or b"")
+        facts = parse_json(content or b"")
     except ValueError:
         return {}
     return facts if isinstance(facts, dict) else {}
@@ -147,10 +149,12 @@ def _facts(content: bytes | None) -> dict:
 def _holder_is_gone(content: bytes | None) -> bool:
     """Say whether the holder was a process of this computer that has ended."""
     facts = _facts(content)
-    if os.name == "nt" or facts.get("host") != socket.gethostname() or not isinstance(facts.get("pid"), int):
+    if os.name == "nt" or facts.get("host") != socket.gethostname() or type(pid := facts.get("pid")) is not int:
         return False
+    if not 0 < pid < 2**31:
+        return True
     try:
-        os.kill(facts["pid"], 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except OSError:
@@ -162,4 +166,5 @@ def _who(content: bytes | None) -> str:
     facts = _facts(content)
     if not facts:
         return "somebody else"
-    return f"{facts.get('holder')} on {facts.get('host')} since {facts.get('since')}"
+    holder, host, since = (str(facts.get(name))[:_SHOWN] for name in ("holder", "host", "since"))
+    return f"{holder} on {host} since {since}"

@@ -4,70 +4,74 @@ Format: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
 """
 
 import gzip
-import struct
-import zlib
+import io
+import math
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
-from ONFHAssistLib.core.errors import InputError, showable
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.nifti import nifti_bytes
+from ONFHAssistLib.core.outside import read_plain_file
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging import limits
-from ONFHAssistLib.imaging.packed import head_of
+from ONFHAssistLib.curation.layout import IMAGE_BYTES
 
-__all__ = ["header_texts", "nifti_bytes", "read_nifti", "smallest"]
+__all__ = ["header_texts", "nifti_bytes", "nifti_volume", "read_nifti", "smallest"]
+_LONGEST = 2**15
+_UNREADABLE = "{} can't be read as an image; get it back from a copy."
 
 
 def read_nifti(path: Path) -> Volume:
-    """Read a file, whoever has written it.
+    """Read a file that is no link, whoever has written it; raises InputError as `nifti_volume`, or where it is gone."""
+    try:
+        content = read_plain_file(path, IMAGE_BYTES)
+    except OSError as error:
+        raise InputError(_UNREADABLE.format(path.name)) from error
+    return nifti_volume(content, path.name)
+
+
+def nifti_volume(content: bytes, name: str) -> Volume:
+    """Return the image in a ``.nii.gz``, whoever has written it; nothing is unpacked beyond what its header declares.
+
+    Args:
+        content: of the file.
+        name: for the message.
 
     Raises:
-        InputError: it can't be read or is not one 3D image.
+        InputError: it can't be read or is not one 3D image of a usual size.
     """
-    _require_sound(path)
+    import nibabel
+
     try:
-        image = sitk.ReadImage(str(path), imageIO="NiftiImageIO")
-        matrix = np.eye(4)
-        matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-        matrix[:3, 3] = image.GetOrigin()
-        return Volume(sitk.GetArrayFromImage(image), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix)  # files hold LPS
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"{path.name} can't be read as an image; get it back from a copy.") from error
+        header = nibabel.Nifti1Header(_unpacked(content, 348), check=False)
+        if header.get_sform(coded=True)[1] == 0 == header.get_qform(coded=True)[1]:
+            raise ValueError("no place in the patient")
+        shape = header.get_data_shape()
+        kind = header.get_data_dtype()
+        size = int(header["vox_offset"]) + math.prod(shape) * kind.itemsize
+        if not all(0 < n <= _LONGEST for n in shape) or kind.kind not in "iuf" or not 0 < size <= IMAGE_BYTES:
+            raise ValueError("an unusual size or kind")
+        image = nibabel.Nifti1Image.from_bytes(_unpacked(content, size))
+        array = np.asanyarray(image.dataobj)
+        array = array.reshape(array.shape[:3]) if math.prod(array.shape[3:]) == 1 else array
+        return Volume(np.ascontiguousarray(array.T), image.affine)
+    # what nibabel raises has no common ancestor
+    except Exception as error:
+        raise InputError(_UNREADABLE.format(name)) from error
 
 
-def _require_sound(path: Path) -> None:
-    """Let ITK meet no header that nobody has looked at, and no name that it cannot take."""
-    damaged = f"{path.name} can't be read as an image; get it back from a copy."
-    try:
-        str(path).encode()
-        limits.require_regular(path, path.name)
-        header = head_of(path, 348)
-        size, ndim, *dims = struct.unpack_from("<i36x8h", header)
-        bits, *spacing, offset = struct.unpack_from("<h6x3f16xf", header, 72)
-        places = np.array(struct.unpack_from("<18f", header, 256))
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{showable(str(path))} has a name that is not UTF-8; rename the folder of the data."
-        ) from error
-    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise InputError(damaged) from error
-    if size != 348 or ndim != 3 or not 0 <= offset <= limits.SKIPPED_BYTES or not 8 <= bits <= 64:
-        raise InputError(damaged)
-    if not np.isfinite(places).all() or np.abs(places).max() > limits.ORIGIN_MM:
-        raise InputError(damaged)
-    limits.require_size(path.name, dims[:3], bits // 8)
-    limits.require_spacing(path.name, spacing)
-
-
-def header_texts(path: Path) -> str:
+def header_texts(content: bytes) -> str:
     """Return what the header of a NIfTI file says in words, where names could hide; empty in files of this software."""
-    with gzip.open(path, "rb") as file:
-        header = file.read(352)
+    header = _unpacked(content, 352)
     extended = "extension" if len(header) == 352 and header[348] else ""
     fields = (header[4:32], header[148:252], header[328:344])  # data_type, db_name; descrip, aux_file; intent_name
     return " ".join([*(field.replace(b"\0", b" ").decode("latin-1").strip() for field in fields), extended]).strip()
+
+
+def _unpacked(content: bytes, size: int) -> bytes:
+    """Return the first bytes; EOFError, OSError or zlib.error where the packing is damaged."""
+    with gzip.open(io.BytesIO(content)) as file:
+        return file.read(size)
 
 
 def smallest(array: np.ndarray) -> np.ndarray:

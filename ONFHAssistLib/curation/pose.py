@@ -78,6 +78,11 @@ class Pose:
         """Shape (k, j, i) of the part that is kept, in the order of the input."""
         return tuple(stop - start for start, stop in self.box)
 
+    @property
+    def file_shape(self) -> tuple[int, ...]:
+        """Shape (slice, row, column) of the files."""
+        return tuple(self.kept_shape[axis] for axis in self.axes)
+
     def place(self, array: np.ndarray) -> np.ndarray:
         """Bring an array on the input's grid, or on that of the part that is kept, into the pose of the files.
 

@@ -14,24 +14,15 @@ from ONFHAssistLib.core.hip import HipResult
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.curation import layout, privacy
 from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.journal import HISTORY
 from ONFHAssistLib.curation.labels import CaseLabel, changes
 from ONFHAssistLib.curation.nifti import nifti_bytes
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.versions import standing
 
-MASK, AUTOMATIC, CASE = "mask.nii.gz", "automatic.nii.gz", "case.json"
-"""Names in ``history/<number>/``."""
-
 
 def sha256(content: bytes) -> str:
     """Return the checksum of a file's content."""
     return hashlib.sha256(content).hexdigest()
-
-
-def kept_file(number: int, name: str) -> str:
-    """Return the path of something in the history."""
-    return f"{HISTORY}/{number:06d}/{name}"
 
 
 def now() -> str:
@@ -124,7 +115,7 @@ def with_version(record: Mapping[str, Any], version: Mapping[str, Any], files: M
     """
     versions = [*record["versions"], version]
     now_stands = standing(versions)
-    kept = {path: checksum for path, checksum in record["files"].items() if path.startswith(f"{HISTORY}/")}
+    kept = {path: checksum for path, checksum in record["files"].items() if path.startswith(f"{layout.HISTORY}/")}
     return {
         **record,
         "status": now_stands.status,
@@ -154,6 +145,11 @@ def new_record(
         "files": {},
         "versions": [],
     }
+
+
+def numbers(record: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of all saves of a case, in order; at least one."""
+    return sorted(entry["number"] for entry in (*record["versions"], *record.get("renames", ())))
 
 
 def version(record: Mapping[str, Any], number: int) -> dict[str, Any]:

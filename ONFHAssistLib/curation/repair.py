@@ -1,17 +1,19 @@
 """Putting a data set right from its own history; what is in the way is set aside, never deleted."""
 
 import contextlib
+import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import disk, layout
+from ONFHAssistLib.core.outside import is_link, read_plain_file
+from ONFHAssistLib.curation import disk, index, inside, journal, layout
 from ONFHAssistLib.curation import record as records
+from ONFHAssistLib.curation.content import file_of_case
 from ONFHAssistLib.curation.lock import Lock
-from ONFHAssistLib.curation.nifti import read_nifti
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.versions import standing
 
@@ -24,25 +26,52 @@ class Repair:
     lock: Lock
 
     def put(self, path: str, content: bytes) -> None:
-        """Write a file anew; the earlier one is set aside."""
-        target = self.folder / path
-        new = self.folder / f".new-{secrets.token_hex(4)}"
+        """Write a file anew; what is in its place is set aside."""
+        target = inside.spot(self.folder, path)
+        new = self.folder / f".new-{secrets.token_hex(8)}"
         disk.write(new, content)
-        if target.exists():
+        if os.path.lexists(target):
             self.set_aside(path)
         disk.move(new, target)
         disk.flush_folder(target.parent)
 
     def move(self, source: str, target: str) -> None:
         """Give a file its right place."""
-        disk.move(self.folder / source, self.folder / target)
+        disk.move(inside.place(self.folder, source), inside.place(self.folder, target))
 
     def set_aside(self, path: str) -> None:
-        """Move a file out of the way, under a name that is not taken."""
-        place = self.folder / layout.SET_ASIDE / secrets.token_hex(4)
-        target = place / path
+        """Move a file, folder or link out of the way, under a name that is not taken."""
+        source = inside.spot(self.folder, path)
+        target = inside.own_folder(self.folder, layout.SET_ASIDE) / secrets.token_hex(4) / path
         target.parent.mkdir(parents=True)
-        disk.move(self.folder / path, target)
+        disk.move(source, target)
+
+    def finish(self) -> None:
+        """Finish an interrupted save, or undo its beginnings.
+
+        Where its plan is damaged or not to be trusted, its files are known by their checksums in what it has saved; the
+        rest of the check sees to the others.
+        """
+        try:
+            journal.recover(self.folder, self.lock.ours)
+        except journal.PlanError:
+            last = journal.numbers(self.folder)[-1]
+            waiting = f"{layout.HISTORY}/{last:06d}/{journal.WAITING}"
+            for path, content in self._waiting(last, inside.spot(self.folder, waiting)):
+                self.put(path, content)
+            self.set_aside(waiting)
+
+    def _waiting(self, number: int, folder: Path) -> Iterator[tuple[str, bytes]]:
+        """Return what waits to take its place in the data set, as far as the save that it belongs to says so."""
+        with contextlib.suppress(OSError, ValueError):
+            record = index.read_record(self.folder, layout.kept_file(number, layout.KEPT_CASE), None)
+            wanted = {digest: path for path, digest in record["files"].items() if not path.startswith(layout.HISTORY)}
+            for entry in sorted(folder.iterdir() if not is_link(folder) else ()):
+                with contextlib.suppress(OSError):
+                    content = read_plain_file(entry)
+                    path = wanted.get(records.sha256(content))
+                    if path is not None:
+                        yield path, content
 
 
 def restored(folder: Path, facts: Mapping[str, Any], path: str) -> bytes | None:
@@ -50,14 +79,15 @@ def restored(folder: Path, facts: Mapping[str, Any], path: str) -> bytes | None:
     case_id, stands = facts["case"], standing(facts["versions"])
     with contextlib.suppress(OSError, InputError, StopIteration, TypeError):
         if path == layout.draft_file(case_id):
-            content = (folder / records.kept_file(stands.newest, records.MASK)).read_bytes()
+            content = inside.read(folder, layout.kept_file(stands.newest, layout.MASK))
         elif path == layout.original_file(case_id):
             made = [entry["automatic"]["number"] for entry in facts["versions"] if entry.get("automatic")]
-            content = (folder / records.kept_file(made[-1], records.AUTOMATIC)).read_bytes()
+            content = inside.read(folder, layout.kept_file(made[-1], layout.AUTOMATIC))
         elif path == layout.label_file(case_id):
             trained = records.version(facts, stands.trained_with)
-            mask = read_nifti(folder / records.kept_file(trained["number"], records.MASK)).array
-            content = records.training_label(mask, trained, Pose.from_json(facts["pose"]))
+            pose = Pose.from_json(facts["pose"])
+            mask = file_of_case(folder, layout.kept_file(trained["number"], layout.MASK), pose).array
+            content = records.training_label(mask, trained, pose)
         else:
             return None
         if records.sha256(content) == facts["files"][path]:

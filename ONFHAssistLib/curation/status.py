@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ONFHAssistLib.core.outside import shown
 from ONFHAssistLib.curation.index import CaseSummary
+from ONFHAssistLib.curation.inside import strangers
 from ONFHAssistLib.curation.layout import N_FOLDS
 from ONFHAssistLib.curation.store import Store
 from ONFHAssistLib.curation.versions import CASE_STATUSES
@@ -30,6 +32,7 @@ class DataStatus:
             ``Steinberg``, ``JIC``, ``reviewer`` and ``fold``.
         saved_last_week, approved_last_week: cases with a new version, and newly approved, in the seven days before.
         to_adjudicate, damaged: names of cases whose readers differ, and whose file can't be read.
+        left_out: names of files beside the cases that are no case's, such as the copies of a sync program.
         lacking: what a training would miss, one sentence each.
     """
 
@@ -44,6 +47,7 @@ class DataStatus:
     to_adjudicate: tuple[str, ...]
     damaged: tuple[str, ...]
     lacking: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def status(store: Store, until: datetime | None = None) -> DataStatus:
@@ -76,6 +80,7 @@ def status(store: Store, until: datetime | None = None) -> DataStatus:
         to_adjudicate=to_adjudicate,
         damaged=damaged,
         lacking=tuple(_lacking(counts, approved, to_adjudicate, damaged)),
+        left_out=tuple(map(shown, strangers(store.folder))),
     )
 
 

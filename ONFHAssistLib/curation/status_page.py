@@ -16,10 +16,10 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import layout
-from ONFHAssistLib.curation import record as records
+from ONFHAssistLib.curation.content import file_of_case
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.labels import CaseLabel
-from ONFHAssistLib.curation.nifti import read_nifti
+from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.status import WANTED, DataStatus, Week, grade_of, status, weeks
 from ONFHAssistLib.curation.store import Store
 from ONFHAssistLib.curation.training_case import shown_version
@@ -142,10 +142,9 @@ def _mid_slice(store: Store, case_id: str) -> Picture:
     facts = store.record(case_id)
     entry = shown_version(facts)
     image_path = next(path for path in facts["files"] if path.endswith(f"_0000{layout.FILE_ENDING}"))
-    image = read_nifti(store.folder / image_path)
-    mask = read_nifti(store.folder / records.kept_file(entry["number"], records.MASK)).array
-    if mask.shape != image.array.shape:
-        raise ValueError("image and mask differ in shape")
+    pose = Pose.from_json(facts["pose"])
+    image = file_of_case(store.folder, image_path, pose)
+    mask = file_of_case(store.folder, layout.kept_file(entry["number"], layout.MASK), pose).array
     k, rows, columns, step = _around(image, facts["side"], entry["sphere"])
     grey, labels = (array[k, rows, columns] for array in (image.array, mask))
     head = np.isin(labels, (CaseLabel.HEAD, CaseLabel.NECROSIS))

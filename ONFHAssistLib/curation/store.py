@@ -5,6 +5,7 @@ Its layout is that of `layout`, how a save is all or nothing that of `journal`.
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +22,10 @@ from ONFHAssistLib.curation import index, journal, keys, layout, privacy
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.case import ReviewedCase, require_reviewer
 from ONFHAssistLib.curation.change import DataSet, Prepared, in_place, refuse_withdrawn, saved, withdrawn
+from ONFHAssistLib.curation.content import file_of_case
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.labels import CaseLabel
 from ONFHAssistLib.curation.lock import Lock, locked
-from ONFHAssistLib.curation.nifti import read_nifti
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.exchange.publish import reason
 
@@ -57,7 +58,9 @@ class Store:
     def record(self, case_id: str) -> dict[str, Any]:
         """Return all that is known of a case (``cases/<case>.json``); raises InputError where that can't be read."""
         try:
-            return index.read_record(self.folder / layout.case_file(case_id), case_id)
+            if not layout.CASE.fullmatch(case_id):
+                raise FileNotFoundError
+            return index.read_record(self.folder, layout.case_file(case_id), case_id)
         except FileNotFoundError as error:
             raise InputError(
                 f"The data set {self.folder.name} has no case {case_id}; "
@@ -136,14 +139,14 @@ class Store:
         wanted = _readable(facts, version)
         made = wanted["automatic"]
         image_path = next(path for path in facts["files"] if path.endswith(f"_0000{layout.FILE_ENDING}"))
-        image = pose.take_back(read_nifti(self.folder / image_path).array)
+        image = pose.take_back(file_of_case(self.folder, image_path, pose).array)
         automatic = automatic_result = None
         if made:
-            automatic = self._masks(pose, made, records.kept_file(made["number"], records.AUTOMATIC))
+            automatic = self._masks(pose, made, layout.kept_file(made["number"], layout.AUTOMATIC))
             automatic_result = _measured(automatic)
         masks = automatic
         if version != 0 or masks is None:
-            masks = self._masks(pose, wanted, records.kept_file(wanted["number"], records.MASK))
+            masks = self._masks(pose, wanted, layout.kept_file(wanted["number"], layout.MASK))
         slices = wanted["reviewed_slices"] if version != 0 else None
         first, past = pose.box[0]
         return ReviewedCase(
@@ -173,8 +176,8 @@ class Store:
         """
         facts = self.record(case_id)
         wanted = _readable(facts, version)
-        entry, name = (wanted, records.MASK) if version else (wanted["automatic"], records.AUTOMATIC)
-        return self._masks(Pose.from_json(facts["pose"]), entry, records.kept_file(entry["number"], name))
+        entry, name = (wanted, layout.MASK) if version else (wanted["automatic"], layout.AUTOMATIC)
+        return self._masks(Pose.from_json(facts["pose"]), entry, layout.kept_file(entry["number"], name))
 
     def withdraw(self, case_id: str, reviewer: str, why: str) -> None:
         """Take a case out of the training; it stays in ``staging/`` and in the history, and may be saved again.
@@ -218,16 +221,16 @@ class Store:
         return patient, f"{patient}_{study}_{case.side[0].upper()}"
 
     def _known(self, case_id: str) -> dict[str, Any] | None:
-        return self.record(case_id) if (self.folder / layout.case_file(case_id)).exists() else None
+        return self.record(case_id) if os.path.lexists(self.folder / layout.case_file(case_id)) else None
 
     def _masks(self, pose: Pose, entry: Mapping[str, Any], path: str) -> HipMasks:
-        mask = pose.take_back(read_nifti(self.folder / path).array)
+        mask = pose.take_back(file_of_case(self.folder, path, pose).array)
         return HipMasks(
             pose.side,
             mask.like(np.isin(mask.array, (CaseLabel.HEAD, CaseLabel.NECROSIS))),
             mask.like(mask.array == CaseLabel.NECROSIS),
-            from_plain(Sphere, entry["sphere"]),
-            from_plain(Landmarks, entry["landmarks"]),
+            from_plain(Sphere, entry["sphere"], others=True),
+            from_plain(Landmarks, entry["landmarks"], others=True),
         )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Point
+from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
-from ONFHAssistLib.curation import layout
+from ONFHAssistLib.curation import inside, layout
 from ONFHAssistLib.curation import record as records
-from ONFHAssistLib.curation.case import PROVENANCES
+from ONFHAssistLib.curation.case import LABELS, PROVENANCES
 from ONFHAssistLib.curation.condition import Field, Value
 from ONFHAssistLib.curation.folder import open_store
 from ONFHAssistLib.curation.index import read_record
 from ONFHAssistLib.curation.versions import CASE_STATUSES
 
+_IN_EXPORT = re.compile(r"(?:[A-Za-z]+/){0,3}p[0-9a-f_]+[RL](?:_0000)?\.nii\.gz")
 LOCK = "export.lock.json"
 LOCK_FORMAT = "onfh-assist-export/1"
 
@@ -150,19 +153,32 @@ def training_case(record: Mapping[str, Any], modality: str, number: int | None =
 
 def readable_records(folder: Path) -> Iterator[dict[str, Any]]:
     """Read the files of all cases that can be read, by name; `check` tells of the others."""
-    for path in sorted((folder / "cases").glob("*.json")):
-        with contextlib.suppress(ValueError, FileNotFoundError):
-            yield read_record(path, path.stem)
+    for name in inside.case_names(folder):
+        with contextlib.suppress(ValueError, OSError):
+            yield read_record(folder, layout.case_file(name), name)
+
+
+def damaged(folder: Path) -> tuple[str, ...]:
+    """Return the names of the cases whose files can't be read, and of the files beside them that are no case's."""
+    found = []
+    for name in inside.case_names(folder):
+        try:
+            read_record(folder, layout.case_file(name), name)
+        except FileNotFoundError:
+            continue
+        except (ValueError, OSError):
+            found.append(name)
+    return (*found, *map(shown, inside.strangers(folder)))
 
 
 def all_records(folder: Path) -> Iterator[dict[str, Any]]:
     """Read the files of all cases, by name; raises InputError where one is damaged."""
-    for path in sorted((folder / "cases").glob("*.json")):
+    for name in inside.case_names(folder):
         try:
-            yield read_record(path, path.stem)
-        except ValueError as error:
+            yield read_record(folder, layout.case_file(name), name)
+        except (ValueError, OSError) as error:
             raise InputError(
-                f"The file of the case {path.stem} {error}; check the data set and let the check restore it."
+                f"The file of the case {name} {error}; check the data set and let the check restore it."
             ) from error
 
 
@@ -188,7 +204,7 @@ def training_cases(folder: Path) -> tuple[str, tuple[TrainingCase, ...]]:
 def read_lock(path: Path) -> dict[str, Any]:
     """Read the lock file of an export; raises InputError where it is something else, damaged, or of a newer version."""
     try:
-        lock = layout.read_json(path)
+        lock = read_json(path)
         kind = lock["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -209,7 +225,16 @@ def lock_cases(lock: Mapping[str, Any]) -> tuple[TrainingCase, ...]:
     """Return the cases that a lock file lists."""
     cases = tuple(from_plain(TrainingCase, entry) for entry in lock["cases"])
     for case in cases:
-        inside = all(not Path(path).is_absolute() and ".." not in Path(path).parts for path in (case.image, case.label))
-        if not inside or not all(map(math.isfinite, (*case.centre_ras_mm, case.radius_mm))):
-            raise ValueError(f"the case {case.case}")
+        named = layout.CASE.fullmatch(case.case) and all(map(_is_below, (case.image, case.label)))
+        sound = case.radius_mm > 0 and 0 < case.version <= layout.LARGEST_NUMBER and set(case.provenance) == set(LABELS)
+        if not named or not sound or not all(map(math.isfinite, (*case.centre_ras_mm, case.radius_mm))):
+            raise ValueError(f"the case {case.case!r:.60}")
+        layout.fold_of(case.fold)
+    if len({path for case in cases for path in (case.image, case.label)}) != 2 * len(cases):
+        raise ValueError("two files of one name")
     return cases
+
+
+def _is_below(path: str) -> bool:
+    """Say whether a path of an export leads to an image in one of its folders."""
+    return _IN_EXPORT.fullmatch(path) is not None

@@ -8,7 +8,7 @@ import slicer
 from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.desktop.follow_up import change_table
 from ONFHAssistLib.desktop.layout import BASELINE_VIEW, FOLLOW_UP_LAYOUT, REVIEW_LAYOUT, show_layout
-from ONFHAssistLib.scene.nodes import review_nodes
+from ONFHAssistLib.scene.in_view import show_in
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.views import AROUND_HEAD_RADII
 
@@ -41,19 +41,8 @@ class Baseline:
         if chosen is not self._volume:
             self._volume = chosen
             show_layout(FOLLOW_UP_LAYOUT if chosen else REVIEW_LAYOUT)
-            if review is not None:
-                self.part(review)
-
-    def part(self, review: Review) -> None:
-        """Draw what belongs to the baseline in its own view only, and the rest in the other views."""
-        before = self._review_of(self._volume)
-        own = slicer.mrmlScene.GetSingletonNode(BASELINE_VIEW, "vtkMRMLSliceNode")
-        if before is None or own is None:
-            _show_in(review, None)
-            return
-        views = [n for kind in ("vtkMRMLSliceNode", "vtkMRMLViewNode") for n in slicer.util.getNodesByClass(kind)]
-        _show_in(review, [node.GetID() for node in views if node is not own])
-        _show_in(before, [own.GetID()])
+            # What is drawn in a view follows its volume.
+            self._put_in_view(chosen if chosen is not None else review and review.volume_node)
 
     def go_to_hip(self, side: Side) -> None:
         """Let the baseline's view show its own mid-coronal slice of this hip."""
@@ -61,10 +50,13 @@ class Baseline:
         node = slicer.mrmlScene.GetSingletonNode(BASELINE_VIEW, "vtkMRMLSliceNode")
         if before is None or node is None or side not in before.sides or before.hip(side).sphere is None:
             return
+        self._put_in_view(self._volume)
+        _look_at(node, before.hip(side).sphere)
+
+    def _put_in_view(self, volume: Any) -> None:
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
             if composite.GetLayoutName() == BASELINE_VIEW:
-                composite.SetBackgroundVolumeID(self._volume.GetID())
-        _look_at(node, before.hip(side).sphere)
+                show_in(composite, volume)
 
 
 def _look_at(slice_node: Any, sphere: Sphere) -> None:
@@ -74,17 +66,3 @@ def _look_at(slice_node: Any, sphere: Sphere) -> None:
     mm = 2 * AROUND_HEAD_RADII * sphere.radius_mm / min(pixels)
     slice_node.SetFieldOfView(mm * pixels[0], mm * pixels[1], slice_node.GetFieldOfView()[2])
     slice_node.JumpSliceByCentering(*sphere.centre_ras_mm)
-
-
-def _show_in(review: Review, view_ids: list[str] | None) -> None:
-    """Draw a review in these views only; None for all."""
-    for node in review_nodes(review.volume_node):
-        display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
-        if display is None:
-            continue
-        before = display.StartModify()
-        display.RemoveAllViewNodeIDs()
-        for name in view_ids or ():
-            display.AddViewNodeID(name)
-        display.SetVisibility(True)
-        display.EndModify(before)

@@ -35,6 +35,7 @@ class CaseCard:
         if opened is None:
             return
         ui.caseLabel.text = f"{opened.name}: {told(opened)}"
+        ui.endReadingButton.setVisible(opened.independent)
         ui.readingBox.clear()
         ui.readingBox.addItem(_("nothing"))
         ui.readingBox.addItems([reading.words for reading in opened.readings])

@@ -1,6 +1,6 @@
 """The cases of the data set as a list: one is opened again, read anew by a second reader, or withdrawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,9 @@ class CaseList:
         box, before = self._ui.caseList, self._names
         row = box.currentRow
         chosen = before[row] if 0 <= row < len(before) else None
-        cases = listed(self._found.cases, self._ui.caseFilterEdit.text)
+        words = self._ui.caseFilterEdit.text
+        # Even the order would tell in which cases readers differ, and the filter would find them.
+        cases = _by_name(self._found.cases, words) if self._blind else listed(self._found.cases, words)
         more = len(cases) - MOST_LISTED
         self._names = [case.case_id for case in cases[:MOST_LISTED]]
         box.clear()
@@ -132,6 +134,13 @@ class CaseList:
         ui.nextCaseButton.enabled = ui.followingCaseButton.enabled = bool(self._found.waiting)
         for widget in (ui.caseFilterEdit, ui.caseList):
             widget.setVisible(bool(self._found.cases))
+
+
+def _by_name(cases: Iterable[CaseSummary], words: str) -> list[CaseSummary]:
+    """Return the cases that say each of the words in their name or side, in the order of their names."""
+    wanted = words.casefold().split()
+    found = [case for case in cases if all(word in f"{case.case_id} {case.side}".casefold() for word in wanted)]
+    return sorted(found, key=lambda case: case.case_id)
 
 
 def _ask(question: str) -> str:

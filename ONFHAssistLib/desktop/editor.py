@@ -30,7 +30,7 @@ class Editor:
         widget.unorderedEffectsVisible = False
         widget.effectColumnCount = 1
         self._make_narrow()
-        self._masked_for = ""
+        self._painted, self._deleted = "", None
         widget.connect("currentSegmentIDChanged(QString)", self._protect)
 
     def _make_narrow(self) -> None:
@@ -53,7 +53,7 @@ class Editor:
         node = self._node()
         here = self._review is review and self._widget.currentSegmentID() in _segments(review, side)
         if self._review is not review:
-            self._review = review
+            self._review, self._painted, self._deleted = review, "", None
             self._widget.setSegmentationNode(review.segmentation_node)
             self._widget.setSourceVolumeNode(review.volume_node)
         if not here:
@@ -61,9 +61,21 @@ class Editor:
         node.SetOverwriteMode(node.OverwriteNone)  # the head includes the necrosis: one must not erase the other
         self._protect()
 
+    def resume(self) -> None:
+        """Go on with the segment that was being painted, where it was deleted and is there again."""
+        review = self._review
+        if review is None or review.closed:
+            return
+        if self._deleted is not None and self._deleted in _segments(review, *SIDES):
+            self._widget.setCurrentSegmentID(self._deleted)
+            self._deleted = None
+        self._protect()
+
     def clear(self) -> None:
-        """Let go of a review that is gone."""
-        self._review = None
+        """Let go of a review that is gone, or out of sight."""
+        if self._review is None:
+            return
+        self._review, self._painted, self._deleted = None, "", None
         self.pause()
         self._widget.setSegmentationNode(None)
         self._widget.setSourceVolumeNode(None)
@@ -75,8 +87,16 @@ class Editor:
     def _protect(self, *_args: Any) -> None:
         """Necrosis is painted inside the head only; the head anywhere."""
         review, current = self._review, self._widget.currentSegmentID()
-        if review is None or not current:
+        if review is None or review.closed:
             return
+        if self._painted and self._painted not in _segments(review, *SIDES):
+            # Deleted, and Slicer has chosen another one: the brush would go on in that.
+            self._deleted, self._painted = self._painted, ""
+            self.pause()
+            return
+        if not current:
+            return
+        self._painted = current
         node = self._node()
         heads = {necrosis: head for head, necrosis in (_segments(review, side) for side in SIDES)}
         if heads.get(current) is not None:
@@ -100,13 +120,13 @@ class Editor:
         return node
 
 
-def _segments(review: Review, side: Side) -> tuple[str | None, str | None]:
-    """Return the segments of a hip's head and necrosis; None where there is none."""
+def _segments(review: Review, *sides: Side) -> list[str | None]:
+    """Return the segments of head and necrosis of these hips; None where there is none."""
 
-    def segment(what: What) -> str | None:
+    def segment(side: Side, what: What) -> str | None:
         try:
             return review.segment_id(side, what)
         except InputError:
             return None
 
-    return segment("head"), segment("necrosis")
+    return [segment(side, what) for side in sides for what in ("head", "necrosis")]

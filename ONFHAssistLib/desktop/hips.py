@@ -37,5 +37,10 @@ class HipCards:
             self._details[side].setVisible(side == chosen and bool(text.details))
 
 
+def worse(review: Review) -> Side:
+    """Return the hip to begin with: the one with more necrosis, graded ones first."""
+    return max(review.sides, key=lambda side: (review.hip(side).status == "graded", review.hip(side).volume_ratio or 0))
+
+
 def _slice(link: str) -> int:
     return int(link.removeprefix(SLICE_LINK))

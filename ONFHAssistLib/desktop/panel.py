@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -15,10 +14,11 @@ from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.desktop.baseline import Baseline
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.case_card import CaseCard
+from ONFHAssistLib.desktop.corrections import Corrections
 from ONFHAssistLib.desktop.editor import Editor
 from ONFHAssistLib.desktop.export import Export
 from ONFHAssistLib.desktop.guard import guarded
-from ONFHAssistLib.desktop.hips import HipCards
+from ONFHAssistLib.desktop.hips import HipCards, worse
 from ONFHAssistLib.desktop.keys import Keys
 from ONFHAssistLib.desktop.placing import Placing
 from ONFHAssistLib.desktop.preflight_panel import PreflightPanel
@@ -28,9 +28,10 @@ from ONFHAssistLib.desktop.sign_off import SignOffForm
 from ONFHAssistLib.desktop.slices import Slices
 from ONFHAssistLib.desktop.study import look_at
 from ONFHAssistLib.desktop.surface_map import SurfaceMap
+from ONFHAssistLib.desktop.timers import after
 from ONFHAssistLib.desktop.training_data import TrainingData
-from ONFHAssistLib.desktop.unsaved import ask
-from ONFHAssistLib.scene import views
+from ONFHAssistLib.desktop.unsaved import Leaving
+from ONFHAssistLib.scene import in_view, views
 from ONFHAssistLib.scene.review import Review
 
 TOUCH_MS = 100
@@ -55,18 +56,26 @@ class Panel:
         self._look = look_at(None)
         ui.studyLabel.text = self._look.sentence()
         self._baseline_node: Any = None
-        self._masks_shown = True
+        self._masks_shown, self._entered = True, False
         self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice)
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
         self._editor = Editor(ui.segmentEditor)
-        self._placing = Placing(ui, observe, ignore, self.segment_from, self.refresh, self._editor.pause)
+        self._touch = after(TOUCH_MS, self._touched)
+        self._views = after(0, self.follow_views)
+        self._placing = Placing(
+            ui, observe, ignore, self.segment_from, self.refresh, self._editor.pause, self._touch.start
+        )
         self._form = SignOffForm(ui, self.review)
         self._export = Export(ui, self.review, session.require_packages)
         self._preflight = PreflightPanel(ui)
         self._training = TrainingData(ui, session, self.open_case)
         self._reviewed = ReviewedSlices(ui, self._slice_in_view, self._refresh_slices, self.tell)
         self._case = CaseCard(ui, self.refresh, self.tell)
+        self._corrections = Corrections(ui, self._slice_in_view, self._corrected, session.run.say, self.tell)
+        self.undo, self.redo, self.reset = self._corrections.undo, self._corrections.redo, self._corrections.reset
+        self._leaving = Leaving(self._form, lambda: session.reviews, self.review, self._lead_to)
+        self.may_leave = self._leaving.may_leave
         self._form.on_saved = self._saved
         self._baseline = Baseline(ui, session.review)
         self._keys = Keys(
@@ -79,22 +88,16 @@ class Panel:
                 "Ctrl+Y": self.redo,
             }
         )
-        self._touch = qt.QTimer()
-        self._touch.setSingleShot(True)
-        self._touch.setInterval(TOUCH_MS)
-        self._touch.connect("timeout()", self._touched)
         session.on_change, session.on_review = self.show_run, self._new_result
         session.on_touch, session.on_gone = self._touch.start, self._gone
+        session.on_views = self._views.start
         for button, action in (
             (ui.analyseButton, self.analyse_or_cancel),
             (ui.layoutButton, self.arrange),
             (ui.previousButton, lambda: self.step(-1)),
             (ui.nextButton, lambda: self.step(1)),
-            (ui.undoButton, self.undo),
-            (ui.redoButton, self.redo),
-            (ui.resetSliceButton, lambda: self.reset(self._slice_in_view())),
-            (ui.resetHipButton, lambda: self.reset(None)),
             (ui.sphereButton, self.segment_from_sphere),
+            (ui.endReadingButton, self.end_reading),
         ):
             button.connect("clicked()", action)
 
@@ -107,11 +110,14 @@ class Panel:
         self.session.tell(sentence)
 
     def enter(self) -> None:
-        """The module is opened."""
+        """The module is opened; the views may show another study by now."""
+        self._entered = True
         self._keys.on()
+        self.follow_views()
 
     def exit(self) -> None:
         """Another module is opened: the views and keys are theirs."""
+        self._entered = False
         self._keys.off()
         self._placing.stop()
         self._editor.pause()
@@ -120,7 +126,7 @@ class Panel:
         """Let go of everything; nothing is asked."""
         self.exit()
         self._editor.clear()
-        for part in (self._map, self._preflight, self._training, self._touch):
+        for part in (self._map, self._preflight, self._training, self._touch, self._views):
             part.stop()
 
     def forget_scene(self) -> None:
@@ -137,10 +143,7 @@ class Panel:
         """Go over to another study; return False where the user stays with one that is not saved."""
         if not self.may_leave(can_stay=True, lost=False):
             return False
-        self._placing.stop()
-        if self.session.run.idle:
-            self.session.run.say("")
-        self._show_study(volume)
+        self._go_over(volume)
         return True
 
     def open_case(self, folder: Path, name: str, independent: bool) -> bool:
@@ -154,36 +157,24 @@ class Panel:
         self._form.keep()
         reviewer = self.ui.reviewerEdit.text.strip()
         review = self.session.review_of_case(str(folder), name, independent, reviewer)
+        # Who sees what others have drawn does not go on with a reading that had not seen it, and the reverse.
+        ended = self.session.others_of_case(str(folder), name, review)
+        if not all(self._leaving.may_leave_one(other, can_stay=True, lost=True) for other in ended):
+            return False
         if review is None or not review.unsaved:
-            if not self.may_leave(can_stay=True, lost=False):
+            if self.review() not in ended and not self.may_leave(can_stay=True, lost=False):
                 return False
             opened, case = while_busy(lambda: open_case(folder, name, reviewer, independent))
             review = self.session.begin_case(opened, case)
-        self._placing.stop()
-        if self.session.run.idle:
-            self.session.run.say("")
-        self._show_study(review.volume_node)
-        self.ui.volumeSelector.setCurrentNode(review.volume_node)
+        self.session.drop(ended)
+        self._lead_to(review)
         return True
 
-    def may_leave(self, can_stay: bool, lost: bool) -> bool:
-        """Ask about a review that is not saved; return whether to go on."""
-        review = self.review()
-        if review is not None:
-            review.update()
-            self._form.keep()
-        if review is None or not review.unsaved:
-            return True
-        answer = ask(can_stay, lost)
-        if answer != "save":
-            return answer == "go on"
-        if not can_stay:
-            self._form.complete()
-        while not self._form.save():
-            text = _("The case was not saved. {why}").format(why=self.ui.savedLabel.text)
-            if can_stay or not slicer.util.confirmRetryCloseDisplay(text, windowTitle="ONFHAssist"):
-                return False
-        return True
+    @guarded
+    def end_reading(self) -> None:
+        """End a second reading: the case is opened with what others have drawn."""
+        opened = self.review().opened
+        self.open_case(Path(opened.folder), opened.name, independent=False)
 
     def _saved(self) -> None:
         self._case.show(self.review())
@@ -203,13 +194,49 @@ class Panel:
         if self.review() is not None:
             views.show_masks(self.review().segmentation_node, visible)
 
-    def _show_study(self, volume: Any) -> None:
-        self.volume, self.side = volume, None
+    def _lead_to(self, review: Review) -> None:
+        """Show the study of a review, whatever is open."""
+        self._go_over(review.volume_node)
+        self.ui.volumeSelector.setCurrentNode(review.volume_node)
+
+    def _go_over(self, volume: Any, arrange: bool = True) -> None:
+        self._placing.stop()
+        if self.session.run.idle:
+            self.session.run.say("")
+        self._show_study(volume, arrange)
+
+    def _show_study(self, volume: Any, arrange: bool = True) -> None:
+        self.volume = self.session.preferred = volume
+        self.side = None
         review = self.review()
         self._look = look_at(volume, review.result.source if review and review.opened else None)
         if self._look.usable:
             self.session.warm_up()
-        self.open()
+        self.open(arrange)
+
+    @guarded
+    def follow_views(self) -> None:
+        """Go over to the study that the views show; to none where they show what is no study. Nothing is lost by that.
+
+        Slicer changes the views by itself, for one when a volume is loaded, and name and numbers would be another
+        patient's then.
+        """
+        scene = slicer.mrmlScene
+        shown = self.session.in_view()
+        if scene.IsBatchProcessing() or scene.IsClosing():
+            return
+        here, left = shown in (None, self.volume), self.review()
+        if not self._entered:  # the panel is out of sight, its plot is not
+            self._slices.show(left if here else None, self.side)
+        if here or not self._entered:
+            return
+        self._form.keep()
+        study = shown if in_view.is_study(shown) else None
+        self._go_over(study, arrange=False)
+        self.ui.volumeSelector.setCurrentNode(study)
+        if left is not None and not left.closed and left.unsaved and self.session.run.idle:
+            text = _("The views show another volume now; the review of {name} is not saved, choose it to go on.")
+            self.session.run.say(text.format(name=left.volume_node.GetName()))
 
     # The analysis
 
@@ -256,6 +283,7 @@ class Panel:
             self.side = side or self.side
             self.open()
         else:
+            self.refresh()
             self.session.run.say(_("The analysis of the other study is done; choose its volume to see it."))
 
     @guarded
@@ -264,44 +292,48 @@ class Panel:
         changed = [review.update() for review in self.session.reviews]
         if any(changed):
             self.refresh()
+        self._editor.resume()
 
-    def _gone(self, reason: str) -> None:
-        self._editor.clear()
-        self.session.tell(reason)
+    def _gone(self, review: Review, reason: str) -> None:
+        if review.volume_node is self.volume:
+            self._editor.clear()
+            self.session.tell(reason)
         self.refresh()
 
     # The views
 
     @guarded
-    def open(self) -> None:
-        """Show the study chosen from the beginning."""
+    def open(self, arrange: bool = True) -> None:
+        """Show the study chosen from the beginning; ``arrange``: in the views, too, which show it already else."""
         review, ui = self.review(), self.ui
         warnings = self._look.warnings if review is None else tuple(n.message for n in review.result.warnings)
         ui.studyLabel.text = self._look.sentence(review)
         ui.warningLabel.text = "\n".join(f"⚠ {text}" for text in dict.fromkeys(warnings))
         ui.warningLabel.setVisible(bool(warnings))
         self.show_run()
-        self.refresh()
         if review is not None:
-            self.side = self.side if self.side in review.sides else _worse(review)
+            self.side = self.side if self.side in review.sides else worse(review)
+        else:
+            self._editor.clear()  # its strokes would go to a study that is out of sight
+        self.refresh()
+        if arrange and self.volume is not None:
             self.arrange()
+        else:
+            self._edit()
 
     @guarded
     def refresh(self) -> None:
         """Write what depends on the masks: cards, slices, map, buttons."""
         review, ui = self.review(), self.ui
+        self.session.draw()
         for section in SECTIONS:
             getattr(ui, f"{section}Section").enabled = review is not None
-        for part in (self._cards, self._slices, self._reviewed, self._map, self._placing):
+        for part in (self._cards, self._slices, self._reviewed, self._map, self._placing, self._corrections):
             part.show(review, self.side)
         self._form.show(review)
         self._case.show(review)
-        self._training.hide_findings(review is not None and review.opened is not None and review.opened.independent)
+        self._training.hide_findings(self.session.reads_anew)
         self._baseline.show(review, self._baseline_node)
-        ui.undoButton.enabled = review is not None and review.can_undo
-        ui.redoButton.enabled = review is not None and review.can_redo
-        changed = review is not None and self.side in review.sides and review.changed(self.side)
-        ui.resetSliceButton.enabled = ui.resetHipButton.enabled = changed
 
     def _refresh_slices(self) -> None:
         self.refresh()
@@ -309,16 +341,17 @@ class Panel:
 
     @guarded
     def arrange(self) -> None:
-        """Arrange the views for this study, set the window for marrow, and go to the hip chosen."""
+        """Let the views show this study; arranged for it, on the hip chosen, where it is under review."""
         review = self.review()
+        if review is None:
+            show = views.show_volume if self._look.usable else in_view.show_volume
+            show(slicer.mrmlScene, self.volume)
+            return
         layout.show_layout(layout.FOLLOW_UP_LAYOUT if self._baseline.shown else layout.REVIEW_LAYOUT)
         views.show_volume(slicer.mrmlScene, self.volume)
         sphere = next((review.hip(side).sphere for side in (self.side, *review.sides) if review.hip(side).sphere), None)
         if sphere is not None:
             views.marrow_window(self.volume, review.result.volume, sphere)
-        self.session.show_only(review)
-        self._baseline.part(review)
-        views.show_masks(review.segmentation_node, self._masks_shown)
         self.go_to_hip(self.side)
 
     @guarded
@@ -330,9 +363,18 @@ class Panel:
         if hip is not None and hip.sphere is not None:
             views.show_hip(slicer.mrmlScene, self.volume, hip.sphere)
             self._baseline.go_to_hip(side)
-            self._editor.show(review, side)
         self.refresh()
         self._slices.mark(self._slice_in_view())
+        self._edit()
+
+    def _edit(self) -> None:
+        """Let the editor paint in the hip chosen, and show its masks or hide them."""
+        review = self.review()
+        if review is None:
+            return
+        views.show_masks(review.segmentation_node, self._masks_shown)
+        if self.side in review.sides and review.hip(self.side).sphere is not None:
+            self._editor.show(review, self.side)
 
     @guarded
     def go_to_slice(self, index: int) -> None:
@@ -351,31 +393,6 @@ class Panel:
     def _slice_in_view(self) -> int | None:
         return views.current_slice(slicer.mrmlScene, self.volume) if self.review() is not None else None
 
-    # Corrections
-
-    @guarded
-    def undo(self) -> None:
-        """Take back the last change."""
-        review = self.review()
-        words = review.undo() if review else None
-        self.session.run.say(_("Undone: {words}").format(words=words) if words else "")
+    def _corrected(self) -> None:
         self.refresh()
-
-    @guarded
-    def redo(self) -> None:
-        """Make the change again that was taken back."""
-        review = self.review()
-        words = review.redo() if review else None
-        self.session.run.say(_("Done again: {words}").format(words=words) if words else "")
-        self.refresh()
-
-    @guarded
-    def reset(self, index: int | None) -> None:
-        """Go back to the automatic result, of one slice or (None) of the hip."""
-        self.review().reset(self.side, index)
-        self.refresh()
-
-
-def _worse(review: Review) -> Side:
-    """Return the hip to begin with: the one with more necrosis, graded ones first."""
-    return max(review.sides, key=lambda side: (review.hip(side).status == "graded", review.hip(side).volume_ratio or 0))
+        self._editor.resume()

@@ -31,6 +31,7 @@ class Placing:
         on_seed: Callable[[HeadSeed], None],
         on_sphere: Callable[[], None],
         before: Callable[[], None],
+        after: Callable[[], None],
     ) -> None:
         """Wire the buttons.
 
@@ -40,9 +41,10 @@ class Placing:
             on_seed: called with the head that was clicked on.
             on_sphere: called when the sphere of the hip was resized.
             before: called ahead of each placing.
+            after: called when one has ended, also where it was given up.
         """
         self._ui, self._observe, self._ignore = ui, observe, ignore
-        self._on_seed, self._on_sphere, self._before = on_seed, on_sphere, before
+        self._on_seed, self._on_sphere, self._before, self._after = on_seed, on_sphere, before, after
         self._review: Review | None = None
         self._side: Side | None = None
         self._click: tuple[Side, Any] | None = None
@@ -140,7 +142,11 @@ class Placing:
 
     def _mode_changed(self, interaction: Any, _event: Any) -> None:
         if interaction.GetCurrentInteractionMode() != interaction.Place:
-            qt.QTimer.singleShot(0, self._clean_up)
+            qt.QTimer.singleShot(0, self._ended)
+
+    def _ended(self) -> None:
+        self._clean_up()
+        self._after()
 
     def _clean_up(self) -> None:
         if self._interaction is not None:

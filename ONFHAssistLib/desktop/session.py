@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import qt
@@ -17,10 +17,12 @@ from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.desktop import install
 from ONFHAssistLib.desktop.baseline import REVIEWED
 from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.desktop.layout import BASELINE_VIEW
 from ONFHAssistLib.desktop.run import Run
 from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.desktop.study import read
-from ONFHAssistLib.scene.nodes import review_nodes
+from ONFHAssistLib.scene.in_view import ViewWatch, draw_where_shown, main_volume
+from ONFHAssistLib.scene.overwriting import OverwriteGuard
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
 from ONFHAssistLib.scene.volumes import add_volume
@@ -36,7 +38,9 @@ class Session:
         on_change: called when the analysis has got on.
         on_review: called with a review when it has a new result, and the side that was asked for (None: both).
         on_touch: called, often, while a segment or a landmark is being changed.
-        on_gone: called with a sentence when a review has lost its nodes.
+        on_gone: called with a review that has lost its nodes, and a sentence.
+        on_views: called when a view comes, or shows another volume.
+        preferred: the volume that counts where as many views show another one.
     """
 
     def __init__(self, worker: Worker | None = None) -> None:
@@ -44,11 +48,15 @@ class Session:
         self.on_change: Callable[[], None] = lambda: None
         self.on_review: Callable[[Review, Side | None], None] = lambda review, side: None
         self.on_touch: Callable[[], None] = lambda: None
-        self.on_gone: Callable[[str], None] = lambda reason: None
+        self.on_gone: Callable[[Review, str], None] = lambda review, reason: None
+        self.on_views: Callable[[], None] = lambda: None
+        self.preferred: Any = None
         self.reviews: list[Review] = []
         self._worker = worker or slicer_worker()
         self.run = Run(self._worker, lambda: self.on_change())
         self._analysed: Any = None
+        self._watch = ViewWatch(slicer.mrmlScene, self._views_changed)
+        self._overwriting = OverwriteGuard(slicer.mrmlScene)
 
     def review(self, volume_node: Any) -> Review | None:
         """Return the review of a volume; None where it has none."""
@@ -68,12 +76,28 @@ class Session:
                 return review
         return None
 
+    def others_of_case(self, folder: str, name: str, but: Review | None) -> list[Review]:
+        """Return the open reviews of a case other than this one."""
+        opened = [review for review in self.reviews if not review.closed and review.opened and review is not but]
+        return [review for review in opened if (review.opened.folder, review.opened.name) == (folder, name)]
+
+    @property
+    def reads_anew(self) -> bool:
+        """Whether a second reading is open, saved or not: its reader may still go on with it, and sees no other."""
+        return any(review.opened and review.opened.independent for review in self.reviews if not review.closed)
+
+    def drop(self, reviews: Iterable[Review]) -> None:
+        """Take reviews of cases out of the scene, with their images."""
+        for review in reviews:
+            review.remove()
+            slicer.mrmlScene.RemoveNode(review.volume_node)
+        self.reviews = [review for review in self.reviews if not review.closed]
+
     def begin_case(self, opened: OpenCase, case: ReviewedCase) -> Review:
         """Put a case of a data set into the scene; an earlier opening of it, with nothing unsaved, makes room."""
         earlier = self.review_of_case(opened.folder, opened.name, opened.independent, opened.reader)
         if earlier is not None and not earlier.unsaved:
-            earlier.remove()
-            slicer.mrmlScene.RemoveNode(earlier.volume_node)
+            self.drop([earlier])
         node = add_volume(slicer.mrmlScene, study_of_case(case).volume, opened.name)
         review = begin_case(slicer.mrmlScene, node, opened, case)
         self._adopt(review)
@@ -112,10 +136,13 @@ class Session:
         self._analysed = volume_node
         self.run.start(study, options, lambda result: self._take(volume_node, result, seed))
 
-    def show_only(self, review: Review) -> None:
-        """Show what belongs to one review; what belongs to the others would lie over its image."""
-        for other in self.reviews:
-            _show(other, other is review)
+    def in_view(self) -> Any:
+        """Return the volume that the views show, of whatever kind; None where they show nothing."""
+        return main_volume(slicer.mrmlScene, self.preferred, (BASELINE_VIEW,))
+
+    def draw(self) -> None:
+        """Draw what belongs to each review where its volume is in view, and nowhere else."""
+        draw_where_shown(slicer.mrmlScene, self.in_view())
 
     def require_packages(self) -> None:
         """See to what analysis and reports need; asks before anything is installed; raises InputError."""
@@ -140,6 +167,8 @@ class Session:
     def close(self) -> None:
         """End the worker and let go of the scene; the nodes stay."""
         self.run.close()
+        self._watch.close()
+        self._overwriting.close()
         for review in self.reviews:
             review.close()
         self.reviews = []
@@ -175,20 +204,18 @@ class Session:
         self.reviews = [r for r in self.reviews if not r.closed] + [review]
         review.volume_node.SetAttribute(REVIEWED, "1")
         review.on_touch = lambda: self.on_touch()
-        review.on_gone = self._gone
+        review.on_gone = lambda reason: self._gone(review, reason)
+        self.draw()
 
-    def _gone(self, reason: str) -> None:
+    def _gone(self, review: Review, reason: str) -> None:
         self.reviews = [review for review in self.reviews if not review.closed]
-        self.on_gone(reason)
+        self.on_gone(review, reason)
+
+    def _views_changed(self) -> None:
+        self.draw()
+        self.on_views()
 
 
 def slicer_worker() -> Worker:
     """Return a worker that runs in Slicer's own Python, not started yet."""
     return Worker(serve_command(shutil.which("PythonSlicer") or sys.executable), serve_environment())
-
-
-def _show(review: Review, visible: bool) -> None:
-    for node in review_nodes(review.volume_node):
-        display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
-        if display is not None and bool(display.GetVisibility()) != visible:
-            display.SetVisibility(visible)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import qt
 import slicer
@@ -10,7 +11,9 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES
-from ONFHAssistLib.curation.case import STATUSES, save_case
+from ONFHAssistLib.curation.case import STATUSES, ReviewedCase, save_case
+from ONFHAssistLib.curation.codes import similar_codes
+from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.settings import keep_reviewer, read_settings
@@ -38,10 +41,11 @@ class SignOffForm:
             for status, name in zip(STATUSES, names[side], strict=True):
                 box.addItem(name, status)
             box.connect("activated(int)", lambda _index: self.keep())
-        for field in (ui.commentEdit, ui.reviewerEdit):
+        for field in (ui.commentEdit, ui.reviewerEdit, ui.patientEdit):
             field.connect("editingFinished()", self.keep)
-        ui.saveButton.connect("clicked()", self.save)
+        ui.saveButton.connect("clicked()", lambda: self.save())
         self._shown: Review | None = None
+        self._codes: WeakKeyDictionary[Review, str] = WeakKeyDictionary()
         ui.reviewerEdit.text = read_settings().reviewer
 
     def tell(self, sentence: str) -> None:
@@ -49,7 +53,12 @@ class SignOffForm:
         self._ui.savedLabel.text = sentence
         self._ui.savedLabel.setVisible(bool(sentence))
 
-    def complete(self) -> None:
+    @property
+    def told(self) -> str:
+        """The sentence below the form."""
+        return self._ui.savedLabel.text
+
+    def _complete(self) -> None:
         """Ask for what a case cannot do without, where the form itself is about to go."""
         for field, question in (
             (self._ui.reviewerEdit, _("Reviewer (a code, not a name):")),
@@ -72,7 +81,8 @@ class SignOffForm:
         self._ui.reviewerEdit.text = read_settings().reviewer
         self._ui.commentEdit.text = next((one.comment for one in signed if one.comment), "")
         opened = review is not None and review.opened is not None
-        self._ui.patientEdit.text = review.result.patient.get("id", "") if review else ""
+        known = review.result.patient.get("id", "") if review else ""
+        self._ui.patientEdit.text = self._codes.get(review, known) if review else ""
         self._ui.patientEdit.enabled = not opened
         self._ui.patientEdit.placeholderText = (
             _("That of the case") if opened else _("The same for all studies of a patient")
@@ -84,23 +94,36 @@ class SignOffForm:
         keep_reviewer(reviewer)
         if review is None or review.closed:
             return
+        self._codes[review] = self._ui.patientEdit.text
         for side in review.sides:
             status = self._status[side].currentData
             review.set_sign_off(side, SignOff(reviewer, status, self._ui.commentEdit.text.strip()))
 
     @guarded
-    def save(self) -> bool:
-        """Save; return whether it was done. What went wrong is told in the panel, and nothing has changed then."""
+    def save(self, completed: bool = False) -> bool:
+        """Save; return whether it was done. What went wrong is told in the panel, and nothing has changed then.
+
+        Args:
+            completed: ask for what is missing in the form first; it is about to go.
+        """
+        if completed:
+            self._complete()
         review = self._review()
         if review is None:
             return False
-        self.keep()
+        self.keep()  # what is on the screen now is signed, whatever happens before it is written
+        opened, patient, folder = review.opened, self._ui.patientEdit.text.strip(), read_settings().folder
         review.update()
         graded = [side for side in review.sides if review.hip(side).status == "graded"]
         if not graded:
             raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
-        opened, patient, folder = review.opened, self._ui.patientEdit.text.strip(), read_settings().folder
+        if opened is None and not patient:  # the header's number is not signed where the form shows none
+            raise InputError(
+                _("The case has no patient code; enter one that is the same for all studies of the patient.")
+            )
         cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
+        if not _signed_by_its_reader(cases, opened) or not (opened or self._is_meant(patient, folder)):
+            return False
         while_busy(lambda: [opened.save(case) if opened else save_case(case, folder) for case in cases])
         for case in cases:
             review.mark_saved(case.side)
@@ -111,3 +134,23 @@ class SignOffForm:
         self.tell(_("Saved {count} to {folder}.").format(count=count, folder=folder.name))
         self.on_saved()
         return True
+
+    def _is_meant(self, code: str, folder: Path) -> bool:
+        """Ask about a new patient code that is almost another patient's; one that was a slip is taken off the form."""
+        for similar in while_busy(lambda: similar_codes(folder, code)):
+            if not slicer.util.confirmYesNoDisplay(similar.question, windowTitle="ONFHAssist"):
+                self._ui.patientEdit.text = ""
+                self.tell(_("Nothing was saved; enter the patient's code."))
+                return False
+        return True
+
+
+def _signed_by_its_reader(cases: list[ReviewedCase], opened: OpenCase | None) -> bool:
+    """Ask where somebody else signs a second reading; return whether to save."""
+    if opened is None or not opened.independent or cases[0].reviewer == opened.reader:
+        return True
+    text = _(
+        "This second reading was begun by {reader}. Signed by {reviewer}, it is saved, but does not count as an "
+        "independent reading."
+    ).format(reader=opened.reader, reviewer=cases[0].reviewer)
+    return slicer.util.confirmOkCancelDisplay(text, windowTitle="ONFHAssist")

@@ -9,6 +9,7 @@ from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.hip import Side
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.desktop.cards import side_name
+from ONFHAssistLib.desktop.timers import after
 from ONFHAssistLib.scene.pictures import polar_png
 from ONFHAssistLib.scene.review import Review
 
@@ -25,15 +26,14 @@ class SurfaceMap:
         self._ui = ui
         self._review: Review | None = None
         self._side: Side | None = None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(LATER_MS)
-        self._timer.connect("timeout()", self._draw)
+        self._timer = after(LATER_MS, self._draw)
         ui.mapSection.connect("toggled(bool)", lambda _open: self._timer.start())
 
     def show(self, review: Review | None, side: Side | None) -> None:
         """Draw this hip soon."""
         self._review, self._side = review, side
+        if review is None:
+            self._clear("")
         self._timer.start()
 
     def stop(self) -> None:
@@ -46,8 +46,7 @@ class SurfaceMap:
         if not self._ui.mapSection.checked or review is None or review.closed:
             return
         if side not in review.sides or review.hip(side).status != "graded":
-            self._ui.mapLabel.clear()
-            self._ui.mapCaption.text = _("There is no map without a graded hip.")
+            self._clear(_("There is no map without a graded hip."))
             return
         masks = review.masks(side)
         plane = mid_plane(masks.head, "coronal", masks.sphere)
@@ -59,3 +58,7 @@ class SurfaceMap:
             "{hip} from above: top anterior, the outer ring is the head's equator and beyond. Dark is deep necrosis, "
             "the line is the weight-bearing portion."
         ).format(hip=side_name(side))
+
+    def _clear(self, why: str) -> None:
+        self._ui.mapLabel.clear()
+        self._ui.mapCaption.text = why

@@ -4,7 +4,6 @@ import threading
 import time
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -14,6 +13,7 @@ from ONFHAssistLib.desktop.guard import guarded, unexpected
 from ONFHAssistLib.desktop.networks import Networks
 from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.desktop.settings import read_settings
+from ONFHAssistLib.desktop.timers import each
 from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
 
 LOOK_MS = 50
@@ -41,14 +41,17 @@ class TrainingData:
         self._found = Overview()
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
-        self._again = False
-        self._looking, self._following = _timer(LOOK_MS, self._look_on), _timer(FOLLOW_MS, self._follow)
+        self._again = self._blind = False
+        self._looking, self._following = each(LOOK_MS, self._look_on), each(FOLLOW_MS, self._follow)
         ui.trainingSection.connect("toggled(bool)", self._toggled)
         ui.fineTuneButton.connect("clicked()", self.start_or_cancel)
         self._show()
 
     def hide_findings(self, blind: bool) -> None:
         """See `CaseList.hide_findings`."""
+        if blind != self._blind:
+            self._blind = blind
+            self._show()
         self._cases.hide_findings(blind)
 
     def stop(self) -> None:
@@ -117,7 +120,7 @@ class TrainingData:
 
     def _show(self) -> None:
         ui, tuning, found = self._ui, self._tuning, self._found
-        ui.trainingLabel.text = found.problem or _told(found)
+        ui.trainingLabel.text = found.problem or (_told_blind(found) if self._blind else _told(found))
         ui.fineTuneButton.text = _("Cancel") if tuning.running else _("Fine-tune")
         ui.fineTuneButton.enabled = tuning.running or found.folder is not None
         ui.fineTuneBar.setVisible(tuning.running)
@@ -136,6 +139,12 @@ def _place() -> TrainingPlace:
     return TrainingPlace(settings.training_python, settings.training_clone, where)
 
 
+def _told_blind(found: Overview) -> str:
+    """Say what gives nothing away: even how many cases readers differ in would, after a save."""
+    name = found.folder.name if found.folder else _("Looking …")
+    return _("{name}: while a second reading is open, nothing is told of what others have found.").format(name=name)
+
+
 def _told(found: Overview) -> str:
     if found.folder is None:
         return _("Looking …")
@@ -145,10 +154,3 @@ def _told(found: Overview) -> str:
     if found.next_case:
         lines.append(_("Next: {case}").format(case=found.next_case))
     return "\n".join([*lines, *found.lacking])
-
-
-def _timer(milliseconds: int, work: Any) -> Any:
-    timer = qt.QTimer()
-    timer.setInterval(milliseconds)
-    timer.connect("timeout()", work)
-    return timer

@@ -1,6 +1,6 @@
 """What a review says of a hip, worked out from its state: the case that is saved, and the slices to be looked at."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 from ONFHAssistLib.core.hip import HipResult, StudyResult
@@ -21,6 +21,7 @@ def reviewed_case(
     reviewed: tuple[int, ...] | None,
     patient_code: str = "",
     opened: OpenCase | None = None,
+    readers: Collection[str] = (),
 ) -> ReviewedCase:
     """Return a hip as its reader leaves it.
 
@@ -33,11 +34,15 @@ def reviewed_case(
         reviewed: the slices (indices along k) that the reader stands for; None: all.
         patient_code: the same for all studies of a patient; where it is empty, the DICOM patient ID, if known.
         opened: the case of a data set that this is; it has its patient already.
+        readers: codes of those who have drawn the hip before in this scene. What somebody else has drawn, or has begun
+            to read, is no independent reading of who signs it.
 
     Raises:
         InputError: something is missing.
     """
     automatic, patient = state.automatic, study.patient
+    unseen = opened is None or opened.independent
+    begun_by = {*readers, *([opened.reader] if opened and opened.independent else [])}
     by_networks = automatic.models is not None
     return ReviewedCase(
         patient_code="" if opened else patient_code or patient.get("id", ""),
@@ -52,7 +57,7 @@ def reviewed_case(
         models=automatic.models or (),
         comment=sign_off.comment,
         reviewed_slices=reviewed,
-        independent=opened is None or opened.independent,
+        independent=unseen and begun_by <= {sign_off.reviewer},
         adjudicates=opened is not None and opened.adjudicates(sign_off.reviewer),
         seen=opened.seen if opened else None,
         identifiers=tuple(value for value in patient.values() if value),

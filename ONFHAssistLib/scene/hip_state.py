@@ -40,6 +40,11 @@ class Patch:
             found[index - box[0].start] = theirs[index - box[0].start]
         return Patch(box, found)
 
+    def joined(self, other: "Patch") -> "Patch":
+        """Return what is in this mask or in another one of the same grid."""
+        box = _joint_box(self.box, other.box)
+        return Patch(box, self.within(box) | other.within(box))
+
     def on(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Return the mask on its whole grid."""
         found = np.zeros(shape, bool)

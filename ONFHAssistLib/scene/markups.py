@@ -22,26 +22,38 @@ POINTS: dict[What, str] = {
 SAME_WITHIN_MM = 0.01
 """A point that lies where it was written, as exactly as files keep it, has not been dragged."""
 
+WAITING = "ONFHAssist.WaitingFor"
+"""Attribute of the node: label of the point that the next click places."""
+
 MARK_RGB = (1.0, 0.6, 0.82)
 """As in the report's pictures."""
 
 
 def landmarks_node(volume_node: Node) -> Node:
-    """Return the review's vtkMRMLMarkupsFiducialNode, made if missing: three points for each side, none placed yet."""
+    """Return the review's vtkMRMLMarkupsFiducialNode, made if missing: three points for each side, none placed yet.
+
+    Points that were deleted are there again, without a position.
+    """
     node = review_node(volume_node, "landmarks", "vtkMRMLMarkupsFiducialNode", "Landmarks")
-    if node.GetNumberOfControlPoints() > 0:
-        return node
+    missing = [(side, what) for side in SIDES for what in POINTS if control_point(node, side, what) is None]
+    if missing:
+        _add_points(node, missing)
+    return node
+
+
+def _add_points(node: Node, missing: list[tuple[Side, What]]) -> None:
+    is_new = node.GetNumberOfControlPoints() == 0
     with _Bulk(node):
-        for side in SIDES:
-            for what, meaning in POINTS.items():
-                index = node.AddControlPoint(0.0, 0.0, 0.0)
-                node.SetNthControlPointLabel(index, label(side, what))
-                node.SetNthControlPointDescription(index, f"{label(side, what)}: {meaning}")
-                node.UnsetNthControlPointPosition(index)
+        node.SetFixedNumberOfControlPoints(False)
+        for side, what in missing:
+            index = node.AddControlPoint(0.0, 0.0, 0.0)
+            node.SetNthControlPointLabel(index, label(side, what))
+            node.SetNthControlPointDescription(index, f"{label(side, what)}: {POINTS[what]}")
+            node.UnsetNthControlPointPosition(index)
         # No click adds a seventh point, and none can be deleted: a reader can take its position only.
         node.SetFixedNumberOfControlPoints(True)
     display = node.GetDisplayNode()
-    if display is not None:
+    if is_new and display is not None:
         with _Bulk(display):
             display.SetGlyphTypeFromString("Cross2D")
             display.SetSelectedColor(MARK_RGB)
@@ -51,7 +63,6 @@ def landmarks_node(volume_node: Node) -> Node:
             display.SetTextScale(2.5)
             display.SetOccludedVisibility(True)  # the centre lies inside the head
             display.SetPropertiesLabelVisibility(False)
-    return node
 
 
 def label(side: Side, what: What) -> str:
@@ -124,12 +135,36 @@ def place_landmark(node: Node, side: Side, what: What) -> bool:
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     if index is None or selection is None or interaction is None:
         return False
+    node.SetAttribute(WAITING, label(side, what))
     node.UnsetNthControlPointPosition(index)
     node.SetControlPointPlacementStartIndex(index)
     selection.SetReferenceActivePlaceNodeClassName(node.GetClassName())
     selection.SetReferenceActivePlaceNodeID(node.GetID())
     interaction.SwitchToSinglePlaceMode()
     return True
+
+
+def placing(node: Node, side: Side) -> Literal["waits", "given up"] | None:
+    """Say how the placing stands that `place_landmark` has begun; None: there is none, or its point has its place.
+
+    That it was given up is said once.
+    """
+    what = next((what for what in POINTS if node.GetAttribute(WAITING) == label(side, what)), None)
+    if what is None:
+        return None
+    index, scene = control_point(node, side, what), node.GetScene()
+    open_place = index is not None and _position(node, index) is None
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    if (
+        open_place
+        and interaction is not None
+        and interaction.GetCurrentInteractionMode() == interaction.Place
+        and selection.GetActivePlaceNodeID() == node.GetID()
+    ):
+        return "waits"
+    node.SetAttribute(WAITING, None)
+    return "given up" if open_place else None
 
 
 class _Bulk:

@@ -16,13 +16,14 @@ from ONFHAssistLib.curation.case import ReviewedCase, same_grid
 from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.hand_over import reviewed_case, slices_that_matter
-from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, automatic_of
+from ONFHAssistLib.scene.hip_state import Automatic, HipState, automatic_of
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.move import Move, require_rigid
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
-from ONFHAssistLib.scene.stage import Stage, batch
+from ONFHAssistLib.scene.stage import Stage, as_kept, batch
 from ONFHAssistLib.scene.state import (
     SignOff,
+    add_reader,
     bring_reviewed,
     fingerprint_of,
     keep,
@@ -32,6 +33,7 @@ from ONFHAssistLib.scene.state import (
     kept_reviews,
     packed,
     packed_state,
+    read_readers,
     read_reviewed,
     read_saved,
     read_sign_off,
@@ -144,8 +146,10 @@ class Review:
             result, automatic = kept(node, volume)
             bring_reviewed(node, volume)
             with batch(scene):
-                now = {side: _as_kept(node, one) for side, one in automatic.items()}
+                now = {side: as_kept(node, one) for side, one in automatic.items()}
                 restored.append(cls(node, result, now, kept_case(node)))
+            for side in filter(restored[-1].changed, now):
+                add_reader(node, side, restored[-1].sign_off(side).reviewer)
         return restored
 
     @property
@@ -193,6 +197,7 @@ class Review:
         """Remember that a hip was saved as `case` has handed it over; what was changed since is not saved."""
         self._state(side)
         self._keep_saved(side, self._handed_over.get(side, self._fingerprint(side)))
+        add_reader(self.volume_node, side, self.sign_off(side).reviewer)
 
     def mark_as_stored(self, side: Side) -> None:
         """Remember that a hip is saved as it is now."""
@@ -385,6 +390,7 @@ class Review:
             self.reviewed(side),
             patient_code,
             self.opened,
+            read_readers(self.volume_node, side),
         )
 
     def slices_that_matter(self, side: Side) -> tuple[int, ...]:
@@ -542,17 +548,3 @@ class Review:
         if not self.closed:
             self.close()
             self.on_gone(reason)
-
-
-def _as_kept(volume_node: Node, automatic: Automatic) -> HipState:
-    """Return a hip as the nodes of an opened scene have it; what is missing there is as the networks made it."""
-    start = automatic.state
-    side = automatic.near.side
-    node = segmentation.segmentation_node(volume_node)
-    marks = [segmentation.read_mask(node, volume_node, label) for label in segmentation.labels_of(side)]
-    head, necrosis = (EMPTY if mask is None else mask for mask in marks)
-    landmarks_node = markups.landmarks_node(volume_node)
-    landmarks, _ = markups.read_landmarks(landmarks_node, side)
-    return start.with_masks(head, necrosis).with_points(
-        markups.read_sphere(landmarks_node, side) or start.sphere, landmarks
-    )

@@ -81,6 +81,7 @@ def write_mask(node: Node, volume_node: Node, label: MaskLabel, mask: Patch) -> 
         segmentation.AddSegment(segment, label.name.lower())
         display = node.GetDisplayNode()
         if display is not None:  # the marrow under a mask is what the reader looks at
+            display.SetSegmentVisibility(label.name.lower(), True)
             display.SetSegmentOpacity2DFill(label.name.lower(), HEAD_FILL if label in HEADS else NECROSIS_FILL)
         return
     _own_label_map(segmentation, name)

@@ -9,7 +9,7 @@ from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
-from ONFHAssistLib.scene.hip_state import EMPTY, HipState, Patch
+from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review, review_nodes
 from ONFHAssistLib.scene.outlines import AUTOMATIC, READING, show_outline
 from ONFHAssistLib.scene.state import read_reviewed
@@ -47,7 +47,8 @@ class Stage:
     def masks_of(self, side: Side, state: HipState) -> HipState:
         """Return a hip with the masks as the scene has them now; ``state`` itself where they are the same.
 
-        Necrosis outside of the head is cut off in the segment, too. A segment that was deleted counts as empty.
+        Necrosis outside of the head is cut off in the segment, too. A segment that was deleted counts as empty, and is
+        there again, empty, so that it can be painted in.
         """
         marks: list[Patch | None] = [None, None]
         for n, label in enumerate(segmentation.labels_of(side)):
@@ -55,9 +56,13 @@ class Stage:
             if stamp != self._stamps.get(label):
                 marks[n] = segmentation.read_mask(self.segmentation_node, self.volume_node, label) or EMPTY
                 self._stamps[label] = stamp
+                if stamp is None:
+                    self._write(label, EMPTY)
         if all(mark is None for mark in marks):
             return state
         head, necrosis = marks[0] or state.head, marks[1] or state.necrosis
+        if marks[0] is not None and marks[1] is not None:
+            head = self._not_cut(side, state, head, necrosis)
         found = state.with_masks(head, necrosis)
         clipped = found.necrosis
         if int(clipped.array.sum()) != int(necrosis.array.sum()):
@@ -67,9 +72,17 @@ class Stage:
     def points_of(self, side: Side, state: HipState) -> HipState:
         """Return a hip with sphere and landmarks as the scene has them; ``state`` itself where they are the same."""
         node = self._landmarks_node
+        placing = markups.placing(node, side)
+        if placing is not None:  # a click that is still to come, or never came, changes nothing
+            if placing == "given up":
+                self.show_points(side, state)
+            return state
         landmarks, _ = markups.read_landmarks(node, side)
+        sphere = markups.read_sphere(node, side)
         # A head has a centre: what took its position away does not count.
-        found = state.with_points(markups.read_sphere(node, side) or state.sphere, landmarks)
+        found = state.with_points(sphere or state.sphere, landmarks)
+        if sphere is None:
+            self.show_points(side, found)
         return state if found.same_as(state) else found
 
     def bring_back_landmarks(self) -> bool:
@@ -141,6 +154,20 @@ class Stage:
         with batch(self.scene):
             remove_review(self.volume_node)
 
+    def _not_cut(self, side: Side, state: HipState, head: Patch, necrosis: Patch) -> Patch:
+        """Return the head with what necrosis has taken from it.
+
+        Slicer's editor cuts every other segment where it paints, unless it is told not to. The necrosis is a part of
+        the head: where all that the head has lost is necrosis now, nobody has erased the head.
+        """
+        before = state.head
+        lost = before.array & ~head.within(before.box)
+        if not lost.any() or (lost & ~necrosis.within(before.box)).any():
+            return head
+        whole = head.joined(Patch(before.box, lost))
+        self._write(MaskLabel.head(side), whole)
+        return whole
+
     def _write(self, label: MaskLabel, mask: Patch) -> None:
         segmentation.write_mask(self.segmentation_node, self.volume_node, label, mask)
         self._stamps[label] = segmentation.stamp(self.segmentation_node, label)
@@ -184,11 +211,27 @@ class Stage:
             return
         if node is self.volume_node:
             self.gone("The volume under review was removed.")
+        elif node is self._landmarks_node:
+            self.touched()  # they come back
         elif node is self.segmentation_node:
             self.gone("The segmentation of the review was removed.")
 
     def _scene_closes(self, *_: object) -> None:
         self.gone("The scene was closed.")
+
+
+def as_kept(volume_node: Node, automatic: Automatic) -> HipState:
+    """Return a hip as the nodes of an opened scene have it; what is missing there is as the networks made it."""
+    start = automatic.state
+    side = automatic.near.side
+    node = segmentation.segmentation_node(volume_node)
+    marks = [segmentation.read_mask(node, volume_node, label) for label in segmentation.labels_of(side)]
+    head, necrosis = (EMPTY if mask is None else mask for mask in marks)
+    landmarks_node = markups.landmarks_node(volume_node)
+    landmarks, _ = markups.read_landmarks(landmarks_node, side)
+    return start.with_masks(head, necrosis).with_points(
+        markups.read_sphere(landmarks_node, side) or start.sphere, landmarks
+    )
 
 
 @contextmanager

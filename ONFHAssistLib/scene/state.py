@@ -42,6 +42,7 @@ SIGN_OFF = "ONFHAssist.SignOff"
 REVIEWED = "ONFHAssist.ReviewedSlices"
 CASE = "ONFHAssist.Case"
 SAVED = "ONFHAssist.Saved"
+DRAWN_BY = "ONFHAssist.DrawnBy"
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,20 @@ def write_saved(volume_node: Node, side: Side, fingerprint: str) -> None:
 def read_saved(volume_node: Node, side: Side) -> str:
     """Return what `write_saved` has kept last; ""."""
     return _node(volume_node).GetAttribute(f"{SAVED}.{side}") or ""
+
+
+def add_reader(volume_node: Node, side: Side, code: str) -> None:
+    """Keep that a reader has drawn a hip; "" is nobody."""
+    readers = dict.fromkeys([*read_readers(volume_node, side), *filter(None, [code])])
+    _node(volume_node).SetAttribute(f"{DRAWN_BY}.{side}", json.dumps(list(readers)))
+
+
+def read_readers(volume_node: Node, side: Side) -> tuple[str, ...]:
+    """Return the codes of those who have drawn a hip in this scene, as far as they have signed it."""
+    try:
+        return tuple(map(str, json.loads(_node(volume_node).GetAttribute(f"{DRAWN_BY}.{side}") or "[]")))
+    except (TypeError, ValueError):
+        return ()
 
 
 def fingerprint_of(state: HipState, reviewed: tuple[int, ...] | None, sign_off: SignOff) -> str:

@@ -14,6 +14,7 @@ from ONFHAssistLib.core.hip import Point, Sphere
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.figures import window
+from ONFHAssistLib.scene import in_view
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.volumes import grid_of
 
@@ -59,8 +60,7 @@ def slices_orientation(volume_node: Node) -> Orientation:
 
 def show_volume(scene: Scene, volume_node: Node) -> None:
     """Show a volume, whole and centred, in all slice views, at its middle slice."""
-    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
-        scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode").SetBackgroundVolumeID(volume_node.GetID())
+    in_view.show_volume(scene, volume_node)
     grid = grid_of(volume_node)
     size = np.array(grid.array.shape[::-1])
     corners = grid.ras(np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in size])).reshape(3, -1).T)

@@ -7,7 +7,7 @@ from trame_server import Server
 from trame_slicer.app.logic import BaseLogic
 from trame_slicer.core import LayoutManager, SlicerApp
 
-from ONFHAssistLib.core.errors import showable
+from ONFHAssistLib.core.outside import shown
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
@@ -43,7 +43,7 @@ class PageLogic(BaseLogic[PageState]):
         self.cases = CasesLogic(self.session, data, act, lambda: self.training.found)
         self.hips = HipsLogic(self.session, data, act, self.views, self.editor, self.cases, cases)
         self.hips.on_saved = self.cases.on_withdrawn = self.training.look
-        data.place = showable(str(place))
+        data.place = shown(str(place))
         self.bind_changes(
             {
                 self.name.words: self._words_typed,

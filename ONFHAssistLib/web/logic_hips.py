@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from ONFHAssistLib.core.errors import InputError, showable
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.outside import shown as shown_text
 from ONFHAssistLib.curation.case import Status, save_case
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.web import state as told
@@ -146,7 +147,7 @@ class HipsLogic:
         data.warnings = list(dict.fromkeys(notice.message for notice in notices))
         stored = session.stored
         data.cases = f"to {Path(stored.folder).name if stored else self._cases.name}"
-        data.cases_title = showable(stored.folder if stored else str(self._cases))
+        data.cases_title = shown_text(stored.folder if stored else str(self._cases))
         hips = [review.hip(side) for side in review.sides] if review else []
         side = data.side if review and data.side in review.sides else SIDES[0]
         known = review is not None and side in review.sides

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.borderline import is_borderline
-from ONFHAssistLib.core.errors import InputError, showable
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.core.outside import shown
 from ONFHAssistLib.imaging.dicom_header import looks_like_dicom
 from ONFHAssistLib.imaging.read import declare, kind_of_name
 
@@ -107,7 +108,7 @@ def single_study(path: Path) -> Entry:
 def stored_case(folder: Path, name: str, independent: bool, reader: str) -> Entry:
     """Return the entry of a case of a data set; each reader's second reading has a draft of its own."""
     place = f"{folder}/{name}" + (f" independent {reader}" if independent else "")
-    return Entry(_key(place), showable(name), folder)
+    return Entry(_key(place), shown(name), folder)
 
 
 def entry_of(entries: Iterable[Entry], key: str) -> Entry:
@@ -228,7 +229,7 @@ def _entries(folder: Path) -> Iterator[Entry]:
 
 def _entry(folder: Path, path: Path, problem: str) -> Entry:
     title = path.relative_to(folder).as_posix()
-    return Entry(_key(title), showable(folder.name if title == "." else title), path, problem)
+    return Entry(_key(title), shown(folder.name if title == "." else title), path, problem)
 
 
 def _key(place: str) -> str:
@@ -243,4 +244,4 @@ def _problem(path: Path) -> tuple[str, tuple[Path, ...]]:
     try:
         return "", declare(path).packed.paths
     except InputError as error:
-        return f"{_UNREAD.partition(':')[0]}: {str(error).replace(showable(str(path)), 'this file')}", ()
+        return f"{_UNREAD.partition(':')[0]}: {str(error).replace(shown(str(path)), 'this file')}", ()

@@ -34,3 +34,33 @@ def test_a_folder_where_nothing_can_be_kept_is_noticed_and_nothing_is_left(tmp_p
     for place in (tmp_path / "file" / "below", tmp_path / "file"):
         with pytest.raises(OSError):
             require_writable(place)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_that_was_laid_in_the_way_is_not_followed(tmp_path: Path):
+    (tmp_path / "victim").write_bytes(b"mine")
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in ("a.json", ".a.json.new"):
+        (place / name).symlink_to(tmp_path / "victim")
+    replace_file(place / "a.json", b"new")
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+    assert (place / "a.json").read_bytes() == b"new" and not (place / "a.json").is_symlink()
+
+
+def test_the_name_of_an_unfinished_file_cannot_be_foreseen(tmp_path: Path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append({path.name for path in tmp_path.iterdir()}))
+    for _ in range(2):
+        replace_file(tmp_path / "a", b"new")
+    first, second = (names - {"a"} for names in seen)
+    assert len(first) == len(second) == 1 and first != second
+
+
+def test_a_file_can_be_for_its_user_alone_from_its_first_byte(tmp_path: Path, monkeypatch):
+    if os.name == "nt":
+        pytest.skip("no such permissions there")
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda handle: modes.append(os.fstat(handle).st_mode & 0o777))
+    replace_file(tmp_path / "a", b"new", mode=0o600)
+    assert modes == [0o600]

@@ -127,7 +127,7 @@ def large(store: Store, count: int) -> None:
         own["fold"], entry = fold, own["versions"][0]
         entry["number"] = entry["automatic"]["number"] = own["trained_with"] = n + 2
         case_file = layout.json_bytes(own)
-        contents |= {layout.case_file(case_id): case_file, records.kept_file(n + 2, records.CASE): case_file}
+        contents |= {layout.case_file(case_id): case_file, layout.kept_file(n + 2, layout.KEPT_CASE): case_file}
         for path, content in contents.items():
             (store.folder / path).parent.mkdir(exist_ok=True)
             (store.folder / path).write_bytes(content)

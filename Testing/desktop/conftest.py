@@ -92,3 +92,32 @@ def review(host, widget, worker):
     from module_parts import add_study, analysed
 
     return analysed(host, widget, worker, *add_study(host))
+
+
+@pytest.fixture
+def cases(host, tmp_path):
+    """The folder of the cases, as set on the settings page."""
+    import slicer
+
+    slicer.app.userSettings().setValue("ONFHAssist/CaseFolder", str(tmp_path / "cases"))
+    slicer.app.userSettings().setValue("ONFHAssist/Reviewer", "R07")
+    return tmp_path / "cases"
+
+
+@pytest.fixture
+def data_set(host, widget, worker, cases):
+    """A data set with both hips of a patient: R01 has corrected and approved the right one, the left is a draft."""
+    from module_parts import add_study, analysed, erase_half
+
+    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.overview import data_set_in
+
+    review = analysed(host, widget, worker, *add_study(host))
+    erase_half(host, review, "right")
+    host.type(widget.ui.reviewerEdit, "R01")
+    host.type(widget.ui.patientEdit, "P-1")
+    host.choose(widget.ui.rightStatusBox, "Right: approved")
+    host.click(widget.ui.saveButton)
+    assert "Saved both hips" in widget.ui.savedLabel.text
+    host.close_scene()
+    return open_store(data_set_in(cases))

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import slicer
 
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Stopped, Worker, serve_environment
 
@@ -88,3 +89,41 @@ def half_necrosis(review, side):
     filled = np.flatnonzero(mask.any(axis=(1, 2)))
     mask[filled[len(filled) // 2] :] = False
     return mask
+
+
+def erase_half(host, review, side):
+    """Erase half of a hip's necrosis, as a tool of the editor does."""
+    mask = half_necrosis(review, side)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        mask.astype(np.uint8), review.segmentation_node, review.segment_id(side, "necrosis"), review.volume_node
+    )
+    host.wait_for(lambda: np.array_equal(review.masks(side).necrosis.array, mask), 1.0)
+
+
+def become(host, widget, reviewer):
+    """Another reader sits down."""
+    slicer.app.userSettings().setValue("ONFHAssist/Reviewer", reviewer)
+    widget.ui.reviewerEdit.text = reviewer
+
+
+def listed(host, widget):
+    """Open the section; return what the list shows."""
+    if widget.ui.trainingSection.collapsed:
+        host.click(widget.ui.trainingSection)
+    host.wait_for(lambda: widget.ui.caseList.count, what="the list")
+    return [widget.ui.caseList.item(row).text() for row in range(widget.ui.caseList.count)]
+
+
+def choose(host, widget, text):
+    """Click on the line that holds a text."""
+    lines = listed(host, widget)
+    widget.ui.caseList.setCurrentRow(next(n for n, line in enumerate(lines) if text in line))
+
+
+def opened(host, widget, text, button="openCaseButton"):
+    """Open a case; return its review."""
+    choose(host, widget, text)
+    host.click(getattr(widget.ui, button))
+    assert not widget.ui.caseListLabel.visible, widget.ui.caseListLabel.text
+    host.spin()
+    return widget.panel.review()

@@ -5,72 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import slicer
-from module_parts import add_study, analysed, half_necrosis, made
+from module_parts import become, choose, erase_half, listed, made, opened
 
 from ONFHAssistLib.curation.case import save_case
 from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.overview import data_set_in
-
-
-@pytest.fixture
-def cases(host, tmp_path):
-    """The folder of the cases, as set on the settings page."""
-    slicer.app.userSettings().setValue("ONFHAssist/CaseFolder", str(tmp_path / "cases"))
-    slicer.app.userSettings().setValue("ONFHAssist/Reviewer", "R07")
-    return tmp_path / "cases"
-
-
-def erase_half(host, review, side):
-    """Erase half of a hip's necrosis, as a tool of the editor does."""
-    mask = half_necrosis(review, side)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(
-        mask.astype(np.uint8), review.segmentation_node, review.segment_id(side, "necrosis"), review.volume_node
-    )
-    host.wait_for(lambda: np.array_equal(review.masks(side).necrosis.array, mask), 1.0)
-
-
-@pytest.fixture
-def data_set(host, widget, worker, cases):
-    """A data set with both hips of a patient: R01 has corrected and approved the right one, the left is a draft."""
-    review = analysed(host, widget, worker, *add_study(host))
-    erase_half(host, review, "right")
-    host.type(widget.ui.reviewerEdit, "R01")
-    host.type(widget.ui.patientEdit, "P-1")
-    host.choose(widget.ui.rightStatusBox, "Right: approved")
-    host.click(widget.ui.saveButton)
-    assert "Saved both hips" in widget.ui.savedLabel.text
-    host.close_scene()
-    return open_store(data_set_in(cases))
-
-
-def become(host, widget, reviewer):
-    """Another reader sits down."""
-    slicer.app.userSettings().setValue("ONFHAssist/Reviewer", reviewer)
-    widget.ui.reviewerEdit.text = reviewer
-
-
-def listed(host, widget):
-    """Open the section; return what the list shows."""
-    if widget.ui.trainingSection.collapsed:
-        host.click(widget.ui.trainingSection)
-    host.wait_for(lambda: widget.ui.caseList.count, what="the list")
-    return [widget.ui.caseList.item(row).text() for row in range(widget.ui.caseList.count)]
-
-
-def choose(host, widget, text):
-    """Click on the line that holds a text."""
-    lines = listed(host, widget)
-    widget.ui.caseList.setCurrentRow(next(n for n, line in enumerate(lines) if text in line))
-
-
-def opened(host, widget, text, button="openCaseButton"):
-    """Open a case; return its review."""
-    choose(host, widget, text)
-    host.click(getattr(widget.ui, button))
-    assert not widget.ui.caseListLabel.visible, widget.ui.caseListLabel.text
-    host.spin()
-    return widget.panel.review()
 
 
 def test_the_list_shows_what_waits_first_and_is_found_by_words(host, widget, data_set):

@@ -1,6 +1,7 @@
 """Signing off: cases are saved, reports exported, and nothing unsaved is lost without a question."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -86,6 +87,67 @@ def test_without_a_reviewer_the_panel_says_what_is_missing(host, widget, review,
 
 def test_the_patient_code_comes_from_dicom_where_it_is_known(widget, review):
     assert widget.ui.patientEdit.text == "HOSP-4711"  # of the made-up study
+
+
+def test_a_patient_code_that_was_cleared_on_the_screen_is_not_replaced_by_the_one_of_the_header(
+    host, widget, review, cases
+):
+    sign(host, widget)
+    widget.ui.patientEdit.text = ""
+    host.click(widget.ui.saveButton)
+    assert "no patient code" in widget.ui.savedLabel.text and not cases.exists()
+
+
+def test_a_patient_code_stays_with_its_study_and_goes_to_no_other(host, widget, worker, review, cases):
+    host.type(widget.ui.patientEdit, "P-15")
+    second, result = add_study(host, name="Second")
+    host.choose(widget.ui.volumeSelector, "Second")
+    analysed(host, widget, worker, second, result)
+    assert widget.ui.patientEdit.text == "HOSP-4711"
+    host.choose(widget.ui.volumeSelector, "Image")
+    assert widget.ui.patientEdit.text == "P-15"
+
+
+def test_what_is_signed_is_what_the_form_shows_at_the_click(host, widget, review, cases, monkeypatch):
+    """Also where no field has told that it was changed."""
+    from ONFHAssistLib.desktop import sign_off
+
+    saved = []
+    monkeypatch.setattr(sign_off, "save_case", lambda case, folder: saved.append(case))
+    ui = widget.ui
+    ui.reviewerEdit.text, ui.patientEdit.text, ui.commentEdit.text = "R07", "P07", "thin band"
+    ui.rightStatusBox.setCurrentIndex(1)
+    ui.leftStatusBox.setCurrentIndex(2)
+    host.click(ui.saveButton)
+    assert [(c.status, c.reviewer, c.patient_code, c.comment) for c in saved] == [
+        ("approved", "R07", "P07", "thin band"),
+        ("flagged", "R07", "P07", "thin band"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [("P", "is the beginning"), ("P065", "begins with"), ("P05", "differs by one")]
+)
+def test_a_code_that_is_almost_another_patients_is_asked_about(host, widget, worker, review, cases, code, how):
+    sign(host, widget, patient="P06")
+    host.click(widget.ui.saveButton)
+    other, result = add_study(host, name="Another patient")
+    slicer.util.arrayFromVolume(other)[0, 0, 0] += 1  # another image
+    result = dataclasses.replace(result, volume=result.volume.like(slicer.util.arrayFromVolume(other).copy()))
+    host.choose(widget.ui.volumeSelector, "Another patient")
+    analysed(host, widget, worker, other, result)
+    files = sorted(cases.rglob("cases/*.json"))
+    sign(host, widget, patient=code)
+    host.dialogs.expect(how, "No")
+    host.click(widget.ui.saveButton)
+    assert sorted(cases.rglob("cases/*.json")) == files and not widget.ui.patientEdit.text
+    assert "Nothing was saved" in widget.ui.savedLabel.text
+    sign(host, widget, patient=code)
+    host.dialogs.expect(how, "Yes")
+    host.click(widget.ui.saveButton)
+    assert len(list(cases.rglob("cases/*.json"))) == len(files) + 2
+    host.click(widget.ui.saveButton)  # known by now: not asked again
+    assert "Saved both hips" in widget.ui.savedLabel.text
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence_and_nothing_is_lost(host, widget, edited, tmp_path):
@@ -256,4 +318,5 @@ def test_each_study_is_drawn_in_its_own_views(host, widget, worker, review):
     host.choose(widget.ui.baselineSelector, "None")
     assert after.IsDisplayableInView(own)
     host.click(widget.ui.layoutButton) if widget.ui.layoutButton.visible else widget.panel.arrange()
-    assert not before.GetVisibility()
+    views = [n.GetID() for c in ("vtkMRMLSliceNode", "vtkMRMLViewNode") for n in slicer.util.getNodesByClass(c)]
+    assert not any(before.IsDisplayableInView(view) for view in views)  # also where somebody switches it on
