@@ -19,7 +19,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import plane_of
-from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, patient_of
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_image, patient_of
 
 _KINDS = {
     ".nii": "NIfTI",
@@ -52,7 +52,8 @@ class Study:
         source: JSON-ready and without anything about the patient: ``kind`` (NIfTI, NRRD, MetaImage, DICOM),
             ``modality`` (MR, CT, unknown), ``sequence`` (T1, T2, PD, STIR, CT, GRE, unknown), ``sequence_from``
             (tags or image), ``fat_suppressed``, ``contrast_agent`` (None: not known), ``plane``, ``obliquity_deg``,
-            ``spacing_mm`` (i, j, k), ``shape`` (k, j, i), ``body_part`` (known words of the DICOM tag, "other", or "").
+            ``spacing_mm`` (i, j, k), ``shape`` (k, j, i), ``body_part`` (known words of the DICOM tag, "other", or "");
+            and ``burned_in`` (true) where the header says that words are drawn into the image.
         patient: what the file says of the patient, see `sequence.PATIENT_TAGS`.
         notices: what the reader of the report should know about the reading.
     """
@@ -113,6 +114,8 @@ def _read_dicom(path: Path, wanted: str | None) -> Study:
         notices = (Notice("several-series", text),)
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
     source = source_facts("DICOM", volume, kind, body_part(chosen.header))
+    if burned_in(chosen.header):
+        source["burned_in"] = True
     return Study(volume, source, patient_of(chosen.header), notices)
 
 

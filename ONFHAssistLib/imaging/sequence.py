@@ -82,6 +82,9 @@ PATIENT_TAGS = {
     "name": "PatientName",
     "id": "PatientID",
     "other_ids": "OtherPatientIDs",
+    "other_names": "OtherPatientNames",
+    "birth_name": "PatientBirthName",
+    "mothers_birth_name": "PatientMotherBirthName",
     "birth_date": "PatientBirthDate",
     "study_date": "StudyDate",
     "acquisition_date": "AcquisitionDate",
@@ -98,6 +101,11 @@ def patient_of(header: "Dataset") -> dict[str, str]:
     """Return what a DICOM header says of the patient, by the names of PATIENT_TAGS; what is empty is left out."""
     found = {name: str(header.get(tag) or "").strip() for name, tag in PATIENT_TAGS.items()}
     return {name: value for name, value in found.items() if value}
+
+
+def burned_in(header: "Dataset") -> bool:
+    """Say whether a header says that words are drawn into the image, which may name the patient (PS3.3 C.7.6.1)."""
+    return str(header.get("BurnedInAnnotation") or "").strip().upper() == "YES"
 
 
 def body_part(header: "Dataset") -> str:
