@@ -101,6 +101,41 @@ def withdraw(
 
 
 @data.command()
+def rename(
+    folder: Folder,
+    case: CaseName,
+    reviewer: Annotated[str, typer.Option(metavar="CODE", help="Your code as a reviewer; not your name.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, without anything that tells who it is.")],
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="The right patient code; asked for if not told.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All cases of the same patient code, not only those of the image.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether a similar code is meant.")] = False,
+) -> None:
+    """Put a wrong patient code right: give a case and the other hip of its image to the right patient."""
+    import sys
+
+    from ONFHAssistLib.core.errors import InputError
+    from ONFHAssistLib.curation.codes import similar_codes
+    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.rename import rename
+
+    store = open_store(folder)
+    store.record(case)
+    if code is None:
+        code = typer.prompt("The right patient code", err=True)
+    for similar in () if yes else similar_codes(store.folder, code):
+        if not sys.stdin.isatty():
+            raise InputError(f"{similar.question[:-1]}: if so, add --yes, else give the other code.")
+        if not typer.confirm(similar.question, err=True):
+            raise InputError(f"{case} is as it was; give the right code.")
+    for name in rename(store, case, code, reviewer, why, every):
+        print(f"{name} belongs to the patient with this code now.")
+
+
+@data.command()
 def key(
     folder: Folder,
     add: Annotated[
@@ -143,7 +178,10 @@ def export(
     ] = False,
 ) -> None:
     """Write a curated, versioned copy of the approved cases for a training."""
+    import sys
+
     from ONFHAssistLib.core.errors import InputError
+    from ONFHAssistLib.core.outside import shown
     from ONFHAssistLib.curation.export import NOT_STATED, export, export_again
     from ONFHAssistLib.curation.folder import open_store
     from ONFHAssistLib.curation.training_case import read_lock
@@ -165,7 +203,9 @@ def export(
     counts = " of ".join(
         f"{n} {what}{'s' * (n != 1)}" for n, what in ((made.cases, "case"), (made.patients, "patient"))
     )
-    print(f"{made.folder}: version {made.version}, {counts}.")
+    print(f"{shown(str(made.folder))}: version {made.version}, {counts}.")
+    if made.left_out:
+        print(f"Left out, as they can't be read: {', '.join(made.left_out)}.", file=sys.stderr)
 
 
 @data.command()
@@ -174,16 +214,21 @@ def agree(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write agreement.json and a page with plots.")] = None,
 ) -> None:
     """Tell how well readers agree with each other, and with themselves."""
+    import sys
+
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from ONFHAssistLib.curation.agree import agree, agreement_json, agreement_page, rows, title
     from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.training_case import damaged
     from ONFHAssistLib.exchange.publish import publish, write_bytes
 
     store = open_store(folder)
     found = agree(store)
+    if left_out := damaged(store.folder):
+        print(f"Left out, as they can't be read: {', '.join(left_out)}.", file=sys.stderr)
     console = Console(highlight=False)
     for one in found:
         table = Table("", "", title=escape(title(one)), show_header=False)
@@ -311,7 +356,8 @@ def print_status(found: "DataStatus") -> None:
     console.print(table)
     for line in found.lacking:
         console.print(line, markup=False)
-    for what, cases in (("To be adjudicated", found.to_adjudicate), ("Damaged", found.damaged)):
+    named = {"To be adjudicated": found.to_adjudicate, "Damaged": found.damaged, "Left out": found.left_out}
+    for what, cases in named.items():
         if cases:
             console.print(f"{what}: {', '.join(cases)}", markup=False, soft_wrap=True)
 

@@ -80,7 +80,8 @@ def network(function, name: str, **own) -> Network:
     """A function of a batch as a network in a bundle."""
     own |= {"sha256": {"model.safetensors": 64 * "0"}, "trained_on": "nothing", "licence": "Apache-2.0"}
     engine = _Engine(function)
-    return Network(SimpleNamespace(name=name, version="0.0.0", metadata={"onfh_assist": own}, input=own), engine)
+    facts = {"version": "0.0.0", "metadata": {"onfh_assist": own}, "checksum": 64 * "0"}
+    return Network(SimpleNamespace(name=name, input=own, **facts), engine)
 
 
 class _Engine:

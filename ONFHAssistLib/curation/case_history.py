@@ -8,6 +8,7 @@ from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.curation.schema import MaskChange
 from ONFHAssistLib.curation.store import Store
 
+RENAMED = "given to another patient code"
 Grades = dict[str, str | int | None]
 
 
@@ -29,13 +30,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Save:
-    """One version of a case, or its withdrawal.
+    """One version of a case, its withdrawal, or a change of its patient's code.
 
     Attributes:
         number: of the save in the data set, whose folder in ``history/`` has this number.
         saved_at: ISO time, UTC.
         reviewer: code.
-        status: "draft", "approved", "flagged" or "withdrawn".
+        status: "draft", "approved", "flagged", "withdrawn", or RENAMED where the patient's code was put right.
         adjudicates: it settles a difference between readers.
         trained_with: its mask is the one that is trained with now.
         comment: of the reader; of a withdrawal the reason.
@@ -71,7 +72,10 @@ def saves_of(facts: Mapping[str, Any]) -> tuple[Save, ...]:
     for entry in facts["versions"]:
         found.append(_save(entry, previous, facts["trained_with"]))
         previous = previous if entry["status"] == "withdrawn" else entry
-    return tuple(found)
+    for entry in facts.get("renames", ()):
+        told = {name: entry[name] for name in ("number", "saved_at", "reviewer", "comment", "software")}
+        found.append(Save(**told, status=RENAMED, adjudicates=False, trained_with=False))
+    return tuple(sorted(found, key=lambda save: save.number))
 
 
 def save_line(save: Save) -> str:

@@ -4,6 +4,7 @@ Nothing is changed unless asked for, and nothing is ever deleted: a repair moves
 """
 
 import contextlib
+import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -244,10 +245,12 @@ def _lists(store: Store, seen: _Seen, repair: Repair | None) -> Iterator[Finding
         try:
             found = inside.read_json(store.folder, name)
             if name == layout.FOLDS:  # a patient's grade is that of the first look; only the fold counts
-                found, good = ({who: one["fold"] for who, one in lists["patients"].items()} for lists in (found, good))
+                found, good = (
+                    {who: one["fold"] for who, one in layout.patients_of(lists).items()} for lists in (found, good)
+                )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             found = None
-        if found == good:
+        if json.dumps(found, sort_keys=True) == json.dumps(good, sort_keys=True):
             continue
         finding = Finding("list", name, f"{name} does not say what the cases say.", REPAIR)
         yield _mended(finding, repair, lambda target=name, right=content: repair.put(target, right))

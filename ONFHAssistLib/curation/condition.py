@@ -49,7 +49,7 @@ def condition(text: str, fields: Mapping[str, Field]) -> Test:
             raise ValueError("it is too long")
         tree = ast.parse(text.strip(), mode="eval")
         return _test(tree.body, fields, _DEEPEST)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         why = str(error) if type(error) is ValueError else "it is no such sentence"
         raise InputError(f"The condition {text[:80]!r} can't be read: {why}; write as in {EXAMPLE}.") from None
 

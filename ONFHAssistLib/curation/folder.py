@@ -92,7 +92,7 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
         newer = re.fullmatch(r"onfh-assist-data/\d+", str(kind))
         what = "comes from a newer version of this software; update it" if newer else "has an unknown format"
         raise InputError(f"The data set {folder.name} {what} ({kind!s:.40}).")
-    if modality not in DEFAULT_NAMES or not keys.is_fingerprint(fingerprint):
+    if not isinstance(modality, str) or modality not in DEFAULT_NAMES or not keys.is_fingerprint(fingerprint):
         raise InputError(f"{folder / layout.MARKER} is damaged; get it back from a copy.")
     links = [name for name in (*layout.FOLDERS, layout.SET_ASIDE) if is_link(folder / name)]
     if links:

@@ -40,7 +40,14 @@ class Key:
 
     def shifted(self, day: date, pseudonym: str) -> date:
         """Return an earlier day: 1 to 3650 days, the same number for all of a patient's dates."""
-        return day - timedelta(days=1 + int(self._digest("days", pseudonym), 16) % _LONGEST_SHIFT_DAYS)
+        return day - self._shift(pseudonym)
+
+    def unshifted(self, day: date, pseudonym: str) -> date:
+        """Return the day that `shifted` has made this one of."""
+        return day + self._shift(pseudonym)
+
+    def _shift(self, pseudonym: str) -> timedelta:
+        return timedelta(days=1 + int(self._digest("days", pseudonym), 16) % _LONGEST_SHIFT_DAYS)
 
     def study(self, content: bytes) -> str:
         """Return the name of an image (10 hex digits), given the digest of its voxels."""

@@ -18,7 +18,7 @@ from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Sphere
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation import index, journal, keys, layout, privacy
+from ONFHAssistLib.curation import index, inside, journal, keys, layout, privacy
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.case import ReviewedCase, require_reviewer
 from ONFHAssistLib.curation.change import DataSet, Prepared, in_place, refuse_withdrawn, saved, withdrawn
@@ -212,13 +212,19 @@ class Store:
             )
         patient = key.pseudonym(case.patient_code)
         study = key.study(_digest(case.image))
-        for other in (self.folder / "cases").glob(f"p*_{study}_*.json"):
-            if not other.name.startswith(patient):
+        side = case.side[0].upper()
+        name = f"{patient}_{study}_{side}"
+        for other in inside.case_names(self.folder):
+            if other.split("_")[1] != study:
+                continue
+            if self.record(other)["patient"] != patient:  # which may have changed since its name was made
                 raise InputError(
-                    f"This image is in the data set under another patient code (case {other.stem}); "
-                    "use the code that was given then, or one patient would be trained and tested with."
+                    f"This image is in the data set under another patient code (case {other}); use the code that was "
+                    "given then, or put that right (onfh-assist data rename): one patient would be trained and tested "
+                    "with."
                 )
-        return patient, f"{patient}_{study}_{case.side[0].upper()}"
+            name = other if other.endswith(side) else name
+        return patient, name
 
     def _known(self, case_id: str) -> dict[str, Any] | None:
         return self.record(case_id) if os.path.lexists(self.folder / layout.case_file(case_id)) else None
@@ -250,6 +256,11 @@ def writing(folder: Path, holder: str) -> Iterator[Lock]:
 
 
 def _refuse_identifiers(case: ReviewedCase) -> None:
+    if case.source.get("burned_in"):
+        raise InputError(
+            "The image says that words are drawn into it, which may name the patient (BurnedInAnnotation); "
+            "export the series without them, then read it again."
+        )
     free_text = {
         "comment": case.comment,
         "reviewer's code": case.reviewer,

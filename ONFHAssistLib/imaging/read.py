@@ -21,7 +21,7 @@ from ONFHAssistLib.imaging.canonical import plane_of
 from ONFHAssistLib.imaging.content import kind_and_values, refuse_what_is_no_image
 from ONFHAssistLib.imaging.declared import Declared
 from ONFHAssistLib.imaging.packed import read_voxels
-from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, patient_of
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_image, patient_of
 
 KINDS = {
     ".nii": "NIfTI",
@@ -48,7 +48,8 @@ class Study:
         source: JSON-ready and without anything about the patient: ``kind`` (NIfTI, NRRD, MetaImage, DICOM),
             ``modality`` (MR, CT, unknown), ``sequence`` (T1, T2, PD, STIR, CT, GRE, unknown), ``sequence_from``
             (tags or image), ``fat_suppressed``, ``contrast_agent`` (None: not known), ``plane``, ``obliquity_deg``,
-            ``spacing_mm`` (i, j, k), ``shape`` (k, j, i), ``body_part`` (known words of the DICOM tag, "other", or "").
+            ``spacing_mm`` (i, j, k), ``shape`` (k, j, i), ``body_part`` (known words of the DICOM tag, "other", or "");
+            and ``burned_in`` (true) where the header says that words are drawn into the image.
         patient: what the file says of the patient, see `sequence.PATIENT_TAGS`.
         notices: what the reader of the report should know about the reading.
     """
@@ -112,6 +113,8 @@ def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
     require_usable_values(volume.array, f"Series {chosen.number}")
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)
     source = source_facts("DICOM", volume, kind, body_part(chosen.header))
+    if burned_in(chosen.header):
+        source["burned_in"] = True
     passed_over = found.passed_over(chosen) if wanted is None else ()
     notices = (*passed_over, *chosen.notices, *found.notices, *kind.notices)
     return Study(volume, source, patient_of(chosen.header), notices)

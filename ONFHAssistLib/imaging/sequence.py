@@ -141,6 +141,9 @@ PATIENT_TAGS = {
     "name": "PatientName",
     "id": "PatientID",
     "other_ids": "OtherPatientIDs",
+    "other_names": "OtherPatientNames",
+    "birth_name": "PatientBirthName",
+    "mothers_birth_name": "PatientMotherBirthName",
     "birth_date": "PatientBirthDate",
     "study_date": "StudyDate",
     "acquisition_date": "AcquisitionDate",
@@ -157,6 +160,11 @@ def patient_of(header: "Dataset") -> dict[str, str]:
     """Return what a DICOM header says of the patient, by the names of PATIENT_TAGS; what is empty is left out."""
     found = {name: text_of(header, tag) for name, tag in PATIENT_TAGS.items()}
     return {name: value for name, value in found.items() if value}
+
+
+def burned_in(header: "Dataset") -> bool:
+    """Say whether a header says that words are drawn into the image, which may name the patient (PS3.3 C.7.6.1)."""
+    return str(header.get("BurnedInAnnotation") or "").strip().upper() == "YES"
 
 
 def body_part(header: "Dataset") -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.outside import is_link, parse_json
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models.places import PREVIOUS, find, in_place
 
@@ -58,6 +59,16 @@ class Bundle:
     network_def: dict[str, Any]
 
     @property
+    def checksum(self) -> str:
+        """What tells this model from any other (64 hexadecimal digits).
+
+        It covers all that decides a result: the metadata with the scale of the input, the calibration and the checksums
+        of the weights and of the graph that runs; and the definition of the network.
+        """
+        content = json.dumps([self.metadata, self.network_def], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
     def input(self) -> dict[str, Any]:
         """What the network needs of its input: pixel_mm, size_px, neighbour_mm, sphere_mm, modalities, trained_on."""
         return self.metadata["onfh_assist"]
@@ -88,7 +99,7 @@ def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:
         graph: whether the exported graph is wanted; without it only what it is made from is looked at.
 
     Raises:
-        InputError: no such folder, a missing or unreadable file, a checksum that differs, a folder of another origin,
+        InputError: no such folder, a missing or unreadable file or a link, a checksum that differs, another origin,
             a bundle for another version of this software, or a network that does not fit its metadata.
     """
     folder = _find(name_or_path)
@@ -96,6 +107,12 @@ def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:
         raise InputError(f"There is no model folder {str(name_or_path)!r}; give the name or the path of a model.")
     name = folder.resolve().name.removesuffix(PREVIOUS)
     files = [file for file in FILES if graph or Path(file).stem != "model" or file == WEIGHTS]
+    links = [file for file in files if any(is_link(folder / part) for part in (file, Path(file).parent))]
+    if links and not folder.resolve().is_relative_to(resource_path("Bundles").resolve()):
+        raise InputError(
+            f"In the model {name} {', '.join(links)} leads elsewhere by a link, which is not followed; "
+            "put the files themselves there."
+        )
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
         raise InputError(f"The model {name} lacks {', '.join(missing)}; install it again.")
@@ -115,7 +132,7 @@ def describe(bundle: Bundle, engine: "Engine | None" = None) -> dict[str, Any]:
     return {
         "name": bundle.name,
         "version": bundle.version,
-        "sha256": own["sha256"]["model.safetensors"][:12],
+        "sha256": bundle.checksum[:12],
         "engine": engine.name if engine else None,
         "device": engine.device if engine else None,
         "trained_on": own["trained_on"],
@@ -139,8 +156,8 @@ def _find(name_or_path: str | Path) -> Path:
 
 def _read_json(folder: Path, file: str, name: str) -> dict[str, Any]:
     try:
-        content = json.loads((folder / file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):  # the last: brackets within brackets, by the thousand
+        content = parse_json((folder / file).read_bytes())
+    except (OSError, ValueError):
         content = None
     if not isinstance(content, dict):
         raise InputError(f"The file {file} of the model {name} is not readable JSON; install the model again.")

@@ -25,8 +25,8 @@ class Model:
     """A shipped or installed bundle.
 
     Attributes:
-        id: names it among all: ``<name>-<version>-<first 8 digits of the checksum of its weights>``; of a damaged
-            shipped bundle its name alone.
+        id: names it among all: ``<name>-<version>-<first 8 digits of `Bundle.checksum`>``; of a damaged shipped bundle
+            its name alone.
         name: what it is for, such as "necrosis".
         version: "major.minor.patch"; "" of a damaged one.
         folder: where it lies.
@@ -156,7 +156,7 @@ def find_bundle(text: str) -> Bundle:
 
 def id_of(bundle: Bundle) -> str:
     """Return what names a bundle among all."""
-    return f"{bundle.name}-{bundle.version}-{bundle.metadata['onfh_assist']['sha256'][Path(WEIGHTS).name][:8]}"
+    return f"{bundle.name}-{bundle.version}-{bundle.checksum[:8]}"
 
 
 def require_fit(bundle: Bundle, name: str) -> None:

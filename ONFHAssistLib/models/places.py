@@ -11,17 +11,19 @@ not list is that of the shipped bundle. `installed` manages it.
 """
 
 import contextlib
-import json
 import os
+import re
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.outside import read_json
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.core.user_folders import user_folder
 
 BUNDLES_VARIABLE = "ONFH_BUNDLES"
 IN_USE = "in-use.json"
 INSTALLED = "installed"
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 PREVIOUS = ".previous"
 """For a moment, while a bundle is replaced, the older one lies beside its place under its name with this added."""
 
@@ -60,13 +62,13 @@ def in_use(folder: Path) -> dict[str, str]:
     """Return the id of the installed bundle that is in use for each name; raises InputError where that is damaged."""
     path = folder / IN_USE
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         content = None
     whole = isinstance(content, dict) and all(isinstance(chosen, str) for chosen in content.values())
-    if not whole or any(Path(chosen).name != chosen or chosen in ("", "..") for chosen in content.values()):
+    if not whole or not all(_ID.fullmatch(chosen) for chosen in content.values()):
         raise InputError(f"{path} can't be read; delete it, then choose anew with onfh-assist models use.")
     return content
 

@@ -11,7 +11,7 @@ from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.content import LABEL_VALUES
 from ONFHAssistLib.imaging.read import Study, require_usable_values, source_facts
-from ONFHAssistLib.imaging.sequence import ImageKind, body_part, kind_from_image, kind_from_tags, patient_of
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_image, kind_from_tags, patient_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -45,6 +45,8 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
     if kind.modality == "unknown":
         kind = kind_from_image(array)
     source = source_facts("Slicer", volume, kind, "" if header is None else body_part(header))
+    if header is not None and burned_in(header):
+        source["burned_in"] = True
     return Study(volume, source, {} if header is None else patient_of(header), kind.notices)
 
 

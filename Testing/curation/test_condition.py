@@ -82,3 +82,12 @@ def test_nothing_in_a_condition_is_run(tmp_path):
     with pytest.raises(InputError):
         condition(f"side == open({str(mark)!r}, 'w')", FIELDS)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("number", ["9" * 400, f"-{'9' * 400}", "1e999", "0x" + "f" * 400])
+def test_a_huge_number_is_a_condition_or_a_sentence(number):
+    for text in (f"ratio > {number}", f"fold == {number}", f"ratio in ({number}, 1)"):
+        try:
+            assert condition(text, FIELDS)({"ratio": 0.2, "fold": 1}) in (True, False)
+        except InputError as error:
+            assert "can't be read" in str(error)

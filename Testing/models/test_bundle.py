@@ -157,7 +157,7 @@ def test_the_report_says_which_model_ran(bundle_folder):
     assert entry == {
         "name": "sums",
         "version": "0.1.0",
-        "sha256": bundle.input["sha256"]["model.safetensors"][:12],
+        "sha256": bundle.checksum[:12],
         "engine": None,
         "device": None,
         "trained_on": "Nothing.",
