@@ -53,28 +53,8 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
     with np.load(path) as cache:
         images, labels, real = (torch.from_numpy(cache[name]) for name in ("images", "labels", "real"))
         held = torch.from_numpy(held_out(cache))
-    groups = [torch.nonzero(real & ~held)[:, 0], torch.nonzero(~real & ~held)[:, 0]]
-    share = options["real_share"] if len(groups[0]) else 0.0
-
-    def batches() -> Iterator[Batch]:
-        step = first_step
-        while True:
-            # One generator a step, so that a resumed run sees the same batches. All is drawn for the whole batch,
-            # so that its samples do not depend on the number of processes.
-            generator = torch.Generator(device).manual_seed(options["seed"] * 10_000_019 + step)
-            draw = {"size": (options["batch"],), "generator": generator, "device": device}
-            of_real = (torch.rand(**draw) < share).cpu()
-            draws = [torch.randint(max(len(g), 1), **draw).cpu() for g in groups]
-            picked = groups[1][draws[1]] if len(groups[1]) else groups[0][draws[0]]
-            picked[of_real] = groups[0][draws[0][of_real]]
-            x, y = decode(images[picked].to(device)), labels[picked].to(device)
-            x, y = geometry(x, y, patch["size_px"], patch["shift_px"], generator)
-            # The first three channels are slices, what follows is geometry.
-            slices = intensity(x[:, :3], generator)
-            if options.get("grain"):
-                slices = grain(slices, options["grain"], generator)
-            yield torch.cat([slices, x[:, 3:]], dim=1)[part], y[part]
-            step += 1
+    groups = (torch.nonzero(real & ~held)[:, 0], torch.nonzero(~real & ~held)[:, 0])
+    batches = augmented(images, labels, groups, config, first_step, device, part)
 
     scored = torch.nonzero(held)[:, 0]
     scored = scored[:: -(-len(scored) // SCORED_PATCHES) or 1]
@@ -86,7 +66,49 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
         chunks = zip(*(x.split(options["batch"]) for x in kept), strict=True)
         return pooled_dice(network, ((decode(x.to(device)), y.to(device)) for x, y in chunks))
 
-    return Task(batches(), segmentation_loss, score if len(scored) else None)
+    return Task(batches, segmentation_loss, score if len(scored) else None)
+
+
+def augmented(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    groups: tuple[torch.Tensor, torch.Tensor],
+    config: dict[str, Any],
+    first_step: int,
+    device: torch.device,
+    part: slice,
+) -> Iterator[Batch]:
+    """Draw and augment batches without end; see ``make_task``.
+
+    Args:
+        images: stored patches (n, c, s, s), uint8.
+        labels: theirs (n, s, s), uint8.
+        groups: numbers of the patches of real heads, and of the others; ``real_share`` of a batch is of the first.
+        config: see ``training/config.py``.
+        first_step: 0, or where a run goes on.
+        device: where the batches are augmented.
+        part: of each batch, as several processes share it.
+    """
+    patch, options = config["patch"], config["training"]
+    share = options["real_share"] if len(groups[0]) else 0.0
+    step = first_step
+    while True:
+        # One generator a step, so that a resumed run sees the same batches. All is drawn for the whole batch,
+        # so that its samples do not depend on the number of processes.
+        generator = torch.Generator(device).manual_seed(options["seed"] * 10_000_019 + step)
+        draw = {"size": (options["batch"],), "generator": generator, "device": device}
+        of_real = (torch.rand(**draw) < share).cpu()
+        draws = [torch.randint(max(len(g), 1), **draw).cpu() for g in groups]
+        picked = groups[1][draws[1]] if len(groups[1]) else groups[0][draws[0]]
+        picked[of_real] = groups[0][draws[0][of_real]]
+        x, y = decode(images[picked].to(device)), labels[picked].to(device)
+        x, y = geometry(x, y, patch["size_px"], patch["shift_px"], generator)
+        # The first three channels are slices, what follows is geometry.
+        slices = intensity(x[:, :3], generator)
+        if options.get("grain"):
+            slices = grain(slices, options["grain"], generator)
+        yield torch.cat([slices, x[:, 3:]], dim=1)[part], y[part]
+        step += 1
 
 
 def held_out(cache: dict[str, np.ndarray]) -> np.ndarray:

@@ -20,7 +20,7 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -152,19 +152,11 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             images, target = next(task.batches)
-            with torch.autocast(device.type, torch.bfloat16, enabled=options.get("mixed_precision", True)):
-                logits = model(images)
-            loss = task.loss(_whole(logits.float()), _whole(target))
-            value = loss.item()
+            value = train_step(model, task.loss, images, target, optimiser, options.get("mixed_precision", True))
             if not math.isfinite(value):
                 raise InputError(
                     f"The loss is {value} at step {step + 1}; lower learning_rate. The last checkpoint is kept."
                 )
-            optimiser.zero_grad(set_to_none=True)
-            # Of the loss of the whole batch each process has the gradient of its own part; DDP gives their mean.
-            (loss * world).backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
             average.update_parameters(network)
             busy_s += time.perf_counter() - began
             if rank:
@@ -198,6 +190,28 @@ def train(
         if last > done:
             print(_speed(network, task, images, target, options, (last - done) / busy_s, device))
     return checkpoint
+
+
+def train_step(
+    model: torch.nn.Module,
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    images: torch.Tensor,
+    target: torch.Tensor,
+    optimiser: torch.optim.Optimizer,
+    mixed_precision: bool,
+) -> float:
+    """Take one step on this process's part of a batch and return the loss; not finite, it changes no weight."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=mixed_precision):
+        logits = model(images)
+    loss = loss_of(_whole(logits.float()), _whole(target))
+    value = loss.item()
+    if math.isfinite(value):
+        optimiser.zero_grad(set_to_none=True)
+        # Of the loss of the whole batch each process has the gradient of its own part; DDP gives their mean.
+        (loss * (dist.get_world_size() if dist.is_initialized() else 1)).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    return value
 
 
 @contextmanager

@@ -115,13 +115,22 @@ def compare_studies(runs: int = 3) -> None:
                 result = analyse(study, models=models)
                 seconds.append(time.perf_counter() - start)
             exact = expected.setdefault(path, result)
-            pairs = list(zip(result.masks, exact.masks, strict=True))
-            heads = [_dice(m.head.array, e.head.array) for m, e in pairs]
-            necroses = [_dice(m.necrosis.array, e.necrosis.array) for m, e in pairs if e.necrosis.array.any()]
-            points = [100 * abs(h.volume_ratio - e.volume_ratio) for h, e in zip(result.hips, exact.hips, strict=True)]
+            heads, necroses, points = agreement(result, exact)
             cells = [path.name, f"{engine} {precision}", f"{statistics.median(seconds[1:]):.2f}"]
             cells += [", ".join(f"{d:.5f}" for d in values) or "none" for values in (heads, necroses)]
             print(f"| {' | '.join([*cells, f'{max(points):.2f}'])} |", flush=True)
+
+
+def agreement(result, exact) -> tuple[list[float], list[float], list[float]]:
+    """Dice of the heads and of the necroses (where there are any), and difference of the ratios in points, hip by hip.
+
+    Both results are ``StudyResult`` of the same study, with each hip graded.
+    """
+    pairs = list(zip(result.masks, exact.masks, strict=True))
+    heads = [_dice(m.head.array, e.head.array) for m, e in pairs]
+    necroses = [_dice(m.necrosis.array, e.necrosis.array) for m, e in pairs if e.necrosis.array.any()]
+    points = [100 * abs(h.volume_ratio - e.volume_ratio) for h, e in zip(result.hips, exact.hips, strict=True)]
+    return heads, necroses, points
 
 
 def _dice(ours, theirs) -> float:

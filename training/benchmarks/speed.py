@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib import __version__
-from ONFHAssistLib.analysis import analyse, open_models
+from ONFHAssistLib.analysis import Models, analyse, open_models
+from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.read import read_study
 from training.data import ROOT, TRAINING_CASES, data_folder
@@ -79,8 +80,12 @@ def studies() -> tuple[Path, list[Path]]:
 
 
 def warm(study: Path, runs: int = 5) -> dict[str, Any]:
-    """Seconds of one study with the models open, and of its parts."""
-    models = open_models("cpu")
+    """Seconds of one study with the models open on the CPU, and of its parts."""
+    return timed(study, open_models("cpu"), runs)[0]
+
+
+def timed(study: Path, models: Models, runs: int) -> tuple[dict[str, Any], StudyResult]:
+    """Seconds of one study with these models, and of its parts, after a first run that is not counted; the result."""
     rows = []
     for _ in range(1 + runs):
         start = time.perf_counter()
@@ -93,15 +98,15 @@ def warm(study: Path, runs: int = 5) -> dict[str, Any]:
         raise RuntimeError(f"Not both hips of {study.name} were graded: the time says nothing.")
     total, read_s, analyse_s = (round(statistics.median(column), 3) for column in zip(*rows[1:], strict=True))
     seconds = [round(row[0], 3) for row in rows[1:]]
-    return {"median_s": total, "seconds": seconds, "read_s": read_s, "analyse_s": analyse_s}
+    return {"median_s": total, "seconds": seconds, "read_s": read_s, "analyse_s": analyse_s}, result
 
 
-def cold(study: Path, runs: int = 3) -> dict[str, Any]:
+def cold(study: Path, runs: int = 3, options: tuple[str, ...] = ("--device", "cpu")) -> dict[str, Any]:
     """Wall seconds and peak memory of the command line, from the start of Python to its end."""
     seconds, memory = [], []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as out:
-            command = [sys.executable, "-m", "ONFHAssistLib.cli", "grade", str(study), "--device", "cpu"]
+            command = [sys.executable, "-m", "ONFHAssistLib.cli", "grade", str(study), *options]
             start = time.perf_counter()
             process = subprocess.Popen(
                 [*command, "--out", f"{out}/report"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

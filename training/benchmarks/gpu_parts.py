@@ -1,0 +1,155 @@
+"""What ``training.gpu_check`` measures, part by part; torch is imported when a part runs."""
+
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ONFHAssistLib.analysis import open_models
+from ONFHAssistLib.core.hip import StudyResult
+from training.benchmarks.engines import agreement
+from training.benchmarks.speed import cold, timed
+from training.config import read_config
+from training.data import ROOT
+
+POOL = 256
+"""So many random patches are drawn from."""
+
+Figures = dict[str, Any]
+
+
+def study_part(
+    name: str, study: Path, device: str, engine: str, precision: str, runs: int, exact: dict[str, StudyResult]
+) -> Figures:
+    """Seconds of a warm study, agreement with the f32 of both engines, and the card's memory."""
+    where = "cpu" if engine == "openvino" else device
+    with card_peak(where) as memory:
+        models = open_models(where, engine, "auto" if precision == "fp16" else precision)
+        figures, result = timed(study, models, runs)
+    ran = {network.engine.device for network in models.all()}
+    if ran != {where}:
+        raise RuntimeError(f"the networks ran on {', '.join(sorted(ran))}, not on {where} alone")
+    figures |= {"engine": models.necrosis.engine.name} | memory
+    for other, expected in exact.items():
+        heads, necroses, points = agreement(result, expected)
+        figures[f"against {other}"] = {
+            "head_dice": round(min(heads), 5),
+            "necrosis_dice": round(min(necroses), 5) if necroses else None,
+            "ratio_points": round(max(points), 3),
+        }
+    if precision == "f32":
+        exact[name.removeprefix("study, ")] = result
+    return figures
+
+
+def command_part(device: str, study: Path, runs: int) -> Figures:
+    """Seconds of the command line in a fresh process, with torch."""
+    figures = cold(study, runs, ("--device", device, "--engine", "torch"))
+    # Not its memory: on Linux the peak of a child begins with that of its parent.
+    return {"median_s": figures["median_s"], "seconds": figures["seconds"]}
+
+
+def matrix_part(precision: str, device: str, size: int, peak: dict[str, float]) -> Figures:
+    """TFLOP a second of a product of large matrices."""
+    import torch
+
+    from training.train import peak_flops
+
+    dtype = {"bf16": torch.bfloat16, "f32": torch.float32}[precision]
+    with card_peak(device) as memory:
+        peak[precision] = peak_flops(torch.device(device), dtype, size if device == "cuda" else min(size, 2048))
+    return {"tflop_s": four_digits(peak[precision] / 1e12)} | memory
+
+
+def training_part(name: str, batch: int, device: str, seconds: float, peak: dict[str, float]) -> Figures:
+    """Images a second, share of the peak, memory; a batch that the card has no memory for is halved until it fits."""
+    import torch
+
+    while True:
+        try:
+            return train_for(name, batch, torch.device(device), seconds, peak)
+        except torch.OutOfMemoryError:
+            if batch <= 16:
+                raise
+        batch //= 2  # outside of the handler, which holds on to the memory of the one that failed
+
+
+def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str, float]) -> Figures:
+    """Train a network of ``training/configs`` on random patches for so long, and at least two steps."""
+    import torch
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    from ONFHAssistLib.models.networks import build_network
+    from training.batches import Task, augmented
+    from training.losses import segmentation_loss
+    from training.samples import PATCH_MARGIN
+    from training.train import step_flops, train_step
+
+    config = read_config(ROOT / "training" / "configs" / f"{name}.yaml")
+    config["training"]["batch"] = batch
+    definition, stored = config["network"], int(config["patch"]["size_px"] * PATCH_MARGIN)
+    random = torch.Generator().manual_seed(0)
+    shape = (POOL, definition["in_channels"], stored, stored)
+    images = torch.randint(256, shape, generator=random, dtype=torch.uint8)
+    classes = max(2, definition["out_channels"])
+    labels = torch.randint(classes, (POOL, stored, stored), generator=random, dtype=torch.uint8)
+    groups = (torch.arange(0, POOL, 2), torch.arange(1, POOL, 2))
+    with card_peak(device.type) as memory, deterministic(device.type):
+        network = build_network(definition).to(device)
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=config["training"]["learning_rate"], weight_decay=1e-4)
+        batches = augmented(images, labels, groups, config, 0, device, slice(None))
+        mixed = config["training"].get("mixed_precision", True)
+
+        def steps(count: int) -> float:
+            began = time.perf_counter()
+            for _, (x, y) in zip(range(count), batches, strict=False):
+                train_step(network, segmentation_loss, x, y, optimiser, mixed)
+                average.update_parameters(network)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            return time.perf_counter() - began
+
+        steps(2)  # the first ones choose kernels
+        count = max(2, min(1000, int(2 * seconds / steps(2))))
+        images_s = batch * count / steps(count)
+    some = [part[:16] for part in next(batches)]  # the arithmetic grows with the images
+    task = Task(batches, segmentation_loss, None)
+    flop_s = step_flops(network, task, *some) / len(some[0]) * images_s
+    figures = {"batch": batch, "images_s": four_digits(images_s), "tflop_s": four_digits(flop_s / 1e12)}
+    reached = peak.get("bf16" if mixed else "f32")
+    return figures | ({"share": four_digits(flop_s / reached)} if reached else {}) | memory
+
+
+def four_digits(value: float) -> float:
+    """Round to four digits that count."""
+    return float(f"{value:.4g}")
+
+
+@contextmanager
+def deterministic(device: str) -> Iterator[None]:
+    """Calculate as ``training.train`` does on a card."""
+    import torch
+
+    torch.use_deterministic_algorithms(device == "cuda", warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@contextmanager
+def card_peak(device: str) -> Iterator[Figures]:
+    """Yield a dictionary that is told ``card_mib``, the most that torch had allocated meanwhile; empty on the CPU."""
+    memory: Figures = {}
+    if device == "cuda":
+        import torch
+
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    yield memory
+    if device == "cuda":
+        memory["card_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
