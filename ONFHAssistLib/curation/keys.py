@@ -32,8 +32,7 @@ class Key:
 
     def pseudonym(self, patient_code: str) -> str:
         """Return the patient's name in the data set; case and blanks of the code do not matter."""
-        code = "".join(unicodedata.normalize("NFKC", patient_code).casefold().split())
-        return "p" + self._digest("patient", code)[:12]
+        return "p" + self._digest("patient", normal_code(patient_code))[:12]
 
     def shifted(self, day: date, pseudonym: str) -> date:
         """Return an earlier day: 1 to 3650 days, the same number for all of a patient's dates."""
@@ -45,6 +44,11 @@ class Key:
 
     def _digest(self, what: str, text: str) -> str:
         return hmac.new(self.secret, f"{what}:{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def normal_code(patient_code: str) -> str:
+    """Return a patient's code without what does not matter: capitals, blanks, and the width of letters."""
+    return "".join(unicodedata.normalize("NFKC", patient_code).casefold().split())
 
 
 def new_key() -> Key:
