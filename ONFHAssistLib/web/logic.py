@@ -41,7 +41,7 @@ class PageLogic(BaseLogic[PageState]):
         self.training = TrainingLogic(self.session, data, act, self.show, cases)
         self.cases = CasesLogic(self.session, data, act, lambda: self.training.found)
         self.hips = HipsLogic(self.session, data, act, self.views, self.editor, self.cases, cases)
-        self.hips.on_saved = self.cases.on_withdrawn = self.training.look
+        self.hips.signing.on_saved = self.cases.on_withdrawn = self.training.look
         data.place = str(place)
         self.bind_changes(
             {
@@ -123,7 +123,7 @@ class PageLogic(BaseLogic[PageState]):
             "m": self.hips.turn_reviewed,
             "arrowup": lambda: self._step(-1),
             "arrowdown": lambda: self._step(1),
-            "ctrl+enter": lambda: self.hips.sign("approved"),
+            "ctrl+enter": lambda: self.session.opened(),  # where there is nothing to sign, the reader is told why
         }
         if key in keys:
             self._act.now(keys[key])()

@@ -31,12 +31,17 @@ class CasesLogic:
 
     def set_ui(self, ui: CasesUI) -> None:
         """Connect the signals."""
-        ui.case_chosen.connect(self.open)
-        ui.anew_clicked.connect(lambda name: self.open(name, independent=True))
+        ui.case_chosen.connect(self.open_as)
+        ui.anew_clicked.connect(lambda name, reviewer: self.open_as(name, reviewer, independent=True))
         ui.next_clicked.connect(self._act.now(self.open_next))
         ui.reading_clicked.connect(self.compare)
         ui.take_over_clicked.connect(self.take_over)
         ui.withdraw_clicked.connect(self.withdraw)
+
+    def open_as(self, name: str, reviewer: str | None, independent: bool = False) -> None:
+        """Open a case for the reader whose code the page shows at the click."""
+        self._session.reviewer = self._data.reviewer = (reviewer or "").strip()
+        self.open(name, independent)
 
     def open(self, name: str, independent: bool = False) -> None:
         """Open a case."""
@@ -63,14 +68,14 @@ class CasesLogic:
         """Draw a reading over the images; where it is drawn, take it away."""
         self._act.start(self._compare(-1 if number == self._data.reading else number))
 
-    def take_over(self) -> None:
-        """Take the reading that is drawn."""
-        self._act.start(self._take_over(self._data.reading))
+    def take_over(self, number: int) -> None:
+        """Take a reading."""
+        self._act.start(self._take_over(number))
 
-    def withdraw(self) -> None:
-        """Take the case that is open out of the training."""
+    def withdraw(self, name: str, reviewer: str | None, why: str | None) -> None:
+        """Take the case that is open out of the training; all three as the page shows them at the click."""
         self._data.withdrawing = False
-        self._act.start(self._withdraw((self._data.reviewer or "").strip(), self._data.why or ""))
+        self._act.start(self._withdraw(name, (reviewer or "").strip(), why or ""))
 
     def begin(self) -> None:
         """Show the card of what was opened, or segmented anew."""
@@ -113,9 +118,9 @@ class CasesLogic:
         if self._session.stored is stored:
             self._session.take_over(masks, next(one for one in stored.readings if one.number == number))
 
-    async def _withdraw(self, reviewer: str, why: str) -> None:
+    async def _withdraw(self, name: str, reviewer: str, why: str) -> None:
         stored = self._session.stored
-        if stored is None:
+        if stored is None or stored.name != name:
             raise InputError("No case of the data set is open; open one in the list.")
         await asyncio.to_thread(lambda: open_store(Path(stored.folder)).withdraw(stored.name, reviewer, why))
         renewed = await asyncio.to_thread(stored.renewed, reviewer)

@@ -75,6 +75,8 @@ class PageState:
     reviewer: str = ""
     patient_code: str = ""
     comment: str = ""
+    question: str = ""
+    question_status: str = ""
     cases: str = ""
     cases_title: str = ""
     # the data set

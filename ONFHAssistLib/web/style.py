@@ -82,7 +82,8 @@ kbd { border: 1px solid rgba(127, 127, 127, .6); border-radius: 4px; padding: 0 
 :focus-visible { outline: 2px solid #3a8fc0; outline-offset: -2px }
 """
 
-# Keys that the reader types into a field stay there, and those that open a menu or a dialog in it.
+# Keys that the reader types into a field stay there, and those that open a menu or a dialog in it. Ctrl+Enter clicks on
+# the button, so that the fields travel with it.
 KEYS = """
 if (!window.onfhKeys) {
   window.onfhKeys = true;
@@ -93,6 +94,8 @@ if (!window.onfhKeys) {
     const key = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + event.key.toLowerCase();
     if (!known.has(key) || (field && key !== "ctrl+enter" && key !== "escape")) return;
     event.preventDefault();
+    const approve = document.querySelector(".sign-off button[data-sign=approved]");
+    if (key === "ctrl+enter" && approve) return approve.click();
     window.trame.trigger("onfh_key", [key]);
   });
 }
