@@ -78,6 +78,7 @@ body { overflow: hidden }
   text-shadow: 0 0 3px black }
 .slider { position: absolute; bottom: 0; left: 0; width: 100%; color: #ddd }
 .remote-controlled-area, .remote-controlled-area * { touch-action: none !important }
+.go-on { border: 1px solid; border-radius: 0.4rem; padding: 0.4rem 1rem; margin-top: 1rem; cursor: pointer }
 kbd { border: 1px solid rgba(127, 127, 127, .6); border-radius: 4px; padding: 0 6px; font: inherit }
 :focus-visible { outline: 2px solid #3a8fc0; outline-offset: -2px }
 """
@@ -107,7 +108,7 @@ OVER = """
 <p v-if="%(taken)s">Another browser or tab has taken over. What was done here is kept as a draft.</p>
 <p v-else>The connection to the server has ended. What was done here is kept as a draft on the server; where the server
 was ended, start it again first.</p>
-<p><a href="index.html?take-over">Go on here</a></p></div>
+<form method="post" action="/take-over"><button class="go-on">Go on here</button></form></div>
 """
 """Shown in the place of the page when its connection has ended."""
 
