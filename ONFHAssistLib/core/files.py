@@ -1,4 +1,4 @@
-"""The two things that every room does with the disk: write one file whole, and ask whether a folder can be written."""
+"""What every room does with the disk: write one file whole, for all or for one, and ask where it can be written."""
 
 import contextlib
 import os
@@ -26,6 +26,30 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+        raise
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file as `replace_file` does, that this account alone can read, from its first byte on.
+
+    So is the folder that it lies in, where that is missing; folders above it are made as usual.
+
+    Raises:
+        OSError: it could not be written; the earlier file is as it was.
+    """
+    folder = path.parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)  # 0600, and no link is followed
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
         raise
 
 

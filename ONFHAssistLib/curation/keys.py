@@ -13,8 +13,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import write_private
 from ONFHAssistLib.core.user_folders import user_folder
-from ONFHAssistLib.exchange.publish import publish, write_bytes
+from ONFHAssistLib.exchange.publish import reason
 
 _LONGEST_SHIFT_DAYS = 3650
 
@@ -69,11 +70,16 @@ def key_file(fingerprint: str) -> Path:
 
 
 def keep_key(key: Key) -> Path:
-    """Write a key into this user's folder of keys, readable by the user alone; return its file."""
+    """Write a key into this user's folder of keys, readable by the user alone from its first byte; return its file."""
     path = key_file(key.fingerprint)
     if not path.exists():
-        publish(path.parent, {path.name: write_bytes(key.secret.hex().encode() + b"\n")})
-        path.chmod(0o600)
+        try:
+            write_private(path, key.secret.hex().encode() + b"\n")
+        except OSError as error:
+            raise InputError(
+                f"The key cannot be kept in {path.parent} ({reason(error)}); make that folder writable, or name "
+                "another one with ONFH_KEYS."
+            ) from error
     return path
 
 

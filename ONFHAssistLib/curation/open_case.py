@@ -87,17 +87,18 @@ class OpenCase:
         """
         store = open_store(Path(self.folder))
         record = store.record(self.name)
+        opener = self.reader if self.independent else reader  # whose reading it is, whoever has signed it
         since = [entry for entry in record["versions"] if entry["number"] > self.seen]
         unseen = tuple(dict.fromkeys(entry["reviewer"] for entry in since if entry["reviewer"] != reader))
         if unseen:
-            return replace(self, reader=reader, differ=record["needs_adjudication"], unseen=unseen)
-        return _opened(store, record, reader, self.independent)
+            return replace(self, reader=opener, differ=record["needs_adjudication"], unseen=unseen)
+        return _opened(store, record, opener, self.independent)
 
 
 def told(opened: OpenCase) -> str:
     """Say how a case is open, and what an approval of it means."""
     readers = " and ".join(opened.readers)
-    if opened.unseen:
+    if opened.unseen and not opened.independent:
         how = f"saved by {' and '.join(opened.unseen)} since it was opened; open it again to see that and settle it"
     elif opened.withdrawn:
         how = f"withdrawn by {opened.withdrawn}; it is not trained with, and saving it brings it back"

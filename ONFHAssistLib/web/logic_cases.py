@@ -1,7 +1,7 @@
 """What list and card of the data set's cases do; mirrors `ui_cases`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
@@ -92,7 +92,8 @@ class CasesLogic:
         ):
             return
         self._listed = listing
-        cases = listed(found.cases, words)
+        blind = stored is not None and stored.independent
+        cases = by_name(found.cases, words) if blind else listed(found.cases, words)
         self._cases = cases[:MOST_LISTED]
         drafted = self._session.drafts_of(found.folder, self._cases)
         self._data.stored = told.stored_lines(self._cases, stored, drafted)
@@ -128,3 +129,13 @@ class CasesLogic:
             self._session.renew(renewed)
         self.on_withdrawn()
         self._session.say(f"{stored.name} is withdrawn; it is not trained with any more.")
+
+
+def by_name(cases: Iterable[CaseSummary], words: str) -> list[CaseSummary]:
+    """Return the cases that say each of the words in their name or side, in the order of their names.
+
+    For who reads anew: in `listed`, the order and the words would tell in which cases readers differ.
+    """
+    wanted = words.casefold().split()
+    found = [case for case in cases if all(word in f"{case.case_id} {case.side}".casefold() for word in wanted)]
+    return sorted(found, key=lambda case: case.case_id)

@@ -110,6 +110,8 @@ class HipsLogic:
         shown = (review, data.side, data.reading, reviewed, *hips)
         if len(shown) == len(self._shown) and all(a is b or a == b for a, b in zip(shown, self._shown, strict=True)):
             return
+        if self._shown[:2] != shown[:2]:
+            data.polar = ""  # that of another hip, or of another patient
         self._shown = shown
         data.cards = told.hip_cards(review) if review else []
         data.slices = told.slice_lines(review.hip(side), review.automatic(side), reviewed) if known else []
