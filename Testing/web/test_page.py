@@ -1,7 +1,9 @@
 """The reviewer's page in a real browser: what a reader sees, and what the server then has."""
 
 import asyncio
+import hashlib
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -272,5 +274,22 @@ def test_a_code_that_is_typed_fast_on_a_busy_server_is_signed_whole(place, state
             await page.click("button:has-text('Approve, next')")
         await bench.shown(f"{SAMPLE} is approved")
         assert [given[0] for given in signed] == ["P06"]
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_the_map_of_one_patient_is_never_beside_the_image_of_another(place, state, screenshots):
+    sample(place, "zz second.nii.gz")
+    first, second = (hashlib.sha256(name.encode()).hexdigest()[:16] for name in (SAMPLE, "zz second.nii.gz"))
+    shutil.copytree(state / first, state / second)
+
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        data = bench.app.logic.data
+        await until(lambda: data.polar)
+        await bench.page.click(".line:has-text('zz second')")
+        await until(lambda: data.title != SAMPLE, every=0.01)
+        assert data.polar == "" and data.comment == data.patient_code == ""
+        await until(lambda: data.polar)
 
     on_page(place, state, screenshots, steps)
