@@ -325,7 +325,8 @@ class Stop:
 def stoppable() -> Iterator[Stop]:
     """Let Ctrl-C and SIGTERM stop what runs inside.
 
-    The signal raises KeyboardInterrupt where Python is, and is noted for the case that a library swallows it.
+    The signal raises KeyboardInterrupt where Python is, and is noted for the case that a library swallows it, or makes
+    another error of it (an import that is interrupted may end with ImportError).
     """
     stop = Stop()
 
@@ -337,8 +338,10 @@ def stoppable() -> Iterator[Stop]:
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
-    except KeyboardInterrupt as error:
-        raise Cancelled from error
+    except (KeyboardInterrupt, Exception) as error:
+        if stop.asked or isinstance(error, KeyboardInterrupt):
+            raise Cancelled from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

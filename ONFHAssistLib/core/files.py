@@ -1,4 +1,4 @@
-"""The two things that every room does with the disk: write one file whole, and ask whether a folder can be written."""
+"""What every room does with the disk: write one file whole, for all or for one, and ask where it can be written."""
 
 import os
 import secrets
@@ -35,6 +35,19 @@ def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
     except BaseException:
         remove_quietly(beside)
         raise
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file as `replace_file` does, that this account alone can read, from its first byte on.
+
+    So is the folder that it lies in, where that is missing; folders above it are made as usual.
+
+    Raises:
+        OSError: it could not be written; the earlier file is as it was.
+    """
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    replace_file(path, content, mode=0o600)
 
 
 def require_writable(folder: Path) -> None:

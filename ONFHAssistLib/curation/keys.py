@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.files import replace_file
+from ONFHAssistLib.core.files import write_private
 from ONFHAssistLib.core.outside import read_plain_file
 from ONFHAssistLib.core.user_folders import user_folder
 from ONFHAssistLib.exchange.publish import reason
@@ -85,18 +85,16 @@ def key_file(fingerprint: str) -> Path:
 
 
 def keep_key(key: Key) -> Path:
-    """Write a key into this user's folder of keys, readable by the user alone from its first byte; return its file.
-
-    Raises:
-        InputError: it can't be written.
-    """
+    """Write a key into this user's folder of keys, readable by the user alone from its first byte; return its file."""
     path = key_file(key.fingerprint)
     if not path.exists():
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_file(path, key.secret.hex().encode() + b"\n", mode=0o600)
+            write_private(path, key.secret.hex().encode() + b"\n")
         except OSError as error:
-            raise InputError(f"The key could not be kept in {path.parent}: {reason(error)}.") from error
+            raise InputError(
+                f"The key cannot be kept in {path.parent} ({reason(error)}); make that folder writable, or name "
+                "another one with ONFH_KEYS."
+            ) from error
     return path
 
 

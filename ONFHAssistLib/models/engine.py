@@ -1,6 +1,7 @@
 """Run a bundle's network: OpenVINO on the CPU without torch; torch and MONAI on an NVIDIA card, or where asked for."""
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -161,11 +162,9 @@ class OpenVinoEngine:
         precision = "f32" if precision == "auto" else precision
         self.name = _engine_name("OpenVINO", openvino.__version__.split("-")[0], precision)
         self._bundle = bundle
-        core = openvino.Core()
+        core = openvino_core()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise InputError("This processor does not calculate in bf16; use the precision f32.")
-        # A mapped file could not be replaced on Windows while the program runs.
-        core.set_property({"ENABLE_MMAP": False})
         # By itself OpenVINO calculates in bf16 where the CPU can, which shifts logits by up to 0.26.
         options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
@@ -234,6 +233,26 @@ def import_openvino() -> "ModuleType":
     import openvino
 
     return openvino
+
+
+def openvino_core() -> Any:
+    """Return this process's one Core of OpenVINO, which is kept for the process's lifetime.
+
+    Each Core gives the thread that makes it a signal stack (for AMX), and puts the former one back when it goes. Of
+    several that go in another order than the reverse of their making, one puts back a stack that was freed before, and
+    the next Ctrl-C writes into it: the process ends with SIGSEGV.
+    """
+    global _core
+    with _core_lock:
+        if _core is None:
+            _core = import_openvino().Core()
+            # A mapped file could not be replaced on Windows while the program runs.
+            _core.set_property({"ENABLE_MMAP": False})
+        return _core
+
+
+_core: Any = None
+_core_lock = threading.Lock()
 
 
 def _engine_name(program: str, version: str, precision: str) -> str:

@@ -416,7 +416,10 @@ class Review:
         """
         self.update()
         try:
-            states = {side: unpacked_state(plain, self._states[side].automatic) for side, plain in now.items()}
+            states = {
+                side: unpacked_state(plain, self._states[side].automatic, self._grid.array.shape)
+                for side, plain in now.items()
+            }
         except (KeyError, TypeError, ValueError, zlib.error) as error:
             raise InputError(
                 f"The draft of this study cannot be read ({error}); start from the automatic result."

@@ -150,9 +150,9 @@ def packed_state(state: HipState) -> dict[str, Any]:
     }
 
 
-def unpacked_state(plain: dict[str, Any], automatic: Automatic) -> HipState:
-    """Return what `packed_state` was given; raises as `unpacked` does."""
-    box: Box = tuple(slice(start, stop) for start, stop in plain["box"])
+def unpacked_state(plain: dict[str, Any], automatic: Automatic, shape: tuple[int, ...]) -> HipState:
+    """Return what `packed_state` was given, on an image of this shape; raises as `unpacked` does."""
+    box = _box(plain["box"], shape)
     shape = tuple(part.stop - part.start for part in box)
     head, necrosis = (Patch(box, _unpacked(plain[name], shape)) for name in ("head", "necrosis"))
     sphere, landmarks = from_plain(Sphere, plain["sphere"]), from_plain(Landmarks, plain["landmarks"])
@@ -256,7 +256,7 @@ def _automatic(
     side: Side, plain: dict[str, Any], kept_grid: Volume, volume: Volume, models: tuple[Mapping[str, Any], ...]
 ) -> Automatic:
     """Read one hip; ``models`` are those of the study, where what an older version kept of the hip tells of none."""
-    box: Box = tuple(slice(start, stop) for start, stop in plain["box"])
+    box = _box(plain["box"], kept_grid.array.shape)
     shape = tuple(part.stop - part.start for part in box)
     head, necrosis = (_carried(_unpacked(plain[what], shape), box, kept_grid, volume) for what in ("head", "necrosis"))
     place = volume.cropped(head[0])
@@ -294,6 +294,16 @@ def _carried(array: np.ndarray, box: Box, kept_grid: Volume, volume: Volume) -> 
 
 def _packed(mask: np.ndarray) -> str:
     return _text(np.packbits(mask).tobytes())
+
+
+def _box(plain: Any, shape: tuple[int, ...]) -> Box:
+    """Read a box that lies inside an image of this shape."""
+    ends = from_plain(tuple[tuple[int, int], ...], plain)
+    if len(ends) != len(shape) or not all(
+        0 <= start < stop <= length for (start, stop), length in zip(ends, shape, strict=True)
+    ):
+        raise ValueError("a box that is none of this image")
+    return tuple(slice(*pair) for pair in ends)
 
 
 def _unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,14 +1,13 @@
 """What a reader asks for is done, and failures are told: a sentence on the page, nothing of a patient in the log."""
 
 import asyncio
-import sys
-import traceback
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
 from trame_server.state import State
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.web.faults import tell_fault
 from ONFHAssistLib.web.session import Session
 from ONFHAssistLib.web.state import on_page
 
@@ -61,12 +60,6 @@ class Actions:
         """Tell the reader that something has failed, and the terminal what, where it is an error of the program."""
         sentence = on_page(str(error))
         if not isinstance(error, InputError):
-            print(f"ONFHAssist: an error of the program, {without_data(error)}", file=sys.stderr, flush=True)
+            tell_fault(error)
             sentence = BUG
         self._session.say(sentence, alarm=True)
-
-
-def without_data(error: BaseException) -> str:
-    """Tell which error it was and where; not with which values: they may be names of files or patients."""
-    places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    return "\n  ".join([type(error).__name__, *places])

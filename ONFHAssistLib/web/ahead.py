@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.web.faults import tell_fault
 from ONFHAssistLib.web.reading import read_checked
 from ONFHAssistLib.web.worklist import Entry
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Worker
@@ -65,19 +66,25 @@ class Ahead:
             if entry is None:
                 continue
             try:
-                study = await asyncio.to_thread(read_checked, entry.path)
+                await self._analyse(entry)
             except InputError as error:
                 self._failed(entry, str(error))
-                continue
-            if self._may():
-                self.entry = entry
-                self._free.clear()
-                try:
-                    self._worker.analyse(study)
-                    await self._follow(entry, study)
-                finally:
-                    self.entry = None
-                    self._free.set()
+            except Exception as error:  # one study costs that study, not those behind it
+                tell_fault(error)
+                self._failed(entry, "An error of the program; please report what the server's terminal shows.")
+
+    async def _analyse(self, entry: Entry) -> None:
+        study = await asyncio.to_thread(read_checked, entry.path)
+        if not self._may():
+            return
+        self.entry = entry
+        self._free.clear()
+        try:
+            self._worker.analyse(study)
+            await self._follow(entry, study)
+        finally:
+            self.entry = None
+            self._free.set()
 
     def _may(self) -> bool:
         return self.wanted and not self._worker.running and time.monotonic() > self._quiet_at

@@ -13,7 +13,7 @@ from trame_slicer.core import SlicerApp
 from trame_slicer.rca_view import register_rca_factories
 from vtkmodules.vtkCommonCore import vtkLogger, vtkObject
 
-from ONFHAssistLib.web.guard import Guard
+from ONFHAssistLib.web.guard import Guard, is_loopback
 from ONFHAssistLib.web.logic import PageLogic
 from ONFHAssistLib.web.memory import be_frugal
 from ONFHAssistLib.web.style import TOO_OLD
@@ -58,9 +58,9 @@ class ReviewerApp(TrameApp):
         self.page = PageUI(self.server, self.logic.layout_manager, views)
         self.logic.set_ui(self.page)
 
-    def run(self, host: str, port: int, token: str | None, ready: Callable[[], None], **how: int) -> None:
+    def run(self, host: str, port: int, token: str, ready: Callable[[Guard], None], **how: int) -> None:
         """Listen until Ctrl-C; ``ready`` is called once browsers can connect; ``how``: see `start`."""
-        self.server.controller.on_server_ready.add(lambda **_: ready())
+        self.server.controller.on_server_ready.add(lambda **_: ready(self.guard))
         try:
             self.start(host, port, token, **how)
         finally:
@@ -71,7 +71,7 @@ class ReviewerApp(TrameApp):
         self,
         host: str,
         port: int,
-        token: str | None,
+        token: str,
         exec_mode: str = "main",
         open_first: bool = False,
         ahead: bool = True,
@@ -82,7 +82,7 @@ class ReviewerApp(TrameApp):
         Args:
             host: address to listen at.
             port: a free one.
-            token: what browsers have to bring; None where only this machine can connect.
+            token: what browsers have to bring.
             exec_mode: of trame's server.
             open_first: open the first study of the list, and analyse it where that has not been done.
             ahead: analyse the others meanwhile.
@@ -98,7 +98,9 @@ class ReviewerApp(TrameApp):
                     for connection in list(handler.connections.values()):
                         await connection.close()
 
-            web_server.app.middlewares.extend([Guard(token, hang_up).middleware(), greet])
+            self.guard = Guard(token, hang_up, is_loopback(host))
+            self.guard.attach(web_server.app)
+            web_server.app.middlewares.append(greet)
 
         self.server.controller.on_server_bind.add(bind)
         self.server.controller.on_server_ready.add(lambda **_: self.logic.start(open_first, ahead))

@@ -8,21 +8,24 @@ import hashlib
 import json
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.core.files import replace_file
+from ONFHAssistLib.core.files import write_private
 from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.state import unpacked
 
 MADE, NOW = "made.json", "now.json"
 RETRY_S = 5.0
+DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError, zlib.error)
+"""What a file of ours raises while it is read that is not as it was written."""
 Plain = dict[str, Any]
 
 
@@ -42,7 +45,7 @@ class Draft:
     result: StudyResult
     now: Mapping[str, Any] = field(default_factory=dict)
     reviewer: str = ""
-    reviewed: Mapping[Side, list[int] | None] = field(default_factory=dict)
+    reviewed: Mapping[Side, Sequence[int] | None] = field(default_factory=dict)
     comment: str = ""
     seen: int | None = None
 
@@ -64,16 +67,28 @@ def read(folder: Path, study: Study, mark: str) -> Draft | None:
         return None
     try:
         result, automatic = unpacked(made["made"], study.volume)
-    except (KeyError, TypeError, ValueError, zlib.error):
+    except DAMAGED:
         return None
     # A hip that was segmented anew has another result than the first analysis gave it.
     hips = {hip.side: hip for hip in result.hips} | {side: found.result for side, found in automatic.items()}
     result = replace(result, hips=tuple(hips.values()), patient=study.patient)
-    now = _load(folder / NOW, mark) or {}
-    hips, reviewed = (found if isinstance(found := now.get(name), dict) else {} for name in ("hips", "reviewed"))
-    reviewer, comment = (str(now.get(name, "")) for name in ("reviewer", "comment"))
-    seen = now.get("seen")
-    return Draft(result, hips, reviewer, reviewed, comment, seen if isinstance(seen, int) else None)
+    try:
+        now = from_plain(_Now, _load(folder / NOW, mark) or {})
+    except ValueError:  # what the networks made is shown
+        now = _Now()
+    return Draft(result, now.hips, now.reviewer, now.reviewed, now.comment, now.seen)
+
+
+@dataclass(frozen=True)
+class _Now:
+    """What ``now.json`` holds; see `Draft`."""
+
+    image: str = ""
+    hips: dict[str, Any] = field(default_factory=dict)
+    reviewer: str = ""
+    reviewed: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
+    comment: str = ""
+    seen: int | None = None
 
 
 class Writer:
@@ -133,16 +148,19 @@ class Writer:
 
 
 def write(path: Path, content: Plain | None) -> None:
-    """Let a file have this content, or with None let it be gone, whenever the power fails; raises OSError."""
+    """Let a file have this content, or with None let it be gone, whenever the power fails; nobody else can read it.
+
+    Raises OSError.
+    """
     if content is None:
         path.unlink(missing_ok=True)
         return
-    replace_file(path, json.dumps(content).encode())
+    write_private(path, json.dumps(content).encode())
 
 
 def _load(path: Path, mark: str) -> Plain | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if found["image"] == mark else None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, *DAMAGED):
         return None

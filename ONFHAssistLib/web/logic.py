@@ -7,7 +7,7 @@ from trame_server import Server
 from trame_slicer.app.logic import BaseLogic
 from trame_slicer.core import LayoutManager, SlicerApp
 
-from ONFHAssistLib.core.outside import shown
+from ONFHAssistLib.core.outside import shown as shown_text
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
@@ -42,8 +42,8 @@ class PageLogic(BaseLogic[PageState]):
         self.training = TrainingLogic(self.session, data, act, self.show, cases)
         self.cases = CasesLogic(self.session, data, act, lambda: self.training.found)
         self.hips = HipsLogic(self.session, data, act, self.views, self.editor, self.cases, cases)
-        self.hips.on_saved = self.cases.on_withdrawn = self.training.look
-        data.place = shown(str(place))
+        self.hips.signing.on_saved = self.cases.on_withdrawn = self.training.look
+        data.place = shown_text(str(place))
         self.bind_changes(
             {
                 self.name.words: self._words_typed,
@@ -124,7 +124,7 @@ class PageLogic(BaseLogic[PageState]):
             "m": self.hips.turn_reviewed,
             "arrowup": lambda: self._step(-1),
             "arrowdown": lambda: self._step(1),
-            "ctrl+enter": lambda: self.hips.sign("approved"),
+            "ctrl+enter": lambda: self.session.opened(),  # where there is nothing to sign, the reader is told why
         }
         if key in keys:
             self._act.now(keys[key])()

@@ -1,7 +1,7 @@
 """What list and card of the data set's cases do; mirrors `ui_cases`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
@@ -31,12 +31,17 @@ class CasesLogic:
 
     def set_ui(self, ui: CasesUI) -> None:
         """Connect the signals."""
-        ui.case_chosen.connect(self.open)
-        ui.anew_clicked.connect(lambda name: self.open(name, independent=True))
+        ui.case_chosen.connect(self.open_as)
+        ui.anew_clicked.connect(lambda name, reviewer: self.open_as(name, reviewer, independent=True))
         ui.next_clicked.connect(self._act.now(self.open_next))
         ui.reading_clicked.connect(self.compare)
         ui.take_over_clicked.connect(self.take_over)
         ui.withdraw_clicked.connect(self.withdraw)
+
+    def open_as(self, name: str, reviewer: str | None, independent: bool = False) -> None:
+        """Open a case for the reader whose code the page shows at the click."""
+        self._session.reviewer = self._data.reviewer = (reviewer or "").strip()
+        self.open(name, independent)
 
     def open(self, name: str, independent: bool = False) -> None:
         """Open a case."""
@@ -63,14 +68,14 @@ class CasesLogic:
         """Draw a reading over the images; where it is drawn, take it away."""
         self._act.start(self._compare(-1 if number == self._data.reading else number))
 
-    def take_over(self) -> None:
-        """Take the reading that is drawn."""
-        self._act.start(self._take_over(self._data.reading))
+    def take_over(self, number: int) -> None:
+        """Take a reading."""
+        self._act.start(self._take_over(number))
 
-    def withdraw(self) -> None:
-        """Take the case that is open out of the training."""
+    def withdraw(self, name: str, reviewer: str | None, why: str | None) -> None:
+        """Take the case that is open out of the training; all three as the page shows them at the click."""
         self._data.withdrawing = False
-        self._act.start(self._withdraw((self._data.reviewer or "").strip(), self._data.why or ""))
+        self._act.start(self._withdraw(name, (reviewer or "").strip(), why or ""))
 
     def begin(self) -> None:
         """Show the card of what was opened, or segmented anew."""
@@ -87,7 +92,8 @@ class CasesLogic:
         ):
             return
         self._listed = listing
-        cases = listed(found.cases, words)
+        blind = stored is not None and stored.independent
+        cases = by_name(found.cases, words) if blind else listed(found.cases, words)
         self._cases = cases[:MOST_LISTED]
         drafted = self._session.drafts_of(found.folder, self._cases)
         self._data.stored = told.stored_lines(self._cases, stored, drafted)
@@ -113,9 +119,9 @@ class CasesLogic:
         if self._session.stored is stored:
             self._session.take_over(masks, next(one for one in stored.readings if one.number == number))
 
-    async def _withdraw(self, reviewer: str, why: str) -> None:
+    async def _withdraw(self, name: str, reviewer: str, why: str) -> None:
         stored = self._session.stored
-        if stored is None:
+        if stored is None or stored.name != name:
             raise InputError("No case of the data set is open; open one in the list.")
         await asyncio.to_thread(lambda: open_store(Path(stored.folder)).withdraw(stored.name, reviewer, why))
         renewed = await asyncio.to_thread(stored.renewed, reviewer)
@@ -123,3 +129,13 @@ class CasesLogic:
             self._session.renew(renewed)
         self.on_withdrawn()
         self._session.say(f"{stored.name} is withdrawn; it is not trained with any more.")
+
+
+def by_name(cases: Iterable[CaseSummary], words: str) -> list[CaseSummary]:
+    """Return the cases that say each of the words in their name or side, in the order of their names.
+
+    For who reads anew: in `listed`, the order and the words would tell in which cases readers differ.
+    """
+    wanted = words.casefold().split()
+    found = [case for case in cases if all(word in f"{case.case_id} {case.side}".casefold() for word in wanted)]
+    return sorted(found, key=lambda case: case.case_id)

@@ -1,20 +1,17 @@
 """What cards, plot, table and sign-off do; mirrors `ui_hips`."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
-from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.core.outside import shown as shown_text
-from ONFHAssistLib.curation.case import Status, save_case
-from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
 from ONFHAssistLib.web.logic_views import ViewsLogic
 from ONFHAssistLib.web.session import Session
+from ONFHAssistLib.web.signing import Signing
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.ui_hips import HipsUI
 
@@ -23,10 +20,10 @@ MAP_AFTER_S = 0.8
 
 
 class HipsLogic:
-    """Tells the page about the hips, and saves them.
+    """Tells the page about the hips.
 
     Attributes:
-        on_saved: called when cases were saved.
+        signing: saves them.
     """
 
     def __init__(
@@ -41,26 +38,26 @@ class HipsLogic:
     ) -> None:
         """Take what it joins; ``cases`` is the folder that signed cases go to."""
         self._session, self._data, self._act = session, data, act
-        self._views, self._editor, self._stored, self._cases = views, editor, stored, cases
-        self.on_saved: Callable[[], None] = lambda: None
+        self._views, self._editor, self._cases = views, editor, cases
+        self.signing = Signing(session, data, act, stored, cases)
         self._shown: tuple = ()
         self._drawing: asyncio.TimerHandle | None = None
-        self._codes: dict[str, str] = {}
 
     def set_ui(self, ui: HipsUI) -> None:
         """Connect the signals."""
         ui.side_chosen.connect(self._act.now(self.choose_side))
         ui.slice_chosen.connect(self._act.now(self._views.jump))
         ui.radius_given.connect(self._act.now(self.set_radius))
-        ui.sign_clicked.connect(self.sign)
+        ui.sign_clicked.connect(self.signing.sign)
         ui.all_reviewed_clicked.connect(self._act.now(lambda: self._session.all_reviewed(self._data.side)))
 
     def begin(self) -> None:
         """Show a study that was opened, or its new review, at its hip with the larger lesion."""
         session, data = self._session, self._data
         key = session.entry.key
-        data.patient_code = self._codes.get(key) or session.study.patient.get("id", "")
+        data.patient_code = self.signing.code_of(key) or session.study.patient.get("id", "")
         self._views.show_whole()
+        data.question, data.comment = "", ""
         review = session.review
         if review is None:
             return
@@ -92,50 +89,6 @@ class HipsLogic:
         if index is not None:
             self._session.turn_reviewed(self._data.side, index)
 
-    def sign(self, status: Status) -> None:
-        """Save the open study as cases, and after an approval open the next one; of a case the next case."""
-        self._act.start(self._sign(status))
-
-    async def _sign(self, status: Status) -> None:
-        session, data = self._session, self._data
-        entry, reviewer = session.entry, (data.reviewer or "").strip()
-        self._codes[entry.key if entry else ""] = data.patient_code
-        cases = session.cases((data.patient_code or "").strip(), reviewer, status, data.comment or "")
-        stored = session.stored
-        for case in cases:
-            await asyncio.to_thread(*((stored.save, case) if stored else (save_case, case, self._cases)))
-        renewed = await asyncio.to_thread(stored.renewed, reviewer) if stored else None
-        self.on_saved()
-        if session.entry is not entry:  # the reader has gone on meanwhile
-            return
-        session.signed(status, reviewer)
-        done = f"{entry.title} is {status}."
-        if renewed is not None:
-            session.renew(renewed)
-            if renewed.unseen:
-                done += f" {' and '.join(renewed.unseen)} had saved it since you opened it: readers differ."
-        if status == "approved" and not session.review.unsaved:
-            done += await self._open_next(stored)
-        session.say(done)
-
-    async def _open_next(self, stored: OpenCase | None) -> str:
-        """Open the next study, or the next case; return what is to be said where there is none."""
-        session = self._session
-        if stored is None:
-            key = session.next_key()
-            if key is None:
-                return " No other study of the folder waits for a reader."
-            await session.open(key)
-        elif stored.independent:  # the next one would not be read unseen
-            return " Read the next one anew from the list."
-        else:
-            try:
-                following = self._stored.following()
-            except InputError as error:
-                return f" {error}"
-            await session.open_case(Path(stored.folder), following)
-        return ""
-
     def show(self) -> None:
         """Bring the right column up to date; what has not changed is not made anew."""
         session, data, review = self._session, self._data, self._session.review
@@ -158,6 +111,8 @@ class HipsLogic:
         shown = (review, data.side, data.reading, reviewed, *hips)
         if len(shown) == len(self._shown) and all(a is b or a == b for a, b in zip(shown, self._shown, strict=True)):
             return
+        if self._shown[:2] != shown[:2]:
+            data.polar = ""  # that of another hip, or of another patient
         self._shown = shown
         data.cards = told.hip_cards(review) if review else []
         data.slices = told.slice_lines(review.hip(side), review.automatic(side), reviewed) if known else []

@@ -59,8 +59,13 @@ class TrainingLogic:
 
     def show(self) -> None:
         """Bring the card up to date."""
+        stored = self._session.stored
         self._data.training = training_card(
-            self.found, self.tuning, _place().missing(self.found.approved), self._networks
+            self.found,
+            self.tuning,
+            _place().missing(self.found.approved),
+            self._networks,
+            blind=stored is not None and stored.independent,
         )
 
     def close(self) -> None:

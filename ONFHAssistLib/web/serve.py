@@ -5,13 +5,13 @@ import os
 import socket
 import subprocess
 import sys
-import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.web.guard import is_loopback, new_token
+from ONFHAssistLib.web.browser import has_browser, show_in_browser
+from ONFHAssistLib.web.guard import Guard, new_token
 from ONFHAssistLib.web.worklist import STATE_FOLDER
 
 PORT, PORTS = 8080, 50
@@ -40,7 +40,7 @@ class ServeOptions:
 
     Attributes:
         place: a folder of studies, or one study.
-        host: address to listen at; other machines can connect to all but 127.0.0.1, and need a token then.
+        host: address to listen at; other machines can connect to all but 127.0.0.1.
         port: the next free one is taken where it is in use.
         state: folder for drafts; None for ``onfh-review`` inside ``place``.
         cases: folder for cases that were signed; None for ``cases`` inside ``state``.
@@ -87,19 +87,18 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
         tell(f"Port {options.port} is in use; port {port} is taken.")
     folder = options.place if options.place.is_dir() else options.place.parent
     state = options.state or folder / STATE_FOLDER
-    token = None if is_loopback(options.host) else new_token()
+    token = new_token()
 
     from ONFHAssistLib.web.app import ReviewerApp
 
     cases = options.cases or state / "cases"
     app = ReviewerApp(sys.executable, options.place, state, cases, verbose=options.verbose)
-    path = f"index.html?token={token}" if token else ""
-    address = f"http://{_shown_host(options.host)}:{port}/{path}"
+    page = f"http://{_shown_host(options.host)}:{port}/index.html"
 
-    def ready() -> None:
-        tell(f"Open {address} in a browser. Ctrl-C ends it.")
+    def ready(guard: Guard) -> None:
+        tell(f"Open {page}?token={token} in a browser. Ctrl-C ends it.")
         if shown:
-            webbrowser.open(address)
+            show_in_browser(f"{page}?code={guard.new_code()}")
 
     how = {"open_first": options.open_first, "ahead": options.ahead, "timeout_s": options.timeout_s}
     app.run(options.host, port, token, ready, **how)
@@ -121,18 +120,6 @@ def free_port(host: str, wanted: int) -> int:
                 continue
             return port
     raise InputError(f"No port from {wanted} on is free; give another one with --port.")
-
-
-def has_browser() -> bool:
-    """Return whether this machine has a web browser, and a screen to show it on."""
-    screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-    if sys.platform.startswith("linux") and not screen:
-        return False  # browsers for terminals, which Python finds then, cannot show the page
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True
 
 
 def require_libraries() -> None:

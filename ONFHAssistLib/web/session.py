@@ -163,6 +163,8 @@ class Session:
         # Not settled unseen: the draft does not know of what was saved since.
         self._case = replace(opened, seen=kept.seen), case
         self.review.renew(self._case[0])
+        if opened.independent:  # what others have done is hidden
+            return ""
         return f"{opened.name} was saved since your draft was begun. Yours stands beside that if you save it."
 
     def _take_up(self, kept: drafts.Draft) -> str:

@@ -75,6 +75,8 @@ class PageState:
     reviewer: str = ""
     patient_code: str = ""
     comment: str = ""
+    question: str = ""
+    question_status: str = ""
     cases: str = ""
     cases_title: str = ""
     # the data set
@@ -292,7 +294,9 @@ def polar_picture(masks: HipMasks) -> str:
     return "data:image/png;base64," + base64.b64encode(polar_png(near, portion)).decode("ascii")
 
 
-def training_card(found: Overview, tuning: FineTune, missing: str, networks: Sequence[Model] = ()) -> Plain:
+def training_card(
+    found: Overview, tuning: FineTune, missing: str, networks: Sequence[Model] = (), blind: bool = False
+) -> Plain:
     """Return the card of the data set, empty where there is none.
 
     Args:
@@ -300,15 +304,17 @@ def training_card(found: Overview, tuning: FineTune, missing: str, networks: Seq
         tuning: the training.
         missing: what a training lacks, or "".
         networks: the necrosis networks that there are.
+        blind: a case is read anew; nothing is told that follows from what others have found.
     """
     if found.folder is None and not found.there:
         return {}
+    name = found.folder.name if found.folder else ""
     last = f"Last saved: {found.last_saved}" if found.last_saved else ""
     following = f"Next: {found.next_case}" if found.next_case else ""
     return {
         "title": found.folder.name if found.folder else "cannot be read",
-        "counts": found.counts,
-        "lines": [line for line in (found.folder and found.folder.name, last, following, *found.lacking) if line],
+        "counts": "" if blind else found.counts,
+        "lines": [line for line in ((name,) if blind else (name, last, following, *found.lacking)) if line],
         "running": tuning.running,
         "percent": round(100 * tuning.fraction),
         "told": tuning.stage if tuning.running else found.problem or tuning.message or missing,

@@ -78,11 +78,13 @@ body { overflow: hidden }
   text-shadow: 0 0 3px black }
 .slider { position: absolute; bottom: 0; left: 0; width: 100%; color: #ddd }
 .remote-controlled-area, .remote-controlled-area * { touch-action: none !important }
+.go-on { border: 1px solid; border-radius: 0.4rem; padding: 0.4rem 1rem; margin-top: 1rem; cursor: pointer }
 kbd { border: 1px solid rgba(127, 127, 127, .6); border-radius: 4px; padding: 0 6px; font: inherit }
 :focus-visible { outline: 2px solid #3a8fc0; outline-offset: -2px }
 """
 
-# Keys that the reader types into a field stay there, and those that open a menu or a dialog in it.
+# Keys that the reader types into a field stay there, and those that open a menu or a dialog in it. Ctrl+Enter clicks on
+# the button, so that the fields travel with it.
 KEYS = """
 if (!window.onfhKeys) {
   window.onfhKeys = true;
@@ -93,6 +95,8 @@ if (!window.onfhKeys) {
     const key = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + event.key.toLowerCase();
     if (!known.has(key) || (field && key !== "ctrl+enter" && key !== "escape")) return;
     event.preventDefault();
+    const approve = document.querySelector(".sign-off button[data-sign=approved]");
+    if (key === "ctrl+enter" && approve) return approve.click();
     window.trame.trigger("onfh_key", [key]);
   });
 }
@@ -104,7 +108,7 @@ OVER = """
 <p v-if="%(taken)s">Another browser or tab has taken over. What was done here is kept as a draft.</p>
 <p v-else>The connection to the server has ended. What was done here is kept as a draft on the server; where the server
 was ended, start it again first.</p>
-<p><a href="index.html?take-over">Go on here</a></p></div>
+<form method="post" action="/take-over"><button class="go-on">Go on here</button></form></div>
 """
 """Shown in the place of the page when its connection has ended."""
 

@@ -84,6 +84,7 @@ class PageUI:
             self._help()
             self._again()
             self.cases.question()
+            self.hips.question()
 
     def _bar(self) -> None:
         n = self.name

@@ -11,12 +11,12 @@ from ONFHAssistLib.web.widgets import icon_button, pressable, raw, text_button
 class CasesUI:
     """Lines of the list; card; the question why a case is withdrawn."""
 
-    case_chosen = Signal(str)
-    anew_clicked = Signal(str)
+    case_chosen = Signal(str, str)
+    anew_clicked = Signal(str, str)
     next_clicked = Signal()
     reading_clicked = Signal(int)
-    take_over_clicked = Signal()
-    withdraw_clicked = Signal()
+    take_over_clicked = Signal(int)
+    withdraw_clicked = Signal(str, str, str)
 
     def __init__(self, name: PageState) -> None:
         """Keep the names of the page's state."""
@@ -54,7 +54,7 @@ class CasesUI:
             classes=("'line d-flex align-center' + (line.on ? ' on' : '')",),
         ):
             with pressable(
-                (self.case_chosen, "[line.name]"),
+                (self.case_chosen, f"[line.name, {name.reviewer}]"),
                 raw(role="option", bind_aria_selected="line.on", bind_data_case="line.name"),
                 style="flex: 1; min-width: 0",
                 title=("line.name",),
@@ -70,7 +70,7 @@ class CasesUI:
             icon_button(
                 "mdi-eye-plus-outline",
                 "Read anew: begin with what the networks made, and see nothing of what others have drawn",
-                (self.anew_clicked, "[line.name]"),
+                (self.anew_clicked, f"[line.name, {name.reviewer}]"),
             )
         html.Div(
             f"{{{{ {name.stored_more} }}}} more: find them by words.", v_if=(f"{name.stored_more} > 0",), classes="none"
@@ -96,7 +96,7 @@ class CasesUI:
                     html.Div("{{ one.words }}")
                 text_button(
                     "Take over",
-                    self.take_over_clicked,
+                    (self.take_over_clicked, "[one.number]"),
                     v_if=(f"one.number === {reading}",),
                     title="Take these masks, sphere and landmarks for yours; undo brings yours back",
                 )
@@ -131,4 +131,9 @@ class CasesUI:
             with html.Div(classes="d-flex", style="gap: 8px"):
                 v3.VSpacer()
                 v3.VBtn("Keep it", click=f"{name.withdrawing} = false")
-                v3.VBtn("Withdraw", click=self.withdraw_clicked, color="primary", disabled=(f"!{name.why}",))
+                v3.VBtn(
+                    "Withdraw",
+                    click=(self.withdraw_clicked, f"[{name.case}.name, {name.reviewer}, {name.why}]"),
+                    color="primary",
+                    disabled=(f"!{name.why}",),
+                )

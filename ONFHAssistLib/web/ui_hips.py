@@ -14,7 +14,7 @@ class HipsUI:
     side_chosen = Signal(str)
     slice_chosen = Signal(int)
     radius_given = Signal(float)
-    sign_clicked = Signal(str)
+    sign_clicked = Signal(dict)
     all_reviewed_clicked = Signal()
 
     def __init__(self, name: PageState, server: object) -> None:
@@ -64,18 +64,34 @@ class HipsUI:
             with html.Div(classes="d-flex align-center", style="gap: 6px; margin-top: 6px"):
                 text_button(
                     "Approve, next",
-                    (self.sign_clicked, "['approved']"),
+                    (self.sign_clicked, _signature(name, "'approved'")),
                     color="primary",
                     title="Ctrl+Enter",
+                    raw_attrs=raw(data_sign="approved"),
                     disabled=(f"!!{name.stage}",),
                 )
                 text_button(
                     "Flag",
-                    (self.sign_clicked, "['flagged']"),
+                    (self.sign_clicked, _signature(name, "'flagged'")),
                     title="Somebody has to look into it; it is not trained with until then",
                     disabled=(f"!!{name.stage}",),
                 )
                 html.Div(f"{{{{ {name.cases} }}}}", classes="quiet shorten", title=(name.cases_title,))
+
+    def question(self) -> None:
+        """Build the question that stands before a sign-off; its answer signs what is on the screen then."""
+        name = self._name
+        with (
+            v3.VDialog(model_value=(f"!!{name.question}",), max_width=520, persistent=True),
+            v3.VCard(title="Sign it all the same?"),
+            v3.VCardText(),
+        ):
+            html.Div(f"{{{{ {name.question} }}}}", style="margin-bottom: 12px")
+            with html.Div(classes="d-flex", style="gap: 8px"):
+                v3.VSpacer()
+                v3.VBtn("Go back", click=f"{name.question} = ''")
+                status, answered = name.question_status, name.question
+                v3.VBtn("Sign", click=(self.sign_clicked, _signature(name, status, answered)), color="primary")
 
     def _cards(self) -> None:
         name = self._name
@@ -178,3 +194,19 @@ class HipsUI:
         with html.Div(v_if=(f"{name.slices}.length",), classes="quiet d-flex", style="gap: 8px"):
             html.Div(f"{{{{ {name.reviewed} || 'All slices count as reviewed; M marks those that you stand for.' }}}}")
             html.A("All", v_if=(name.reviewed,), click=self.all_reviewed_clicked, classes="link")
+
+
+def _signature(name: PageState, status: str, answered: str = "''") -> str:
+    """Return the argument of a click that signs: what the page shows then; see `signing.Signature`.
+
+    ``status`` and ``answered`` are expressions.
+    """
+    fields = {
+        "status": status,
+        "entry": name.current,
+        "patient_code": name.patient_code,
+        "reviewer": name.reviewer,
+        "comment": name.comment,
+        "answered": answered,
+    }
+    return "[{ " + ", ".join(f"{field}: {value}" for field, value in fields.items()) + " }]"

@@ -1,6 +1,6 @@
 """Run the command line with an analysis that takes a minute; prints a line on stderr once it is at the stage asked for.
 
-python slow_grade.py STAGE ARGUMENTS... with STAGE one of: reading, analysing, cooperating, writing
+python slow_grade.py STAGE ARGUMENTS... with STAGE one of: reading, importing, analysing, cooperating, writing
 """
 
 import sys
@@ -37,11 +37,16 @@ def analyse(study, options, progress, cancelled):
 
 
 def read_study(path, series=None):
-    wait()
+    try:
+        wait()
+    except KeyboardInterrupt:
+        if stage == "importing":  # what a library that is loaded just then may make of it
+            raise ImportError from None
+        raise
 
 
 ONFHAssistLib.analysis.analyse = analyse
-if stage == "reading":
+if stage in ("reading", "importing"):
     ONFHAssistLib.imaging.read.read_study = read_study
 if stage == "writing":
     # The masks lie in the staging folder already when the third file is asked for.

@@ -158,7 +158,7 @@ def test_an_error_of_the_program_is_one_sentence_without_data_of_the_patient(ima
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to a process of one's own")
-@pytest.mark.parametrize("stage", ["reading", "analysing", "cooperating", "writing"])
+@pytest.mark.parametrize("stage", ["reading", "importing", "analysing", "cooperating", "writing"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_stop_ends_the_run_cleanly(image, tmp_path, stage, number):
     process = subprocess.Popen(

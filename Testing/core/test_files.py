@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ONFHAssistLib.core.files import replace_file, require_writable
+from ONFHAssistLib.core.files import replace_file, require_writable, write_private
 
 
 def test_a_file_takes_its_new_content_and_its_folder_is_made(tmp_path: Path):
@@ -64,3 +64,22 @@ def test_a_file_can_be_for_its_user_alone_from_its_first_byte(tmp_path: Path, mo
     monkeypatch.setattr(os, "fsync", lambda handle: modes.append(os.fstat(handle).st_mode & 0o777))
     replace_file(tmp_path / "a", b"new", mode=0o600)
     assert modes == [0o600]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_what_is_private_is_so_from_its_first_byte_and_no_laid_link_is_followed(tmp_path: Path, monkeypatch):
+    modes, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: modes.append(os.fstat(file).st_mode & 0o777) or fsync(file))
+    (tmp_path / "other").write_bytes(b"mine")
+    before = os.umask(0)
+    try:
+        write_private(tmp_path / "above" / "private" / "a", b"old")
+        (tmp_path / "above" / "private" / ".a.new").symlink_to(tmp_path / "other")
+        (tmp_path / "above" / "private" / "a").chmod(0o666)
+        write_private(tmp_path / "above" / "private" / "a", b"new")
+    finally:
+        os.umask(before)
+    written = tmp_path / "above" / "private" / "a"
+    assert (written.read_bytes(), written.stat().st_mode & 0o777, modes) == (b"new", 0o600, [0o600, 0o600])
+    assert written.parent.stat().st_mode & 0o777 == 0o700 and (tmp_path / "other").read_bytes() == b"mine"
+    assert {path.name for path in written.parent.iterdir()} == {"a", ".a.new"}

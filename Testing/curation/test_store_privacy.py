@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import itertools
 import json
+import os
 from datetime import date
 
 import pytest
@@ -143,3 +144,28 @@ def test_two_data_sets_do_not_share_names_unless_they_share_the_key(store, hip, 
     names = [place.save(hip.case()).stem for place in (store, other, same)]
     assert names[0] == names[2] != names[1]
     assert all(a not in names[1] for a, _ in itertools.pairwise(names[0].split("_")))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_the_key_is_readable_by_its_owner_alone_from_its_first_byte(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONFH_KEYS", str(tmp_path / "keys"))
+    modes, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: modes.append(os.fstat(file).st_mode) or fsync(file))
+    before = os.umask(0)
+    try:
+        path = keys.keep_key(keys.new_key())
+    finally:
+        os.umask(before)
+    assert [oct(mode & 0o777) for mode in [*modes, path.stat().st_mode, path.parent.stat().st_mode]][-3:] == [
+        "0o600",
+        "0o600",
+        "0o700",
+    ]
+    assert all(mode & 0o777 == 0o600 for mode in modes)
+
+
+def test_a_key_that_cannot_be_kept_is_told(tmp_path, monkeypatch):
+    (tmp_path / "keys").write_text("in the way")
+    monkeypatch.setenv("ONFH_KEYS", str(tmp_path / "keys"))
+    with pytest.raises(InputError, match=r"The key cannot be kept in .* ONFH_KEYS"):
+        keys.keep_key(keys.new_key())

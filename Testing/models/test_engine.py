@@ -9,7 +9,9 @@ import pytest
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models import engine as engines
 from ONFHAssistLib.models.bundle import describe, load_bundle, sha256
-from ONFHAssistLib.models.engine import OpenVinoEngine, import_openvino, open_engine
+from ONFHAssistLib.models.engine import OpenVinoEngine, import_openvino, open_engine, openvino_core
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +68,7 @@ def test_the_graph_is_calculated_in_32_bit_floats(sums):
 
 
 def test_bf16_is_used_where_asked_for_and_named_or_refused_where_the_processor_has_none(sums):
-    can = "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    can = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if not can:
         with pytest.raises(InputError, match="does not calculate in bf16"):
             open_engine(sums[2], "cpu", precision="bf16")
@@ -222,3 +224,30 @@ def test_weights_of_another_network_are_refused(bundle_folder):
     pytest.importorskip("monai", reason="MONAI is not installed")
     with pytest.raises(InputError, match="weights of the model sums do not fit"):
         engines.TorchEngine(load_bundle(bundle_folder), "cpu")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signal stacks on Windows")
+def test_ctrl_c_after_networks_were_closed_does_not_crash(sums):
+    """In a process of its own, which 0.1.0 let end with SIGSEGV each time."""
+    code = """
+import gc, signal, sys
+from pathlib import Path
+from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.models.engine import OpenVinoEngine
+came = []
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: came.append(number))
+bundles = [load_bundle(Path(folder)) for folder in sys.argv[1:]]
+engines = [OpenVinoEngine(bundle, threads=1) for bundle in bundles * 2]
+while engines:
+    engines.pop(0)  # the first one first
+gc.collect()
+for _ in range(50):
+    filled = [bytearray(64 * 1024) for _ in range(100)]
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+print(len(came))
+"""
+    command = [sys.executable, "-c", code, *(str(bundle.folder) for bundle in sums.values())]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, "100\n"), ended.stderr

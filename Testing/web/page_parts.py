@@ -117,7 +117,7 @@ def on_page(
     state: Path,
     screenshots: Path,
     steps: Callable[[Bench], Awaitable[None]],
-    token: str | None = None,
+    token: str = "a-token-of-the-test",
     size: tuple[int, int] = (1280, 720),
     seconds: float = 90,
 ) -> None:
@@ -137,13 +137,14 @@ def on_page(
         address = f"http://127.0.0.1:{port}/"
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
-            page = await browser.new_page(viewport={"width": size[0], "height": size[1]})
+            context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
+            page = await context.new_page()
             bench = Bench(app, page, browser, address, screenshots)
             for event in ("request", "websocket"):
                 page.on(event, lambda asked: bench.hosts.add(urlsplit(asked.url).netloc or urlsplit(asked.url).scheme))
             page.on("pageerror", lambda error: bench.errors.append(str(error)))
             try:
-                await page.goto(address + (f"index.html?token={token}" if token else ""))
+                await page.goto(f"{address}index.html?token={token}")
                 await page.wait_for_selector(".worklist", timeout=30000)
                 await asyncio.wait_for(steps(bench), seconds)
             except BaseException:

@@ -74,3 +74,14 @@ def test_a_draft_is_the_old_one_or_the_new_one_whenever_the_server_is_killed(tmp
     with pytest.raises(Killed):
         write(tmp_path / "a.json", {"n": 1})
     assert json.loads((tmp_path / "a.json").read_text()) == {"n": 0}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_nobody_else_of_this_machine_reads_a_draft(tmp_path: Path):
+    before = os.umask(0)
+    try:
+        write(tmp_path / "state" / "0123456789abcdef" / "now.json", {"comment": "of one patient"})
+    finally:
+        os.umask(before)
+    file = tmp_path / "state" / "0123456789abcdef" / "now.json"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)

@@ -1,10 +1,14 @@
 """The reviewer's page in a real browser: what a reader sees, and what the server then has."""
 
 import asyncio
+import hashlib
 import os
+import shutil
+import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from page_parts import VIEWS, Bench, needs_browser, on_page
 from web_parts import row_of, same_masks, sample, until
 
@@ -249,5 +253,43 @@ def test_a_pen_draws_like_the_mouse(place, state, screenshots):
             await asyncio.sleep(0.05)
         await until(lambda: review.changed("left"))
         assert review.masks("left").necrosis.array.sum() > 0
+
+    on_page(place, state, screenshots, steps)
+
+
+@pytest.mark.parametrize("how", ["key", "button"])
+def test_a_code_that_is_typed_fast_on_a_busy_server_is_signed_whole(place, state, screenshots, how):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        page, data = bench.page, bench.app.logic.data
+        await page.get_by_label("Reviewer (a code)").fill("R7")
+        await until(lambda: data.reviewer == "R7")
+        bench.app.server.state.change(bench.app.logic.name.patient_code)(lambda **_: time.sleep(0.4))
+        signed = []
+        bench.session.cases, cases = lambda *given: signed.append(given) or cases(*given), bench.session.cases
+        await page.get_by_label("Patient (a code)").press_sequentially("P06", delay=0)
+        if how == "key":
+            await page.keyboard.press("Control+Enter")
+        else:
+            await page.click("button:has-text('Approve, next')")
+        await bench.shown(f"{SAMPLE} is approved")
+        assert [given[0] for given in signed] == ["P06"]
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_the_map_of_one_patient_is_never_beside_the_image_of_another(place, state, screenshots):
+    sample(place, "zz second.nii.gz")
+    first, second = (hashlib.sha256(name.encode()).hexdigest()[:16] for name in (SAMPLE, "zz second.nii.gz"))
+    shutil.copytree(state / first, state / second)
+
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        data = bench.app.logic.data
+        await until(lambda: data.polar)
+        await bench.page.click(".line:has-text('zz second')")
+        await until(lambda: data.title != SAMPLE, every=0.01)
+        assert data.polar == "" and data.comment == data.patient_code == ""
+        await until(lambda: data.polar)
 
     on_page(place, state, screenshots, steps)

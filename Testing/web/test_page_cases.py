@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from page_parts import Bench, needs_browser, on_page
-from web_parts import at_work, erase, key_of, until
+from web_parts import at_work, erase, key_of, sample, until
 
 from ONFHAssistLib.curation.case import save_case
 from ONFHAssistLib.curation.folder import open_store
@@ -126,5 +126,88 @@ def test_a_second_reader_reads_anew_and_sees_nothing_of_the_first(place, state, 
         await page.wait_for_selector(card)
         text = await page.inner_text(card)
         assert "read anew" in text and "R1" not in text and await page.locator(".reading").count() == 0
+
+    on_page(place, state, screenshots, steps)
+
+
+async def read_anew(bench: Bench, side: str, reviewer: str) -> None:
+    """Begin a second reading."""
+    page = bench.page
+    await page.click(".tab:has-text('Data set')")
+    await page.get_by_label("Your code").fill(reviewer)
+    await page.click(f".line:has-text('{side}') button[aria-label^='Read anew']")
+    await until(lambda: bench.session.stored and bench.session.stored.independent and not bench.session.stage)
+    await page.wait_for_selector(".card:has-text('read anew')")
+
+
+def test_a_second_reading_that_somebody_else_signs_is_asked_about_and_is_not_independent(
+    place, state, store, screenshots
+):
+    async def steps(bench: Bench) -> None:
+        page, name = bench.page, None
+        await read_anew(bench, "right", "R2")
+        name = bench.session.stored.name
+        await page.get_by_label("Reviewer (a code)").fill("R3")
+        await page.click("button:has-text('Approve, next')")
+        await bench.shown("This second reading was begun by R2")
+        await bench.shot("another's second reading")
+        await page.click(".v-dialog button:has-text('Go back')")
+        await page.wait_for_selector("text=This second reading was begun", state="hidden")
+        assert len(store.record(name)["versions"]) == 1, "nothing is saved before the answer"
+        await page.click("button:has-text('Approve, next')")
+        await page.click(".v-dialog button:has-text('Sign')")
+        await until(lambda: len(store.record(name)["versions"]) == 2, 30)
+        saved = store.record(name)["versions"][-1]
+        assert saved["reviewer"] == "R3" and not saved["independent"] and not saved["adjudicates"]
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_after_a_second_reading_was_saved_nothing_tells_that_readers_differ_until_it_is_left(
+    place, state, store, screenshots
+):
+    async def steps(bench: Bench) -> None:
+        page = bench.page
+        await read_anew(bench, "right", "R2")
+        name = bench.session.stored.name
+        erase(bench.review, "right", slice(0, 7), "head")
+        await until(bench.session.drafted)
+        await page.click("button:has-text('Approve, next')")
+        await bench.shown("Read the next one anew from the list")
+        await until(lambda: store.record(name)["needs_adjudication"])
+        await asyncio.sleep(1.5)  # the list was looked at again
+        text = await page.inner_text(".page")
+        assert "differ" not in text and "R1" not in text and "read anew" in text
+        await bench.shot("still blind")
+        lines = await page.locator(".worklist .line").all_inner_texts()
+        assert [line.splitlines()[-1] for line in lines] == sorted(case.case_id for case in store.cases())
+        await page.fill(".worklist input", "differ")
+        await bench.shown("Nothing fits the filter")
+        await page.fill(".worklist input", "")
+        await page.click(f".line:has-text('{name}') .title")
+        await page.wait_for_selector(".card:has-text('R1 and R2 differ')")
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_a_code_almost_like_another_patients_is_asked_about(place, state, store, screenshots):
+    sample(place, "zz second.nii.gz")
+
+    async def steps(bench: Bench) -> None:
+        page = bench.page
+        await page.click(".tab:has-text('Studies')")
+        await bench.open("zz second.nii.gz")
+        await page.click("button:has-text('Analyse')")
+        await page.wait_for_selector(".card .headline", timeout=60000)
+        await page.get_by_label("Reviewer (a code)").fill("R1")
+        await page.get_by_label("Patient (a code)").fill("P12")
+        await page.click("button:has-text('Flag')")
+        await bench.shown("really another patient?")
+        await bench.shot("similar code")
+        await page.click(".v-dialog button:has-text('Go back')")
+        await page.wait_for_selector(".v-dialog", state="hidden")
+        await page.get_by_label("Patient (a code)").fill("Q77")
+        await page.click("button:has-text('Flag')")
+        await page.wait_for_selector(".banner.alarm", timeout=15000)  # this image is P1's, whatever the answer
 
     on_page(place, state, screenshots, steps)

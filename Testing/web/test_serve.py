@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,18 @@ class Server:
     def address(self) -> str:
         return re.search(r"Open (\S+) in a browser", self.said)[1]
 
+    @property
+    def port(self) -> int:
+        return int(re.search(r":(\d+)/", self.address)[1])
+
+    @property
+    def token(self) -> str:
+        return re.search(r"\?token=([\w-]{32,})$", self.address)[1]
+
     def get(self, path: str, **headers: str) -> tuple[int, str]:
-        port = int(re.search(r":(\d+)/", self.address)[1])
-        there = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        there.request("GET", path, headers=headers)
+        """Ask for a path as the browser that has opened the printed link, or with another cookie."""
+        there = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        there.request("GET", path, headers={"Cookie": f"onfh-assist-{self.port}={self.token}"} | headers)
         answer = there.getresponse()
         return answer.status, answer.read().decode(errors="replace")
 
@@ -80,12 +89,43 @@ def test_a_port_in_use_is_told_and_the_next_free_one_taken(place: Path, tmp_path
             assert server.get("/")[0] == 200
 
 
-def test_for_other_machines_a_token_is_wanted(place: Path, tmp_path: Path):
-    with Server(place, "--drafts", tmp_path / "s", "--host", "0.0.0.0", "--port", 18520, "--no-browser") as server:
-        token = re.search(r"\?token=([\w-]{32,})$", server.address)[1]
-        assert server.get("/")[0] == server.get("/index.html?token=wrong")[0] == 403
-        assert server.get(f"/index.html?token={token}")[0] == 303
-        assert server.get("/index.html", Cookie=f"onfh-assist={token}")[0] == 200
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+def test_for_other_machines_and_other_accounts_a_token_is_wanted(place: Path, tmp_path: Path, host: str):
+    with Server(place, "--drafts", tmp_path / "s", "--host", host, "--port", 18520, "--no-browser") as server:
+        for path in ("/", "/index.html?token=wrong", "/index.html?code=", "/ws", "/logo.png"):
+            assert server.get(path, Cookie="")[0] == 403
+        status, page = server.get(f"/index.html?token={server.token}", Cookie="")
+        assert status == 200 and "newer browser" not in page and server.token not in page
+        assert "newer browser" in server.get("/index.html")[1]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ps, modes of files and BROWSER are Linux's here")
+def test_the_command_line_of_the_browser_lets_nobody_in(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$*" > {seen}.new; mv {seen}.new {seen}\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setenv("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    monkeypatch.setattr(serving, "require_libraries", lambda: None)
+    old = os.umask(0)
+    try:
+        server = Server(place, "--drafts", tmp_path / "s", "--port", 18580)
+    finally:
+        os.umask(old)
+    with server:
+        end = time.monotonic() + 20
+        while not seen.exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        said = seen.read_text().strip()
+        assert said.startswith("file:///") and server.token not in said
+        file = Path(said.removeprefix("file://"))
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        way = re.search(r'url=http://127.0.0.1:\d+(/index.html\?code=[\w-]{32,})"', file.read_text())[1]
+        assert way.partition("=")[2] not in said + server.said
+        assert [server.get(way, Cookie="")[0] for _ in range(2)] == [200, 403]
+    assert not file.parent.exists(), "nothing is left"
 
 
 @pytest.mark.parametrize(

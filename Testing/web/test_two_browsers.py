@@ -20,7 +20,7 @@ def test_a_second_tab_is_told_can_take_over_and_the_first_one_says_so(place, sta
         await bench.page.keyboard.press("p")
         await bench.stroke()
         await until(lambda: bench.review.changed("left"))
-        second = await bench.browser.new_page()
+        second = await bench.page.context.new_page()
         answer = await second.goto(bench.address)
         assert answer.status == 409 and "one reader at a time" in await second.inner_text("body")
         await second.click("text=Go on here instead")
@@ -61,14 +61,15 @@ def test_the_token_lets_in_and_nothing_else_does(place, state, screenshots):
             answer = await page.goto(bench.address + path)
             assert answer.status == 403 and "link that the server printed" in await page.inner_text("body")
 
-    on_page(place, state, screenshots, steps, token="a-token-of-the-test")
+    on_page(place, state, screenshots, steps)
 
 
 def test_a_browser_that_is_too_old_is_told(place, state, screenshots):
     async def steps(bench: Bench) -> None:
-        old = await bench.browser.new_page()
+        old = await bench.page.context.new_page()
         await old.add_init_script("delete window.PointerEvent")
-        await old.goto(f"{bench.address}index.html?take-over")
+        await old.goto(bench.address)
+        await old.click("text=Go on here instead")
         await old.get_by_text("needs a newer browser").wait_for(timeout=10000)
 
     on_page(place, state, screenshots, steps)
