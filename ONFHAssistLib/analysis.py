@@ -22,7 +22,7 @@ from ONFHAssistLib.core.necrosis import largest_piece
 from ONFHAssistLib.core.sphere import head_from_femur
 from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.domain import check_hip, check_image
-from ONFHAssistLib.imaging.locate import locate_hips, look
+from ONFHAssistLib.imaging.locate import Doubt, locate_hips, look
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network, NoHead, crop_hip, head_probability, segment_hip
 from ONFHAssistLib.models.bundle import describe, load_bundle
@@ -66,16 +66,21 @@ class AnalysisOptions:
 
 @dataclass(frozen=True)
 class Models:
-    """The open networks; keep them between studies. ``steinberg_t1`` is None where that system is not wanted."""
+    """The open networks; keep them between studies.
+
+    ``steinberg_t1`` is None where that system is not wanted, ``head_check`` where nobody is to be asked whether what
+    was found is a femoral head (``locate_hips``).
+    """
 
     finder: Network
     anatomy: Network
     necrosis: Network
     steinberg_t1: Network | None = None
+    head_check: Network | None = None
 
     def all(self) -> tuple[Network, ...]:
         """Return those that are open."""
-        return tuple(n for n in (self.finder, self.anatomy, self.necrosis, self.steinberg_t1) if n)
+        return tuple(n for n in (self.finder, self.head_check, self.anatomy, self.necrosis, self.steinberg_t1) if n)
 
     def describe(self) -> tuple[dict[str, Any], ...]:
         """Return the "models" entry of the report."""
@@ -102,7 +107,7 @@ def open_models(
         bundle = load_bundle(name)
         return Network(bundle, open_engine(bundle, device, threads, engine, precision))
 
-    own = Models(network("hip_finder"), network("anatomy"), network("necrosis"))
+    own = Models(network("hip_finder"), network("anatomy"), network("necrosis"), head_check=network("head_check"))
     return replace(own, steinberg_t1=network("steinberg_t1")) if system == "steinberg-t1" else own
 
 
@@ -143,7 +148,7 @@ def analyse(
     stage(0.05, "Loading the models")
     models = models or open_models(options.device, options.engine, options.precision, options.system)
     stage(0.25, "Finding the hips")
-    seeds = _seeds(study, options, models)
+    seeds, doubts = _seeds(study, options, models)
     hips: list[HipResult] = []
     masks: list[HipMasks] = []
     threshold_masks: list[HipMasks] = []
@@ -151,6 +156,9 @@ def analyse(
     for n, side in enumerate(options.sides):
         start = 0.4 + 0.6 * n / len(options.sides)
         stage(start, f"Segmenting the {side} hip")
+        if side in doubts:
+            hips.append(HipResult(side, "not graded", _doubtful(side, doubts[side])))
+            continue
         try:
             if side not in seeds:
                 raise NoHead("none was seen on this side")
@@ -194,19 +202,31 @@ def analyse(
     )
 
 
-def _seeds(study: Study, options: AnalysisOptions, models: Models) -> dict[Side, HeadSeed]:
-    """Heads to segment: those that the reader gave, and those that the finder sees."""
+def _seeds(study: Study, options: AnalysisOptions, models: Models) -> tuple[dict[Side, HeadSeed], dict[Side, Doubt]]:
+    """Heads to segment, those that the reader gave and those that are seen; and places that a reader has to look at."""
     given = {seed.side: seed for seed in options.heads}
     if set(options.sides) <= set(given):
-        return given
-    found = locate_hips(study.volume, study.source["modality"], models.finder, models.anatomy)
-    seeds = {
-        side: HeadSeed(side, centre)
-        for side, centre in found.items()
+        return given, {}
+
+    def is_given(centre: Point) -> bool:
         # A head that the reader has named is that side's, whatever was made of it here.
-        if all(math.dist(centre, seed.centre_ras_mm) > SAME_HEAD_MM for seed in options.heads)
+        return any(math.dist(centre, seed.centre_ras_mm) <= SAME_HEAD_MM for seed in options.heads)
+
+    modality = study.source["modality"]
+    found = locate_hips(study.volume, modality, models.finder, models.anatomy, models.head_check)
+    seeds = {side: HeadSeed(side, centre) for side, centre in found.heads.items() if not is_given(centre)} | given
+    doubts = {
+        side: doubt for side, doubt in found.doubts.items() if side not in seeds and not is_given(doubt.centre_ras_mm)
     }
-    return seeds | given
+    return seeds, doubts
+
+
+def _doubtful(side: Side, doubt: Doubt) -> str:
+    place = ", ".join(f"{x:.0f}" for x in doubt.centre_ras_mm)
+    return (
+        f"what was found on the {side} side, at ({place}) mm RAS, is {doubt.reason}; look at it there, and give its "
+        "centre if it is the head"
+    )
 
 
 def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | None, list[Notice], str | None]:

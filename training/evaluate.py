@@ -60,7 +60,7 @@ from training.second_painter import LesionSpec, lesion_plan, paint_second
 
 RESULTS = ROOT / "docs" / "evaluation.json"
 KEPT = CACHE / "evaluation"
-BUNDLES = ("hip_finder", "anatomy", "necrosis")
+BUNDLES = ("hip_finder", "head_check", "anatomy", "necrosis")
 CLASSES = ("without ONFH", "mild", "moderate", "severe")
 JIC = ("A", "B", "C1", "C2", "none")
 SIZES = {"3-8 %": (0.0, 0.08), "8-15 %": (0.08, 0.15), "15-30 %": (0.15, 0.30), "30-50 %": (0.30, 1.0)}

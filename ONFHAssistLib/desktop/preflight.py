@@ -23,7 +23,7 @@ from ONFHAssistLib.desktop import install
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import has_nvidia_driver
 
-BUNDLES = ("hip_finder", "anatomy", "necrosis", "steinberg_t1")
+BUNDLES = ("hip_finder", "head_check", "anatomy", "necrosis", "steinberg_t1")
 SLICER_FROM = (5, 12)
 PYTHON_FROM, PYTHON_BEFORE = (3, 11), (3, 14)
 """As in pyproject.toml."""

@@ -26,7 +26,7 @@ SURE, DOUBTFUL = 0.8, 0.2
 """From SURE on it is a head, below DOUBTFUL it is none; in between a reader has to look. Set on the patients that the
 network did not learn from (training/head_check.py prints both sides of them)."""
 SIDE_SURE = 0.8
-"""From this part of the head's probability on, the side on which the anatomy makes sense is certain."""
+"""A head whose probability lies on the other side by this part contradicts the side that the anatomy tells."""
 
 Answer = Literal["head", "unsure", "none"]
 

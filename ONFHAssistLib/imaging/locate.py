@@ -1,6 +1,6 @@
 """Which hips are in an image, and where: the finder proposes, the anatomy network looks, geometry decides the side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +9,7 @@ from ONFHAssistLib.core.hip import SIDES, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, head_from_femur
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.head_check import SIDE_SURE, HeadCheck, check_head
 from ONFHAssistLib.imaging.hips import find_heads
 from ONFHAssistLib.imaging.segment import Network, NoHead, crop_hip, fit_head, label_anatomy
 
@@ -31,6 +32,27 @@ NEAR_MM = 45.0
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A place that may be a femoral head: a reader has to look at it.
+
+    Attributes:
+        centre_ras_mm: of the sphere that was found there.
+        reason: what is not sure, for the end of a sentence.
+    """
+
+    centre_ras_mm: Point
+    reason: str
+
+
+@dataclass(frozen=True)
+class Located:
+    """The heads of an image: the centres (RAS, mm) of those that are sure, and the places that are not."""
+
+    heads: dict[Side, Point] = field(default_factory=dict)
+    doubts: dict[Side, Doubt] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Sight:
     """What the anatomy network sees around a point, looked at as a hip of one side.
 
@@ -47,35 +69,51 @@ class Sight:
     femur_beyond_mm: float
 
 
-def locate_hips(volume: Volume, modality: str, finder: Network, anatomy: Network) -> dict[Side, Point]:
+def locate_hips(
+    volume: Volume, modality: str, finder: Network, anatomy: Network, head_check: Network | None = None
+) -> Located:
     """Find the hips of an image.
 
     Of two heads the one further to the patient's right is the right one. A single head's side is the one on which
-    the anatomy makes sense: the femur goes on laterally, the hip bone lies medially.
+    the anatomy makes sense: the femur goes on laterally, the hip bone lies medially. What the head check calls no head
+    is left out, and what it is not sure of, or sees as a head of the other side, is a doubt.
 
     Args:
         volume: the whole image.
         modality: "CT", or anything else for MR.
         finder: heat map of the heads on a coarse grid.
         anatomy: background, head, rest of the femur and hip bone on 2.5D patches.
-
-    Returns:
-        the centre of the head (RAS, mm) of each side that was found.
+        head_check: asked about each place (``check_head``); None: nobody is asked, as for solids that are no bones.
     """
-    seen: list[Sight] = []
+    seen: list[tuple[Sight, HeadCheck | None]] = []
     for candidate in find_heads(volume, modality, finder.engine):
         sight = look(volume, modality, candidate.centre_ras_mm, anatomy)
         if sight is None:
             continue
-        seen.append(sight)
-        pairs = [pair for pair in combinations(seen, 2) if _are_a_pair(*pair)]
+        check = check_head(volume, modality, sight.sphere, sight.side, head_check) if head_check else None
+        if check and check.answer == "none":
+            continue
+        seen.append((sight, check))
+        sure = [one for one, answer in seen if answer is None or answer.answer == "head"]
+        pairs = [pair for pair in combinations(sure, 2) if _are_a_pair(*pair)]
         if pairs:
             right, left = sorted((sight.sphere.centre_ras_mm for sight in pairs[0]), key=lambda centre: -centre[0])
-            return {"right": right, "left": left}
+            return Located({"right": right, "left": left})
     if not seen:
-        return {}
-    best = max(seen, key=lambda sight: sight.cover)
-    return {best.side: best.sphere.centre_ras_mm}
+        return Located()
+    # Without a pair one head is taken: the one that is surest, and among those the one in the deepest socket.
+    sight, check = max(seen, key=lambda one: (one[1] is None or one[1].answer == "head", one[0].cover))
+    centre = sight.sphere.centre_ras_mm
+    if check and check.answer != "head":
+        reason = f"only {check.head:.0%} sure to be a femoral head"
+        return Located(doubts={sight.side: Doubt(centre, reason)})
+    if check and check.as_posed < 1 - SIDE_SURE:
+        other = SIDES[1 - SIDES.index(sight.side)]
+        reason = (
+            f"a femoral head whose side is not sure: it looks like a {other} one, its bones like a {sight.side} one"
+        )
+        return Located(doubts={sight.side: Doubt(centre, reason)})
+    return Located({sight.side: centre})
 
 
 def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Sight | None:

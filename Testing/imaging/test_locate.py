@@ -41,7 +41,7 @@ def assert_found(found, *sides):
 @pytest.mark.parametrize("name", GRIDS)
 @pytest.mark.parametrize("sides", [("right", "left"), ("right",), ("left",)])
 def test_each_hip_in_view_is_found_on_its_side(name, sides):
-    found = locate_hips(pelvis(name, *sides), "CT", finder_network(), anatomy_network())
+    found = locate_hips(pelvis(name, *sides), "CT", finder_network(), anatomy_network()).heads
     assert_found(found, *sides)
 
 
@@ -60,7 +60,7 @@ def test_a_ball_without_an_acetabulum_is_no_hip():
     distance = np.linalg.norm(volume.grid_ras() - np.array(CENTRES["right"]), axis=-1)
     ball = volume.like(np.where(distance < RADIUS_MM, hu(CODES["head"]), volume.array).astype(np.float32))
     assert look(ball, "CT", CENTRES["right"], anatomy_network()) is None
-    assert locate_hips(ball, "CT", finder_network(), anatomy_network()) == {}
+    assert locate_hips(ball, "CT", finder_network(), anatomy_network()).heads == {}
 
 
 def test_a_wrong_proposal_does_no_harm():
@@ -72,10 +72,12 @@ def test_a_wrong_proposal_does_no_harm():
         logits[0, 0, -3, -3, -3] = 8.0
         return logits
 
-    found = locate_hips(pelvis("axial", "left"), "CT", network(heat, "hip_finder", pixel_mm=5.0), anatomy_network())
+    found = locate_hips(
+        pelvis("axial", "left"), "CT", network(heat, "hip_finder", pixel_mm=5.0), anatomy_network()
+    ).heads
     assert_found(found, "left")
 
 
 def test_nothing_proposed_is_nothing_found():
     empty = network(lambda batch: np.full_like(batch, -9.0), "hip_finder", pixel_mm=5.0)
-    assert locate_hips(pelvis("axial", "right", "left"), "CT", empty, anatomy_network()) == {}
+    assert locate_hips(pelvis("axial", "right", "left"), "CT", empty, anatomy_network()).heads == {}

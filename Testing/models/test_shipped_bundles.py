@@ -82,7 +82,7 @@ def test_a_bundle_is_opened_once_for_two_studies(monkeypatch):
     study, first = sample()
     kept = analysis.open_models("cpu")
     again = [analysis.analyse(study, models=kept) for _ in range(2)]
-    assert opened == ["hip_finder", "anatomy", "necrosis"]
+    assert opened == ["hip_finder", "anatomy", "necrosis", "head_check"]
     for result in again:
         assert result.hips == first.hips
         for masks, expected in zip(result.masks, first.masks, strict=True):

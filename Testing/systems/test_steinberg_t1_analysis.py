@@ -87,9 +87,9 @@ def test_without_being_asked_for_it_is_neither_opened_nor_run(monkeypatch):
     monkeypatch.setattr(analysis, "load_bundle", lambda name: opened.append(name) or name)
     monkeypatch.setattr(analysis, "open_engine", lambda *a, **b: None)
     analysis.open_models()
-    assert opened == ["hip_finder", "anatomy", "necrosis"]
+    assert opened == ["hip_finder", "anatomy", "necrosis", "head_check"]
     analysis.open_models(system="steinberg-t1")
-    assert opened[3:] == ["hip_finder", "anatomy", "necrosis", "steinberg_t1"]
+    assert opened[4:] == ["hip_finder", "anatomy", "necrosis", "head_check", "steinberg_t1"]
     plain = dataclasses.replace(models(), steinberg_t1=None)
     result = analyse(study(lesion=True), dataclasses.replace(OPTIONS, system="networks"), models=plain)
     assert result.hips[0].threshold is None and result.threshold_masks == ()

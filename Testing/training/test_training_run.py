@@ -320,7 +320,7 @@ def test_the_learning_rate_warms_up_and_ends_at_a_hundredth_of_its_peak():
 def test_the_configs_that_are_shipped_are_complete_and_buildable():
     paths = sorted((ROOT / "training" / "configs").glob("*.yaml"))
     tuned = ["finetune_anatomy", "finetune_necrosis"]
-    assert [path.stem for path in paths] == ["anatomy", *tuned, "hip_finder", "necrosis", "steinberg_t1"]
+    assert [path.stem for path in paths] == ["anatomy", *tuned, "head_check", "hip_finder", "necrosis", "steinberg_t1"]
     for path in paths:
         content = config.read_config(path)
         assert content["name"] == path.stem
