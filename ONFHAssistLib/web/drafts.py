@@ -17,6 +17,7 @@ import numpy as np
 
 from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.outside import read_json
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.state import unpacked
@@ -142,7 +143,7 @@ def write(path: Path, content: Plain | None) -> None:
 
 def _load(path: Path, mark: str) -> Plain | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         return found if found["image"] == mark else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

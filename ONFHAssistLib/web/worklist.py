@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,8 @@ import SimpleITK as sitk
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.core.outside import read_json
+from ONFHAssistLib.core.plain import from_plain
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 VOXELS_OF_OTHERS = (".raw", ".zraw", ".img")
@@ -134,9 +135,7 @@ def summarise(result: StudyResult, status: str, reviewer: str = "") -> Summary:
 def read_summary(state: Path, entry: Entry) -> Summary:
     """Return what is known of a study; a file that is missing or damaged says nothing."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = json.loads(summary_file(state, entry).read_text(encoding="utf-8"))
-        hips = tuple(HipSummary(**hip) for hip in kept.pop("hips"))
-        found = Summary(**kept, hips=hips)
+        found = from_plain(Summary, read_json(summary_file(state, entry)))
         if found.status in STATUSES:
             return found
     return Summary()
