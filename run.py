@@ -22,6 +22,13 @@ import sys
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # the same range as requires-python in pyproject.toml
 ROOT = os.path.dirname(os.path.abspath(__file__))
 SLICER_TESTS = ("Testing/scene", "Testing/desktop")
+# Every package with its hashes (locks/README.md), by the extras that a list covers; the first that covers all is taken.
+LOCKS = (
+    ("analysis", ()),
+    ("review", ("review",)),
+    ("slicer", ("slicer", "test")),
+    ("test", ("review", "test", "train")),
+)
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -135,8 +142,11 @@ def write_mark(mark):
 
 def fingerprint():
     """Changes whenever the environment has to be brought up to date: other pins, or the folder was moved."""
-    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
-        return hashlib.sha256(file.read() + ROOT.encode("utf-8")).hexdigest()
+    digest = hashlib.sha256(ROOT.encode("utf-8"))
+    for path in ["pyproject.toml"] + [os.path.join("locks", name + ".txt") for name, _ in LOCKS]:
+        with open(os.path.join(ROOT, path), "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()
 
 
 def check_venv_module():
@@ -153,12 +163,25 @@ def check_venv_module():
 
 
 def install(python, extras):
-    """Install this project (editable) and its pinned dependencies into the virtual environment."""
-    project = "." + (f"[{','.join(extras)}]" if extras else "")
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--editable", project]
+    """Install the locked dependencies, each file of which has its hash, and this project (editable).
+
+    The locks name all that is needed, so pip looks for nothing else. torch is not in them (locks/README.md says why);
+    its version is that of pyproject.toml, its index the one that `torch_options` or the user chooses.
+    """
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    locked = next(name for name, covered in LOCKS if set(extras) <= set(covered))
+    lock = os.path.join("locks", locked + ".txt")
+    execute(pip + ["--no-deps", "--require-hashes", "--requirement", lock], "installing the dependencies")
     if "train" in extras:
-        command += torch_options()
-    execute(command, "installing the dependencies")
+        execute(pip + [torch_pin()] + torch_options(), "installing torch")
+    # Nothing is fetched for this: the tool that it is built with is locked, too.
+    execute(pip + ["--no-deps", "--no-build-isolation", "--editable", "."], "installing ONFHAssist")
+
+
+def torch_pin():
+    """The version of torch in pyproject.toml, as pip wants it."""
+    with open(os.path.join(ROOT, "pyproject.toml"), encoding="utf-8") as file:
+        return re.search(r'"(torch==[^"]+)"', file.read()).group(1)
 
 
 def torch_options():
@@ -236,6 +259,11 @@ def explain(output, number=None):
         return (
             "the package index does not answer (no network?); connect to the internet, or set HTTPS_PROXY to your "
             "proxy or PIP_INDEX_URL to a mirror, then start again; only the set-up needs the network"
+        )
+    if re.search(r"THESE PACKAGES DO NOT MATCH THE HASHES", output):
+        return (
+            "a package is another one than was released (its hash differs from that in locks/); ask whoever runs the "
+            "mirror or proxy between you and the package index, and do not install it otherwise"
         )
     missing = re.search(r"No matching distribution found for (\S+)", output)
     if missing:

@@ -60,6 +60,7 @@ def check(
     """Look for everything that could spoil a training; exit code 3 if something is left to be done."""
     from rich.console import Console
 
+    from ONFHAssistLib.core.outside import shown
     from ONFHAssistLib.curation.check import check
     from ONFHAssistLib.curation.folder import open_store
 
@@ -70,7 +71,7 @@ def check(
         console.print(f"{finding.path}: {finding.message} ({what})", markup=False, soft_wrap=True)
     left = sum(not finding.repaired for finding in findings)
     found = f"{len(findings)} found, {len(findings) - left} repaired, {left} left" if findings else "nothing is wrong"
-    console.print(f"{folder.resolve().name}: {found}.", markup=False)
+    console.print(f"{shown(folder.resolve().name)}: {found}.", markup=False)
     if left:
         raise typer.Exit(FAULTS_FOUND)
 
@@ -255,6 +256,7 @@ def next_(
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from ONFHAssistLib.core.outside import shown
     from ONFHAssistLib.curation.folder import open_store
     from ONFHAssistLib.curation.next_cases import approved_kinds, suggest, unread
 
@@ -269,7 +271,7 @@ def next_(
     table = Table(Column("Hip", no_wrap=True), Column("", no_wrap=True), "Score", "Why")
     for each in found:
         hip = each.candidate
-        table.add_row(escape(hip.where), f"{hip.side}, {hip.status}", f"{each.score:.2f}", escape(each.reason))
+        table.add_row(escape(shown(hip.where)), f"{hip.side}, {hip.status}", f"{each.score:.2f}", escape(each.reason))
     Console(highlight=False).print(table)
 
 
@@ -279,6 +281,7 @@ def unsaved(store: "Store", folder: Path) -> "list[Candidate]":
 
     from ONFHAssistLib.analysis import analyse, open_models
     from ONFHAssistLib.core.errors import InputError
+    from ONFHAssistLib.core.outside import shown
     from ONFHAssistLib.curation.next_cases import Remembered, graded
     from ONFHAssistLib.imaging.read import read_study
     from ONFHAssistLib.web.worklist import find_studies
@@ -298,7 +301,7 @@ def unsaved(store: "Store", folder: Path) -> "list[Candidate]":
                 hips = [graded(entry.title, study.source, hip) for hip in analyse(study, models=models).hips]
                 remembered.put(name, hips)
         except InputError as error:
-            print(f"{entry.title}: {error}", file=sys.stderr)
+            print(f"{shown(entry.title)}: {error}", file=sys.stderr)
             continue
         saved = {path.stem[-1] for path in (store.folder / "cases").glob(f"p*_{name}_*.json")}
         found += [hip for hip in hips if hip.side[0].upper() not in saved]
@@ -345,8 +348,10 @@ def print_status(found: "DataStatus") -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from ONFHAssistLib.core.outside import shown
+
     console = Console(highlight=False)
-    table = Table("", "Cases", title=escape(found.name))
+    table = Table("", "Cases", title=escape(shown(found.name)))
     table.add_row("All", f"{found.cases} ({_patients(found.patients)})")
     table.add_row("Approved", f"{found.approved} ({_patients(found.approved_patients)})")
     for what, counts in found.counts.items():

@@ -34,7 +34,7 @@ LIBRARIES = {
     "imaging": {"SimpleITK", "pydicom", "nibabel", "nrrd"},
     "systems": set(),
     "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2", "reportlab", "PIL"},
-    "curation": {"SimpleITK", "pydicom"},
+    "curation": {"nibabel"},
     "analysis": set(),
     "worker": set(),
     "scene": {"SimpleITK", "pydicom", "vtk", "slicer"},

@@ -35,6 +35,7 @@ def project(tmp_path: Path) -> Path:
     (folder / "ONFHAssistLib").mkdir(parents=True)
     for name in ("run.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "locks", folder / "locks")
     (folder / "ONFHAssistLib" / "__init__.py").touch()
     (folder / "ONFHAssistLib" / "cli.py").write_text("import sys\nprint(sys.argv[1:])\nsys.exit(7)\n")
     return folder
@@ -175,7 +176,8 @@ def steps(project: Path, monkeypatch) -> list[str]:
     return done
 
 
-ANEW = ["making the virtual environment", "installing the dependencies"]
+INSTALLED = ["installing the dependencies", "installing ONFHAssist"]
+ANEW = ["making the virtual environment", *INSTALLED]
 
 
 def test_the_set_up_is_made_once(steps: list[str]):
@@ -206,7 +208,7 @@ def test_extras_are_added_and_stay(project: Path, steps: list[str]):
     launcher.prepare(["test", "train"])
     launcher.prepare([])
     launcher.prepare(["test"])
-    assert steps == [*ANEW, "installing the dependencies"]
+    assert steps == [*ANEW, "installing the dependencies", "installing torch", "installing ONFHAssist"]
     with open(project / "pyproject.toml", "a") as file:
         file.write("# another pin\n")
     launcher.prepare([])
@@ -334,6 +336,50 @@ def test_an_index_of_torch_that_does_not_answer_is_left_out(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("urllib.request.urlopen", refuse)
     assert launcher.torch_options() == []
+
+
+def locked(name: str) -> dict[str, str]:
+    """Return the versions in a lock; of several for several Pythons the first."""
+    text = (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8")
+    return dict(reversed(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE)))
+
+
+@pytest.mark.parametrize(("name", "extras"), launcher.LOCKS)
+def test_a_lock_has_the_versions_of_the_project_and_the_hash_of_every_file(name: str, extras: tuple[str, ...]):
+    """Where this fails after a change of pyproject.toml: .ci/release lock."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = project["dependencies"] + [pin for extra in extras for pin in project["optional-dependencies"][extra]]
+    wanted = dict(re.fullmatch(r"([\w.-]+)(?:\[\w+\])?==(.+)", pin.lower()).groups() for pin in pins)
+    wanted.pop("torch", None)
+    found = locked(name)
+    assert {package: found.get(package.replace("_", "-")) for package in wanted} == wanted
+    text = (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8")
+    for block in re.split(r"\n(?=[\w.-]+==)", text):
+        assert "--hash=sha256:" in block and "://" not in block
+
+
+def test_no_telemetry_and_no_second_torch_is_installed():
+    for name, _ in launcher.LOCKS:
+        assert not [package for package in locked(name) if re.match("openvino-telemetry|torch$|nvidia|triton", package)]
+
+
+def test_the_packages_are_installed_with_their_hashes_and_torch_by_its_pin(
+    project: Path, steps: list[str], monkeypatch
+):
+    commands = []
+    execute = launcher.execute
+    monkeypatch.setattr(launcher, "execute", lambda command, step: commands.append(command) or execute(command, step))
+    launcher.prepare(["review", "test", "train"])
+    _, packages, torch, own = (" ".join(command) for command in commands)
+    assert "--require-hashes" in packages and "--no-deps" in packages and os.path.join("locks", "test.txt") in packages
+    assert "torch==" in torch and "--no-deps" in own and "--no-build-isolation" in own
+
+
+def test_a_package_that_was_exchanged_is_refused():
+    said = launcher.explain("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.")
+    assert "hash differs" in said and "mirror" in said
 
 
 def test_every_dependency_is_pinned_to_one_version():

@@ -17,6 +17,7 @@ import numpy as np
 
 from ONFHAssistLib.core.files import write_private
 from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.outside import read_json
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
@@ -160,7 +161,7 @@ def write(path: Path, content: Plain | None) -> None:
 
 def _load(path: Path, mark: str) -> Plain | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         return found if found["image"] == mark else None
     except (OSError, *DAMAGED):
         return None

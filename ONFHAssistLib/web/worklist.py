@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, HipResult, StudyResult
-from ONFHAssistLib.core.outside import shown
+from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.imaging.dicom_header import looks_like_dicom
 from ONFHAssistLib.imaging.read import declare, kind_of_name
@@ -134,8 +133,8 @@ def summarise(result: StudyResult, status: str, reviewer: str = "") -> Summary:
 
 def read_summary(state: Path, entry: Entry) -> Summary:
     """Return what is known of a study; a file that is missing or damaged says nothing."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = from_plain(Summary, json.loads(summary_file(state, entry).read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        found = from_plain(Summary, read_json(summary_file(state, entry)))
         sides = [hip.side for hip in found.hips]
         sound = all(hip.ratio is None or 0 <= hip.ratio <= 1 for hip in found.hips)
         if found.status in STATUSES and sound and set(sides) <= set(SIDES) and len(sides) == len(set(sides)):

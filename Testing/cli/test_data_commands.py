@@ -1,3 +1,4 @@
+import json
 import re
 import sys
 from pathlib import Path
@@ -162,3 +163,21 @@ def test_what_contradicts_a_lock_file_is_refused(store, tmp_path, capsys):
         assert f"leave {option} out" in capsys.readouterr().err and not (tmp_path / "two").exists()
     assert cli.main([*ask, "--withdrawn", "--out", str(tmp_path / "two")]) == 2
     assert "--withdrawn goes with --lock" in capsys.readouterr().err
+
+
+def test_no_escape_sequence_of_a_data_set_reaches_the_terminal(store, capsys):
+    """Neither from what a file says nor from its name."""
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+    for path in [*store.folder.glob("cases/*.json"), *store.folder.glob("history/*/case.json")]:
+        record = json.loads(path.read_text())
+        record["versions"][0] |= {"comment": evil, "software": evil}
+        record["source"] |= {"sequence": evil}
+        path.write_text(json.dumps(record))
+    (store.folder / "cases" / f"{evil.replace('/', '')}.json").write_text("{}")
+    (store.folder / ".lock").write_text(json.dumps({"holder": evil, "host": evil, "pid": 1}))
+    folder = store.folder.rename(store.folder.with_name(f"Dataset101_{evil}"))
+    case_id = next(path.stem for path in folder.glob("cases/p*.json"))
+    for words in (["status"], ["check"], ["history", case_id], ["history", evil], ["export", "--out", evil], ["next"]):
+        cli.main(["data", words[0], str(folder), *words[1:]])
+    said = "".join(capsys.readouterr())
+    assert "owned" in said and not set("\x1b\x07\x9b") & set(said)
