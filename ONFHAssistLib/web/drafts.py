@@ -21,6 +21,7 @@ from ONFHAssistLib.core.outside import read_json
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import unpacked
 
 MADE, NOW = "made.json", "now.json"
@@ -90,6 +91,17 @@ class _Now:
     reviewed: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     comment: str = ""
     seen: int | None = None
+
+
+def present(review: Review, reviewer: str, seen: int | None) -> Plain:
+    """Return what is kept of how a reader has left a study; see `Draft`."""
+    return {
+        "hips": review.now(),
+        "reviewer": reviewer,
+        "reviewed": {side: review.reviewed(side) for side in review.sides},
+        "comment": next((said for side in review.sides if (said := review.sign_off(side).comment)), ""),
+        "seen": seen,
+    }
 
 
 class Writer:

@@ -1,6 +1,6 @@
 """The folder that is served, and beside it what is kept of its studies: the list, and files written off the loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,11 @@ class StudyFolder:
     def sort(self) -> None:
         """Put the list in order."""
         self.rows = worklist.ordered(self.rows)
+
+    def drafted(self, folder: Path, names: Iterable[str]) -> frozenset[str]:
+        """Return those cases of a data set of which there is a draft on the disk, other than a second reading's."""
+        keys = {name: worklist.stored_case(folder, name, False, "").key for name in names}
+        return frozenset(name for name, key in keys.items() if (self.state / key / drafts.NOW).exists())
 
     def keep(self, entry: Entry, name: str, mark: str, **content: Any) -> None:
         """Write a draft file of a study soon; ``mark`` is the fingerprint of its image."""

@@ -1,13 +1,16 @@
 """What list and card of the data set's cases do; mirrors `ui_cases`."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.curation.codes import similar_codes
 from ONFHAssistLib.curation.folder import open_store
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed
+from ONFHAssistLib.curation.rename import rename
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.session import Session
@@ -16,10 +19,10 @@ from ONFHAssistLib.web.ui_cases import CasesUI
 
 
 class CasesLogic:
-    """Opens cases of the data set again, compares readings, and withdraws cases.
+    """Opens cases of the data set again, compares readings, withdraws cases, and puts wrong patient codes right.
 
     Attributes:
-        on_withdrawn: called when a case was withdrawn.
+        on_withdrawn: called when a case was withdrawn or renamed.
     """
 
     def __init__(self, session: Session, data: PageState, act: Actions, found: Callable[[], Overview]) -> None:
@@ -37,6 +40,7 @@ class CasesLogic:
         ui.reading_clicked.connect(self.compare)
         ui.take_over_clicked.connect(self.take_over)
         ui.withdraw_clicked.connect(self.withdraw)
+        ui.rename_clicked.connect(lambda given: self._act.start(self._rename(given)))
 
     def open_as(self, name: str, reviewer: str | None, independent: bool = False) -> None:
         """Open a case for the reader whose code the page shows at the click."""
@@ -79,7 +83,7 @@ class CasesLogic:
 
     def begin(self) -> None:
         """Show the card of what was opened, or segmented anew."""
-        self._data.reading, self._data.why = -1, ""
+        self._data.reading, self._data.why, self._data.right_code, self._data.rename_asked = -1, "", "", ""
         if self._session.stored and self._session.review:
             self._session.show_reading(None)
 
@@ -129,6 +133,29 @@ class CasesLogic:
             self._session.renew(renewed)
         self.on_withdrawn()
         self._session.say(f"{stored.name} is withdrawn; it is not trained with any more.")
+
+    async def _rename(self, given: Mapping[str, Any]) -> None:
+        """Give the case that is open to another patient; ``given``: what the page shows at the click."""
+        name, reviewer, code, why, answered = (
+            str(given.get(field) or "").strip() for field in ("name", "reviewer", "code", "why", "answered")
+        )
+        stored, data = self._session.stored, self._data
+        if stored is None or stored.name != name:
+            raise InputError("No case of the data set is open; open one in the list.")
+        place = Path(stored.folder)
+        similar = await asyncio.to_thread(similar_codes, place, code)
+        asked = " ".join(one.question for one in similar)
+        data.rename_asked = "" if asked == answered else asked
+        if data.rename_asked:
+            return
+        data.renaming = False
+        renamed = await asyncio.to_thread(lambda: rename(open_store(place), name, code, reviewer, why))
+        renewed = await asyncio.to_thread(stored.renewed, reviewer)
+        if self._session.stored is stored:
+            self._session.renew(renewed)
+        data.right_code = data.why = ""
+        self.on_withdrawn()
+        self._session.say(f"{' and '.join(renamed)}: the patient's code is changed.")
 
 
 def by_name(cases: Iterable[CaseSummary], words: str) -> list[CaseSummary]:

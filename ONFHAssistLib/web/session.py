@@ -236,12 +236,9 @@ class Session:
     def drafts_of(self, folder: Path | None, cases: Iterable[CaseSummary]) -> frozenset[str]:
         """Return the names of those cases of a data set that have a draft here, other than a second reading's.
 
-        It looks for a file of each; that of the open case may not be written yet, or not be gone yet.
+        The file of the open case may not be written yet, or not be gone yet.
         """
-        if folder is None:
-            return frozenset()
-        keys = {case.case_id: worklist.stored_case(folder, case.case_id, False, "").key for case in cases}
-        found = frozenset(name for name, key in keys.items() if (self.folder.state / key / drafts.NOW).exists())
+        found = self.folder.drafted(folder, [case.case_id for case in cases]) if folder else frozenset()
         if self.stored is None or self.stored.independent:
             return found
         here = {self.stored.name}
@@ -469,16 +466,8 @@ class Session:
             self._made = made
         drafted = self.drafted()
         if drafted:
-            folder.keep(
-                entry,
-                drafts.NOW,
-                self._mark,
-                hips=review.now(),
-                reviewer=self.reviewer,
-                reviewed={side: review.reviewed(side) for side in review.sides},
-                comment=next((said for side in review.sides if (said := review.sign_off(side).comment)), ""),
-                seen=self.stored.seen if self.stored else None,
-            )
+            seen = self.stored.seen if self.stored else None
+            folder.keep(entry, drafts.NOW, self._mark, **drafts.present(review, self.reviewer, seen))
         else:
             folder.drop(entry, drafts.NOW)
         if self._case is not None:  # the list of studies does not have it

@@ -89,6 +89,9 @@ class PageState:
     reading: int = -1
     withdrawing: bool = False
     why: str = ""
+    renaming: bool = False
+    right_code: str = ""
+    rename_asked: str = ""
     # the page itself
     help: bool = False
     again: bool = False

@@ -83,7 +83,7 @@ class PageUI:
                     self._right(server)
             self._help()
             self._again()
-            self.cases.question()
+            self.cases.questions()
             self.hips.question()
 
     def _bar(self) -> None:

@@ -9,7 +9,7 @@ from ONFHAssistLib.web.widgets import icon_button, pressable, raw, text_button
 
 
 class CasesUI:
-    """Lines of the list; card; the question why a case is withdrawn."""
+    """Lines of the list; card; the questions why a case is withdrawn, and whose it is."""
 
     case_chosen = Signal(str, str)
     anew_clicked = Signal(str, str)
@@ -17,6 +17,7 @@ class CasesUI:
     reading_clicked = Signal(int)
     take_over_clicked = Signal(int)
     withdraw_clicked = Signal(str, str, str)
+    rename_clicked = Signal(dict)
 
     def __init__(self, name: PageState) -> None:
         """Keep the names of the page's state."""
@@ -110,8 +111,52 @@ class CasesUI:
             with html.Div(classes="d-flex", style="gap: 6px; margin-top: 6px"):
                 text_button("Next case", self.next_clicked, title="The case that is most worth a look now")
                 text_button("Withdraw…", f"{self._name.withdrawing} = true", title="Take it out of the training")
+                text_button(
+                    "Patient…", f"{self._name.renaming} = true", title="It was saved under a wrong patient code"
+                )
 
-    def question(self) -> None:
+    def questions(self) -> None:
+        """Build the dialogs."""
+        self._withdrawal()
+        self._renaming()
+
+    def _renaming(self) -> None:
+        name = self._name
+        with (
+            v3.VDialog(v_model=(name.renaming,), max_width=460),
+            v3.VCard(title="Another patient?"),
+            v3.VCardText(),
+        ):
+            html.Div(
+                "Both hips of this image go to the patient with the right code; it stays in the history who said so."
+            )
+            for model, label in (
+                (name.right_code, "The right patient code"),
+                (name.why, "Why, without names or codes"),
+            ):
+                v3.VTextField(
+                    v_model=(model,),
+                    label=label,
+                    density="compact",
+                    variant="outlined",
+                    hide_details=True,
+                    style="margin: 12px 0",
+                )
+            html.Div(
+                f"{{{{ {name.rename_asked} }}}}", v_if=(name.rename_asked,), classes="mark", style="margin: 12px 0"
+            )
+            with html.Div(classes="d-flex", style="gap: 8px"):
+                v3.VSpacer()
+                v3.VBtn("Keep it", click=f"{name.renaming} = false; {name.rename_asked} = ''")
+                fields = f"name: {name.case}.name, reviewer: {name.reviewer}, code: {name.right_code}, why: {name.why}"
+                v3.VBtn(
+                    (f"{name.rename_asked} ? 'It is another patient' : 'Rename'",),
+                    click=(self.rename_clicked, f"[{{ {fields}, answered: {name.rename_asked} }}]"),
+                    color="primary",
+                    disabled=(f"!{name.why} || !{name.right_code}",),
+                )
+
+    def _withdrawal(self) -> None:
         """Build the question why a case is withdrawn."""
         name = self._name
         with (

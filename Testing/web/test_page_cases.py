@@ -211,3 +211,26 @@ def test_a_code_almost_like_another_patients_is_asked_about(place, state, store,
         await page.wait_for_selector(".banner.alarm", timeout=15000)  # this image is P1's, whatever the answer
 
     on_page(place, state, screenshots, steps)
+
+
+def test_a_wrong_patient_code_is_put_right_in_the_window_with_history(place, state, store, screenshots):
+    async def steps(bench: Bench) -> None:
+        page = bench.page
+        await page.click(".tab:has-text('Data set')")
+        await opened(bench, "right")
+        before = store.record(bench.session.stored.name)
+        await become(bench, "R1")
+        await page.click("button:has-text('Patient…')")
+        await page.get_by_label("Why, without names or codes").fill("typed too fast")
+        await page.get_by_label("The right patient code").fill("P12")
+        await page.click(".v-dialog button:has-text('Rename')")
+        await bench.shown("really another patient?")
+        await bench.shot("rename")
+        await page.click(".v-dialog button:has-text('It is another patient')")
+        await bench.shown("the patient's code is changed")
+        after = {case.case_id: store.record(case.case_id) for case in store.cases()}
+        assert all(record["patient"] != before["patient"] for record in after.values()) and len(after) == 2
+        assert after[before["case"]]["renames"][-1]["comment"] == "typed too fast"
+        assert "typed too fast" in await page.inner_text(".card:has-text('Case of the data set')")
+
+    on_page(place, state, screenshots, steps)
