@@ -1,4 +1,4 @@
-"""Measure models: ``python -m training.evaluate heads|lesions|resolution|others|pair|all``.
+"""Measure models: ``python -m training.evaluate heads|lesions|resolution|others|pair|real|all``.
 
 - ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule,
   and the landmarks against those found by the same rule on their manual hip-bone masks.
@@ -6,6 +6,8 @@
 - ``resolution``: the 5 test studies resampled to finer pixels and slices (``training/resolution.py``).
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
 - ``pair``: where the head lies on CT and on axial T1 of the same hip.
+- ``real``: real osteonecrosis on single slices, against outlines drawn by eye (``training/real_lesions.py``); it also
+  writes the page ``real_onfh.md``, and with ``--pictures`` the slices with all outlines on them.
 
 Results go into ``docs/evaluation.json``, beside those of the same models; ``--table`` prints them as Markdown. Two
 processes measure case by case; what a killed run has measured is kept in ``training/cache/evaluation`` for the next run
@@ -466,6 +468,19 @@ def measure_sphere(name: str, side: Side) -> list[float] | None:
     return None if hip.sphere is None else [*hip.sphere.centre_ras_mm, hip.sphere.radius_mm]
 
 
+def evaluate_real(docs: Path, pictures: Path | None) -> dict[str, Any]:
+    """Real osteonecrosis on single slices; its page goes into ``docs``, pictures of the slices into ``pictures``."""
+    from training import real_lesions, real_page  # they measure with this module
+
+    network = open_models().necrosis
+    measured = real_lesions.measure_all(network)
+    section = real_lesions.results(network, measured)
+    real_page.write_page(docs, section, measured, network.bundle)
+    if pictures:
+        real_page.write_pictures(pictures, measured)
+    return section
+
+
 def table(results: dict[str, Any]) -> str:
     """Write the results as the README's Markdown table."""
     lines = ["| what | on | wanted | measured | `python -m training.evaluate` |", "|---|---|---|---|---|"]
@@ -534,6 +549,11 @@ def table(results: dict[str, Any]) -> str:
             apart = f"{pair['centre_mm']:.1f} mm ({pair['scanner_mm']:.1f} mm in the scanners' coordinates)"
         what = "CT and axial T1 of the same hip: sphere centres, from a bone island in the head"
         add("pair", what, "`ct_mr_pair`", "≤ 2.5 mm", apart)
+    if real := results.get("real"):
+        from training.real_lesions import table_cells  # it measures with this module
+
+        for cells in table_cells(real):
+            add("real", *cells)
     return "\n".join(lines)
 
 
@@ -568,11 +588,12 @@ def _outcome(result: dict[str, Any]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["heads", "lesions", "resolution", "others", "pair", "all"])
+    parser.add_argument("what", choices=["heads", "lesions", "resolution", "others", "pair", "real", "all"])
     parser.add_argument("--cases", choices=["test", "train"], default="test", help="patients: see above")
     parser.add_argument("--count", type=int, default=200, help="how many lesions to paint")
     parser.add_argument("--bundles", type=Path, help="measure the models in this folder; results go there too")
     parser.add_argument("--processes", type=int, default=2, help="how many measure at a time, each on one thread")
+    parser.add_argument("--pictures", type=Path, help="real: write the slices with the outlines into this folder")
     parser.add_argument("--table", action="store_true", help="print the Markdown table at the end")
     options = parser.parse_args()
     if options.table and options.cases == "train":
@@ -594,6 +615,7 @@ def main() -> None:
         steps |= {
             "others": lambda: evaluate_others(options.processes),
             "pair": lambda: evaluate_pair(options.processes),
+            "real": lambda: evaluate_real(path.parent, options.pictures),
         }
     wanted = list(steps) if options.what == "all" else [options.what]
     if not set(wanted) <= set(steps):
