@@ -8,6 +8,7 @@ import pytest
 from ONFHAssistLib import analysis
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.canonical import network_slices
+from ONFHAssistLib.imaging.head_check import head_box
 from ONFHAssistLib.imaging.hips import coarse_volume
 from ONFHAssistLib.imaging.read import read_study
 from ONFHAssistLib.imaging.segment import crop_hip
@@ -32,6 +33,9 @@ def models():
 def image_like(bundle) -> np.ndarray:
     """The whole sample study for a network in 3D, the slices of its hips for one in 2D."""
     study, result = sample()
+    if len(bundle.size_multiples) == 3 and bundle.input["size_px"]:
+        size, pixel_mm = bundle.input["size_px"][0], bundle.input["pixel_mm"]
+        return np.stack([head_box(study.volume, "MR", hip.sphere, hip.side, size, pixel_mm) for hip in result.hips])
     if len(bundle.size_multiples) == 3:
         return coarse_volume(study.volume, "MR").array[None, None]
     own = bundle.input

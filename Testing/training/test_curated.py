@@ -201,7 +201,7 @@ def test_a_run_does_not_go_on_with_a_data_set_that_has_changed(store, bundle, tm
     changed = curated.with_data(CONFIG, store.folder, bundle)
     with pytest.raises(InputError, match="another config or data set"):
         train.train(changed, tmp_path, data=store.folder, init=bundle)
-    with pytest.raises(InputError, match="give both again"):
+    with pytest.raises(InputError, match="give the same again"):
         train.train(config, tmp_path)
 
 
@@ -287,7 +287,7 @@ def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bund
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--init", "necrosis"], "--init wants --data"),
+        (["--init", "necrosis"], "is not that of the config"),
         (["--data", "nowhere"], "is not a data set"),
         (["--data", "nowhere", "--init", "spleen"], "no model folder 'spleen'"),
         (["--data", "nowhere", "--keep-out", "x"], "invalid"),
