@@ -150,7 +150,7 @@ class CasesUI:
                 v3.VBtn("Keep it", click=f"{name.renaming} = false; {name.rename_asked} = ''")
                 fields = f"name: {name.case}.name, reviewer: {name.reviewer}, code: {name.right_code}, why: {name.why}"
                 v3.VBtn(
-                    (f"{name.rename_asked} ? 'It is another patient' : 'Rename'",),
+                    f"{{{{ {name.rename_asked} ? 'It is another patient' : 'Rename' }}}}",
                     click=(self.rename_clicked, f"[{{ {fields}, answered: {name.rename_asked} }}]"),
                     color="primary",
                     disabled=(f"!{name.why} || !{name.right_code}",),
