@@ -257,6 +257,21 @@ def test_a_pen_draws_like_the_mouse(place, state, screenshots):
     on_page(place, state, screenshots, steps)
 
 
+# In the browser itself: the server, which shares its process with the test, is busy meanwhile.
+TYPES_FAST = """async ([code, how]) => {
+  const fields = [...document.querySelectorAll(".sign-off .v-field")];
+  const field = fields.find((one) => one.textContent.includes("Patient")).querySelector("input");
+  for (let n = 1; n <= code.length; n++) {
+    field.value = code.slice(0, n);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    await new Promise((done) => setTimeout(done, 40));
+  }
+  const enter = { key: "Enter", ctrlKey: true, bubbles: true };
+  if (how === "key") field.dispatchEvent(new KeyboardEvent("keydown", enter));
+  else [...document.querySelectorAll(".sign-off button")].find((one) => one.innerText.match(/approve/i)).click();
+}"""
+
+
 @pytest.mark.parametrize("how", ["key", "button"])
 def test_a_code_that_is_typed_fast_on_a_busy_server_is_signed_whole(place, state, screenshots, how):
     async def steps(bench: Bench) -> None:
@@ -267,11 +282,7 @@ def test_a_code_that_is_typed_fast_on_a_busy_server_is_signed_whole(place, state
         bench.app.server.state.change(bench.app.logic.name.patient_code)(lambda **_: time.sleep(0.4))
         signed = []
         bench.session.cases, cases = lambda *given: signed.append(given) or cases(*given), bench.session.cases
-        await page.get_by_label("Patient (a code)").press_sequentially("P06", delay=0)
-        if how == "key":
-            await page.keyboard.press("Control+Enter")
-        else:
-            await page.click("button:has-text('Approve, next')")
+        await page.evaluate(TYPES_FAST, ["P06", how])
         await bench.shown(f"{SAMPLE} is approved")
         assert [given[0] for given in signed] == ["P06"]
 

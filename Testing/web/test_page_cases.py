@@ -223,10 +223,10 @@ def test_a_wrong_patient_code_is_put_right_in_the_window_with_history(place, sta
         await page.click("button:has-text('Patient…')")
         await page.get_by_label("Why, without names or codes").fill("typed too fast")
         await page.get_by_label("The right patient code").fill("P12")
-        await page.click(".v-dialog button:text-is('Rename')")
+        await page.click(".v-dialog :text-is('Rename')")
         await bench.shown("really another patient?")
         await bench.shot("rename")
-        await page.click(".v-dialog button:text-is('It is another patient')")
+        await page.click(".v-dialog :text-is('It is another patient')")
         await bench.shown("the patient's code is changed")
         after = {case.case_id: store.record(case.case_id) for case in store.cases()}
         assert all(record["patient"] != before["patient"] for record in after.values()) and len(after) == 2
