@@ -64,8 +64,9 @@ def test_the_date_is_shifted_as_all_dates_of_the_right_patient(mixed):
 
 
 def test_a_case_joins_the_patient_and_the_fold_that_are_there(mixed):
+    wrong = mixed.cases()[0].case_id
     path = mixed.save(Hip(seed=1, **SMALL).case("P06"))
-    rename(mixed, mixed.cases()[0].case_id, "P06", "reader9", "typed too fast")
+    rename(mixed, wrong, "P06", "reader9", "typed too fast")
     cases = patients(mixed)[mixed.record(path.stem)["patient"]]
     assert len(cases) == 3 and len({mixed.record(name)["fold"] for name in cases}) == 1 and check(mixed) == ()
 
