@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ONFHAssistLib.core.hip import SIDES, Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
-from ONFHAssistLib.imaging.head_check import DEPTH_MM, OUTSIDE, head_box
+from ONFHAssistLib.imaging.head_check import DEPTH_MM, OUTSIDE, head_box, middle
 from training.anatomy import random_hip
 from training.batches import Batch, Task
 from training.data import TRAINING_CASES, VALIDATION_CASES, cache_path, read_case
@@ -178,12 +178,7 @@ def augment(place: Place, size_px: int, pixel_mm: float, rng: np.random.Generato
 
 def middle_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of the mean of the eight voxels in the middle; ``target``: (n,)."""
-    return F.cross_entropy(_middle(logits), target, label_smoothing=0.02)
-
-
-def _middle(logits: torch.Tensor) -> torch.Tensor:
-    half = [n // 2 for n in logits.shape[2:]]
-    return logits[:, :, *[slice(h - 1, h + 1) for h in half]].mean(dim=(2, 3, 4))
+    return F.cross_entropy(middle(logits), target, label_smoothing=0.02)
 
 
 @dataclass(frozen=True)
@@ -267,7 +262,7 @@ def held_out_probabilities(
                 for n, place in enumerate(places[first : first + 16])
             ]
             logits = network(torch.stack(changed).to(device)).float()
-            found.append(1 - torch.softmax(_middle(logits), 1)[:, NONE].cpu().numpy())
+            found.append(1 - torch.softmax(middle(logits), 1)[:, NONE].cpu().numpy())
     return np.concatenate(found)
 
 

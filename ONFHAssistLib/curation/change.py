@@ -9,6 +9,7 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import inside, layout
 from ONFHAssistLib.curation import record as records
@@ -16,7 +17,7 @@ from ONFHAssistLib.curation.case import ReviewedCase, same_grid
 from ONFHAssistLib.curation.content import file_of_case
 from ONFHAssistLib.curation.journal import Change
 from ONFHAssistLib.curation.labels import label_array
-from ONFHAssistLib.curation.nifti import nifti_bytes, smallest
+from ONFHAssistLib.curation.nifti import smallest
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.versions import standing
 

@@ -1,4 +1,4 @@
-"""NIfTI files as bytes, so that each save writes the same file for the same image, and nothing but the image.
+"""The NIfTI files of a data set, read with care (`core.nifti` writes them).
 
 Format: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
 """
@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.outside import read_plain_file
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.layout import IMAGE_BYTES
 
-__all__ = ["header_texts", "nifti_bytes", "nifti_volume", "read_nifti", "smallest"]
 _LONGEST = 2**15
 _UNREADABLE = "{} can't be read as an image; get it back from a copy."
 

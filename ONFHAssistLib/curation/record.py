@@ -11,11 +11,11 @@ import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.hip import HipResult
+from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.curation import layout, privacy
 from ONFHAssistLib.curation.case import ReviewedCase
 from ONFHAssistLib.curation.labels import CaseLabel, changes
-from ONFHAssistLib.curation.nifti import nifti_bytes
 from ONFHAssistLib.curation.pose import Pose
 from ONFHAssistLib.curation.versions import standing
 

@@ -14,7 +14,8 @@ import numpy as np
 import pydicom
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.imaging.dicom_header import MAX_FRAMES, MAX_SIDE, MAX_VOXELS
+from ONFHAssistLib.imaging.dicom_header import MAX_FRAMES, MAX_SIDE
+from ONFHAssistLib.imaging.limits import VOXELS
 from ONFHAssistLib.imaging.sequence import groups_of, image_type, text_of
 
 Numbers = tuple[float, ...]
@@ -123,10 +124,10 @@ def frames_of(header: pydicom.Dataset) -> tuple[Frame, ...]:
     """
     path, count = Path(header.filename), count_of_frames(header)
     rows, columns = (_whole(header, keyword, 0) for keyword in ("Rows", "Columns"))
-    if not 1 <= min(rows, columns) <= max(rows, columns) <= MAX_SIDE or rows * columns * count > MAX_VOXELS:
+    if not 1 <= min(rows, columns) <= max(rows, columns) <= MAX_SIDE or rows * columns * count > VOXELS:
         raise InputError(
             f"{path} declares {count:,} x {rows:,} x {columns:,} voxels, and a side of at most {MAX_SIDE:,} and "
-            f"{MAX_VOXELS:,} voxels are read; it is damaged, or crop it to the hips."
+            f"{VOXELS:,} voxels are read; it is damaged, or crop it to the hips."
         )
     _require_length(header, rows * columns * count)
     for keyword in _DECIDE:  # asked for once, so that a damaged one is this file's fault and nobody else's

@@ -9,8 +9,8 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.dicom_frames import Frame
-from ONFHAssistLib.imaging.dicom_header import MAX_VOXELS
 
 Stack = tuple[tuple[Frame, ...], np.ndarray]
 
@@ -18,8 +18,6 @@ SAME_DIRECTION = 1e-2
 """Difference of direction cosines (about half a degree) between slices that count as parallel."""
 PIXEL_MM, FARTHEST_MM = (1e-3, 1e3), 1e5
 """Sizes of a pixel, and distance from the scanner's centre, beyond which a header is damaged."""
-LARGEST_MM, LARGEST_LITRES = 2500.0, 1500.0
-"""No body is longer, and no scanner's bore holds more (0.8 m wide, 2.3 m long)."""
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 _MANY_DIRECTIONS = 12
@@ -83,12 +81,9 @@ def stack(frames: tuple[Frame, ...], name: str) -> Stack:
         Volume(np.zeros((1, 1, 1)), matrix)
     except ValueError as error:
         raise InputError(f"{name} has image axes that are not at right angles; export it again.") from error
-    size_mm = np.array([column_mm * first.shape[1], row_mm * first.shape[0], along * len(ordered)])
-    if size_mm.max() > LARGEST_MM or np.prod(size_mm) > LARGEST_LITRES * 1e6:
-        size = " x ".join(f"{x:,.0f}" for x in size_mm)
-        raise InputError(f"{name} covers {size} mm, more than a body; its spacing is damaged, or crop it to the hips.")
-    if len(ordered) * first.shape[0] * first.shape[1] > MAX_VOXELS:
-        raise InputError(f"{name} has more than the {MAX_VOXELS:,} voxels that are read; crop it to the hips.")
+    shape = (len(ordered), *first.shape)
+    limits.require_size(name, shape[::-1], 4)
+    limits.require_grid(name, shape, matrix)
     return ordered, matrix
 
 

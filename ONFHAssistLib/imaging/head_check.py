@@ -5,15 +5,14 @@ has learned from femoral heads and from places that are none (knees, shoulders, 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import ndimage
 from scipy.special import softmax
 
 from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import normalise
+from ONFHAssistLib.imaging.hips import sample_coarsely
 
 if TYPE_CHECKING:
     from ONFHAssistLib.imaging.segment import Network
@@ -65,8 +64,8 @@ def check_head(volume: Volume, modality: str, sphere: Sphere, side: Side, networ
     return HeadCheck(float(1 - none), float(posed / max(posed + mirrored, 1e-9)))
 
 
-def middle(logits: np.ndarray) -> np.ndarray:
-    """Mean of the eight voxels in the middle of (..., k, j, i); sizes are even."""
+def middle(logits: Any) -> Any:
+    """Mean of the eight voxels in the middle of an array or tensor (..., k, j, i); sizes are even."""
     inner = tuple(slice(n // 2 - 1, n // 2 + 1) for n in logits.shape[-3:])
     return logits[(..., *inner)].mean(axis=(-3, -2, -1))
 
@@ -81,19 +80,7 @@ def head_box(volume: Volume, modality: str, sphere: Sphere, side: Side, size_px:
     up, forward, lateral = np.meshgrid(offset_mm, offset_mm, offset_mm, indexing="ij")
     right = lateral if side == "right" else -lateral
     points = np.stack([right, forward, up], axis=-1) + np.array(sphere.centre_ras_mm)
-    at = volume.ijk(points)
-    size = np.array(volume.array.shape[::-1])
-    inside = np.all((at > -0.5) & (at < size - 0.5), axis=-1)
-    low = np.clip(np.floor(at.reshape(-1, 3).min(axis=0)).astype(int) - 2, 0, size - 1)
-    high = np.clip(np.ceil(at.reshape(-1, 3).max(axis=0)).astype(int) + 3, low + 1, size)
-    near = volume.array[low[2] : high[2], low[1] : high[1], low[0] : high[0]].astype(np.float32)
-    # Averaging over a coarse voxel before sampling keeps thin dark cortex from aliasing.
-    sigma = np.maximum(pixel_mm / np.array(volume.spacing_mm) - 1, 0)[::-1] * 0.42
-    smooth = ndimage.gaussian_filter(near, sigma)
-    values = ndimage.map_coordinates(smooth, np.moveaxis((at - low)[..., ::-1], -1, 0), order=1, mode="nearest")
-    image = np.full(values.shape, OUTSIDE, np.float32)
-    if inside.any():
-        image[inside] = normalise(values[inside], modality)
+    image = sample_coarsely(volume, modality, points, pixel_mm, OUTSIDE)
     distance = np.sqrt(up**2 + forward**2 + lateral**2)
     depth = np.clip((sphere.radius_mm - distance) / DEPTH_MM, -1.5, 1.5)
     return np.stack([image, depth]).astype(np.float32)

@@ -45,10 +45,6 @@ def coarse_volume(volume: Volume, modality: str) -> Volume:
     Returns:
         a float32 Volume, normalised.
     """
-    spacing = np.array(volume.spacing_mm)
-    # Averaging over a coarse voxel before sampling keeps thin dark cortex from aliasing.
-    sigma = np.maximum(COARSE_MM / spacing - 1, 0)[::-1] * 0.42
-    smooth = ndimage.gaussian_filter(volume.array.astype(np.float32), sigma)
     size = np.array(volume.array.shape[::-1])
     corners = volume.ras(np.array([[i, j, k] for i in (0, size[0]) for j in (0, size[1]) for k in (0, size[2])]) - 0.5)
     low, high = corners.min(0), corners.max(0)
@@ -57,12 +53,39 @@ def coarse_volume(volume: Volume, modality: str) -> Volume:
     matrix = np.diag([COARSE_MM, COARSE_MM, COARSE_MM, 1.0])
     matrix[:3, 3] = origin
     coarse = Volume(np.zeros(tuple(count[::-1]), np.float32), matrix)
-    at = volume.ijk(coarse.grid_ras())
+    return coarse.like(sample_coarsely(volume, modality, coarse.grid_ras(), COARSE_MM, OUTSIDE))
+
+
+def sample_coarsely(
+    volume: Volume, modality: str, points_ras: np.ndarray, pixel_mm: float, outside: float
+) -> np.ndarray:
+    """Sample an image on a grid of larger voxels and normalise what is in it.
+
+    Args:
+        volume: the image.
+        modality: "CT", or anything else for MR.
+        points_ras: (..., 3), where the grid's voxels are, mm.
+        pixel_mm: their size.
+        outside: value where there is no image.
+
+    Returns:
+        float32 (...).
+    """
+    at = volume.ijk(points_ras)
+    size = np.array(volume.array.shape[::-1])
     inside = np.all((at > -0.5) & (at < size - 0.5), axis=-1)
-    values = ndimage.map_coordinates(smooth, np.moveaxis(at[..., ::-1], -1, 0), order=1, mode="nearest")
-    scaled = np.full(values.shape, OUTSIDE, np.float32)
-    scaled[inside] = normalise(values[inside], modality)
-    return coarse.like(scaled)
+    # Averaging over a coarse voxel before sampling keeps thin dark cortex from aliasing.
+    sigma = np.maximum(pixel_mm / np.array(volume.spacing_mm) - 1, 0) * 0.42
+    reach = np.ceil(4 * sigma).astype(int) + 1  # as far as the filter looks, so that the cut does not show
+    low = np.clip(np.floor(at.reshape(-1, 3).min(axis=0)).astype(int) - reach, 0, size - 1)
+    high = np.clip(np.ceil(at.reshape(-1, 3).max(axis=0)).astype(int) + reach + 1, low + 1, size)
+    near = volume.array[low[2] : high[2], low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    smooth = ndimage.gaussian_filter(near, sigma[::-1])
+    values = ndimage.map_coordinates(smooth, np.moveaxis((at - low)[..., ::-1], -1, 0), order=1, mode="nearest")
+    scaled = np.full(values.shape, outside, np.float32)
+    if inside.any():
+        scaled[inside] = normalise(values[inside], modality)
+    return scaled
 
 
 def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHead, ...]:

@@ -105,10 +105,6 @@ def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
 
     found = find_series(path, below)
     chosen = choose(found.series, wanted)
-    frames, matrix = chosen.grid
-    shape = (len(frames), *frames[0].shape)
-    limits.require_size(f"Series {chosen.number}", shape[::-1], 4)
-    limits.require_grid(f"Series {chosen.number}", shape, matrix)
     volume = load(chosen)
     require_usable_values(volume.array, f"Series {chosen.number}")
     kind = chosen.kind if chosen.kind.modality != "unknown" else kind_from_image(volume.array)

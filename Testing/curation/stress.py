@@ -26,12 +26,13 @@ import numpy as np
 from reviewed_hip import Hip
 
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.curation import journal, layout
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.change import data_set_files
 from ONFHAssistLib.curation.check import check
 from ONFHAssistLib.curation.folder import create_store, open_store
-from ONFHAssistLib.curation.nifti import nifti_bytes, read_nifti
+from ONFHAssistLib.curation.nifti import read_nifti
 from ONFHAssistLib.curation.status import status
 from ONFHAssistLib.curation.store import Store
 

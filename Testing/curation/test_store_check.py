@@ -11,11 +11,12 @@ import pytest
 from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation import journal, layout
 from ONFHAssistLib.curation.check import check
 from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.nifti import nifti_bytes, read_nifti
+from ONFHAssistLib.curation.nifti import read_nifti
 from ONFHAssistLib.curation.status import status
 
 
