@@ -29,7 +29,6 @@ MAX_FRAMES = 10_000
 """Frames of one object: an enhanced object of a hip has hundreds, a long dynamic one a few thousand."""
 MAX_SIDE = 4096
 """Rows or columns: MR has at most 1,024, CT of temporal bones 2,048."""
-"""A CT of both legs from one run has about so many; 0.8 GB with two bytes each."""
 MAX_UNPACKED_BYTES = 1 << 29
 """What a file with a deflated data set may unpack to."""
 _LARGE_FILE_BYTES = 1 << 28

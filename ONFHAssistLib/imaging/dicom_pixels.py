@@ -1,7 +1,8 @@
 """The pixels of DICOM files: decoded, rescaled frame by frame, and bright where the image is to be bright."""
 
+import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from pydicom.pixels import get_decoder, iter_pixels
 from pydicom.uid import UID, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, MRImageStorage, RLELossless, generate_uid
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.imaging.apart import decoded_by_itk
 from ONFHAssistLib.imaging.dicom_frames import Frame
 from ONFHAssistLib.imaging.dicom_header import read_with_pixels
 
-# pydicom's free codecs do not decode these; SimpleITK does.
-_DECODED_BY_SIMPLEITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
+# pydicom's free codecs do not decode these; ITK does.
+_DECODED_BY_ITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
+# How the values of a frame are stored.
+_LAYOUT = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 # JPEG's and JPEG-LS's markers that begin a frame (SOF), without DHT (C4), JPG (C8) and DAC (CC); ITU-T T.81, T.87.
 _JPEG_FRAMES = (*(n for n in range(0xC0, 0xD0) if n not in (0xC4, 0xC8, 0xCC)), 0xF7)
 
@@ -23,7 +27,7 @@ _JPEG_FRAMES = (*(n for n in range(0xC0, 0xD0) if n not in (0xC4, 0xC8, 0xCC)), 
 def unread_compression(syntaxes: Sequence[UID]) -> str | None:
     """The name of a compression that cannot be read here; None where all can."""
     for syntax in dict.fromkeys(syntaxes):
-        if syntax in _DECODED_BY_SIMPLEITK:
+        if syntax in _DECODED_BY_ITK:
             continue
         try:
             if get_decoder(syntax).is_available:
@@ -46,8 +50,10 @@ def read_pixels(frames: Sequence[Frame]) -> np.ndarray:
     where: dict[Path, list[int]] = {}
     for k, frame in enumerate(frames):
         where.setdefault(frame.path, []).append(k)
+    apart = _decoded_by_itk({path: [frames[k] for k in places] for path, places in where.items()})
     for path, places in where.items():
-        for k, pixels in zip(places, _decoded(path, [frames[k] for k in places]), strict=True):
+        own = apart.pop(path) if path in apart else _decoded(path, [frames[k] for k in places])
+        for k, pixels in zip(places, own, strict=True):
             frame = frames[k]
             values = pixels if (frame.slope, frame.intercept) == (1, 0) else _rescaled(pixels, frame)
             array = _wide_enough(array, values)
@@ -109,21 +115,25 @@ def _smallest(array: np.ndarray) -> np.ndarray:
 
 def _decoded(path: Path, frames: Sequence[Frame]) -> Iterator[np.ndarray]:
     """Stored values of the frames of one file, in their order."""
-    try:
+    with _told(path):
         dataset = read_with_pixels(frames[0].header)
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax.is_compressed and syntax != RLELossless and "PixelData" in dataset:
             _check_coded_sizes(dataset)
-        if syntax in _DECODED_BY_SIMPLEITK:
-            yield from _by_simpleitk(dataset, frames)
-            return
         for frame, pixels in zip(frames, iter_pixels(dataset, indices=[f.index for f in frames]), strict=True):
             if pixels.shape != frame.shape:
                 raise ValueError(pixels.shape)
             yield pixels
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the codecs raise, errors of every kind, into a sentence."""
+    try:
+        yield
     except MemoryError as error:
         raise InputError(f"The memory does not suffice for the pixels of {path}; close other programs.") from error
-    except Exception as error:  # the codecs raise errors of every kind
+    except Exception as error:
         raise InputError(f"The pixels of {path} cannot be decoded (damaged or cut off); export it again.") from error
 
 
@@ -157,34 +167,48 @@ def _coded_size(coded: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _by_simpleitk(dataset: pydicom.Dataset, frames: Sequence[Frame]) -> Iterator[np.ndarray]:
-    """Decode with SimpleITK, which sees a file that is made here and holds the coded pixels and their size alone.
+def _decoded_by_itk(files: Mapping[Path, Sequence[Frame]]) -> dict[Path, np.ndarray]:
+    """Decode what pydicom's codecs do not, all files of a series in one child (`apart`).
 
-    So no header from elsewhere meets its parser, and nothing is rescaled by it.
+    The child sees files that are made here and hold the coded frames and their size alone: no header from elsewhere
+    meets ITK's parser, and nothing is rescaled by it.
+
+    Returns:
+        for each file that needs it, the stored values of its frames: shape (n, rows, columns).
     """
-    import SimpleITK as sitk
+    alike: dict[tuple, list[tuple[Path, bytes]]] = {}
+    bare: dict[tuple, pydicom.Dataset] = {}
+    for path, frames in files.items():
+        if frames[0].header.file_meta.TransferSyntaxUID not in _DECODED_BY_ITK:
+            continue
+        with _told(path):
+            dataset = read_with_pixels(frames[0].header)
+            _check_coded_sizes(dataset)
+            kind = (dataset.file_meta.TransferSyntaxUID, *(int(dataset[keyword].value) for keyword in _LAYOUT))
+            coded = list(_coded_frames(dataset))
+            alike.setdefault(kind, []).extend((path, coded[frame.index]) for frame in frames)
+            bare.setdefault(kind, dataset)
+    found: dict[Path, list[np.ndarray]] = {}
+    for kind, coded_frames in alike.items():
+        with tempfile.TemporaryDirectory(prefix="onfh-") as folder, _told(coded_frames[0][0]):
+            file = Path(folder, "frames.dcm")
+            _bare(bare[kind], [coded for _, coded in coded_frames]).save_as(file, enforce_file_format=True)
+            pixels = decoded_by_itk(file, "GDCMImageIO").reshape(len(coded_frames), *files[coded_frames[0][0]][0].shape)
+        for (path, _), values in zip(coded_frames, pixels, strict=True):
+            found.setdefault(path, []).append(values)
+    return {path: np.stack(values) for path, values in found.items()}
 
-    wanted = {f.index for f in frames}
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for index, coded in enumerate(_coded_frames(dataset)):
-            if index not in wanted:
-                continue
-            _bare(dataset, coded).save_as(Path(folder, "frame.dcm"), enforce_file_format=True)
-            pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(Path(folder, "frame.dcm")), imageIO="GDCMImageIO"))
-            found[index] = pixels.reshape(frames[0].shape)
-    yield from (found[f.index] for f in frames)
 
-
-def _bare(dataset: pydicom.Dataset, coded: bytes) -> pydicom.Dataset:
+def _bare(dataset: pydicom.Dataset, coded: Sequence[bytes]) -> pydicom.Dataset:
     bare = pydicom.Dataset()
     bare.file_meta = pydicom.dataset.FileMetaDataset()
     bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
     bare.SOPClassUID = bare.file_meta.MediaStorageSOPClassUID = MRImageStorage
     bare.SOPInstanceUID = bare.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+    for keyword in _LAYOUT:
         setattr(bare, keyword, int(dataset[keyword].value))
     bare.SamplesPerPixel, bare.PhotometricInterpretation = 1, "MONOCHROME2"
-    bare.PixelData = encapsulate([coded])
+    bare.NumberOfFrames = len(coded)
+    bare.PixelData = encapsulate(list(coded))
     bare["PixelData"].is_undefined_length = True
     return bare
