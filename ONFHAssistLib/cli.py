@@ -83,6 +83,12 @@ class Precision(StrEnum):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` default to those of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if "" in arguments and arguments[0] in ("grade", "review"):  # a variable of the shell that is not set
+        print(f"{PROGRAM}: one of the arguments is empty; give a path.", file=sys.stderr)
+        return 2
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by cron
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a degree sign must not end the run where the terminal has none
         stream.reconfigure(errors="replace")
     debug = "--debug" in arguments or bool(os.environ.get("ONFH_DEBUG"))
@@ -181,9 +187,10 @@ def grade(
     with stoppable() as stop, progress_bar() as progress, contextlib.redirect_stdout(sys.stderr):
         progress(0.0, "Starting")
         from ONFHAssistLib.analysis import AnalysisOptions, analyse
-        from ONFHAssistLib.exchange.write import write_study
+        from ONFHAssistLib.exchange.write import require_not_overwritten, write_study
         from ONFHAssistLib.imaging.read import read_study
 
+        require_not_overwritten(path, out)
         progress(0.02, "Reading")
         study = read_study(path, series=series)
         result = analyse(
@@ -204,10 +211,15 @@ def grade(
         progress(0.9, "Writing the report")
         page = write_study(result, out, identify=identify, pdf=pdf)
         stop.possible = False
-    if json:
-        sys.stdout.buffer.write(page.with_name("report.json").read_bytes())
-    else:
-        print_result(result, page)
+    try:
+        if json:
+            sys.stdout.buffer.write(page.with_name("report.json").read_bytes())
+        else:
+            print_result(result, page)
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (Python flushes it once more at its end)
+        raise InputError(f"The report is in {out}, but it could not be printed: {error.strerror}.") from error
 
 
 @app.command()
@@ -323,11 +335,13 @@ class Stop:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Let Ctrl-C and SIGTERM stop what runs inside.
+    """Let Ctrl-C, SIGTERM and a closed terminal stop what runs inside.
 
     The signal raises KeyboardInterrupt where Python is, and is noted for the case that a library swallows it, or makes
     another error of it (an import that is interrupted may end with ImportError).
     """
+    from ONFHAssistLib.exchange.publish import STOPS
+
     stop = Stop()
 
     def handle(number: int, frame: object) -> None:
@@ -335,7 +349,7 @@ def stoppable() -> Iterator[Stop]:
             stop.asked = True
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in STOPS}
     try:
         yield stop
     except (KeyboardInterrupt, Exception) as error:

@@ -13,6 +13,8 @@ from pathlib import Path
 from ONFHAssistLib.core.errors import InputError
 
 Writer = Callable[[Path], None]
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Ctrl-C, the request to end, and, but for Windows, a terminal that was closed."""
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -22,6 +24,7 @@ _REASONS = {
     errno.EPERM: "writing is not allowed there; choose another folder",
     errno.ENOTDIR: "a part of that path is a file; choose another folder",
     errno.EEXIST: "that is a file; choose another folder",
+    errno.EISDIR: "a folder in it has the name of one of the files; rename that, or choose another folder",
 }
 
 
@@ -44,6 +47,8 @@ def publish(folder: Path, writers: Mapping[str, Writer], outdated: Sequence[str]
     made: list[Path] = []
     staging: Path | None = None
     try:
+        if any((folder / name).is_dir() and not (folder / name).is_symlink() for name in (*writers, *outdated)):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))  # what is in it is not ours to replace
         existed = folder.is_dir()
         _make_folders(folder if existed else folder.parent, made)
         # Inside an existing folder: it may be a mount of its own, and its parent may not be ours to write to.
@@ -133,11 +138,11 @@ def _discard(staging: Path) -> str:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM pass without effect for these milliseconds; only the main thread gets them."""
+    """Let what stops a run (`STOPS`) pass without effect for these milliseconds; only the main thread gets it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in STOPS}
     handlers = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
     for number in handlers:
         signal.signal(number, lambda *_: None)

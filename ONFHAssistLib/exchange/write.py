@@ -3,12 +3,21 @@
 from functools import partial
 from pathlib import Path
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.exchange.masks import segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.exchange.pdf import report_pdf
 from ONFHAssistLib.exchange.publish import publish, write_bytes
 from ONFHAssistLib.exchange.tables import report_json, slices_csv
+
+REPORT_FILES = ("masks.nii.gz", "masks.seg.nrrd", "slices.csv", "report.json", "report.html", "report.pdf")
+
+
+def require_not_overwritten(image: Path, folder: Path) -> None:
+    """Refuse a folder in which a report would take the place of the image that it is about."""
+    if image.resolve() in {(folder / name).resolve() for name in REPORT_FILES}:
+        raise InputError(f"The report in {folder} would overwrite the image {image}; choose another folder with --out.")
 
 
 def write_study(result: StudyResult, folder: Path, identify: bool = False, pdf: bool = False) -> Path:

@@ -174,12 +174,17 @@ def body_part(header: "Dataset") -> str:
     return " ".join(known) or ("other" if text.strip() else "")
 
 
+_FAT_HU, _MUSCLE_HU = (-150, -50), (0, 100)
+
+
 def kind_from_image(array: np.ndarray) -> ImageKind:
     """Guess modality and sequence of an image without tags.
 
-    CT: air below -500 and at least a tenth of the voxels at the HU of soft tissue, -150 to 150. Anything that goes
-    below zero otherwise is not known. MR is called T1 where the body is made of two large groups, fat 1.3 to 3 times
-    as bright as muscle, and hardly anything (fluid) is much brighter than fat; otherwise its sequence is not known.
+    CT: air below -500 and at least a tenth of the voxels at the HU of soft tissue, -150 to 150; or, without air, as
+    in a crop, fat (-150 to -50 HU) and muscle (0 to 100 HU) in usual parts and hardly anything below them. Anything
+    that goes below zero otherwise is not known. MR is called T1 where the body is made of two large groups, fat 1.3 to
+    3 times as bright as muscle, and hardly anything (fluid) is much brighter than fat; otherwise its sequence is not
+    known.
 
     Args:
         array: shape (k, j, i).
@@ -187,6 +192,10 @@ def kind_from_image(array: np.ndarray) -> ImageKind:
     sample = np.asarray(array[:: max(1, array.shape[0] // 32), ::2, ::2], dtype=np.float32)
     if np.percentile(sample, 1) < -500 and np.mean(np.abs(sample) <= 150) > 0.1:
         return ImageKind("CT", "CT", known_from="image")
+    if sample.min() < -150:
+        fat, muscle = (np.mean((sample >= low) & (sample <= high)) for low, high in (_FAT_HU, _MUSCLE_HU))
+        if fat >= 0.05 and muscle >= 0.1 and np.mean(sample < -200) < 0.05:
+            return ImageKind("CT", "CT", known_from="image")
     if sample.min() < 0:
         return ImageKind("unknown", "unknown", known_from="image")
     return ImageKind("MR", "T1" if _looks_like_t1(sample) else "unknown", known_from="image")

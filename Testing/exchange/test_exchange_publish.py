@@ -12,7 +12,7 @@ import pytest
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.exchange import publish as publishing
 from ONFHAssistLib.exchange import write as writing
-from ONFHAssistLib.exchange.write import write_study
+from ONFHAssistLib.exchange.write import require_not_overwritten, write_study
 
 NAMES = {"report.json", "masks.nii.gz", "masks.seg.nrrd", "slices.csv", "report.html"}
 
@@ -222,3 +222,22 @@ def test_stopping_in_mid_write_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         publishing.publish(tmp_path / "out", {"a": publishing.write_bytes(b"a"), "b": interrupted})
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["masks.nii.gz", "report.pdf"])
+def test_a_folder_with_the_name_of_a_file_of_the_report_is_kept_with_what_is_in_it(study, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine.txt").write_text("precious")
+    with pytest.raises(InputError, match="has the name of one of the files"):
+        write_study(study, tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "mine.txt"]
+
+
+def test_an_image_is_not_overwritten_by_its_own_report(tmp_path):
+    image = tmp_path / "masks.nii.gz"
+    image.write_bytes(b"the image")
+    for folder in (tmp_path, tmp_path / "x" / ".."):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(InputError, match="would overwrite the image"):
+            require_not_overwritten(image, folder)
+    require_not_overwritten(image, tmp_path / "x")

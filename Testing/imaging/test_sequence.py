@@ -106,3 +106,11 @@ def test_the_threshold_between_tissues_is_that_of_scikit_image():
     for low, high in ((20, 90), (50, 60), (5, 300)):
         values = np.concatenate([rng.normal(low, 8, 4000), rng.normal(high, 12, 1500)]).astype(np.float32)
         assert otsu(values) == pytest.approx(threshold_otsu(values), rel=1e-5)
+
+
+def test_a_crop_of_a_ct_without_air_is_a_ct_and_an_mr_around_zero_is_none():
+    rng = np.random.default_rng(3)
+    tissue = rng.choice([-100.0, 50.0, 400.0], size=(12, 40, 40), p=[0.25, 0.55, 0.2])
+    assert kind_from_image(tissue + rng.normal(0, 30, tissue.shape)).modality == "CT"
+    assert kind_from_image(rng.normal(0, 150, (12, 40, 40))).modality == "unknown"  # standardised, times 150
+    assert kind_from_image(rng.normal(200, 150, (12, 40, 40))).modality == "unknown"
