@@ -54,7 +54,10 @@ def intensity(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     for channel, chosen in ((0, lost < 0.06), (2, lost > 0.94)):
         images[chosen, channel] = images[chosen, 1]
     noise = torch.randn(images.shape, generator=generator, device=generator.device)
-    return images + noise * _draw((n, 1, 1, 1), 0.0, 0.1, generator)
+    strength = _draw((n, 1, 1, 1), 0.0, 0.1, generator)
+    # One image in seven is as grainy as a fast sequence at low field.
+    poor = _draw((n, 1, 1, 1), 0.0, 1.0, generator) < 1 / 7
+    return images + noise * torch.where(poor, strength * 5, strength)
 
 
 def grain(images: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:

@@ -31,6 +31,9 @@ from training.tissue import (
     waves,
 )
 
+CLASSES, CLASS_ODDS = list("ABCD"), (0.35, 0.25, 0.2, 0.2)
+"""Mitchell classes of lesions with a band, and how often: those whose inside looks like marrow are the hard ones."""
+
 
 @dataclass(frozen=True)
 class Lesion:
@@ -120,8 +123,9 @@ def decoys(
 ) -> np.ndarray:
     """Paint what is not necrosis: the truth stays empty, and voxels beyond 1.3 radii stay as they are.
 
-    Red marrow, physeal scar, bone islands, vessel channels, fovea and its ligament, small cysts and osteophytes near
-    the acetabular edge, a local bias, and darker polar slices; each one only sometimes. Arguments as in ``paint``.
+    Red marrow, marrow oedema, streaks of trabeculae, physeal scar, bone islands, vessel channels, fovea and its
+    ligament, cysts and osteophytes near the acetabular edge, a local bias, and darker polar slices; each one only
+    sometimes. Arguments as in ``paint``.
 
     Returns:
         float32 (k, j, i).
@@ -254,8 +258,7 @@ def _specks(necrosis: np.ndarray) -> np.ndarray:
 def _appearance(points, depth, pixel, radius, tone: Tones, ratio: float, rng) -> tuple[np.ndarray, np.ndarray, str]:
     """Tone and cover at points (n, 3) that lie ``depth`` mm inside the outer margin."""
     bandless = rng.random() < (0.3 if ratio < 0.03 else 0.07)
-    classes = VISIBLE_CLASSES[tone.contrast] if bandless else "ABCD"
-    mitchell = str(rng.choice(list(classes)))
+    mitchell = str(rng.choice(list(VISIBLE_CLASSES[tone.contrast])) if bandless else rng.choice(CLASSES, p=CLASS_ODDS))
 
     def draw(name: str) -> float:
         return float(rng.uniform(*tone.table[name]))
@@ -312,6 +315,16 @@ def _decoy_covers(points, radius, pixel, tone: Tones, rng):
         where = along / radius + rng.uniform(0.2, 0.7) * waves(points, rng, (10, 40)) - rng.uniform(0, 0.9)
         value = {"t1": rng.uniform(0.4, 0.85), "t2": rng.uniform(0.6, 1.1), "stir": rng.uniform(0.1, 0.5)}
         yield np.clip(where / rng.uniform(0.4, 1.2), 0, 1), value.get(tone.contrast, 1.1), True
+    if rng.random() < 0.15:  # oedema of the whole marrow, as in transient osteoporosis: nothing bounds it
+        where = along / radius + rng.uniform(0.2, 0.6) * waves(points, rng, (15, 50)) + rng.uniform(-0.4, 1.2)
+        value = {"t1": rng.uniform(0.25, 0.7), "t2": rng.uniform(1.0, 1.6), "stir": rng.uniform(0.4, 1.4)}
+        yield np.clip(where / rng.uniform(0.4, 1.2), 0, 1), value.get(tone.contrast, 0.8), True
+    if rng.random() < 0.35:  # streaks of trabeculae: a fan of faint lines, in patches
+        across = points @ np.cross(NECK, site(rng)).astype(np.float32) + rng.uniform(0, 1.5) * waves(points, rng, (10, 40))
+        stripes = np.clip(np.cos(across * np.float32(2 * np.pi / rng.uniform(3, 9))), 0, 1)
+        patch = np.clip(waves(points, rng, (15, 45)) + rng.uniform(-0.5, 0.8), 0, 1)
+        value = rng.uniform(0.0, 0.7) if tone.contrast != "stir" else rng.uniform(-0.2, 0.4)
+        yield stripes * patch * rng.uniform(0.2, 0.8), value if mr else dark(0, 1), True
     if rng.random() < 0.4:  # physeal scar: a thin curved line across the base
         across2 = np.maximum(np.einsum("nc,nc->n", points, points) - along**2, 0)
         sheet = along - rng.uniform(-0.1, 0.6) * radius + rng.uniform(-0.3, 0.6) * across2 / radius
@@ -335,9 +348,9 @@ def _decoy_covers(points, radius, pixel, tone: Tones, rng):
         value = rng.uniform(-0.3, 0.4)
         yield ball(fovea, rng.uniform(2, 5)), value, False
         yield ball(fovea * rng.uniform(1.1, 1.2) - (0, 0, rng.uniform(0.05, 0.2)), rng.uniform(1, 3)), value, False
-    for _ in range(rng.integers(1, 3) if rng.random() < 0.35 else 0):  # small cysts, pits and osteophytes at the edges
+    for _ in range(rng.integers(1, 3) if rng.random() < 0.35 else 0):  # cysts, pits and osteophytes at the edges
         place = np.array([0.6, 0.2, 0.75]) if rng.random() < 0.6 else np.array([0.6, 0.6, 0.1])
         place = place + 0.25 * rng.standard_normal(3)
         place *= rng.uniform(0.85, 1.08) / np.linalg.norm(place)
         fluid = rng.uniform(*tone.table["C"]) if rng.random() < 0.7 else rng.uniform(0.5, 1.1)
-        yield ball(place, rng.uniform(1, 2.2)), fluid, rng.random() < 0.7
+        yield ball(place, rng.uniform(1, 2.2) if rng.random() < 0.7 else rng.uniform(2.2, 4)), fluid, rng.random() < 0.7

@@ -74,7 +74,8 @@ def random_body(rng: np.random.Generator, hip: Hip) -> Body:
         organ=random_waves(rng, 45, 1.0, count=10),
         marrow=random_waves(rng, 22, 1.0, count=12),
         red=rng.uniform(0.0, 0.35),
-        fluid_mm=rng.uniform(0.0, 3.0),
+        # One joint in six holds an effusion.
+        fluid_mm=rng.uniform(0.0, 3.0) if rng.random() < 0.83 else rng.uniform(3.0, 9.0),
     )
 
 
@@ -152,6 +153,9 @@ def intensities(
     # Head and shaft usually look alike on MR.
     if contrast != "ct" and rng.random() < 0.6:
         table[Tissue.FEMUR_MARROW] = table[Tissue.HEAD_MARROW] * rng.uniform(0.75, 1.05)
+    # In the old the acetabulum's marrow is as fatty as the head's.
+    if contrast != "ct" and rng.random() < 0.35:
+        table[Tissue.PELVIS_MARROW] = table[Tissue.HEAD_MARROW] * rng.uniform(0.9, 1.1)
     value = table[tissue]
     texture = body.mottle(points)[..., 0]
     scale = 60.0 if contrast == "ct" else 0.06

@@ -35,6 +35,8 @@ PATCH_MARGIN = 1.3
 # On MR a head begins at the edge of its marrow, where most readers draw it; our own labels end in the middle of the
 # dark line around it. On the training patients 0.5 mm brings the radius to that of the manual masks (-0.04 mm).
 MARROW_EDGE_MM = 0.5
+# How far outside its sphere a head may still reach.
+SURFACE_MM = 1.0
 FEMUR_LABELS = (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)
 # Of slices thinner than this only some become patches.
 THIN_MM = 2.4
@@ -104,7 +106,11 @@ def real_hip(case: str, side: Side) -> LabelledHip:
 
 
 def with_lesion(sample: LabelledHip, rng: np.random.Generator, chance: float) -> tuple[LabelledHip, np.ndarray]:
-    """Paint decoys and, with the given chance, a lesion; returns the hip and its necrosis (bool)."""
+    """Paint decoys and, with the given chance, a lesion; returns the hip and its necrosis (0, 1, IGNORE).
+
+    Where it is not known whether a voxel is of the head, at the surface of one marked by eye, it is not known whether
+    it is necrotic.
+    """
     image = sample.hip.volume.array.astype(np.float32)
     head = sample.anatomy == AnatomyLabel.HEAD
     necrosis = np.zeros(head.shape, bool)
@@ -115,7 +121,9 @@ def with_lesion(sample: LabelledHip, rng: np.random.Generator, chance: float) ->
             step = sample.points_mm[1, 0, 0] - sample.points_mm[0, 0, 0]
             lesion = paint(image, sample.points_mm, head, sample.radius_mm, sample.contrast, step, rng)
             image, necrosis = lesion.image, lesion.necrosis
-    return replace(sample, hip=sample.hip.like(image)), necrosis
+    surface = np.linalg.norm(sample.points_mm, axis=-1) < sample.radius_mm + SURFACE_MM
+    unknown = surface & (sample.anatomy == IGNORE)
+    return replace(sample, hip=sample.hip.like(image)), np.where(unknown, np.uint8(IGNORE), necrosis)
 
 
 def _recast(sample: LabelledHip, rng: np.random.Generator) -> LabelledHip:
@@ -279,7 +287,7 @@ class Job:
             sample = marked_hip(marked_heads()[job[1]]) if job[0] == MARKED else real_hip(job[0], job[1])
             if sample.contrast == "t1" and rng.random() < self.recast_share:
                 sample = _recast(sample, rng)
-        sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.65)
+        sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.6)
         return patches(sample, necrosis, self.task, self.patch, rng)
 
 
