@@ -78,6 +78,7 @@ def lesion_ml() -> float:
 
 def network(function, name: str, **own) -> Network:
     """A function of a batch as a network in a bundle."""
+    own = {"modalities": ["T1", "CT"]} | own
     own |= {"sha256": {"model.safetensors": 64 * "0"}, "trained_on": "nothing", "licence": "Apache-2.0"}
     engine = _Engine(function)
     facts = {"version": "0.0.0", "metadata": {"onfh_assist": own}, "checksum": 64 * "0"}

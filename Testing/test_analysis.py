@@ -8,6 +8,7 @@ import pytest
 from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed, Models, analyse, grade
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.imaging.read import Study
 from Testing.hip_phantom import (
     AXIAL,
@@ -36,8 +37,8 @@ def study(*sides, lesions=("right", "left"), **source):
     return Study(volume, known | source, {"name": "Doe^Jane"}, (Notice("from-reading", "Seen while reading."),))
 
 
-def models(finder=None):
-    return Models(finder or finder_network(), anatomy_network(), necrosis_network())
+def models(finder=None, necrosis=None):
+    return Models(finder or finder_network(), anatomy_network(), necrosis or necrosis_network())
 
 
 def no_finder():
@@ -65,7 +66,7 @@ def test_both_hips_are_found_measured_and_graded():
     assert [masks.side for masks in result.masks] == ["right", "left"]
     assert result.masks[1].necrosis.array.any() and not result.masks[0].necrosis.array.any()
     assert result.volume is seen.volume and result.patient == {"name": "Doe^Jane"}
-    assert [notice.code for notice in result.warnings] == ["from-reading", "ct-necrosis-unreliable"]
+    assert [notice.code for notice in result.warnings] == ["from-reading"]
     assert [model["name"] for model in result.models] == ["hip_finder", "anatomy", "necrosis"]
 
     fractions = [fraction for fraction, _ in steps]
@@ -240,3 +241,24 @@ def test_a_sphere_placed_where_no_hip_is_seen_is_not_confirmed():
 
 def test_without_a_head_given_nothing_is_said_of_one():
     assert notices(analyse(study("left"), models=models())) == []
+
+
+def test_on_ct_the_head_is_outlined_and_no_number_is_made_of_its_necrosis():
+    result = analyse(study("right", "left"), models=models(necrosis=necrosis_network(modalities=["T1"])))
+    for hip, masks in zip(result.hips, result.masks, strict=True):
+        assert hip.status == "not graded" and "not sought on CT" in hip.reason
+        assert hip.head_volume_ml == pytest.approx(head_ml(), rel=0.04)
+        assert hip.volume_ratio is hip.necrosis_volume_ml is hip.ratio_interval is None
+        assert hip.grades == {} and hip.slices == ()
+        assert masks.head.array.any() and not masks.necrosis.array.any() and masks.probability is None
+    page = report_html(result)
+    assert "not sought on CT" in page and "without ONFH" not in page
+
+
+def test_a_necrosis_that_a_reader_draws_on_ct_is_graded():
+    result = analyse(study("right", "left"), models=models(necrosis=necrosis_network(modalities=["T1"])))
+    left = result.masks[1]
+    offset = left.head.grid_ras() - np.array(left.sphere.centre_ras_mm)
+    drawn = (np.linalg.norm(offset, axis=-1) < 10) & left.head.array
+    hip = grade(replace(left, necrosis=left.head.like(drawn)))
+    assert hip.status == "graded" and hip.volume_ratio == pytest.approx(drawn.sum() / left.head.array.sum())

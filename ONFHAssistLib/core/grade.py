@@ -12,7 +12,16 @@ def grade(masks: HipMasks) -> HipResult:
 
 
 def result_of(measured: HipMeasurement) -> HipResult:
-    """Grade what was measured."""
+    """Grade what was measured; nothing but the head where nobody has looked for necrosis."""
+    if measured.not_sought and not measured.necrosis_volume_ml:
+        return HipResult(
+            measured.side,
+            "not graded",
+            measured.not_sought,
+            measured.sphere,
+            measured.landmarks,
+            measured.head_volume_ml,
+        )
     return HipResult(
         side=measured.side,
         status="graded",

@@ -137,6 +137,11 @@ class HipResult:
     grades: dict[str, Grade] = field(default_factory=dict)
     threshold: ThresholdResult | None = None
 
+    @property
+    def segmented(self) -> bool:
+        """Whether the head was outlined, so that it can be looked at and edited; graded or not."""
+        return self.head_volume_ml is not None
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -171,6 +176,8 @@ class HipMasks:
         probability: float32 Volume, 0 to 1: how sure the network is that a voxel is necrotic; 0 outside ``head``. None
             where no network has said so.
         calibration: what ``probability`` is worth; None where that is not known.
+        not_sought: why nobody has looked for necrosis; None where somebody has. ``necrosis`` is empty then, which says
+            nothing: no number comes from it until a reader has drawn one.
     """
 
     side: Side
@@ -180,6 +187,7 @@ class HipMasks:
     landmarks: Landmarks = Landmarks()
     probability: Volume | None = None
     calibration: Calibration | None = None
+    not_sought: str | None = None
 
     def cropped(self, box: tuple[slice, slice, slice]) -> "HipMasks":
         """Return the part in a box of array slices (k, j, i)."""
@@ -196,7 +204,7 @@ class StudyResult:
         source: JSON-ready facts about the input (file kind, modality, plane, sequence, spacing, shape); nothing
             here identifies the patient.
         patient: what the input says of the patient; a report has name and ID, and only when asked to.
-        masks: one entry for each graded hip.
+        masks: one entry for each hip that is segmented.
         threshold_masks: those of the system S-T1, as far as it was asked for and found a head.
     """
 

@@ -66,6 +66,7 @@ class HipMeasurement:
         weight_bearing: the portion on the mid-coronal slice; None where it could not be placed.
         lateral_end_deg: where the lesion ends laterally there; None without portion or necrosis.
         pillars: of the mid-coronal head; None where a pillar shows no bone.
+        not_sought: why nobody has looked for necrosis (`HipMasks`).
     """
 
     side: Side
@@ -86,6 +87,7 @@ class HipMeasurement:
     weight_bearing: WeightBearing | None
     lateral_end_deg: float | None
     pillars: Pillars | None
+    not_sought: str | None = None
 
 
 def measure_hip(masks: HipMasks) -> HipMeasurement:
@@ -147,6 +149,7 @@ def measure_near(grid: Volume, near: HipMasks, box: Box, arcs: "PlaneArcs | None
         weight_bearing=portion,
         lateral_end_deg=_lateral_end(coronal, portion, masks) if coronal and portion else None,
         pillars=_pillars(coronal, masks.sphere, masks.side) if coronal else None,
+        not_sought=masks.not_sought,
     )
 
 

@@ -38,8 +38,8 @@ class HipCards:
 
 
 def worse(review: Review) -> Side:
-    """Return the hip to begin with: the one with more necrosis, graded ones first."""
-    return max(review.sides, key=lambda side: (review.hip(side).status == "graded", review.hip(side).volume_ratio or 0))
+    """Return the hip to begin with: the one with more necrosis, segmented ones first."""
+    return max(review.sides, key=lambda side: (review.hip(side).segmented, review.hip(side).volume_ratio or 0))
 
 
 def _slice(link: str) -> int:

@@ -61,14 +61,14 @@ class Placing:
     def show(self, review: Review | None, side: Side | None) -> None:
         """Place the landmarks of this hip from now on."""
         self._review, self._side = review, side
-        graded = review is not None and side in review.sides and review.hip(side).status == "graded"
-        self._ui.sphereButton.enabled = graded
+        segmented = review is not None and side in review.sides and review.hip(side).segmented
+        self._ui.sphereButton.enabled = segmented
         self._ui.sphereButton.text = (
             _("Segment {hip} again from the sphere").format(hip=side_name(side).lower())
-            if graded
+            if segmented
             else _("Segment again from the sphere")
         )
-        if graded and not self._ui.radiusCheckBox.checked:
+        if segmented and not self._ui.radiusCheckBox.checked:
             self._ui.radiusSlider.blockSignals(True)
             self._ui.radiusSlider.value = review.hip(side).sphere.radius_mm
             self._ui.radiusSlider.blockSignals(False)

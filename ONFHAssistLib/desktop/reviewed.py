@@ -25,7 +25,7 @@ class ReviewedSlices:
 
     def show(self, review: Review | None, side: Side | None) -> None:
         """Tell how many slices of a hip are marked."""
-        known = review is not None and side in review.sides and review.hip(side).status == "graded"
+        known = review is not None and side in review.sides and review.hip(side).segmented
         self._review, self._side = (review, side) if known else (None, None)
         marked = review.reviewed(side) if known else None
         self._ui.reviewedButton.enabled = known

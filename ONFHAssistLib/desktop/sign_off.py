@@ -70,7 +70,7 @@ class SignOffForm:
     def show(self, review: Review | None) -> None:
         """Fill the form with what is known of a review, when another one is chosen."""
         for side, box in self._status.items():
-            box.enabled = review is not None and side in review.sides and review.hip(side).status == "graded"
+            box.enabled = review is not None and side in review.sides and review.hip(side).segmented
         if review is self._shown:
             return
         self._shown = review
@@ -114,14 +114,14 @@ class SignOffForm:
         self.keep()  # what is on the screen now is signed, whatever happens before it is written
         opened, patient, folder = review.opened, self._ui.patientEdit.text.strip(), read_settings().folder
         review.update()
-        graded = [side for side in review.sides if review.hip(side).status == "graded"]
-        if not graded:
+        segmented = [side for side in review.sides if review.hip(side).segmented]
+        if not segmented:
             raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
         if opened is None and not patient:  # the header's number is not signed where the form shows none
             raise InputError(
                 _("The case has no patient code; enter one that is the same for all studies of the patient.")
             )
-        cases = [review.case(side, patient) for side in graded]  # all check themselves before the first is written
+        cases = [review.case(side, patient) for side in segmented]  # all check themselves before the first is written
         if not _signed_by_its_reader(cases, opened) or not (opened or self._is_meant(patient, folder)):
             return False
         while_busy(lambda: [opened.save(case) if opened else save_case(case, folder) for case in cases])

@@ -43,7 +43,7 @@ class Look:
             return self.kind
         if review is None:
             return f"{self.kind}, {self.view}."
-        seen = [side for side in review.sides if review.hip(side).status == "graded"]
+        seen = [side for side in review.sides if review.hip(side).segmented]
         both = len(seen) == len(SIDES)
         found = _("both hips in view") if both else _("right hip in view") if "right" in seen else _("left hip in view")
         return f"{self.kind}, {found if seen else _('no hip graded')}."

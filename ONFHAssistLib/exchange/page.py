@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 SERIOUS = frozenset(
-    {"ct-necrosis-unreliable", "sequence-outside-training", "modality-unknown", "head-not-confirmed", "side-doubtful"}
+    {"sequence-outside-training", "modality-unknown", "head-not-confirmed", "side-doubtful"}
 )
 """Codes of warnings that stand above the grades, because the grades are not to be relied on."""
 
@@ -82,7 +82,9 @@ def template(name: str) -> "Template":
 def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_threshold: HipMasks | None) -> dict[str, Any]:
     """Return what the template draws of one hip; pictures are None where there are none."""
     drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": [], "threshold": None}
-    if masks is not None:
+    if masks is not None and hip.status != "graded":
+        drawn["coronal"] = figures.coronal_figure(*figures.crop(result.volume, masks), hip)
+    elif masks is not None:
         image, near = figures.crop(result.volume, masks)
         first = round(float(result.volume.ijk(image.ijk_to_ras[:3, 3])[2]))
         plane = mid_plane(image, "coronal", masks.sphere)
@@ -94,7 +96,7 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_thresho
             "tiles": figures.contact_sheet(image, near, hip, first),
             "threshold": None,
         }
-    if masks is not None and by_threshold is not None and hip.threshold is not None:
+    if by_threshold is not None and hip.threshold is not None:
         # The tiles are those of the threshold, cropped as the others are; the networks' outline stands beside it.
         image, own = figures.crop(result.volume, by_threshold)
         sliced = replace(hip, slices=hip.threshold.slices, grades={"steinberg": hip.threshold.grade}, look_first=())

@@ -40,7 +40,7 @@ AT_HEAD, NEAR_HEAD = 1.25, 2.5
 def check_image(study: Study) -> tuple[Notice, ...]:
     """Compare modality, sequence, spacing and body part of a study with what the models were trained on.
 
-    Codes: ``modality-unknown``, ``ct-necrosis-unreliable``, ``sequence-guessed`` (no tags, T1 by its contrast),
+    Codes: ``modality-unknown``, ``sequence-guessed`` (no tags, T1 by its contrast),
     ``sequence-outside-training``, ``fat-suppressed``, ``contrast-agent``, ``body-part``, ``spacing-outside-training``.
 
     Raises:
@@ -65,12 +65,6 @@ def check_image(study: Study) -> tuple[Notice, ...]:
     if modality == "unknown":
         text = "It is not known whether this is MR or CT; it was read as MR, and the result may be wrong."
         notices.append(Notice("modality-unknown", text))
-    elif modality == "CT":
-        text = (
-            "The models learned necrosis on CT from procedural images only, and mark up to a third of a sound head and "
-            "more as necrotic. Do not rely on the ratio and the grades of a CT."
-        )
-        notices.append(Notice("ct-necrosis-unreliable", text))
     elif modality == "MR" and sequence != "T1" and "image-component" not in {n.code for n in study.notices}:
         name = "an unknown sequence" if sequence == "unknown" else f"a {sequence} sequence"
         text = f"This is {name}; the models were trained on T1, and the result may be wrong."

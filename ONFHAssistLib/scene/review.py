@@ -349,13 +349,13 @@ class Review:
 
     def study_result(self) -> StudyResult:
         """Return the study with masks and grades as they are now, for reports, tables and files."""
-        graded = [side for side in self.sides if self._hips[side].status == "graded"]
-        automatic = [self._states[side].automatic for side in graded]
+        segmented = [side for side in self.sides if self._hips[side].segmented]
+        automatic = [self._states[side].automatic for side in segmented]
         models = [model for one in automatic for model in one.models or ()]
         return replace(
             self.result,
             hips=tuple(self._hips[side] for side in self.sides),
-            masks=tuple(self.masks(side) for side in graded),
+            masks=tuple(self.masks(side) for side in segmented),
             threshold_masks=tuple(one.threshold for one in automatic if one.threshold),
             # A hip that was segmented anew may come from other networks than the rest.
             models=tuple(model for n, model in enumerate(models) if model not in models[:n]) or self.result.models,

@@ -244,6 +244,7 @@ def _plain(found: Automatic) -> dict[str, Any]:
         "necrosis": _packed(near.necrosis.array),
         "probability": near.probability and _text(near.probability.array.astype("<f4").tobytes()),
         "calibration": to_plain(near.calibration),
+        "not_sought": near.not_sought,
         "sphere": to_plain(near.sphere),
         "landmarks": to_plain(near.landmarks),
         "threshold": threshold and _plain(Automatic.of(threshold, found.result)),
@@ -272,6 +273,7 @@ def _automatic(
         from_plain(Landmarks, plain["landmarks"]),
         probability,
         plain["calibration"] and from_plain(Calibration, plain["calibration"]),
+        plain.get("not_sought"),  # version 0.1.0 looked everywhere
     )
     result = result_of(measure_near(volume, near, head[0]))
     own_models = plain.get("models", models)

@@ -134,7 +134,7 @@ class EditorLogic:
     def edit(self) -> None:
         """Let the tools work on the chosen segment of the chosen hip; necrosis is drawn inside the head only."""
         review, side = self._session.review, self._data.side
-        if review is None or review.hip(side).status != "graded":
+        if review is None or not review.hip(side).segmented:
             return
         self.editor.set_active_segment_id(review.segment_id(side, self._data.segment))
         modes = SegmentationEditableAreaMode

@@ -61,8 +61,8 @@ class HipsLogic:
         review = session.review
         if review is None:
             return
-        graded = [side for side in SIDES if side in review.sides and review.hip(side).status == "graded"]
-        data.side = max(graded, key=lambda side: review.hip(side).volume_ratio, default=review.sides[0])
+        segmented = [side for side in SIDES if side in review.sides and review.hip(side).segmented]
+        data.side = max(segmented, key=lambda side: review.hip(side).volume_ratio or 0, default=review.sides[0])
         words = review.sign_off(data.side)
         data.comment = words.comment
         self._editor.begin()

@@ -314,7 +314,7 @@ class Session:
         """Return the segmented hips as cases; raises InputError where a part is missing."""
         self.settle()
         review = self.opened()
-        sides = [side for side in review.sides if review.hip(side).status == "graded"]
+        sides = [side for side in review.sides if review.hip(side).segmented]
         if not sides:
             raise InputError("No hip is segmented; click on the centre of a head to segment it.")
         for side in sides:

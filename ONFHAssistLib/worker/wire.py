@@ -154,6 +154,7 @@ def _unpack_masks(entry: Message, arrays: Any, grid: Volume) -> HipMasks:
         sphere=from_plain(Sphere, entry["sphere"]),
         landmarks=from_plain(Landmarks, entry["landmarks"]),
         calibration=from_plain(Calibration | None, entry["calibration"]),
+        not_sought=entry["not_sought"],
         **volumes,
     )
 

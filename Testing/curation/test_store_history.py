@@ -204,3 +204,16 @@ def test_the_same_image_opened_with_its_slices_in_reverse_order_is_the_same_case
     for field in ("mask_sha256", "reviewed_slices"):
         assert one[field] == two[field]
     assert one["automatic"]["number"] == two["automatic"]["number"] == one["number"]
+
+
+def test_a_hip_where_nobody_looked_for_necrosis_has_no_number_when_it_is_opened_again(store, hip):
+    image = hip.image()
+    masks = hip.masks(image)
+    nothing = masks.necrosis.like(np.zeros_like(masks.necrosis.array))
+    masks = dataclasses.replace(masks, necrosis=nothing, not_sought="necrosis is not sought on CT")
+    case = hip.case(status="draft", automatic=masks, automatic_result=grade(masks))
+    case = dataclasses.replace(case, masks=masks, result=grade(masks), provenance={})
+    again = store.reopen(store.save(case).stem)
+    for result in (again.result, again.automatic_result, grade(again.masks)):
+        assert (result.status, result.reason) == ("not graded", "necrosis is not sought on CT")
+        assert result.volume_ratio is None

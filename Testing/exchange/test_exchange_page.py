@@ -265,7 +265,7 @@ def test_the_plot_runs_along_the_slices_of_any_orientation(study, axis, ends, st
     assert order == sorted(order, reverse=step_mm < 0)
 
 
-@pytest.mark.parametrize(("code", "first"), [("sequence-guessed", "grades"), ("ct-necrosis-unreliable", "warning")])
+@pytest.mark.parametrize(("code", "first"), [("sequence-guessed", "grades"), ("modality-unknown", "warning")])
 def test_grades_come_first_unless_a_warning_says_not_to_rely_on_them(study, code, first):
     html = report_html(dataclasses.replace(study, warnings=(Notice(code, "Mind this sentence."),)))
     assert html.count("Mind this sentence.") == 1

@@ -14,7 +14,7 @@ from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.scene import markups
 from ONFHAssistLib.scene.nodes import ROLE
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.scene.state import SignOff
+from ONFHAssistLib.scene.state import SignOff, unpacked
 
 FINE = Grid(CORONAL, (1.0, 1.0, 3.0))
 """Volumes of balls and cones are right to about 1 % on it."""
@@ -599,3 +599,29 @@ def test_a_hip_that_other_networks_segmented_anew_names_them(review):
     assert review.case("right").models == newer and review.case("left").models == review.result.models
     review.undo()
     assert review.case("right").models == review.result.models
+
+
+def not_sought(result):
+    """The same study where nobody has looked for necrosis, as on CT."""
+    masks = tuple(
+        replace(one, necrosis=one.necrosis.like(np.zeros_like(one.necrosis.array)), probability=None, not_sought="on CT")
+        for one in result.masks
+    )
+    return replace(result, masks=masks, hips=tuple(map(grade, masks)))
+
+
+def test_where_nobody_looked_for_necrosis_there_is_no_number_until_a_reader_draws_one(scene, tmp_path):
+    review = begun(scene, not_sought(made_up()))
+    assert review.sides == ("right", "left") and review.hip("right").status == "not graded"
+    paint(review, "right", "head", ball(review, CENTRES["right"], 20.0))
+    paint(review, "right", "head", ~ball(review, CENTRES["right"], 20.0), value=False)
+    review.update()
+    assert review.hip("right").status == "not graded" and review.hip("right").reason == "on CT"
+    paint(review, "right", "necrosis", ball(review, CENTRES["right"], 10.0))
+    review.update()
+    assert review.hip("right").volume_ratio == pytest.approx(1 / 8, abs=0.02)
+    assert [masks.side for masks in review.study_result().masks] == ["right", "left"]
+    review.reset("right")
+    assert review.hip("right").status == "not graded"
+    _, automatic = unpacked(review.made(), review.result.volume)
+    assert automatic["right"].result.status == "not graded" and automatic["right"].result.reason == "on CT"
