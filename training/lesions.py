@@ -320,7 +320,9 @@ def _decoy_covers(points, radius, pixel, tone: Tones, rng):
         value = {"t1": rng.uniform(0.25, 0.7), "t2": rng.uniform(1.0, 1.6), "stir": rng.uniform(0.4, 1.4)}
         yield np.clip(where / rng.uniform(0.4, 1.2), 0, 1), value.get(tone.contrast, 0.8), True
     if rng.random() < 0.35:  # streaks of trabeculae: a fan of faint lines, in patches
-        across = points @ np.cross(NECK, site(rng)).astype(np.float32) + rng.uniform(0, 1.5) * waves(points, rng, (10, 40))
+        across = points @ np.cross(NECK, site(rng)).astype(np.float32) + rng.uniform(0, 1.5) * waves(
+            points, rng, (10, 40)
+        )
         stripes = np.clip(np.cos(across * np.float32(2 * np.pi / rng.uniform(3, 9))), 0, 1)
         patch = np.clip(waves(points, rng, (15, 45)) + rng.uniform(-0.5, 0.8), 0, 1)
         value = rng.uniform(0.0, 0.7) if tone.contrast != "stir" else rng.uniform(-0.2, 0.4)

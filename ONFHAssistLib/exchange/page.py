@@ -18,9 +18,7 @@ from ONFHAssistLib.exchange.tables import RESEARCH_USE, shown_patient
 if TYPE_CHECKING:
     from jinja2 import Template
 
-SERIOUS = frozenset(
-    {"sequence-outside-training", "modality-unknown", "head-not-confirmed", "side-doubtful"}
-)
+SERIOUS = frozenset({"noise", "sequence-outside-training", "modality-unknown", "head-not-confirmed", "side-doubtful"})
 """Codes of warnings that stand above the grades, because the grades are not to be relied on."""
 
 

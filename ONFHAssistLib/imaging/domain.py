@@ -10,7 +10,7 @@ from ONFHAssistLib.core.hip import Notice, Side, Sphere
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM, sphere_coverage
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import canonical_hip
+from ONFHAssistLib.imaging.canonical import canonical_hip, normalise
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.sequence import OTHER_REGIONS
 
@@ -33,6 +33,15 @@ METAL_HU, METAL_ML = 2500, 0.1
 # MR near metal has no signal. The largest connected void (below a tenth of the hip's 75th percentile) around the 20
 # training heads of t1_coronal (cortex, ligaments, vessels) is 1.2 ml; a screw's bloom is several times that.
 VOID_LEVEL, VOID_ML, VOID_SHARE = 0.1, 5.0, 0.3
+# Radius of an adult's femoral head: the 200 of Noble et al. (Clin Orthop 1988;235:148) have 17.5 to 29 mm; a millimetre
+# and a half more either way is left for the outline.
+SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 16.0, 30.5
+# Noise as a part of the range from the 1st to the 99th percentile around the hip. The 36 heads of real MR have 0.001 to
+# 0.034. From the first on a sound head may come out as a mild one, from the second on as anything
+# (python -m training.evaluate noise).
+NOISE, MOSTLY_NOISE = 0.06, 0.12
+_NOISE_FILTER = np.outer([1, -2, 1], [1, -2, 1])[None] / 6
+"""Second differences along rows and columns, which edges mostly pass by (Immerkær, CVIU 1996;64:300)."""
 # "Around" the head, as multiples of its radius: the zone whose metal spoils the head, and the zone looked at.
 AT_HEAD, NEAR_HEAD = 1.25, 2.5
 
@@ -44,7 +53,7 @@ def check_image(study: Study) -> tuple[Notice, ...]:
     ``sequence-outside-training``, ``fat-suppressed``, ``contrast-agent``, ``body-part``, ``spacing-outside-training``.
 
     Raises:
-        InputError: too coarse or too small for any femoral head.
+        InputError: too coarse or too small for any femoral head, or inverted.
     """
     source, volume = study.source, study.volume
     spacing = np.array(volume.spacing_mm)
@@ -59,6 +68,8 @@ def check_image(study: Study) -> tuple[Notice, ...]:
     if extent_mm.min() < SMALLEST_EXTENT_MM:
         size = " x ".join(f"{x:.0f}" for x in extent_mm)
         raise InputError(f"The image covers only {size} mm, less than a femoral head; give one that covers the hip.")
+    if source["modality"] != "CT" and _inverted(volume.array):
+        raise InputError("The image's grey values are inverted: air is its brightest part; give it with dark air.")
 
     notices = []
     modality, sequence = source["modality"], source["sequence"]
@@ -95,9 +106,10 @@ def check_image(study: Study) -> tuple[Notice, ...]:
 
 
 def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tuple[tuple[Notice, ...], str | None]:
-    """Check one femoral head: whole in the image, crossed by enough slices, free of metal.
+    """Check one femoral head: of an adult's size, in view, crossed by enough slices, free of metal and noise.
 
-    Codes: ``head-cut-off``, ``few-slices``, ``metal``, ``metal-near-head``, ``signal-void``.
+    Codes: ``head-size``, ``head-cut-off``, ``few-slices``, ``metal``, ``metal-near-head``, ``signal-void``, and
+    ``noise``.
 
     Args:
         volume: the whole image, intensities as read (HU for CT).
@@ -113,6 +125,13 @@ def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tupl
         text = f"The {side} femoral head is cut off by the field of view: only {share:.0%} of it is in the image."
         return (Notice("head-cut-off", text),), text
     notices = []
+    smallest, largest = SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM
+    if not smallest <= sphere.radius_mm <= largest:
+        text = (
+            f"The {side} femoral head has a radius of {sphere.radius_mm:.0f} mm, and no adult's has ({smallest:.0f} to "
+            f"{largest:.0f} mm); check the image's pixel size and slice distance."
+        )
+        return (Notice("head-size", text),), text
     if share < WHOLE_HEAD_FROM:
         text = f"The {side} femoral head is slightly cut off by the field of view: {share:.0%} of it is in the image."
         notices.append(Notice("head-cut-off", text))
@@ -127,7 +146,19 @@ def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tupl
     hip = canonical_hip(volume, side, sphere.centre_ras_mm, extent).volume
     distance = np.linalg.norm(hip.grid_ras() - sphere.centre_ras_mm, axis=-1) / sphere.radius_mm
     found, refusal = _ct_metal(hip, distance, side) if modality == "CT" else _signal_void(hip, distance, side)
+    if refusal is None and modality != "CT":
+        noise, refusal = _noise(hip, distance, side)
+        found = (*found, *noise)
     return (*notices, *found), refusal
+
+
+def _inverted(array: np.ndarray) -> bool:
+    """Whether many voxels lie at the upper end of the intensities (0.05 to 0.7 of the images with air that were tried,
+    inverted; at most 0.002 as they are), and hardly any at the lower end."""
+    sample = array[:: max(1, array.shape[0] // 32), ::2, ::2]
+    low, high = np.percentile(sample, [0.05, 99.95])
+    level = (sample - low) / max(float(high - low), 1e-6)
+    return bool(np.mean(level > 0.97) > 0.02 and np.mean(level < 0.03) < 0.005)
 
 
 def _slices_across(volume: Volume, sphere: Sphere) -> int:
@@ -149,6 +180,23 @@ def _ct_metal(hip: Volume, distance: np.ndarray, side: Side) -> tuple[tuple[Noti
             f"There is metal near the {side} femoral head ({near_ml:.1f} ml above {METAL_HU} HU): streaks may mislead."
         )
         return (Notice("metal-near-head", text),), None
+    return (), None
+
+
+def _noise(hip: Volume, distance: np.ndarray, side: Side) -> tuple[tuple[Notice, ...], str | None]:
+    rough = np.abs(ndimage.convolve(normalise(hip.array, "MR"), _NOISE_FILTER))[distance <= AT_HEAD]
+    share = float(np.median(rough)) / 0.6745 / 2  # of the range, which has a width of 2
+    if share >= MOSTLY_NOISE:
+        text = (
+            f"The image is mostly noise at the {side} femoral head ({share:.0%} of its range); a lesion can't be told."
+        )
+        return (Notice("noise", text),), text
+    if share >= NOISE:
+        text = (
+            f"There is much noise at the {side} femoral head ({share:.0%} of the image's range): grain may pass for a "
+            "lesion, and hide one."
+        )
+        return (Notice("noise", text),), None
     return (), None
 
 

@@ -183,8 +183,8 @@ def kind_from_image(array: np.ndarray) -> ImageKind:
     CT: air below -500 and at least a tenth of the voxels at the HU of soft tissue, -150 to 150; or, without air, as
     in a crop, fat (-150 to -50 HU) and muscle (0 to 100 HU) in usual parts and hardly anything below them. Anything
     that goes below zero otherwise is not known. MR is called T1 where the body is made of two large groups, fat 1.3 to
-    3 times as bright as muscle, and hardly anything (fluid) is much brighter than fat; otherwise its sequence is not
-    known.
+    2.75 times as bright as an even muscle, and hardly anything (fluid) is much brighter than fat; otherwise its
+    sequence is not known. In T2 muscle is darker, and not told from tendon and bone: its group is less even.
 
     Args:
         array: shape (k, j, i).
@@ -238,7 +238,9 @@ def _looks_like_t1(sample: np.ndarray) -> bool:
     if not 0.15 < fat.mean() < 0.85:
         return False
     muscle_level, fat_level = np.median(body[~fat]), np.median(body[fat])
-    return bool(1.3 <= fat_level / muscle_level <= 3 and np.percentile(body, 99.5) <= 1.9 * fat_level)
+    # 0.24 to 0.36 on 25 T1 images, 0.44 to 0.53 on five T2 ones.
+    even = np.std(body[~fat]) <= 0.4 * muscle_level
+    return bool(1.3 <= fat_level / muscle_level <= 2.75 and even and np.percentile(body, 99.5) <= 1.9 * fat_level)
 
 
 def _description(header: "Dataset") -> str:

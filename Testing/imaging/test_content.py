@@ -120,3 +120,11 @@ def test_a_ct_keeps_its_hounsfield_units(tmp_path):
     study = read_study(path)
     assert study.source["modality"] == "CT"
     np.testing.assert_array_equal(study.volume.array, sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
+
+
+@pytest.mark.parametrize("crop", [(slice(None),) * 3, (slice(10, 40), slice(60, 120), slice(20, 90))])
+def test_a_ct_whose_values_lack_their_intercept_gets_its_hounsfield_units_back(crop):
+    ct = read_study(resource_path("SampleData", "procedural_ct.nii.gz")).volume.array
+    kind, values = kind_and_values((np.clip(ct, -1024, 3071) + 1024).astype(np.uint16)[crop])
+    assert kind.modality == "CT"
+    assert np.array_equal(values, np.clip(ct, -1024, 3071)[crop])

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,32 @@ def test_normal_heads_of_real_t1_studies_pass_without_a_word():
         assert codes(check_image(study)) == ["sequence-guessed"]
         sphere = Sphere(tuple(head["centre_ras_mm"]), head["radius_mm"])
         assert check_hip(study.volume, "MR", sphere, head["side"]) == ((), None)
+
+
+@pytest.mark.parametrize(("radius_mm", "refused"), [(14, True), (17, False), (29, False), (33, True)])
+def test_a_head_of_a_size_that_no_adult_has_is_refused_with_a_hint_at_the_pixel_size(radius_mm, refused):
+    notices, refusal = check_hip(hip_image(), "MR", Sphere((0.0, 0.0, 0.0), radius_mm), "left")
+    assert codes(notices) == ["head-size"] * refused
+    assert not refused or (f"{radius_mm} mm" in refusal and "pixel size" in refusal)
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected", "refused"), [(0.02, [], False), (0.09, ["noise"], False), (0.25, ["noise"], True)]
+)
+def test_noise_that_may_pass_for_a_lesion_is_warned_of_and_an_image_of_mostly_noise_refused(noise, expected, refused):
+    """The head lies at 1000 and what is about it at 300: noise is measured as a part of that range."""
+    volume = with_ball(hip_image(value=300), (0, 0, 0), 24, 1000)
+    rng = np.random.default_rng(3)
+    grainy = np.abs(volume.array + rng.normal(0, noise * 700, volume.array.shape))
+    notices, refusal = check_hip(volume.like(grainy.astype(np.float32)), "MR", SPHERE, "right")
+    assert codes(notices) == expected and (refusal is not None) == refused
+
+
+def test_an_image_with_bright_air_is_refused_as_inverted():
+    volume = study(extent_mm=150.0).volume
+    distance = np.linalg.norm(volume.grid_ras() - volume.grid_ras().mean(axis=(0, 1, 2)), axis=-1)
+    rng = np.random.default_rng(4)
+    body = np.where(distance < 60, rng.normal(500, 80, distance.shape), rng.normal(0, 4, distance.shape))
+    assert check_image(replace(study(), volume=volume.like(np.abs(body)))) == ()
+    with pytest.raises(InputError, match="inverted"):
+        check_image(replace(study(), volume=volume.like(np.abs(body).max() - np.abs(body))))

@@ -604,7 +604,9 @@ def test_a_hip_that_other_networks_segmented_anew_names_them(review):
 def not_sought(result):
     """The same study where nobody has looked for necrosis, as on CT."""
     masks = tuple(
-        replace(one, necrosis=one.necrosis.like(np.zeros_like(one.necrosis.array)), probability=None, not_sought="on CT")
+        replace(
+            one, necrosis=one.necrosis.like(np.zeros_like(one.necrosis.array)), probability=None, not_sought="on CT"
+        )
         for one in result.masks
     )
     return replace(result, masks=masks, hips=tuple(map(grade, masks)))
