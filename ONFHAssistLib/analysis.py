@@ -157,7 +157,7 @@ def analyse(
         start = 0.4 + 0.6 * n / len(options.sides)
         stage(start, f"Segmenting the {side} hip")
         if side in doubts:
-            hips.append(HipResult(side, "not graded", _doubtful(side, doubts[side])))
+            hips.append(HipResult(side, "not graded", _doubtful(side, doubts[side]), doubts[side].sphere))
             continue
         try:
             if side not in seeds:
@@ -171,8 +171,8 @@ def analyse(
         notices += hip_notices
         if seeds[side] in options.heads:
             notices += _check_given(study, seeds[side], models)
-        if hip_masks is None:
-            hips.append(HipResult(side, "not graded", refusal))
+        if hip_masks is None or refusal:
+            hips.append(HipResult(side, "not graded", refusal, hip_masks and hip_masks.sphere))
             continue
         stage(start + 0.45 / len(options.sides), f"Grading the {side} hip")
         hips.append(grade(hip_masks))
@@ -215,14 +215,12 @@ def _seeds(study: Study, options: AnalysisOptions, models: Models) -> tuple[dict
     modality = study.source["modality"]
     found = locate_hips(study.volume, modality, models.finder, models.anatomy, models.head_check)
     seeds = {side: HeadSeed(side, centre) for side, centre in found.heads.items() if not is_given(centre)} | given
-    doubts = {
-        side: doubt for side, doubt in found.doubts.items() if side not in seeds and not is_given(doubt.centre_ras_mm)
-    }
-    return seeds, doubts
+    doubtful = ((side, doubt) for side, doubt in found.doubts.items() if side not in seeds)
+    return seeds, {side: doubt for side, doubt in doubtful if not is_given(doubt.sphere.centre_ras_mm)}
 
 
 def _doubtful(side: Side, doubt: Doubt) -> str:
-    place = ", ".join(f"{x:.0f}" for x in doubt.centre_ras_mm)
+    place = ", ".join(f"{x:.0f}" for x in doubt.sphere.centre_ras_mm)
     return (
         f"what was found on the {side} side, at ({place}) mm RAS, is {doubt.reason}; look at it there, and give its "
         "centre if it is the head"
@@ -230,7 +228,10 @@ def _doubtful(side: Side, doubt: Doubt) -> str:
 
 
 def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | None, list[Notice], str | None]:
-    """Segment one hip: its masks, or None with the reason why it must not be graded; raises NoHead."""
+    """Segment one hip: its masks, notices, and the reason why it must not be graded or None; raises NoHead.
+
+    Where metal lets no head be seen there are no masks.
+    """
     modality = study.source["modality"]
     try:
         masks = segment_hip(
@@ -246,7 +247,7 @@ def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | N
     if masks.calibration and study.source["sequence"] not in masks.calibration.sequences:
         masks = replace(masks, calibration=None)  # what the probability is worth there is not known
     notices, refusal = check_hip(study.volume, modality, masks.sphere, seed.side)
-    return (None if refusal else masks), list(notices), refusal
+    return masks, list(notices), refusal
 
 
 def _by_threshold(study: Study, masks: HipMasks, network: Network) -> tuple[ThresholdResult, HipMasks] | None:

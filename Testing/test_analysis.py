@@ -1,5 +1,6 @@
 """A study on its whole way through the analysis; networks and hips are the solids of hip_phantom."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -262,3 +263,13 @@ def test_a_necrosis_that_a_reader_draws_on_ct_is_graded():
     drawn = (np.linalg.norm(offset, axis=-1) < 10) & left.head.array
     hip = grade(replace(left, necrosis=left.head.like(drawn)))
     assert hip.status == "graded" and hip.volume_ratio == pytest.approx(drawn.sum() / left.head.array.sum())
+
+
+def test_a_place_that_must_not_be_graded_is_shown_in_the_report():
+    volume = study("left").volume
+    cut = volume.cropped((slice(0, 40), slice(0, 84), slice(0, 166)))
+    result = analyse(replace(study("left"), volume=cut), AnalysisOptions(sides=("left",)), models=models())
+    (hip,) = result.hips
+    assert hip.status == "not graded" and "cut off" in hip.reason and not result.masks
+    assert math.dist(hip.sphere.centre_ras_mm, CENTRES["left"]) < 3
+    assert 'aria-label="Mid-coronal slice of the left hip' in report_html(result)

@@ -117,6 +117,7 @@ class HipResult:
     """Everything that is reported about one hip.
 
     Attributes:
+        sphere: of the head, or of what may be one where it is not sure or must not be graded.
         ratio_interval: holds the true volume ratio in 90 % of hips (see `Calibration`); None where it is not known.
         look_first: indices of the slices that decide how wide it is, the most uncertain one first; at most three.
         grades: steinberg, jic, kerboul, ... as `Grade`.

@@ -373,7 +373,7 @@ class Panel:
         if review is None:
             return
         views.show_masks(review.segmentation_node, self._masks_shown)
-        if self.side in review.sides and review.hip(self.side).sphere is not None:
+        if self.side in review.sides and review.hip(self.side).segmented:
             self._editor.show(review, self.side)
 
     @guarded

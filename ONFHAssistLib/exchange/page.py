@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN, is_borderline
@@ -80,8 +82,10 @@ def template(name: str) -> "Template":
 def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_threshold: HipMasks | None) -> dict[str, Any]:
     """Return what the template draws of one hip; pictures are None where there are none."""
     drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": [], "threshold": None}
-    if masks is not None and hip.status != "graded":
-        drawn["coronal"] = figures.coronal_figure(*figures.crop(result.volume, masks), hip)
+    if hip.status != "graded" and hip.sphere:  # show where to look, and what was taken for the head
+        nothing = result.volume.like(np.broadcast_to(np.False_, result.volume.array.shape))
+        place = masks or HipMasks(hip.side, nothing, nothing, hip.sphere)
+        drawn["coronal"] = figures.coronal_figure(*figures.crop(result.volume, place), hip)
     elif masks is not None:
         image, near = figures.crop(result.volume, masks)
         first = round(float(result.volume.ijk(image.ijk_to_ras[:3, 3])[2]))

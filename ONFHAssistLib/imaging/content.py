@@ -24,9 +24,9 @@ _HU_LIKE = -50.0
 _RINGING, _NOISE, _MASKED = 0.05, 0.2, 0.02
 _INTERCEPT = 1024
 _BETWEEN, _SOFT, _DENSE = 0.1, 0.2, 0.12
-"""In a CT there is hardly anything between air and fat (at most 0.06 of the voxels of 13 CT images), much of the image is
-fat, water or muscle (0.23 to 0.81), and little is dense bone. In an MR whose muscle, fat or median happens to lie there,
-0.27 and more lies between, or much is brighter still."""
+"""In a CT hardly anything lies between air and fat (at most 0.06 of the voxels of 13 CT images), much is fat, water or
+muscle (0.23 to 0.81), and little is dense bone. In an MR whose muscle, fat or median lies there, 0.27 and more is
+between, or much is brighter still."""
 
 
 def refuse_what_is_no_image(array: np.ndarray, spacing_mm: tuple[float, float, float], name: Path) -> None:

@@ -36,11 +36,11 @@ class Doubt:
     """A place that may be a femoral head: a reader has to look at it.
 
     Attributes:
-        centre_ras_mm: of the sphere that was found there.
+        sphere: what was found there.
         reason: what is not sure, for the end of a sentence.
     """
 
-    centre_ras_mm: Point
+    sphere: Sphere
     reason: str
 
 
@@ -103,17 +103,16 @@ def locate_hips(
         return Located()
     # Without a pair one head is taken: the one that is surest, and among those the one in the deepest socket.
     sight, check = max(seen, key=lambda one: (one[1] is None or one[1].answer == "head", one[0].cover))
-    centre = sight.sphere.centre_ras_mm
     if check and check.answer != "head":
         reason = f"only {check.head:.0%} sure to be a femoral head"
-        return Located(doubts={sight.side: Doubt(centre, reason)})
+        return Located(doubts={sight.side: Doubt(sight.sphere, reason)})
     if check and check.as_posed < 1 - SIDE_SURE:
         other = SIDES[1 - SIDES.index(sight.side)]
         reason = (
             f"a femoral head whose side is not sure: it looks like a {other} one, its bones like a {sight.side} one"
         )
-        return Located(doubts={sight.side: Doubt(centre, reason)})
-    return Located({sight.side: centre})
+        return Located(doubts={sight.side: Doubt(sight.sphere, reason)})
+    return Located({sight.side: sight.sphere.centre_ras_mm})
 
 
 def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Sight | None:

@@ -64,7 +64,7 @@ class Move:
         slices = {m.side: measure_hip(m).slices for m in extra}
         hips = []
         for hip in result.hips:
-            moved = measured.get(hip.side, hip)
+            moved = measured.get(hip.side) or replace(hip, sphere=hip.sphere and self._sphere(hip.sphere))
             if hip.threshold and hip.side in slices:
                 moved = replace(moved, threshold=replace(hip.threshold, slices=slices[hip.side]))
             hips.append(moved)

@@ -132,7 +132,7 @@ class HipsLogic:
     async def _map(self) -> None:
         session, data = self._session, self._data
         review, side = session.review, data.side
-        masks = review.masks(side) if review and side in review.sides and review.hip(side).sphere else None
+        masks = review.masks(side) if review and side in review.sides and review.hip(side).segmented else None
         drawn = await asyncio.to_thread(told.polar_picture, masks) if masks else ""
         if session.review is review and data.side == side:
             data.polar = drawn
