@@ -1,10 +1,12 @@
-"""Measure models: ``python -m training.evaluate heads|lesions|resolution|others|pair|real|all``.
+"""Measure models: ``python -m training.evaluate heads|lesions|resolution|others|elsewhere|pair|real|all``.
 
 - ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule,
   and the landmarks against those found by the same rule on their manual hip-bone masks.
 - ``lesions``: lesions painted into the 5 test studies by the second painter, through the whole way.
 - ``resolution``: the 5 test studies resampled to finer pixels and slices (``training/resolution.py``).
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
+- ``elsewhere``: heads marked by eye in real images of every kind, images without a head, and noise
+  (``training/elsewhere.py``).
 - ``pair``: where the head lies on CT and on axial T1 of the same hip.
 - ``real``: real osteonecrosis on single slices, against outlines drawn by eye (``training/real_lesions.py``); it also
   writes the page ``real_onfh.md``, and with ``--pictures`` the slices with all outlines on them.
@@ -13,8 +15,9 @@ Results go into ``docs/evaluation.json``, beside those of the same models; ``--t
 processes measure case by case; what a killed run has measured is kept in ``training/cache/evaluation`` for the next run
 with the same models and code.
 
-``--cases train`` is for development: ``heads`` and ``resolution`` of the training studies, and ``lesions`` by the
-first painter in the training patients that no network learns from. Nothing of it goes into ``docs/evaluation.json``.
+``--cases train`` is for development: ``heads`` and ``resolution`` of the training studies, ``elsewhere`` with noise in
+the patients that no network learns from, and ``lesions`` by the first painter in these patients. Nothing of it goes
+into ``docs/evaluation.json``.
 """
 
 import argparse
@@ -174,7 +177,8 @@ def _measured_with() -> str:
     calibrations = [load_bundle(name).metadata["onfh_assist"].get("calibration") for name in BUNDLES]
     digest = hashlib.sha256(json.dumps([weights(), calibrations], sort_keys=True).encode())
     painters = [
-        ROOT / "training" / f"{name}.py" for name in ("evaluate", "lesions", "resolution", "second_painter", "tissue")
+        ROOT / "training" / f"{name}.py"
+        for name in ("elsewhere", "evaluate", "lesions", "resolution", "second_painter", "tissue")
     ]
     for path in [*sorted((ROOT / "ONFHAssistLib").rglob("*.py")), *painters]:
         digest.update(path.read_bytes())
@@ -399,6 +403,22 @@ def evaluate_resolution(cases: str, processes: int = 2) -> dict[str, Any]:
     return summarise([row for rows in measure("resolution", measure_variant, jobs, processes) for row in rows])
 
 
+def evaluate_elsewhere(cases: str, processes: int = 2) -> dict[str, Any]:
+    """Heads marked by eye, places without a head, and noise; see ``training/elsewhere.py``."""
+    from training import elsewhere as e  # it measures with this module
+
+    of = VALIDATION_CASES if cases == "train" else TEST_CASES
+    noise = [(case, level) for case in of for level in e.NOISE]
+    images = measure("marked", e.measure_image, [(image,) for image in e.images()], processes)
+    nowhere = measure("nowhere", e.measure_nowhere, e.nowhere_jobs(), processes)
+    noisy = measure("noise", e.measure_noise, noise, processes)
+    return {
+        "heads": e.summarise_heads([row for rows in images for row in rows]),
+        "none": e.summarise_nowhere(nowhere),
+        "noise": e.summarise_noise([row for rows in noisy for row in rows]),
+    }
+
+
 def _inputs() -> dict[str, Path]:
     folder = data_folder()
     return {
@@ -543,6 +563,8 @@ def table(results: dict[str, Any]) -> str:
     for name, (what, wanted) in OTHERS.items():
         if name in results.get("others", {}):
             add("others", what, f"`{name}`", wanted, _outcome(results["others"][name]))
+    if elsewhere := results.get("elsewhere"):
+        _add_elsewhere(elsewhere, add)
     if pair := results.get("pair"):
         apart = "not found on both"
         if pair["centre_mm"] is not None:
@@ -555,6 +577,34 @@ def table(results: dict[str, Any]) -> str:
         for cells in table_cells(real):
             add("real", *cells)
     return "\n".join(lines)
+
+
+def _add_elsewhere(results: dict[str, Any], add: Callable[..., None]) -> None:
+    heads, none, noise = (results[name] for name in ("heads", "none", "noise"))
+    on = f"{heads['whole']} heads wholly in view, marked by eye"
+    measured = f"{heads['found']} found, {heads['near']} within 3 mm; {_middle(heads['centre_mm'], 1)} mm"
+    add("elsewhere", "found on the right side, sphere within 3 mm of the mark", on, "all", measured)
+    add("elsewhere", "graded though the image cuts them", f"{heads['cut']} heads", "0", str(heads["cut_graded"]))
+    sound = f"{heads['mr_without_onfh']} of {heads['mr_found']}"
+    add("elsewhere", "sound heads on MR: without ONFH, or no number", "those found", "all", sound)
+    add("elsewhere", "a number for the necrosis on CT", "those found", "0", str(heads["ct_with_number"]))
+    names = {"image": "real images", "crop": "crops of real studies", "stranger": "procedural knees and shoulders"}
+    for kind, what in names.items():
+        own = none[kind]
+        measured = f"{own['graded']} graded; {own['asks']} ask for a look"
+        add("elsewhere", "without a head, and graded", f"{own['places']} {what}", "0 graded", measured)
+    parts = [
+        f"{level}: {own['without_onfh']} of {own['heads']}, {own['wrong']} wrong ({own['wrong_without_warning']} without "
+        f"a warning), {own['not_graded']} not graded"
+        for level, own in noise.items()
+    ]
+    add(
+        "elsewhere",
+        "sound heads without ONFH where noise is added",
+        "test heads",
+        "none wrong unwarned",
+        "; ".join(parts),
+    )
 
 
 def _middle(numbers: dict[str, float], digits: int, sign: str = "") -> str:
@@ -588,7 +638,9 @@ def _outcome(result: dict[str, Any]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["heads", "lesions", "resolution", "others", "pair", "real", "all"])
+    parser.add_argument(
+        "what", choices=["heads", "lesions", "resolution", "others", "elsewhere", "pair", "real", "all"]
+    )
     parser.add_argument("--cases", choices=["test", "train"], default="test", help="patients: see above")
     parser.add_argument("--count", type=int, default=200, help="how many lesions to paint")
     parser.add_argument("--bundles", type=Path, help="measure the models in this folder; results go there too")
@@ -610,6 +662,7 @@ def main() -> None:
         "heads": lambda: evaluate_heads(options.cases, options.processes),
         "lesions": lambda: evaluate_lesions(options.cases, options.count, options.processes),
         "resolution": lambda: evaluate_resolution(options.cases, options.processes),
+        "elsewhere": lambda: evaluate_elsewhere(options.cases, options.processes),
     }
     if options.cases == "test":
         steps |= {
