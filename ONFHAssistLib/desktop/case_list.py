@@ -1,4 +1,4 @@
-"""The cases of the data set as a list: one is opened again, read anew by a second reader, or withdrawn."""
+"""The cases of the data set as a list: one is opened again, read anew by a second reader, renamed or withdrawn."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,8 +12,10 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation.folder import open_store
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed, words_of
+from ONFHAssistLib.curation.rename import rename
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.desktop.patient_code import is_meant
 from ONFHAssistLib.desktop.settings import keep_reviewer
 
 CaseOpener = Callable[[Path, str, bool], bool]
@@ -24,12 +26,12 @@ class CaseList:
     """Filter, list and buttons; the cases come from `show`.
 
     Attributes:
-        on_withdrawn: called when a case was withdrawn.
+        on_changed: called when a case was withdrawn or renamed.
     """
 
     def __init__(self, ui: Any, open_case: CaseOpener) -> None:
         """Wire the widgets."""
-        self.on_withdrawn: Callable[[], None] = lambda: None
+        self.on_changed: Callable[[], None] = lambda: None
         self._ui, self._open_case = ui, open_case
         self._found = Overview()
         self._names: list[str] = []
@@ -41,6 +43,7 @@ class CaseList:
         for button, action in (
             (ui.openCaseButton, self.open_chosen),
             (ui.independentButton, self.read_anew),
+            (ui.renameButton, self.rename),
             (ui.withdrawButton, self.withdraw),
             (ui.nextCaseButton, self.open_next),
             (ui.followingCaseButton, self.open_next),
@@ -83,6 +86,21 @@ class CaseList:
         self._open(following(self._found, self._last), independent=False)
 
     @guarded
+    def rename(self) -> None:
+        """Ask for the right patient code and why, and give the case chosen, with the other hip of its image, to it."""
+        name, folder = self._chosen(), self._found.folder
+        reviewer = self._ui.reviewerEdit.text.strip() or _ask(_("Reviewer (a code, not a name):"))
+        code = reviewer and _ask(_("The right patient code of {case}:").format(case=name))
+        if not code or not is_meant(code, folder):
+            return
+        why = _ask(_("Why was the code of {case} wrong? Do not name the patient.").format(case=name))
+        if not why:
+            return
+        renamed = while_busy(lambda: rename(open_store(folder), name, code, reviewer, why))
+        self.tell(_("{cases}: the patient's code is changed.").format(cases=_(" and ").join(renamed)))
+        self.on_changed()
+
+    @guarded
     def withdraw(self) -> None:
         """Ask why, and take the case chosen out of the training."""
         name = self._chosen()
@@ -93,7 +111,7 @@ class CaseList:
         folder = self._found.folder
         while_busy(lambda: open_store(folder).withdraw(name, reviewer, why))
         self.tell(_("{case} is withdrawn; it is not trained with any more.").format(case=name))
-        self.on_withdrawn()
+        self.on_changed()
 
     def _open(self, name: str, independent: bool) -> None:
         self.tell("")
@@ -129,7 +147,7 @@ class CaseList:
     def _show_buttons(self) -> None:
         ui = self._ui
         chosen = 0 <= ui.caseList.currentRow < len(self._names)
-        for button in (ui.openCaseButton, ui.independentButton, ui.withdrawButton):
+        for button in (ui.openCaseButton, ui.independentButton, ui.renameButton, ui.withdrawButton):
             button.enabled = chosen
         ui.nextCaseButton.enabled = ui.followingCaseButton.enabled = bool(self._found.waiting)
         for widget in (ui.caseFilterEdit, ui.caseList):

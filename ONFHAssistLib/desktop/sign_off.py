@@ -12,10 +12,10 @@ from slicer.i18n import tr as _
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.curation.case import STATUSES, ReviewedCase, save_case
-from ONFHAssistLib.curation.codes import similar_codes
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.desktop.patient_code import is_meant
 from ONFHAssistLib.desktop.settings import keep_reviewer, read_settings
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff
@@ -136,13 +136,12 @@ class SignOffForm:
         return True
 
     def _is_meant(self, code: str, folder: Path) -> bool:
-        """Ask about a new patient code that is almost another patient's; one that was a slip is taken off the form."""
-        for similar in while_busy(lambda: similar_codes(folder, code)):
-            if not slicer.util.confirmYesNoDisplay(similar.question, windowTitle="ONFHAssist"):
-                self._ui.patientEdit.text = ""
-                self.tell(_("Nothing was saved; enter the patient's code."))
-                return False
-        return True
+        """Ask about the patient code (`is_meant`); one that was a slip is taken off the form."""
+        if is_meant(code, folder):
+            return True
+        self._ui.patientEdit.text = ""
+        self.tell(_("Nothing was saved; enter the patient's code."))
+        return False
 
 
 def _signed_by_its_reader(cases: list[ReviewedCase], opened: OpenCase | None) -> bool:

@@ -36,7 +36,7 @@ class TrainingData:
         """
         self._ui = ui
         self._cases, self._networks = CaseList(ui, open_case), Networks(ui, session)
-        self._cases.on_withdrawn = self.look
+        self._cases.on_changed = self.look
         self._tuning = tuning or FineTune(slicer.util.startupEnvironment())
         self._found = Overview()
         self._error: Exception | None = None

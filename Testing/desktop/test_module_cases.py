@@ -137,6 +137,22 @@ def test_the_other_hip_of_a_case_is_refused_in_a_sentence(host, widget, data_set
     assert "right hip only" in widget.ui.statusLabel.text
 
 
+def test_a_wrong_patient_code_is_put_right_with_a_reason(host, widget, data_set):
+    name = next(case.case_id for case in data_set.cases() if case.side == "right")
+    patient = data_set.record(name)["patient"]
+    choose(host, widget, "right,")
+    host.dialogs.expect("right patient code", "QX-77")
+    host.dialogs.expect("Why was the code", "typed wrong")
+    host.click(widget.ui.renameButton)
+    assert "the patient's code is changed" in widget.ui.caseListLabel.text
+    assert data_set.record(name)["patient"] != patient
+    assert check(data_set) == ()
+    choose(host, widget, "right,")
+    host.dialogs.expect("right patient code", "")
+    host.click(widget.ui.renameButton)
+    assert "changed" in widget.ui.caseListLabel.text
+
+
 def test_a_case_is_withdrawn_with_a_reason(host, widget, data_set):
     choose(host, widget, "right,")
     host.dialogs.expect("Why is", "fracture seen later")

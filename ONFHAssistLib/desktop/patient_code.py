@@ -1,0 +1,14 @@
+"""A patient code that may be a slip of the fingers is asked about."""
+
+from pathlib import Path
+
+import slicer
+
+from ONFHAssistLib.curation.codes import similar_codes
+from ONFHAssistLib.desktop.busy import while_busy
+
+
+def is_meant(code: str, folder: Path) -> bool:
+    """Ask about a new patient code that is almost another patient's; return whether it is that of another patient."""
+    found = while_busy(lambda: similar_codes(folder, code))
+    return all(slicer.util.confirmYesNoDisplay(similar.question, windowTitle="ONFHAssist") for similar in found)
