@@ -1,8 +1,10 @@
-"""Measure models: ``python -m training.evaluate heads|lesions|resolution|others|elsewhere|pair|real|all``.
+"""Measure models: ``python -m training.evaluate heads|lesions|contrasts|resolution|others|elsewhere|pair|real|all``.
 
 - ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule,
   and the landmarks against those found by the same rule on their manual hip-bone masks.
 - ``lesions``: lesions painted into the 5 test studies by the second painter, through the whole way.
+- ``contrasts``: the same lesions on T2 and with fat suppression, to which the painted T1 is recast
+  (``training/recast.py``).
 - ``resolution``: the 5 test studies resampled to finer pixels and slices (``training/resolution.py``).
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
 - ``elsewhere``: heads marked by eye in real images of every kind, images without a head, and noise
@@ -61,11 +63,13 @@ from training.data import (
 )
 from training.label_real import crop, read_marked_hips
 from training.lesions import paint
+from training.recast import recast
 from training.second_painter import LesionSpec, lesion_plan, paint_second
 
 RESULTS = ROOT / "docs" / "evaluation.json"
 KEPT = CACHE / "evaluation"
 BUNDLES = ("hip_finder", "head_check", "anatomy", "necrosis")
+RECAST = ("t2", "stir")
 CLASSES = ("without ONFH", "mild", "moderate", "severe")
 JIC = ("A", "B", "C1", "C2", "none")
 SIZES = {"3-8 %": (0.0, 0.08), "8-15 %": (0.08, 0.15), "15-30 %": (0.15, 0.30), "30-50 %": (0.30, 1.0)}
@@ -178,7 +182,7 @@ def _measured_with() -> str:
     digest = hashlib.sha256(json.dumps([weights(), calibrations], sort_keys=True).encode())
     painters = [
         ROOT / "training" / f"{name}.py"
-        for name in ("elsewhere", "evaluate", "lesions", "resolution", "second_painter", "tissue")
+        for name in ("elsewhere", "evaluate", "lesions", "recast", "resolution", "second_painter", "tissue")
     ]
     for path in [*sorted((ROOT / "ONFHAssistLib").rglob("*.py")), *painters]:
         digest.update(path.read_bytes())
@@ -311,7 +315,32 @@ def evaluate_lesions(cases: str, count: int, processes: int = 2) -> dict[str, An
     }
 
 
-def measure_lesion(case: str, *spec: Any) -> dict[str, Any]:
+def evaluate_contrasts(cases: str, count: int, processes: int = 2) -> dict[str, Any]:
+    """The lesions of ``evaluate_lesions`` on T2 and with fat suppression."""
+    of = VALIDATION_CASES if cases == "train" else TEST_CASES
+    plan = lesion_plan(count, seed=2026, cases=len(of))
+    summary: dict[str, Any] = {}
+    for contrast in RECAST:
+        jobs = [(contrast, of[spec.case], *asdict(spec).values()) for spec in plan]
+        rows = measure("contrasts", measure_recast, jobs, processes)
+        graded = [r for r in rows if r["graded"]]
+        summary[contrast] = {
+            "lesions": len(rows),
+            "graded": len(graded),
+            "dice": spread([r["dice"] for r in rows]),
+            "ratio_bias_points": spread([100 * (r["predicted_ratio"] - r["ratio"]) for r in graded]),
+            "steinberg_right": round(sum(r.get("predicted") == r["truth"] for r in rows) / len(rows), 4),
+            "interval": _interval(graded),
+        }
+    return summary
+
+
+def measure_recast(contrast: str, case: str, *spec: Any) -> dict[str, Any]:
+    """As ``measure_lesion``, with the painted image recast to a contrast of ``recast.py``."""
+    return measure_lesion(case, *spec, contrast=contrast)
+
+
+def measure_lesion(case: str, *spec: Any, contrast: str = "t1") -> dict[str, Any]:
     """Paint one lesion, grade the hip, and return a row; ``spec`` are the fields of a LesionSpec."""
     plan = LesionSpec(*spec)
     side = plan.side
@@ -322,7 +351,11 @@ def measure_lesion(case: str, *spec: Any) -> dict[str, Any]:
     truth = grade_hip(measure_hip(HipMasks(side, head, dead, sphere, true_landmarks(case, side))))
     row = {"case": case, "side": side, "mitchell": mitchell, "ratio": round(ratio, 4)}
     row |= {"truth": steinberg_grade(ratio), "jic_truth": truth["jic"].grade, "graded": False, "dice": 0.0}
-    study = Study(head.like(image), study_of(case).source)
+    source = study_of(case).source
+    if contrast != "t1":
+        image = recast(image, float(np.median(study_of(case).volume.array[head.array])), contrast)
+        source = source | {"sequence": contrast.upper(), "fat_suppressed": contrast == "stir"}
+    study = Study(head.like(image), source)
     try:
         result = analyse(study, AnalysisOptions(sides=(side,)), models=open_models())
     except InputError:
@@ -540,6 +573,8 @@ def table(results: dict[str, Any]) -> str:
             parts = lesions[f"dice_by_{group}"], lesions[f"assd_by_{group}"]
             add("lesions", f"Dice; ASD (mm), {what}", "the same", "–", _parts(*parts))
         right = f"{100 * lesions['steinberg_right']:.1f} %; {lesions['kappa']:.3f}"
+        bias = lesions["ratio_bias_points"]["median"]
+        add("lesions", "signed error of the ratio", "the same", "median within ± 0.5 points", f"{bias:+.1f} points")
         what = "Steinberg class of the hip right; quadratic-weighted kappa"
         add("lesions", what, "the same", "≥ 95 %; ≥ 0.95", right)
         add("lesions", "error of the ratio", "the same", "–", f"{_middle(lesions['ratio_error_points'], 1)} points")
@@ -550,6 +585,14 @@ def table(results: dict[str, Any]) -> str:
             what = "JIC class from predicted masks and landmarks, against true ones"
             on = f"the {jic['n']} of them with a true class"
             add("lesions", what, on, "≥ 90 %", f"{100 * jic['right']:.1f} %")
+    for contrast, own in results.get("contrasts", {}).items():
+        if "dice" in own:
+            name = {"t2": "T2", "stir": "fat suppression"}[contrast]
+            told = own["interval"]
+            interval = f"{100 * told['coverage']:.1f} %, width {_middle(told['width_points'], 1)}" if told else "none"
+            figures = f"{_middle(own['dice'], 3)}; {own['ratio_bias_points']['median']:+.1f} points; {interval}"
+            what = f"{name}: necrosis Dice; signed error of the ratio; true ratio within its interval"
+            add("contrasts", what, f"{own['lesions']} of these lesions, recast", "≥ 0.85; –; 87–93 %", figures)
     for variant, own in results.get("resolution", {}).items():
         if "dice" in own and variant != "as acquired":
             before = results["resolution"]["as acquired"]
@@ -594,8 +637,8 @@ def _add_elsewhere(results: dict[str, Any], add: Callable[..., None]) -> None:
         measured = f"{own['graded']} graded; {own['asks']} ask for a look"
         add("elsewhere", "without a head, and graded", f"{own['places']} {what}", "0 graded", measured)
     parts = [
-        f"{level}: {own['without_onfh']} of {own['heads']}, {own['wrong']} wrong ({own['wrong_without_warning']} without "
-        f"a warning), {own['not_graded']} not graded"
+        f"{level}: {own['without_onfh']} of {own['heads']}, {own['wrong']} wrong ({own['wrong_without_warning']} unwarned), "
+        f"{own['not_graded']} not graded"
         for level, own in noise.items()
     ]
     add(
@@ -639,7 +682,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", choices=["heads", "lesions", "resolution", "others", "elsewhere", "pair", "real", "all"]
+        "what", choices=["heads", "lesions", "contrasts", "resolution", "others", "elsewhere", "pair", "real", "all"]
     )
     parser.add_argument("--cases", choices=["test", "train"], default="test", help="patients: see above")
     parser.add_argument("--count", type=int, default=200, help="how many lesions to paint")
@@ -661,6 +704,7 @@ def main() -> None:
     steps = {
         "heads": lambda: evaluate_heads(options.cases, options.processes),
         "lesions": lambda: evaluate_lesions(options.cases, options.count, options.processes),
+        "contrasts": lambda: evaluate_contrasts(options.cases, options.count, options.processes),
         "resolution": lambda: evaluate_resolution(options.cases, options.processes),
         "elsewhere": lambda: evaluate_elsewhere(options.cases, options.processes),
     }
