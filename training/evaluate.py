@@ -637,8 +637,8 @@ def _add_elsewhere(results: dict[str, Any], add: Callable[..., None]) -> None:
         measured = f"{own['graded']} graded; {own['asks']} ask for a look"
         add("elsewhere", "without a head, and graded", f"{own['places']} {what}", "0 graded", measured)
     parts = [
-        f"{level}: {own['without_onfh']} of {own['heads']}, {own['wrong']} wrong, {own['wrong_without_warning']} of them "
-        f"unwarned, {own['not_graded']} not graded"
+        f"{level}: {own['without_onfh']} of {own['heads']}, {own['wrong']} wrong ({own['wrong_without_warning']} "
+        f"unwarned), {own['not_graded']} not graded"
         for level, own in noise.items()
     ]
     add(
