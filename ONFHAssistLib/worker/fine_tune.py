@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.worker.process import KILLED, OWN_GROUP, kill_tree
+from ONFHAssistLib.worker.process import KILLED, OWN_GROUP, StartOptions, kill_tree
 
 BUNDLE = "necrosis"
 CONFIG = "training/configs/finetune_necrosis.yaml"
@@ -131,7 +132,7 @@ class FineTune:
 
     def poll(self) -> bool:
         """Take what the training has said since; return whether an attribute has changed."""
-        if not self.running:
+        if not self.running or self._popen is None:
             return False
         code = self._popen.poll()  # before the last lines are read, so that none is missed
         changed = self._take_lines()
@@ -142,7 +143,7 @@ class FineTune:
 
     def cancel(self) -> None:
         """End the training with all that it has started; `poll` tells when it is gone."""
-        if self.running:
+        if self.running and self._popen:
             self._cancelled, self.stage = True, "Cancelling"
             kill_tree(self._popen.pid)
 
@@ -169,7 +170,8 @@ class FineTune:
         with open(self._log, "rb") as file:
             file.seek(max(0, os.path.getsize(self._log) - TAIL_BYTES))
             tail = file.read().decode("utf-8", "replace")
-        self._finalizer()  # what it may have left behind
+        if self._finalizer:
+            self._finalizer()  # what it may have left behind
         self.running, self.fraction, self.stage = False, 0.0, ""
         self.failed = bool(code) and not self._cancelled
         if self._cancelled:
@@ -208,13 +210,13 @@ def _remove(log: str) -> None:
         os.unlink(log)
 
 
-if os.name == "nt":
-    _QUIETLY = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.IDLE_PRIORITY_CLASS}
+if sys.platform == "win32":
+    _QUIETLY: StartOptions = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.IDLE_PRIORITY_CLASS}
 
     def _step_back(pid: int) -> None:
         """The process was started with the lowest priority."""
 else:
-    _QUIETLY = OWN_GROUP
+    _QUIETLY: StartOptions = OWN_GROUP
 
     def _step_back(pid: int) -> None:
         """Give a process that has just been started the lowest priority; what it starts inherits that."""
