@@ -9,7 +9,7 @@ import numpy as np
 
 from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
 from ONFHAssistLib.core.necrosis import bounding_box
-from ONFHAssistLib.core.volume import Box, Volume
+from ONFHAssistLib.core.volume import Box, Volume, box_of
 
 
 @dataclass(frozen=True)

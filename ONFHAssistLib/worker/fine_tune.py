@@ -82,12 +82,12 @@ class FineTune:
         self._steps, self._run = 1, ""
         self._cancelled = False
 
-    def start(self, place: TrainingPlace, data: Path, approved: int, mark: str) -> None:
+    def start(self, place: TrainingPlace, data: Path | None, approved: int, mark: str) -> None:
         """Start a training, or go on with the one of the same ``mark``.
 
         Args:
             place: environment and clone.
-            data: the data set's folder.
+            data: the data set's folder; None where there is none, and nothing approved.
             approved: number of its approved cases.
             mark: letters and digits that change with its approved cases: each state of it has a run of its own.
 
@@ -98,6 +98,7 @@ class FineTune:
             raise InputError("A training is running; wait for it, or cancel it.")
         if missing := place.missing(approved):
             raise InputError(missing)
+        assert data is not None  # there are approved cases in it
         clone = Path(place.clone)
         log = ""
         try:
