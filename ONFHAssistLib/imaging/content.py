@@ -29,13 +29,13 @@ muscle (0.23 to 0.81), and little is dense bone. In an MR whose muscle, fat or m
 between, or much is brighter still."""
 
 
-def refuse_what_is_no_image(array: np.ndarray, spacing_mm: tuple[float, float, float], name: Path) -> None:
+def refuse_what_is_no_image(array: np.ndarray, spacing_mm: tuple[float, float, float], name: Path | str) -> None:
     """Raise InputError for a label map or a distance map.
 
     Args:
         array: shape (k, j, i), of more than one value.
         spacing_mm: along (i, j, k).
-        name: of the file, for the sentence.
+        name: of the file or what else it is called, for the sentence.
     """
     sample = array[_some_slices(array)]
     values = np.unique(sample)
