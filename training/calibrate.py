@@ -290,8 +290,8 @@ def with_painted_lesions(count: int, bundles: Path | None) -> Outcome:
     lesions = sum(case.truth > 0 and case.group.endswith("T1") for case in cases)
     measured_on = (
         f"{lesions} lesions of {100 * RATIOS[0]:.0f} to {100 * RATIOS[1]:.0f} % painted into {len(heads)} heads of "
-        f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1, and as many on T1 recast to T2 "
-        "and to fat suppression"
+        f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1, and as many recast to T2 and "
+        "to fat suppression"
     )
     others = {patient: round(share, 4) for patient, share in held_out(cases, level).items()}
     more = {"fitted_to": level, "held_if_calibrated_on_the_others": others}

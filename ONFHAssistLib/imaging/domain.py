@@ -14,11 +14,11 @@ from ONFHAssistLib.imaging.canonical import canonical_hip, normalise
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.sequence import OTHER_REGIONS
 
+# What the models have learned from rendered hips, and from T1 images recast to it.
+SIMULATED = ("T2", "PD", "STIR")
 # What the models know, in mm: in-plane pixel from-to, and the largest slice distance. MR pixels finer than the 0.75 mm
 # of the training were tried on resampled studies (python -m training.evaluate resolution).
 MR_PIXEL_MM, MR_MAX_SLICE_MM = (0.4, 1.2), 6.0
-SIMULATED = ("T2", "PD", "STIR")
-"""Sequences that the models have learned from rendered hips and from T1 images recast to them."""
 CT_PIXEL_MM, CT_MAX_SLICE_MM = (0.3, 3.0), 3.0
 # Beyond these a head of about 48 mm has fewer than five slices or 16 pixels across: nothing can be measured.
 LARGEST_PIXEL_MM, LARGEST_SLICE_MM = 3.0, 10.0
@@ -88,8 +88,8 @@ def check_image(study: Study) -> tuple[Notice, ...]:
         notices.append(Notice("sequence-guessed", text))
     if source["fat_suppressed"]:
         text = (
-            "Fat is suppressed in this image; the models learned that from simulated images only, and the result may be "
-            "wrong."
+            "Fat is suppressed in this image; the models learned that from simulated images only, and the result may "
+            "be wrong."
         )
         notices.append(Notice("fat-suppressed", text))
     if source["contrast_agent"]:
