@@ -25,8 +25,8 @@ LARGEST_PIXEL_MM, LARGEST_SLICE_MM = 3.0, 10.0
 # A whole adult head with its acetabulum does not fit into less.
 SMALLEST_EXTENT_MM = 40.0
 # Share of the head's sphere inside the image: below WHOLE_HEAD_FROM a warning, below this no grade, because a ratio of
-# necrosis to head says little about a head that is partly unseen.
-MOST_OF_HEAD = 0.75
+# necrosis to head says little about a head that is partly unseen. At 0.92 a cap of 8 mm is missing (head of 48 mm).
+MOST_OF_HEAD = 0.92
 # Slices that cross the head: below the first a warning, below the second no grade.
 ENOUGH_SLICES, FEWEST_SLICES = 6, 3
 # Cortical bone stays below about 2,000 HU, implants of titanium and steel exceed 3,000; partial volume in thick
