@@ -173,7 +173,7 @@ def analyse(
         if seeds[side] in options.heads:
             notices += _check_given(study, seeds[side], models)
         if hip_masks is None or refusal:
-            hips.append(HipResult(side, "not graded", refusal, hip_masks and hip_masks.sphere))
+            hips.append(HipResult(side, "not graded", refusal, hip_masks.sphere if hip_masks else None))
             continue
         stage(start + 0.45 / len(options.sides), f"Grading the {side} hip")
         hips.append(grade(hip_masks))
@@ -264,8 +264,8 @@ def _by_threshold(study: Study, masks: HipMasks, network: Network) -> tuple[Thre
     if not head.any():
         return None
     extraction = steinberg_t1.extract_necrosis(hip.volume, head)
-    back = [study.volume.like(to_input(mask, hip, study.volume)) for mask in (head, extraction.necrosis)]
-    own = HipMasks(masks.side, *back, masks.sphere)
+    whole, part = (study.volume.like(to_input(mask, hip, study.volume)) for mask in (head, extraction.necrosis))
+    own = HipMasks(masks.side, whole, part, masks.sphere)
     return steinberg_t1.threshold_result(extraction, own, masks), own
 
 

@@ -5,6 +5,7 @@ this program. Nothing that it prints names the patient.
 """
 
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -90,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         if getattr(sys, name) is None:  # closed, as by cron
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a degree sign must not end the run where the terminal has none
-        stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     debug = "--debug" in arguments or bool(os.environ.get("ONFH_DEBUG"))
     if not debug:  # messages of the libraries may quote the patient's data
         warnings.simplefilter("ignore")
@@ -180,7 +182,7 @@ def grade(
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
 ) -> None:
     """Grade both hips of a study and write the report."""
-    sides = SIDES if side is SideChoice.both else (side.value,)
+    sides = tuple(one for one in SIDES if side is SideChoice.both or side.value == one)
     seeds = tuple(parse_head(text) for text in head or ())
     check_seeds(seeds, sides)
     check_writable(out)
@@ -253,7 +255,7 @@ def review(
     from ONFHAssistLib.web.serve import ServeOptions, serve
 
     sample = place is None
-    if sample:
+    if place is None:
         from ONFHAssistLib.core.resources import resource_path
 
         place = resource_path("SampleData", "procedural_t1.nii.gz")

@@ -355,8 +355,8 @@ def print_status(found: "DataStatus") -> None:
     table.add_row("All", f"{found.cases} ({_patients(found.patients)})")
     table.add_row("Approved", f"{found.approved} ({_patients(found.approved_patients)})")
     for what, counts in found.counts.items():
-        shown = [f"{escape(name)} {n}{_share(n, found.approved, what)}" for name, n in counts.items()]
-        table.add_row(escape(what.capitalize() if what.islower() else what), "\n".join(shown) or "-")
+        cells = [f"{escape(name)} {n}{_share(n, found.approved, what)}" for name, n in counts.items()]
+        table.add_row(escape(what.capitalize() if what.islower() else what), "\n".join(cells) or "-")
     table.add_row("Last week", f"{found.saved_last_week} saved, {found.approved_last_week} approved")
     console.print(table)
     for line in found.lacking:

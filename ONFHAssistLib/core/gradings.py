@@ -123,6 +123,7 @@ def grade_jic(measurement: HipMeasurement) -> Grade:
         return Grade(None, f"The weight-bearing portion is not known: {' and '.join(missing)} not found.")
     if portion is None:
         return Grade(None, "The landmarks do not enclose a part of the superior surface of the head.")
+    assert measurement.lateral_end_deg is not None  # there is a portion, and necrosis on the slice
     end = measurement.lateral_end_deg - portion.medial_deg
     value = end / portion.span_deg
     grade, where = "C2", "reaches the acetabular edge (100 %)"
@@ -172,7 +173,7 @@ def grade_kerboul(measurement: HipMeasurement) -> Grade:
 
     A lesion that nowhere comes close to the surface there has 0 degrees: grade 1.
     """
-    if None in (measurement.coronal, measurement.sagittal):
+    if measurement.coronal is None or measurement.sagittal is None:
         return Grade(None, NOT_REACHED)
     a, b = measurement.coronal.arc.arc_deg, measurement.sagittal.arc.arc_deg
     value = a + b
@@ -191,15 +192,16 @@ def necrotic_index(measurement: HipMeasurement) -> Grade:
 
     The modified index (Cherian et al., JBJS Am 2003;85:309) takes the largest arcs over all slices.
     """
-    if None in (measurement.coronal, measurement.sagittal):
+    if measurement.coronal is None or measurement.sagittal is None:
         return Grade(None, NOT_REACHED)
     a, b = measurement.coronal.arc.arc_deg, measurement.sagittal.arc.arc_deg
     largest_a, largest_b = measurement.largest_coronal_deg, measurement.largest_sagittal_deg
+    modified = None if largest_a is None or largest_b is None else _index(largest_a, largest_b)
     value = _index(a, b)
     details = {
         "coronal_arc_deg": a,
         "sagittal_arc_deg": b,
-        "modified_index": _index(largest_a, largest_b),
+        "modified_index": modified,
         "largest_coronal_arc_deg": largest_a,
         "largest_sagittal_arc_deg": largest_b,
     }

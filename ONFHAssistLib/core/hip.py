@@ -3,14 +3,14 @@
 Points are RAS in mm. Ratios are fractions from 0 to 1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Box, Point, Volume
 
 Side = Literal["right", "left"]
 SIDES: tuple[Side, Side] = ("right", "left")
-Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,11 @@ class HipResult:
         """Whether the head was outlined, so that it can be looked at and edited; graded or not."""
         return self.head_volume_ml is not None
 
+    def class_of(self, grading: str) -> str | None:
+        """Return the class of a grading as text; None where there is none."""
+        grade = self.grades.get(grading)
+        return None if grade is None or grade.grade is None else str(grade.grade)
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -190,7 +195,7 @@ class HipMasks:
     calibration: Calibration | None = None
     not_sought: str | None = None
 
-    def cropped(self, box: tuple[slice, slice, slice]) -> "HipMasks":
+    def cropped(self, box: Box) -> "HipMasks":
         """Return the part in a box of array slices (k, j, i)."""
         volumes = {name: getattr(self, name) for name in ("head", "necrosis", "probability")}
         return replace(self, **{name: volume and volume.cropped(box) for name, volume in volumes.items()})
@@ -214,6 +219,6 @@ class StudyResult:
     hips: tuple[HipResult, ...]
     masks: tuple[HipMasks, ...]
     warnings: tuple[Notice, ...] = ()
-    models: tuple[dict[str, Any], ...] = ()
+    models: tuple[Mapping[str, Any], ...] = ()
     patient: dict[str, str] = field(default_factory=dict)
     threshold_masks: tuple[HipMasks, ...] = ()

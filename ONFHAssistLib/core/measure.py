@@ -18,10 +18,7 @@ from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, 
 from ONFHAssistLib.core.necrosis import bounding_box, outlines, ratio_interval
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, reached, sample
 from ONFHAssistLib.core.sphere import sphere_coverage
-from ONFHAssistLib.core.volume import Volume
-
-Box = tuple[slice, slice, slice]
-"""Array slices (k, j, i) with start and stop."""
+from ONFHAssistLib.core.volume import Box, Volume, as_point, box_of
 
 LARGE_SLICE = 0.5
 """Only slices with at least half of the largest head area can be the worst one: polar slices reach 100 % of their
@@ -168,7 +165,7 @@ def _slices(
         found.append(
             SliceMeasurement(
                 index=int(k) + first,
-                position_ras_mm=tuple(float(x) for x in position),
+                position_ras_mm=as_point(position),
                 head_mm2=float(head_counts[k] * pixel_mm2),
                 necrosis_mm2=float(necrosis_counts[k] * pixel_mm2),
                 ratio=ratio,
@@ -239,17 +236,15 @@ class PlaneArcs:
         """Return the smallest part of the grid in which the necrosis is another one than the last time."""
         if self._box is None:
             return None
-        joint = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, self._box, strict=True))
+        joint = box_of((min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, self._box, strict=True))
         differs = np.zeros([part.stop - part.start for part in joint], bool)
         for part, mask in ((box, near.necrosis.array), (self._box, self._necrosis)):
-            place = tuple(slice(a.start - j.start, a.stop - j.start) for a, j in zip(part, joint, strict=True))
+            place = box_of((a.start - j.start, a.stop - j.start) for a, j in zip(part, joint, strict=True))
             differs[place] ^= mask
         if not differs.any():
             return None
         inside = bounding_box(differs)
-        return grid.cropped(
-            tuple(slice(j.start + a.start, j.start + a.stop) for a, j in zip(inside, joint, strict=True))
-        )
+        return grid.cropped(box_of((j.start + a.start, j.start + a.stop) for a, j in zip(inside, joint, strict=True)))
 
 
 def _planes(grid: Volume, orientation: Orientation, sphere: Sphere) -> list[Plane]:

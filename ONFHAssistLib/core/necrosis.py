@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.hip import HipMasks, SliceMeasurement
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Box, Volume, box_of
 
 SMALLEST_LESION_ML = 0.3
 """Smaller pieces of necrosis are not counted: a ball of 8 mm, 0.6 % of a head of 50 ml. Chosen on the validation
@@ -67,11 +67,11 @@ def outlines(masks: HipMasks) -> tuple[np.ndarray, np.ndarray] | None:
     head, necrosis, near = masks.head.array[box], masks.necrosis.array[box], probability.cropped(box)
     if masks.necrosis.array.sum() != necrosis.sum() or not np.array_equal(necrosis_above(near, head), necrosis):
         return None
-    found = np.zeros((2, *masks.head.array.shape), bool)
+    certain, possible = np.zeros((2, *masks.head.array.shape), bool)
     # Where a mask grows the largest piece left may be another one, and with it what is enclosed.
-    found[(0, *box)] = necrosis_above(near, head, calibration.certain) & necrosis
-    found[(1, *box)] = necrosis_above(near, head, calibration.possible) | necrosis
-    return found[0], found[1]
+    certain[box] = necrosis_above(near, head, calibration.certain) & necrosis
+    possible[box] = necrosis_above(near, head, calibration.possible) | necrosis
+    return certain, possible
 
 
 def ratio_interval(masks: HipMasks, bounds: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
@@ -89,9 +89,14 @@ def ratio_interval(masks: HipMasks, bounds: tuple[np.ndarray, np.ndarray]) -> tu
 
     Returns:
         fractions, 0 to 1.
+
+    Raises:
+        ValueError: the masks have no calibration.
     """
-    head, radius_mm = masks.head.array, masks.sphere.radius_mm
-    growth = [(1 + sign * masks.calibration.head_mm / radius_mm) ** 3 for sign in (-1, 1)]
+    if masks.calibration is None:
+        raise ValueError("Without a calibration there is no interval.")
+    head, radius_mm, head_mm = masks.head.array, masks.sphere.radius_mm, masks.calibration.head_mm
+    growth = [(1 + sign * head_mm / radius_mm) ** 3 for sign in (-1, 1)]
     ends = []
     for mask in bounds:
         ratio, share = mask.sum() / head.sum(), surface_share(mask, masks.head)
@@ -124,14 +129,14 @@ def look_first(slices: Sequence[SliceMeasurement]) -> tuple[int, ...]:
     return tuple(index for index in found[:LOOK_FIRST] if area[index] >= LOOK_FIRST_FROM * largest)
 
 
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+def bounding_box(mask: np.ndarray) -> Box:
     """Return the slices of the smallest box that holds all of a mask, which must not be empty."""
     box = []
-    for axis in range(mask.ndim):
-        filled = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-        mask = mask[(slice(None),) * axis + (box[-1],)]  # what is left to look at
-    return tuple(box)
+    for axis in range(3):
+        filled = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        box.append((int(filled[0]), int(filled[-1]) + 1))
+        mask = mask[(slice(None),) * axis + (slice(*box[-1]),)]  # what is left to look at
+    return box_of(box)
 
 
 def largest_piece(mask: np.ndarray) -> np.ndarray:

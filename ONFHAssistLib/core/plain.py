@@ -53,7 +53,7 @@ def _build(kind: Any, plain: Any, where: str, others: bool) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return plain
-    if is_dataclass(kind) and isinstance(plain, dict):
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(plain, dict):
         hints = _hints(kind)
         unknown = plain.keys() - hints.keys()
         if unknown and not others:

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Point, Side, Sphere
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.volume import Point, Volume, as_point
 
 Orientation = Literal["coronal", "sagittal"]
 
@@ -202,9 +202,9 @@ def _native(volume: Volume, orientation: Orientation, centre: np.ndarray, reach_
         low, high = (int(np.clip(np.rint(middle[a] + s * reach), 0, size[a] - 1)) for s in (-1, 1))
         forward = volume.axes_ras[:, a] @ wanted > 0
         start[a] = low if forward else high
-        steps.append(_point(volume.ijk_to_ras[:3, a] * (1 if forward else -1)))
+        steps.append(as_point(volume.ijk_to_ras[:3, a] * (1 if forward else -1)))
         shape.append(high - low + 1)
-    return Plane(orientation, _point(volume.ras(start)), steps[0], steps[1], (shape[1], shape[0]), (axis, index))
+    return Plane(orientation, as_point(volume.ras(start)), steps[0], steps[1], (shape[1], shape[0]), (axis, index))
 
 
 def _reformatted(volume: Volume, orientation: Orientation, centre: np.ndarray, reach_mm: float) -> Plane:
@@ -212,8 +212,4 @@ def _reformatted(volume: Volume, orientation: Orientation, centre: np.ndarray, r
     half = int(np.ceil(reach_mm / pixel))
     across, down = RIGHT_OF_PICTURE_RAS[orientation] * pixel, np.array([0.0, 0.0, -pixel])
     origin = centre - half * (across + down)
-    return Plane(orientation, _point(origin), _point(across), _point(down), (2 * half + 1, 2 * half + 1))
-
-
-def _point(vector: np.ndarray) -> Point:
-    return tuple(float(x) for x in vector)
+    return Plane(orientation, as_point(origin), as_point(across), as_point(down), (2 * half + 1, 2 * half + 1))

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.hip import Side, Sphere
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Box, Volume, as_point, box_of
 
 HEAD_ENLARGEMENT = 1.04
 """The head is the femur inside the articular sphere enlarged by 4 % (definition of this project)."""
@@ -148,7 +148,7 @@ def initial_head_sphere(femur: Volume, side: Side) -> Sphere:
     radii = radius[tuple((voxels - low).T)]
     medial = -points[:, 0] if side == "right" else points[:, 0]
     best = int(np.argmax(radii + HEAD_PREFERENCE * (medial + points[:, 2])))
-    return Sphere(tuple(float(x) for x in points[best]), float(radii[best]))
+    return Sphere(as_point(points[best]), float(radii[best]))
 
 
 def _distance(points_mm: np.ndarray, sphere: Sphere) -> np.ndarray:
@@ -186,7 +186,7 @@ def _weighted_sphere(points: np.ndarray, weights: np.ndarray) -> Sphere:
         centre, radius = centre + step[:3], radius + step[3]
         if np.abs(step).max() < 1e-5:
             break
-    return Sphere(tuple(float(x) for x in centre + origin), float(radius))
+    return Sphere(as_point(centre + origin), float(radius))
 
 
 def _neck_direction(body: np.ndarray, sphere: Sphere) -> np.ndarray | None:
@@ -200,14 +200,14 @@ def _neck_direction(body: np.ndarray, sphere: Sphere) -> np.ndarray | None:
     return direction / length if length > 0.5 * sphere.radius_mm else None
 
 
-def _box(volume: Volume, sphere: Sphere, radii: float) -> tuple[slice, slice, slice]:
+def _box(volume: Volume, sphere: Sphere, radii: float) -> Box:
     """Return the (k, j, i) slices of the voxels within ``radii`` radii of the sphere's centre, and one more."""
     centre = volume.ijk(np.array(sphere.centre_ras_mm))
     reach = radii * sphere.radius_mm / np.array(volume.spacing_mm) + 1
     size = np.array(volume.array.shape[::-1])
     low = np.clip(np.floor(centre - reach), 0, size).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, 0, size).astype(int)
-    return tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
+    return box_of(zip(low[::-1], high[::-1], strict=True))
 
 
 def _crop(volume: Volume, sphere: Sphere, radii: float) -> Volume:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
@@ -56,7 +57,7 @@ class Optimism:
     corrected: float
 
 
-def roc_auc(outcome: Sequence, score: Sequence, level: float = 0.95) -> Estimate:
+def roc_auc(outcome: ArrayLike, score: ArrayLike, level: float = 0.95) -> Estimate:
     """Return the area under the ROC curve with DeLong's confidence interval, clipped to 0 and 1.
 
     The area is the Mann-Whitney statistic: the chance that a case with the outcome scores higher than one without,
@@ -88,7 +89,7 @@ def roc_auc(outcome: Sequence, score: Sequence, level: float = 0.95) -> Estimate
     return Estimate(area, float(max(0.0, area - reach)), float(min(1.0, area + reach)))
 
 
-def macro_auc(truth: Sequence, scores: np.ndarray, classes: Sequence) -> float:
+def macro_auc(truth: ArrayLike, scores: np.ndarray, classes: Sequence) -> float:
     """Return the mean over the classes of the ROC AUC of that class against all others.
 
     Args:
@@ -100,7 +101,7 @@ def macro_auc(truth: Sequence, scores: np.ndarray, classes: Sequence) -> float:
     return float(np.mean([roc_auc(truth == name, scores[:, n]).value for n, name in enumerate(classes)]))
 
 
-def bland_altman(first: Sequence[float], second: Sequence[float]) -> Agreement:
+def bland_altman(first: ArrayLike, second: ArrayLike) -> Agreement:
     """Return bias and 95 % limits of agreement, bias ± 1.96 standard deviations (Bland & Altman, Lancet 1986;1:307)."""
     first, second = _pair(first, second)
     difference = first - second
@@ -150,13 +151,13 @@ def icc_2_1(ratings: np.ndarray, level: float = 0.95) -> Estimate:
     return Estimate(icc, float(low), float(high))
 
 
-def brier_score(outcome: Sequence, probability: Sequence[float]) -> float:
+def brier_score(outcome: ArrayLike, probability: ArrayLike) -> float:
     """Return the mean squared difference of probability and outcome, 0 at best (Brier, Mon Weather Rev 1950;78:1)."""
     outcome, probability = _pair(outcome, probability)
     return float(((probability - outcome) ** 2).mean())
 
 
-def calibration_curve(outcome: Sequence, probability: Sequence[float], groups: int = 10) -> Calibration:
+def calibration_curve(outcome: ArrayLike, probability: ArrayLike, groups: int = 10) -> Calibration:
     """Compare predicted and observed risk in groups of about equal size, from low to high prediction.
 
     Equal predictions stay in one group, so there may be fewer groups. See Steyerberg et al., Epidemiology 2010;21:128.
@@ -167,7 +168,7 @@ def calibration_curve(outcome: Sequence, probability: Sequence[float], groups: i
     return Calibration(np.bincount(group, probability) / count, np.bincount(group, outcome) / count, count)
 
 
-def decision_curve(outcome: Sequence, probability: Sequence[float], thresholds: Sequence[float]) -> DecisionCurve:
+def decision_curve(outcome: ArrayLike, probability: ArrayLike, thresholds: ArrayLike) -> DecisionCurve:
     """Return the net benefit, TP / n - FP / n · t / (1 - t), of treating from each threshold probability t on.
 
     Source: Vickers & Elkin, Med Decis Making 2006;26:565.
@@ -208,8 +209,7 @@ def bootstrap(
         seed: the same seed gives the same interval.
     """
     rows = [np.asarray(x) for x in data]
-    drawn = [statistic(*(x[sample] for x in rows)) for sample in _samples(patients, repeats, seed)]
-    drawn = np.asarray(drawn, dtype=float)
+    drawn = np.array([statistic(*(x[sample] for x in rows)) for sample in _samples(patients, repeats, seed)], float)
     value = float(statistic(*rows))
     if np.isnan(drawn).all():
         return Estimate(value, np.nan, np.nan)
@@ -259,7 +259,7 @@ def _samples(patients: Sequence, repeats: int, seed: int) -> Iterator[np.ndarray
         yield np.concatenate([rows[n] for n in random.integers(len(names), size=len(names))])
 
 
-def _pair(first: Sequence, second: Sequence) -> tuple[np.ndarray, np.ndarray]:
+def _pair(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape or first.ndim != 1 or len(first) == 0:
         raise ValueError(f"One number for each case is needed on both sides; {first.shape} and {second.shape} given.")

@@ -1,8 +1,34 @@
 """An image with its place in the patient."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
+
+Point = tuple[float, float, float]
+"""RAS in mm."""
+
+Box = tuple[slice, slice, slice]
+"""Array slices (k, j, i) with start and stop."""
+
+
+def triple(items: Iterable[T]) -> tuple[T, T, T]:
+    """Return three items, one for each axis."""
+    first, second, third = items
+    return first, second, third
+
+
+def as_point(vector: Iterable[float]) -> Point:
+    """Return the three numbers of a vector as plain floats."""
+    return triple(float(value) for value in vector)
+
+
+def box_of(ends: Iterable[tuple[int, int]]) -> Box:
+    """Return the box with these starts and stops along k, j and i."""
+    return triple(slice(start, stop) for start, stop in ends)
 
 
 @dataclass(frozen=True)
@@ -39,7 +65,7 @@ class Volume:
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between voxel centres along (i, j, k)."""
-        return tuple(float(x) for x in np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0))
+        return as_point(np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0))
 
     @property
     def axes_ras(self) -> np.ndarray:
@@ -71,7 +97,7 @@ class Volume:
             raise ValueError(f"The array has the shape {array.shape}, the grid {self.array.shape}.")
         return Volume(array, self.ijk_to_ras)
 
-    def cropped(self, box: tuple[slice, slice, slice]) -> "Volume":
+    def cropped(self, box: Box) -> "Volume":
         """Return the part in a box of array slices (k, j, i), which all have a start; it stays in its place."""
         matrix = self.ijk_to_ras.copy()
         matrix[:3, 3] = self.ras(np.array([part.start for part in box[::-1]]))
@@ -101,5 +127,5 @@ class Volume:
             return None
         source = np.abs(here[:3, :3]).argmax(axis=1)
         turned = self.array.transpose(2, 1, 0).transpose(source)
-        turned = np.flip(turned, [axis for axis in range(3) if here[axis, source[axis]] < 0])
+        turned = np.flip(turned, tuple(axis for axis in range(3) if here[axis, source[axis]] < 0))
         return Volume(np.ascontiguousarray(turned.transpose(2, 1, 0)), grid.ijk_to_ras)

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -163,10 +164,9 @@ def _agreement(first: str, second: str, pairs: Sequence[Pair]) -> ReaderAgreemen
     nothing = Estimate(math.nan, math.nan, math.nan)
     kappa = {}
     for name, classes in CLASSES.items():
-        graded = [pair for pair in pairs if pair.grades[name] is not None]
-        places = np.array([[classes.index(grade) for grade in pair.grades[name]] for pair in graded])
-        numbers = range(len(classes))
-        kappa[name] = _estimate(graded, places, lambda x, n=numbers: weighted_kappa(*x.T.tolist(), n))
+        graded = [(pair, grades) for pair in pairs if (grades := pair.grades[name]) is not None]
+        places = np.array([[classes.index(grade) for grade in grades] for _, grades in graded])
+        kappa[name] = _estimate([pair for pair, _ in graded], places, partial(_kappa, classes=len(classes)))
     means = {
         what: {
             name: _estimate(
@@ -188,6 +188,11 @@ def _agreement(first: str, second: str, pairs: Sequence[Pair]) -> ReaderAgreemen
         icc_2_1(np.array(ratios)) if len(ratios) > 1 else nothing,
         kappa,
     )
+
+
+def _kappa(places: np.ndarray, classes: int) -> float:
+    first, second = places.T.tolist()
+    return weighted_kappa(first, second, range(classes))
 
 
 def _estimate(pairs: Sequence[Pair], values: np.ndarray, statistic: Callable[[np.ndarray], float]) -> Estimate:
@@ -240,12 +245,13 @@ def agreement_page(name: str, found: Sequence[ReaderAgreement]) -> str:
         table = "".join(f"<tr><th>{html.escape(what)}<td>{html.escape(value)}" for what, value in rows(one))
         ratios = [pair.ratios for pair in one.pairs if pair.ratios is not None]
         names = (one.first, one.second) if one.first != one.second else ("first", "last")
-        plot = (
-            bland_altman_svg(*zip(*ratios, strict=True), "Ratio of necrosis to head", "points", names) if ratios else ""
-        )
+        plot = ""
+        if ratios:
+            first, second = zip(*ratios, strict=True)
+            plot = bland_altman_svg(first, second, "Ratio of necrosis to head", "points", names)
         parts.append(f"<h2>{html.escape(title(one))}</h2><table>{table}</table>{plot}")
         for grading, classes in CLASSES.items():
-            pairs = [pair.grades[grading] for pair in one.pairs if pair.grades[grading] is not None]
+            pairs = [grades for pair in one.pairs if (grades := pair.grades[grading]) is not None]
             if pairs:
                 parts.append(_confusion(_NAMES[grading], classes, pairs, names))
     style = (

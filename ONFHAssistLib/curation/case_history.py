@@ -83,7 +83,7 @@ def save_line(save: Save) -> str:
     status = f"{save.status}, settles" if save.adjudicates and save.status == "approved" else save.status
     parts = [f"{save.saved_at[:16].replace('T', ' ')} UTC", save.reviewer, status]
     for change in save.changes[:1]:
-        before, after = (grades.get("steinberg") or "no grade" for grades in (change.before, change.after))
+        before, after = (str(grades.get("steinberg") or "no grade") for grades in (change.before, change.after))
         parts.append(f"{after} ({change.since}: {before})" if before != after and change.before else after)
         mask = change.masks["necrosis"]
         drawn = mask.added_mm3 or mask.removed_mm3

@@ -10,7 +10,7 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.nifti import nifti_bytes
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, box_of
 from ONFHAssistLib.curation import inside, layout
 from ONFHAssistLib.curation import record as records
 from ONFHAssistLib.curation.case import ReviewedCase, same_grid
@@ -135,8 +135,8 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
     automatic_number = number
     if prepared.automatic_file is not None:
         before = next((entry["automatic"]["number"] for entry in reversed(earlier) if entry["automatic"]), None)
-        path = before and layout.kept_file(before, layout.AUTOMATIC)
-        if path and known["files"][path] == records.sha256(prepared.automatic_file):
+        kept = None if before is None else known["files"][layout.kept_file(before, layout.AUTOMATIC)]
+        if before is not None and kept == records.sha256(prepared.automatic_file):
             automatic_number = before
         else:
             keep[layout.AUTOMATIC] = publish[layout.original_file(case_id)] = prepared.automatic_file
@@ -148,7 +148,8 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
         # Opened again, it lacks the networks' probabilities, and with them the interval of the ratio.
         made = next(one["automatic"] for one in earlier if (one["automatic"] or {}).get("number") == automatic_number)
         unchanged = all(entry[name] == made[name] for name in ("sphere", "landmarks"))
-        if unchanged and np.array_equal(prepared.mask, prepared.automatic) and made["result"]:
+        same_mask = prepared.automatic is not None and np.array_equal(prepared.mask, prepared.automatic)
+        if unchanged and same_mask and made["result"]:
             entry["result"] = made["result"]
         entry["automatic"] = made
     stands = standing([*known["versions"], entry])
@@ -168,6 +169,7 @@ def saved(data: DataSet, case: ReviewedCase, known: Mapping[str, Any], prepared:
 def withdrawn(data: DataSet, known: Mapping[str, Any], entry: Mapping[str, Any]) -> Change:
     """Say what a withdrawal does; ``entry`` is its version."""
     newest = standing(known["versions"]).newest
+    assert newest is not None  # the first version of a case has a mask
     draft = inside.read(data.folder, layout.kept_file(newest, layout.MASK))
     return _change(data, known, entry, {}, {layout.draft_file(known["case"]): draft})
 
@@ -231,7 +233,7 @@ def in_place(case: ReviewedCase, known: Mapping[str, Any] | None) -> ReviewedCas
         return case
     pose = Pose.from_json(known["pose"])
     whole = Volume(np.broadcast_to(np.zeros(1, bool), pose.input_shape), np.array(pose.input_ijk_to_ras))
-    part = whole.cropped(tuple(slice(*ends) for ends in pose.box))
+    part = whole.cropped(box_of(pose.box))
     if same_grid(case.image, whole) or same_grid(case.image, part):
         return case
     for grid in (whole, part):
@@ -245,17 +247,20 @@ def in_place(case: ReviewedCase, known: Mapping[str, Any] | None) -> ReviewedCas
 
 
 def _in_order(case: ReviewedCase, grid: Volume, here: np.ndarray) -> ReviewedCase:
-    def masks(of: HipMasks | None) -> HipMasks | None:
+    def turned(volume: Volume) -> Volume:
+        found = volume.in_order_of(grid)
+        assert found is not None  # the masks have the image's grid, and ``here`` maps that
+        return found
+
+    def masks(of: HipMasks) -> HipMasks:
         # What the networks were how sure of is not saved.
-        return of and replace(
-            of, head=of.head.in_order_of(grid), necrosis=of.necrosis.in_order_of(grid), probability=None
-        )
+        return replace(of, head=turned(of.head), necrosis=turned(of.necrosis), probability=None)
 
     slices = case.reviewed_slices
     return replace(
         case,
-        image=case.image.in_order_of(grid),
+        image=turned(case.image),
         masks=masks(case.masks),
-        automatic=masks(case.automatic),
+        automatic=masks(case.automatic) if case.automatic else None,
         reviewed_slices=None if slices is None else tuple(int(here[2, 2] * k + here[2, 3]) for k in slices),
     )

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from ONFHAssistLib.core.outside import LinkError, is_link, parse_json, shown
 from ONFHAssistLib.curation import index, inside, journal, layout
@@ -19,6 +19,8 @@ from ONFHAssistLib.curation.change import data_set_files
 from ONFHAssistLib.curation.content import problems_of
 from ONFHAssistLib.curation.repair import Repair, restored
 from ONFHAssistLib.curation.store import Store, writing
+
+P = ParamSpec("P")
 
 REPAIR = "let the check repair it"
 _LOOKS = 3
@@ -89,7 +91,7 @@ def _findings(store: Store, repair: Repair | None, progress: Callable[[float], N
     if journal.interrupted(folder):
         text = "A save was interrupted, or somebody is saving just now."
         finding = Finding("interrupted", layout.HISTORY, text, REPAIR)
-        yield _mended(finding, repair, lambda: repair.finish())
+        yield _mended(finding, repair, Repair.finish)
     seen = _Seen()
     names = inside.case_names(folder)
     for n, name in enumerate(names):
@@ -132,7 +134,7 @@ def _case(folder: Path, case_id: str, seen: _Seen, repair: Repair | None) -> Ite
             seen.unknown.append(case_id)
             return
         content, facts = kept
-        yield _mended(finding, repair, lambda: repair.put(path, content))
+        yield _mended(finding, repair, Repair.put, path, content)
     yield from _files(folder, facts, seen, repair)
     seen.saves |= set(records.numbers(facts))
     summary = index.summary_of(facts)
@@ -166,12 +168,12 @@ def _files(folder: Path, facts: dict[str, Any], seen: _Seen, repair: Repair | No
             seen.files.add(elsewhere)
         remedy = REPAIR if content or moved else "get it back from a copy, or withdraw the case"
         finding = Finding("file", path, f"A file of the case {case_id} {what}. {detail}".strip(), remedy)
-        if content is None and not moved:
+        if moved:
+            yield _mended(finding, repair, Repair.move, elsewhere, path)
+        elif content is None:
             yield finding
-        elif moved:
-            yield _mended(finding, repair, lambda source=elsewhere, target=path: repair.move(source, target))
         else:
-            yield _mended(finding, repair, lambda target=path, good=content: repair.put(target, good))
+            yield _mended(finding, repair, Repair.put, path, content)
     # What the networks had made of it is as it was written, so it needs no look inside.
     places = ("imagesTr/", "labelsTr/", "staging/")
     own = [path for path in facts["files"] if path.startswith(places) and path not in changed]
@@ -196,7 +198,7 @@ def _history(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Findi
         path = layout.case_file(case_id)
         text = "The file of the case is missing or older than its last save."
         finding = Finding("case-file", path, text, f"{REPAIR}, then check again")
-        yield _mended(finding, repair, lambda target=path, good=content: repair.put(target, good))
+        yield _mended(finding, repair, Repair.put, path, content)
         seen.files |= {path, *facts["files"]}
         if repair:
             yield from _case(folder, case_id, seen, repair)
@@ -208,8 +210,8 @@ def _history(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Findi
 def _patients(seen: _Seen) -> Iterator[Finding]:
     for patient, folds in seen.folds.items():
         if len(folds) > 1:
-            cases = ", ".join(folds.values())
-            text = f"A patient is in {len(folds)} folds (cases {cases}), so that training and validation share images."
+            named = ", ".join(folds.values())
+            text = f"A patient is in {len(folds)} folds (cases {named}), so that training and validation share images."
             yield Finding("folds", patient, text, "withdraw the cases of all but one fold")
     for cases in seen.images.values():
         if len(set(cases)) > 1:
@@ -227,13 +229,13 @@ def _strangers(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Fin
             if place == layout.HISTORY and not link:
                 if layout.save_number(entry.name) is None and not entry.name.startswith("."):
                     finding = Finding("orphan", shown(path), _NO_SAVE, f"{REPAIR}: it is moved to {layout.SET_ASIDE}/")
-                    yield _mended(finding, repair, lambda source=path: repair.set_aside(source))
+                    yield _mended(finding, repair, Repair.set_aside, path)
                 continue
             if not link and (path in seen.files or entry.name.startswith(tuple(seen.unknown))):
                 continue
             text = _LINK if link else _STRANGER
             finding = Finding("orphan", shown(path), text, f"{REPAIR}: it is moved to {layout.SET_ASIDE}/")
-            yield _mended(finding, repair, lambda source=path: repair.set_aside(source))
+            yield _mended(finding, repair, Repair.set_aside, path)
 
 
 def _lists(store: Store, seen: _Seen, repair: Repair | None) -> Iterator[Finding]:
@@ -253,7 +255,7 @@ def _lists(store: Store, seen: _Seen, repair: Repair | None) -> Iterator[Finding
         if json.dumps(found, sort_keys=True) == json.dumps(good, sort_keys=True):
             continue
         finding = Finding("list", name, f"{name} does not say what the cases say.", REPAIR)
-        yield _mended(finding, repair, lambda target=name, right=content: repair.put(target, right))
+        yield _mended(finding, repair, Repair.put, name, content)
 
 
 def _content(folder: Path, path: str) -> bytes | None:
@@ -280,8 +282,15 @@ def _kept_case(folder: Path, case_id: str) -> tuple[bytes, dict[str, Any]] | Non
     return None
 
 
-def _mended(finding: Finding, repair: Repair | None, mend: Callable[[], Any]) -> Finding:
+def _mended(
+    finding: Finding,
+    repair: Repair | None,
+    mend: Callable[Concatenate[Repair, P], None],
+    *args: P.args,
+    **named: P.kwargs,
+) -> Finding:
+    """Mend it by a method of ``repair`` with these arguments, where there is one."""
     if repair is None:
         return finding
-    mend()
+    mend(repair, *args, **named)
     return replace(finding, repaired=True)

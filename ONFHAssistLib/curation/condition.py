@@ -8,6 +8,7 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
 
@@ -20,7 +21,12 @@ NONE = "none"
 """What a field without a value is compared with."""
 _LONGEST = 500
 _DEEPEST = 20
-_ORDER = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
+_ORDER: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,9 @@ def _value(node: ast.expr, name: str, field: Field) -> str | float:
     sign = 1
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         node, sign = node.operand, -1
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float) and field.number:
-        return sign * float(node.value)
+    number = isinstance(node, ast.Constant) and node.value
+    if isinstance(number, int | float) and not isinstance(number, bool) and field.number:
+        return sign * float(number)
     if isinstance(node, ast.Constant) and node.value is None:
         return NONE
     text = node.id if isinstance(node, ast.Name) else node.value if isinstance(node, ast.Constant) else None

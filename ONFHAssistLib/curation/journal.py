@@ -41,6 +41,11 @@ class TakenError(Exception):
 class UnfinishedError(Exception):
     """It is saved, but something kept it from taking its place; the next `recover` sees to that."""
 
+    def __init__(self, cause: OSError) -> None:
+        """Keep what kept it."""
+        super().__init__()
+        self.cause = cause
+
 
 class PlanError(InputError):
     """The plan of an unfinished save is damaged, or none of this software; nothing of it is carried out."""
@@ -148,7 +153,7 @@ def commit(folder: Path, number: int, change: Change, ours: Callable[[], bool]) 
         disk.flush_folder(folder / HISTORY)
         _publish(folder, number, ours)
     except OSError as error:
-        raise UnfinishedError from error
+        raise UnfinishedError(error) from error
 
 
 def _take_number(work: Path, place: Path, token: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Point, Side
-from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip
+from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.volume import Box, Point, Volume, box_of
+from ONFHAssistLib.imaging.canonical import CanonicalHip, Plane, canonical_hip
 
 SIZE_MM = (80.0, 160.0, 160.0)
 """Part of the image that is kept around the head, along slices, rows and columns; as the networks see it."""
@@ -34,7 +34,7 @@ class Pose:
     """
 
     side: Side
-    plane: str
+    plane: Plane
     input_shape: tuple[int, int, int]
     input_ijk_to_ras: tuple[tuple[float, ...], ...]
     box: tuple[tuple[int, int], ...]
@@ -90,9 +90,9 @@ class Pose:
             InputError: it has neither shape; or it is a mask that reaches beyond the part that is kept.
         """
         if array.shape == self.input_shape:
-            parts = tuple(slice(*ends) for ends in self.box)
+            parts = box_of(self.box)
         elif array.shape == self.kept_shape:
-            parts = tuple(slice(0, length) for length in self.kept_shape)
+            parts = self._whole
         else:
             raise InputError(
                 f"The image has the shape {array.shape}, the case {self.input_shape}; open the case's own image."
@@ -109,9 +109,9 @@ class Pose:
     def take_back(self, placed: np.ndarray) -> Volume:
         """Bring an array of the files into the order of the input: the part that is kept, in the patient's RAS."""
         array = np.zeros(self.kept_shape, placed.dtype)
-        self._hip(array, tuple(slice(0, length) for length in self.kept_shape)).view(array)[...] = placed
+        self._hip(array, self._whole).view(array)[...] = placed
         whole = Volume(np.broadcast_to(np.zeros(1, bool), self.input_shape), np.array(self.input_ijk_to_ras))
-        return Volume(array, whole.cropped(tuple(slice(*ends) for ends in self.box)).ijk_to_ras)
+        return Volume(array, whole.cropped(box_of(self.box)).ijk_to_ras)
 
     def file_volume(self, placed: np.ndarray) -> Volume:
         """Put an array into the world of the files."""
@@ -126,9 +126,14 @@ class Pose:
         chosen[list(wanted or ())] = True
         chosen = chosen[slice(*self.box[0])]
         array = np.broadcast_to(chosen[:, None, None], self.kept_shape)
-        return self._hip(array, tuple(slice(0, length) for length in self.kept_shape)).view(array)
+        return self._hip(array, self._whole).view(array)
 
-    def _hip(self, array: np.ndarray, parts: tuple[slice, ...]) -> CanonicalHip:
+    @property
+    def _whole(self) -> Box:
+        """All of the part that is kept."""
+        return box_of((0, length) for length in self.kept_shape)
+
+    def _hip(self, array: np.ndarray, parts: Box) -> CanonicalHip:
         return CanonicalHip(Volume(array, np.eye(4)), self.side, self.plane, parts, self.axes, self.flipped)
 
     def _to_input(self) -> np.ndarray:

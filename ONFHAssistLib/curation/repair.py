@@ -78,12 +78,12 @@ def restored(folder: Path, facts: Mapping[str, Any], path: str) -> bytes | None:
     """Return what a mask should hold, from the history; None where that is not there, and for images."""
     case_id, stands = facts["case"], standing(facts["versions"])
     with contextlib.suppress(OSError, InputError, StopIteration, TypeError):
-        if path == layout.draft_file(case_id):
+        if path == layout.draft_file(case_id) and stands.newest is not None:
             content = inside.read(folder, layout.kept_file(stands.newest, layout.MASK))
         elif path == layout.original_file(case_id):
             made = [entry["automatic"]["number"] for entry in facts["versions"] if entry.get("automatic")]
             content = inside.read(folder, layout.kept_file(made[-1], layout.AUTOMATIC))
-        elif path == layout.label_file(case_id):
+        elif path == layout.label_file(case_id) and stands.trained_with is not None:
             trained = records.version(facts, stands.trained_with)
             pose = Pose.from_json(facts["pose"])
             mask = file_of_case(folder, layout.kept_file(trained["number"], layout.MASK), pose).array

@@ -174,11 +174,12 @@ def _require(fine: object, where: str) -> None:
 
 
 def _version(entry: Mapping[str, Any], slices: int) -> _Version | _Withdrawal:
-    withdrawn = entry.get("status") == "withdrawn"
-    found = from_plain(_Withdrawal if withdrawn else _Version, entry, others=True)
+    if entry.get("status") == "withdrawn":
+        withdrawal = from_plain(_Withdrawal, entry, others=True)
+        _require_save(withdrawal)
+        return withdrawal
+    found = from_plain(_Version, entry, others=True)
     _require_save(found)
-    if isinstance(found, _Withdrawal):
-        return found
     _require(set(found.provenance) == set(LABELS), "provenance")
     _require(all(0 <= k < slices for k in found.reviewed_slices or ()), "reviewed_slices")
     for model in found.models:
@@ -202,8 +203,9 @@ def _require_drawn(sphere: Sphere, landmarks: Landmarks, result: _Result | None)
     points = [sphere.centre_ras_mm, landmarks.acetabular_edge_ras_mm, landmarks.teardrop_ras_mm]
     _require(all(abs(x) <= _FURTHEST_MM for point in points if point is not None for x in point), "sphere")
     _require(0 < sphere.radius_mm <= _LARGEST_MM, "sphere")
-    for name in ("steinberg", "jic") if result is not None else ():
-        _require(name not in result.grades or not isinstance(result.grades[name].grade, int), "grades")
+    grades = {} if result is None else result.grades
+    for name in ("steinberg", "jic"):
+        _require(name not in grades or not isinstance(grades[name].grade, int), "grades")
 
 
 def _require_words(facts: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:

@@ -56,7 +56,7 @@ def status(store: Store, until: datetime | None = None) -> DataStatus:
     damaged = tuple(case.case_id for case in every if case.problem)
     cases = [case for case in every if not case.problem]
     approved = [case for case in cases if case.status == "approved"]
-    counts = {
+    counts: dict[str, dict[str, int]] = {
         "status": {name: sum(case.status == name for case in cases) for name in CASE_STATUSES},
         "plane": _count(case.plane for case in approved),
         "sequence": _count(case.sequence for case in approved),
@@ -110,8 +110,8 @@ def weeks(cases: Iterable[CaseSummary], until: datetime, most: int = 26) -> tupl
     for n in reversed(range(count)):
         end = until - timedelta(weeks=n)
         start = end - timedelta(weeks=1)
-        in_it = [sum(start <= time < end for time in times) for times in (saved, approved)]
-        found.append(Week(end, *in_it, sum(time < end for time in approved)))
+        new, done = (sum(start <= time < end for time in times) for times in (saved, approved))
+        found.append(Week(end, new, done, sum(time < end for time in approved)))
     return tuple(found)
 
 

@@ -108,7 +108,7 @@ def _balance(cases: Sequence[CaseSummary]) -> dict[str, Any]:
     """Return how many approved cases of each Steinberg extent each fold has, and each side; with the largest count."""
     approved = [case for case in cases if case.status == "approved"]
     extents = list(dict.fromkeys([*WANTED["Steinberg"], *sorted(grade_of(case, "steinberg") for case in approved)]))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for extent in extents:
         own = [case for case in approved if grade_of(case, "steinberg") == extent]
         folds = [sum(case.fold == fold for case in own) for fold in range(layout.N_FOLDS)]

@@ -106,12 +106,10 @@ class Store:
                 if latest is not None:
                     refuse_withdrawn(case, latest)
                 data = DataSet.read(self.folder, self.modality)
-                steinberg = case.result.grades.get("steinberg")
-                data = replace(
-                    data, patients=layout.with_patient(data.patients, patient, steinberg and steinberg.grade)
-                )
+                steinberg = case.result.class_of("steinberg")
+                data = replace(data, patients=layout.with_patient(data.patients, patient, steinberg))
                 if latest is None:
-                    shifted = case.study_date and key.shifted(case.study_date, patient).isoformat()
+                    shifted = key.shifted(case.study_date, patient).isoformat() if case.study_date else None
                     fold = data.patients[patient]["fold"]
                     latest = records.new_record(case, case_id, patient, fold, prepared.pose, shifted)
                 try:
@@ -250,7 +248,7 @@ def writing(folder: Path, holder: str) -> Iterator[Lock]:
             yield lock
     except journal.UnfinishedError as error:
         raise InputError(
-            f"The case is saved in {folder.name}, but could not be put in its place: {reason(error.__cause__)}; "
+            f"The case is saved in {folder.name}, but could not be put in its place: {reason(error.cause)}; "
             "this is made good when the data set is opened the next time."
         ) from error
     except OSError as error:

@@ -35,7 +35,7 @@ class Baseline:
         before = self._review_of(volume) if review is not None and volume is not None else None
         before = None if before is review else before
         self._ui.changeLabel.setVisible(before is not None)
-        if before is not None:
+        if review is not None and before is not None:
             self._ui.changeLabel.text = change_table(*([r.hip(side) for side in r.sides] for r in (before, review)))
         chosen = before.volume_node if before else None
         if chosen is not self._volume:
@@ -48,10 +48,11 @@ class Baseline:
         """Let the baseline's view show its own mid-coronal slice of this hip."""
         before = self._review_of(self._volume)
         node = slicer.mrmlScene.GetSingletonNode(BASELINE_VIEW, "vtkMRMLSliceNode")
-        if before is None or node is None or side not in before.sides or before.hip(side).sphere is None:
+        sphere = before.hip(side).sphere if before is not None and side in before.sides else None
+        if node is None or sphere is None:
             return
         self._put_in_view(self._volume)
-        _look_at(node, before.hip(side).sphere)
+        _look_at(node, sphere)
 
     def _put_in_view(self, volume: Any) -> None:
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):

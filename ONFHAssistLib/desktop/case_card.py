@@ -48,18 +48,24 @@ class CaseCard:
     def compare(self, row: int) -> None:
         """Draw the reading in this row of the list; the first row is nothing."""
         review = self._review
+        opened = review.opened if review else None
+        if review is None or opened is None:
+            return
         masks = None
         if row > 0:
-            reading = review.opened.readings[row - 1]
-            masks = while_busy(lambda: review.opened.masks(reading.number))
-        review.show_reading(review.opened.side, masks)
+            reading = opened.readings[row - 1]
+            masks = while_busy(lambda: opened.masks(reading.number))
+        review.show_reading(opened.side, masks)
         self._ui.takeOverButton.enabled = row > 0
 
     @guarded
     def take_over(self) -> None:
         """Take the reading that is drawn."""
         review = self._review
-        reading = review.opened.readings[self._ui.readingBox.currentIndex - 1]
-        masks = while_busy(lambda: review.opened.masks(reading.number))
-        review.take_over(review.opened.side, masks, reading.whose, reading.reviewed)
+        opened = review.opened if review else None
+        if review is None or opened is None:
+            return
+        reading = opened.readings[self._ui.readingBox.currentIndex - 1]
+        masks = while_busy(lambda: opened.masks(reading.number))
+        review.take_over(opened.side, masks, reading.whose, reading.reviewed)
         self._refresh()

@@ -88,7 +88,7 @@ class CaseList:
     @guarded
     def rename(self) -> None:
         """Ask for the right patient code and why, and give the case chosen, with the other hip of its image, to it."""
-        name, folder = self._chosen(), self._found.folder
+        name, folder = self._chosen(), self._folder()
         reviewer = self._ui.reviewerEdit.text.strip() or _ask(_("Reviewer (a code, not a name):"))
         code = reviewer and _ask(_("The right patient code of {case}:").format(case=name))
         if not code or not is_meant(code, folder):
@@ -108,15 +108,20 @@ class CaseList:
         why = reviewer and _ask(_("Why is {case} withdrawn? Do not name the patient.").format(case=name))
         if not why:
             return
-        folder = self._found.folder
+        folder = self._folder()
         while_busy(lambda: open_store(folder).withdraw(name, reviewer, why))
         self.tell(_("{case} is withdrawn; it is not trained with any more.").format(case=name))
         self.on_changed()
 
     def _open(self, name: str, independent: bool) -> None:
         self.tell("")
-        if self._open_case(self._found.folder, name, independent):
+        if self._open_case(self._folder(), name, independent):
             self._last = name
+
+    def _folder(self) -> Path:
+        if self._found.folder is None:
+            raise InputError(_("There is no data set yet; save a case first."))
+        return self._found.folder
 
     def _chosen(self) -> str:
         row = self._ui.caseList.currentRow

@@ -66,5 +66,6 @@ class Corrections:
     @guarded
     def reset(self, index: int | None) -> None:
         """Go back to the automatic result, of one slice or (None) of the hip."""
-        self._review.reset(self._side, index)
-        self._done()
+        if self._review is not None and self._side is not None:
+            self._review.reset(self._side, index)
+            self._done()

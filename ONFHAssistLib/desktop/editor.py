@@ -30,7 +30,8 @@ class Editor:
         widget.unorderedEffectsVisible = False
         widget.effectColumnCount = 1
         self._make_narrow()
-        self._painted, self._deleted = "", None
+        self._painted = ""
+        self._deleted: str | None = None
         widget.connect("currentSegmentIDChanged(QString)", self._protect)
 
     def _make_narrow(self) -> None:

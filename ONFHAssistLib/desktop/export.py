@@ -61,7 +61,7 @@ class Export:
     def _write(self, content: Callable[[StudyResult], bytes], name: str, kind: str) -> None:
         review = self._review()
         path = self._ask(name, kind) if review else None
-        if path is None:
+        if review is None or path is None:
             return
         if content is not table:
             self._ready()

@@ -29,7 +29,7 @@ class HipCards:
         """Write both cards as the hips are now."""
         for side in SIDES:
             hip = review.hip(side) if review and side in review.sides else None
-            automatic = review.automatic(side) if hip and review.changed(side) else None
+            automatic = review.automatic(side) if review and hip and review.changed(side) else None
             text = card(side, hip, automatic)
             self._cards[side].text = text.title
             self._cards[side].checked = side == chosen

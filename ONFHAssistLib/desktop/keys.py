@@ -1,6 +1,7 @@
 """Keys that work in the whole window while the module is open."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import qt
 import slicer
@@ -12,7 +13,7 @@ class Keys:
     def __init__(self, actions: Mapping[str, Callable[[], None]]) -> None:
         """Map for example "Ctrl+Z" to what it does."""
         self._actions = dict(actions)
-        self._shortcuts = []
+        self._shortcuts: list[Any] = []
 
     def on(self) -> None:
         """Listen; text fields still get their keys first."""

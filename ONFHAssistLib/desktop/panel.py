@@ -173,7 +173,10 @@ class Panel:
     @guarded
     def end_reading(self) -> None:
         """End a second reading: the case is opened with what others have drawn."""
-        opened = self.review().opened
+        review = self.review()
+        opened = review.opened if review else None
+        if opened is None:
+            return
         self.open_case(Path(opened.folder), opened.name, independent=False)
 
     def _saved(self) -> None:
@@ -191,8 +194,9 @@ class Panel:
     def show_masks(self, visible: bool) -> None:
         """Show or hide the outlines of this study."""
         self._masks_shown = visible
-        if self.review() is not None:
-            views.show_masks(self.review().segmentation_node, visible)
+        review = self.review()
+        if review is not None:
+            views.show_masks(review.segmentation_node, visible)
 
     def _lead_to(self, review: Review) -> None:
         """Show the study of a review, whatever is open."""
@@ -257,7 +261,9 @@ class Panel:
     @guarded
     def segment_from_sphere(self) -> None:
         """Start from the sphere as it lies now."""
-        self._analyse(self.review().seed(self.side))
+        review = self.review()
+        if review is not None and self.side is not None:
+            self._analyse(review.seed(self.side))
 
     def _analyse(self, seed: HeadSeed | None) -> None:
         review = self.review()
@@ -349,7 +355,8 @@ class Panel:
             return
         layout.show_layout(layout.FOLLOW_UP_LAYOUT if self._baseline.shown else layout.REVIEW_LAYOUT)
         views.show_volume(slicer.mrmlScene, self.volume)
-        sphere = next((review.hip(side).sphere for side in (self.side, *review.sides) if review.hip(side).sphere), None)
+        sides = review.sides if self.side is None else (self.side, *review.sides)
+        sphere = next((review.hip(side).sphere for side in sides if review.hip(side).sphere), None)
         if sphere is not None:
             views.marrow_window(self.volume, review.result.volume, sphere)
         self.go_to_hip(self.side)
@@ -379,8 +386,12 @@ class Panel:
     @guarded
     def go_to_slice(self, index: int) -> None:
         """Let all views show one slice."""
-        sphere = self.review().hip(self.side).sphere
-        views.jump_to_slice(slicer.mrmlScene, self.volume, index, sphere and sphere.centre_ras_mm)
+        review = self.review()
+        if review is None or self.side is None:
+            return
+        sphere = review.hip(self.side).sphere
+        centre = sphere.centre_ras_mm if sphere else None
+        views.jump_to_slice(slicer.mrmlScene, self.volume, index, centre)
         self._slices.mark(index)
 
     @guarded

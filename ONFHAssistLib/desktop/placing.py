@@ -61,16 +61,18 @@ class Placing:
     def show(self, review: Review | None, side: Side | None) -> None:
         """Place the landmarks of this hip from now on."""
         self._review, self._side = review, side
-        segmented = review is not None and side in review.sides and review.hip(side).segmented
+        hip = review.hip(side) if review is not None and side is not None and side in review.sides else None
+        segmented = hip is not None and hip.segmented
         self._ui.sphereButton.enabled = segmented
         self._ui.sphereButton.text = (
-            _("Segment {hip} again from the sphere").format(hip=side_name(side).lower())
-            if segmented
+            _("Segment {hip} again from the sphere").format(hip=side_name(hip.side).lower())
+            if hip is not None and segmented
             else _("Segment again from the sphere")
         )
-        if segmented and not self._ui.radiusCheckBox.checked:
+        sphere = hip.sphere if hip is not None and segmented else None
+        if sphere is not None and not self._ui.radiusCheckBox.checked:
             self._ui.radiusSlider.blockSignals(True)
-            self._ui.radiusSlider.value = review.hip(side).sphere.radius_mm
+            self._ui.radiusSlider.value = sphere.radius_mm
             self._ui.radiusSlider.blockSignals(False)
 
     def radius_mm(self) -> float | None:
@@ -87,9 +89,12 @@ class Placing:
     def _resize(self, radius_mm: float) -> None:
         if not self._ui.radiusCheckBox.checked or not self._ui.sphereButton.enabled:
             return
+        if self._review is None or self._side is None:
+            return
         sphere = self._review.hip(self._side).sphere
-        self._review.set_sphere(self._side, replace(sphere, radius_mm=radius_mm))
-        self._on_sphere()
+        if sphere is not None:
+            self._review.set_sphere(self._side, replace(sphere, radius_mm=radius_mm))
+            self._on_sphere()
 
     def _place_landmark(self) -> None:
         button = self._ui.landmarkButton

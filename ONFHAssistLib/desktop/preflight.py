@@ -265,7 +265,8 @@ def _memory_of_windows() -> tuple[float, float]:
         )
 
     status = Status(length=ctypes.sizeof(Status))
-    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    if sys.platform == "win32":  # elsewhere there is no windll
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
     return status.free / GB, status.total / GB
 
 
@@ -273,8 +274,13 @@ def _memory_of_macos() -> tuple[float, float]:
     def ask(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=2, check=True).stdout
 
+    def number(pattern: str) -> int:
+        found = re.search(pattern, pages)
+        if found is None:
+            raise ValueError(pattern)
+        return int(found[1])
+
     pages = ask("vm_stat")
-    size = int(re.search(r"page size of (\d+)", pages)[1])
-    kinds = ("free", "inactive", "speculative", "purgeable")
-    free = sum(int(re.search(rf"Pages {kind}:\s+(\d+)", pages)[1]) for kind in kinds)
+    size = number(r"page size of (\d+)")
+    free = sum(number(rf"Pages {kind}:\s+(\d+)") for kind in ("free", "inactive", "speculative", "purgeable"))
     return free * size / GB, int(ask("sysctl", "-n", "hw.memsize")) / GB

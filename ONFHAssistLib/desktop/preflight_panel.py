@@ -54,7 +54,7 @@ class PreflightPanel:
 
     def _look(self) -> None:
         time.sleep(0.002)  # the thread's turn: Slicer's event loop keeps Python's lock
-        if self._thread.is_alive():
+        if self._thread is None or self._thread.is_alive():
             return
         self._timer.stop()
         if self._error is not None:

@@ -25,14 +25,15 @@ class ReviewedSlices:
 
     def show(self, review: Review | None, side: Side | None) -> None:
         """Tell how many slices of a hip are marked."""
-        known = review is not None and side in review.sides and review.hip(side).segmented
+        hip = review.hip(side) if review is not None and side is not None and side in review.sides else None
+        known = hip is not None and hip.segmented
         self._review, self._side = (review, side) if known else (None, None)
-        marked = review.reviewed(side) if known else None
+        marked = review.reviewed(hip.side) if review is not None and hip is not None and known else None
         self._ui.reviewedButton.enabled = known
         self._ui.allReviewedButton.enabled = marked is not None
         text = _("All slices count as reviewed.") if known else ""
-        if marked is not None:
-            slices = [s.index for s in review.hip(side).slices]
+        if hip is not None and marked is not None:
+            slices = [s.index for s in hip.slices]
             text = _("{n} of {all} slices reviewed; only these are trained with.").format(
                 n=sum(index in marked for index in slices), all=len(slices)
             )
@@ -42,12 +43,13 @@ class ReviewedSlices:
     def turn(self) -> None:
         """Mark the slice in view, or take its mark away."""
         index = self._in_view()
-        if self._review is not None and index is not None:
+        if self._review is not None and self._side is not None and index is not None:
             self._review.turn_reviewed(self._side, index)
             self._refresh()
 
     @guarded
     def all(self) -> None:
         """Let all slices count."""
-        self._review.set_reviewed(self._side, None)
-        self._refresh()
+        if self._review is not None and self._side is not None:
+            self._review.set_reviewed(self._side, None)
+            self._refresh()

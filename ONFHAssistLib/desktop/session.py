@@ -71,15 +71,16 @@ class Session:
         """
         for review in self.reviews:
             opened = None if review.closed else review.opened
-            same = opened and (opened.folder, opened.name, opened.independent) == (folder, name, independent)
-            if same and (not independent or opened.reader == reader):
+            if opened is None or (opened.folder, opened.name, opened.independent) != (folder, name, independent):
+                continue
+            if not independent or opened.reader == reader:
                 return review
         return None
 
     def others_of_case(self, folder: str, name: str, but: Review | None) -> list[Review]:
         """Return the open reviews of a case other than this one."""
-        opened = [review for review in self.reviews if not review.closed and review.opened and review is not but]
-        return [review for review in opened if (review.opened.folder, review.opened.name) == (folder, name)]
+        others = [review for review in self.reviews if not review.closed and review is not but]
+        return [r for r in others if (opened := r.opened) and (opened.folder, opened.name) == (folder, name)]
 
     @property
     def reads_anew(self) -> bool:
@@ -125,11 +126,10 @@ class Session:
         opened = review.opened if review else None
         if opened and seed and seed.side != opened.side:
             raise InputError(only_one_hip(opened))
-        study = read(volume_node, review.result.source if opened else None)
+        study = read(volume_node, review.result.source if review and opened else None)
         self.require_packages()
-        one = seed is not None and review is not None
         options = AnalysisOptions(
-            sides=(seed.side,) if one else (opened.side,) if opened else SIDES,
+            sides=(seed.side,) if seed and review else (opened.side,) if opened else SIDES,
             heads=(seed,) if seed else (),
             device=read_settings().device,
         )

@@ -100,7 +100,7 @@ class TrainingData:
 
     def _look_on(self) -> None:
         time.sleep(TURN_S)
-        if self._thread.is_alive():
+        if self._thread is None or self._thread.is_alive():
             return
         self._looking.stop()
         if self._again:

@@ -37,7 +37,8 @@ def ask(name: str, can_stay: bool, lost: bool) -> Answer:
         icon=qt.QMessageBox.Question,
         standardButtons=buttons,
     )
-    return {qt.QMessageBox.Yes: "save", qt.QMessageBox.Cancel: "stay"}.get(answer, "go on")
+    answers: dict[int, Answer] = {qt.QMessageBox.Yes: "save", qt.QMessageBox.Cancel: "stay"}
+    return answers.get(answer, "go on")
 
 
 class Leaving:

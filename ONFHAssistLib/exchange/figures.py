@@ -24,7 +24,7 @@ from ONFHAssistLib.core.hip import HipMasks, HipResult, SliceMeasurement
 from ONFHAssistLib.core.measure import LARGE_SLICE
 from ONFHAssistLib.core.necrosis import outlines
 from ONFHAssistLib.core.planes import Plane, mid_plane, sample
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, box_of
 
 MAX_TILES = 20
 POLAR_TO_DEG = 120.0
@@ -141,7 +141,7 @@ def crop(volume: Volume, masks: HipMasks, radii: float = 2.2) -> tuple[Volume, H
     size = np.array(volume.array.shape[::-1])
     low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, low + 1, size).astype(int)
-    box = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
+    box = box_of(zip(low[::-1], high[::-1], strict=True))
     return volume.cropped(box), masks.cropped(box)
 
 

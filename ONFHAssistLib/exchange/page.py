@@ -1,5 +1,6 @@
 """The report page: one self-contained HTML file, without scripts and without requests."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ def _headline(source: dict[str, Any]) -> str:
     return text or "Image of unknown kind"
 
 
-def _facts(values: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a dictionary of JSON-ready values as (name, text), without what is empty."""
     return [
         (key.replace("_deg", " (°)").replace("_mm", " (mm)").replace("_", " "), _text(value))

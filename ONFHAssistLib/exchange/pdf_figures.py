@@ -354,7 +354,9 @@ def _rectangle(x: float, y: float, width: float, height: float) -> str:
 def _subpaths(d: str) -> list[tuple[list[Spot], bool]]:
     """Split a path into the spots of each part, and whether it is closed."""
     parts = [part.strip() for part in d.split("M")[1:]]
-    return [
-        ([tuple(map(float, spot.split())) for spot in part.rstrip("Z").split("L")], part.endswith("Z"))
-        for part in parts
-    ]
+    return [([_spot(spot) for spot in part.rstrip("Z").split("L")], part.endswith("Z")) for part in parts]
+
+
+def _spot(text: str) -> Spot:
+    x, y = map(float, text.split())
+    return x, y

@@ -282,9 +282,9 @@ def _sheet(
     columns = max(4, int(width // (24 * mm)))
     wide = width / columns - 3
     drawn = [figures.tile(shown, *colours, wide, shown.measured.index in look_first) for shown in tiles]
-    rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
+    rows: list[list[Any]] = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     rows = [row + [[]] * (columns - len(row)) for row in rows]
-    style = [
+    style: list[tuple[object, ...]] = [
         FONT,
         *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP")),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3),

@@ -33,7 +33,8 @@ def column_width(hips: list[Any]) -> float:
 
 def side_by_side(cells: list[Any], width: float) -> Flowable:
     """Put cells of this width beside each other, with a gap."""
-    row, widths = [], []
+    row: list[Any] = []
+    widths: list[float] = []
     for cell in cells:
         row += [[], cell] if row else [cell]
         widths += [GAP, width] if widths else [width]

@@ -79,7 +79,7 @@ def publish(folder: Path, writers: Mapping[str, Writer], outdated: Sequence[str]
 
 def reason(error: OSError) -> str:
     """Say why something could not be written, and what to do."""
-    return _REASONS.get(error.errno, error.strerror or str(error))
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
 def write_bytes(content: bytes) -> Writer:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.volume import triple
 
 Code = tuple[str, str, str]
 """Coding scheme designator, code value, code meaning."""
@@ -32,7 +33,7 @@ class Segment:
     @property
     def rgb(self) -> tuple[float, float, float]:
         """Red, green and blue from 0 to 1."""
-        return tuple(int(self.color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+        return triple(int(self.color[n : n + 2], 16) / 255 for n in (1, 3, 5))
 
 
 def segments() -> dict[MaskLabel, Segment]:

@@ -126,9 +126,9 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def _row(name: str, grade: Grade, hip: HipResult) -> Row:
-    words = _MARGINS.get(name)
-    told = words and grade.margin is not None and grade.value != 0  # 0: nothing was found, nothing is close
-    margin = f"{words(grade.margin)} from the nearest threshold" if told else ""
+    words, margin = _MARGINS.get(name), ""
+    if words and grade.margin is not None and grade.value != 0:  # 0: nothing was found, nothing is close
+        margin = f"{words(grade.margin)} from the nearest threshold"
     if grade.interval:
         margin = interval(name, grade, hip)
     return Row(

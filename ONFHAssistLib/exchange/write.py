@@ -8,7 +8,7 @@ from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.exchange.masks import segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.exchange.pdf import report_pdf
-from ONFHAssistLib.exchange.publish import publish, write_bytes
+from ONFHAssistLib.exchange.publish import Writer, publish, write_bytes
 from ONFHAssistLib.exchange.tables import report_json, slices_csv
 
 REPORT_FILES = ("masks.nii.gz", "masks.seg.nrrd", "slices.csv", "report.json", "report.html", "report.pdf")
@@ -38,7 +38,7 @@ def write_study(result: StudyResult, folder: Path, identify: bool = False, pdf: 
         InputError: the folder cannot be written to, or the disk is full; nothing has changed then.
     """
     masks = result.masks
-    files = {
+    files: dict[str, Writer] = {
         "masks.nii.gz": partial(write_nifti, volume=result.volume, masks=masks),
         "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks, result.threshold_masks)),
         "slices.csv": write_bytes(slices_csv(result).encode()),

@@ -7,6 +7,7 @@ the child and one sentence, in the command line, the worklist and the reviewers 
 """
 
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -14,7 +15,6 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -53,9 +53,15 @@ def decoded_by_itk(path: Path, image_io: str, seconds: float = SECONDS, memory_b
             start_new_session=os.name != "nt",  # Ctrl-C is for the parent, which then ends the child
         )
         late = threading.Event()
-        clock = threading.Timer(seconds, lambda: (late.set(), child.kill()))
+
+        def end_late() -> None:
+            late.set()
+            child.kill()
+
+        clock = threading.Timer(seconds, end_late)
         clock.start()
         try:
+            assert isinstance(child.stdout, io.BufferedReader)  # it is a pipe, in bytes
             with child.stdout:
                 array = _received(child.stdout)
         except (ValueError, KeyError, TypeError, OSError) as error:
@@ -102,7 +108,7 @@ def _limit(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
-def _received(stream: BinaryIO) -> np.ndarray:
+def _received(stream: io.BufferedReader) -> np.ndarray:
     head = json.loads(stream.readline(1000))
     shape = tuple(int(n) for n in head["shape"])
     dtype = np.dtype(str(head["dtype"]))
@@ -111,7 +117,7 @@ def _received(stream: BinaryIO) -> np.ndarray:
     if np.prod([float(n) for n in shape]) > limits.VOXELS:
         raise ValueError(shape)
     array = np.empty(shape, dtype)
-    target, done = memoryview(array).cast("B"), 0
+    target, done = array.data.cast("B"), 0
     while done < len(target):
         got = stream.readinto(target[done:])
         if not got:

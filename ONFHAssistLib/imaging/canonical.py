@@ -12,9 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Point, Side, Sphere
+from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.planes import stack_axis
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Box, Point, Volume, box_of, triple
 
 Plane = Literal["coronal", "axial", "sagittal"]
 
@@ -52,7 +52,7 @@ class CanonicalHip:
     volume: Volume
     side: Side
     plane: Plane
-    slices: tuple[slice, slice, slice]
+    slices: Box
     axes: tuple[int, int, int]
     flipped: tuple[bool, bool, bool]
 
@@ -95,28 +95,29 @@ def canonical_hip(
         order = (slice_axis, first, second)
     else:
         order = (slice_axis, second, first)
-    flipped = tuple(bool(along[n, axis] < 0) for n, axis in enumerate(order))
-    axes = tuple(2 - axis for axis in order)  # voxel axis (i, j, k) -> array axis (k, j, i)
+    flipped = triple(bool(along[n, axis] < 0) for n, axis in enumerate(order))
+    axes = triple(2 - axis for axis in order)  # voxel axis (i, j, k) -> array axis (k, j, i)
 
     centre = volume.ijk(np.asarray(centre_ras_mm))
-    slices = [slice(0)] * 3
+    ends = [(0, 0)] * 3
     for axis, extent_mm in zip(order, size_mm, strict=True):
         half = extent_mm / 2 / volume.spacing_mm[axis]
         length = volume.array.shape[2 - axis]
         start, stop = int(np.floor(centre[axis] - half)), int(np.ceil(centre[axis] + half)) + 1
-        slices[2 - axis] = slice(min(max(start, 0), length), max(min(stop, length), 0))
-    if any(cut.stop <= cut.start for cut in slices):
+        ends[2 - axis] = min(max(start, 0), length), max(min(stop, length), 0)
+    if any(stop <= start for start, stop in ends):
         given = ", ".join(f"{x:.1f}" for x in centre_ras_mm)
         raise InputError(f"The centre of the {side} hip ({given}) mm RAS lies outside the image; give one inside it.")
 
     to_input = np.zeros((4, 4))  # canonical (column, row, slice, 1) -> input (i, j, k, 1)
     to_input[3, 3] = 1
     for n, axis in enumerate(order):
-        cut = slices[2 - axis]
+        start, stop = ends[2 - axis]
         to_input[axis, 2 - n] = -1 if flipped[n] else 1
-        to_input[axis, 3] = cut.stop - 1 if flipped[n] else cut.start
-    array = _view(volume.array, tuple(slices), axes, flipped).copy()
-    return CanonicalHip(Volume(array, volume.ijk_to_ras @ to_input), side, plane, tuple(slices), axes, flipped)
+        to_input[axis, 3] = stop - 1 if flipped[n] else start
+    box = box_of(ends)
+    array = _view(volume.array, box, axes, flipped).copy()
+    return CanonicalHip(Volume(array, volume.ijk_to_ras @ to_input), side, plane, box, axes, flipped)
 
 
 def to_input(array: np.ndarray, canonical: CanonicalHip, input_volume: Volume, fill: float = 0) -> np.ndarray:
@@ -232,7 +233,7 @@ def from_network(
     return _resampled(np.moveaxis(probabilities, 1, 0).astype(np.float32, copy=False), across, along)
 
 
-def _view(array: np.ndarray, slices: tuple[slice, ...], axes: tuple[int, ...], flipped: tuple[bool, ...]) -> np.ndarray:
+def _view(array: np.ndarray, slices: Box, axes: tuple[int, ...], flipped: tuple[bool, ...]) -> np.ndarray:
     reverse = tuple(slice(None, None, -1) if flip else slice(None) for flip in flipped)
     return array[slices].transpose(axes)[reverse]
 

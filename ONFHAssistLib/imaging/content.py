@@ -118,9 +118,9 @@ def _is_distance_map(array: np.ndarray, spacing_mm: tuple[float, float, float]) 
         inner = slice(lag, -lag)
         middle, near = array[:, inner, inner], array[centre]
         ends = [
-            (near[:, 2 * lag :, inner], near[:, : -2 * lag, inner]),
-            (near[:, inner, 2 * lag :], near[:, inner, : -2 * lag]),
-            (middle[centre + 1], middle[centre - 1]),
+            [near[:, 2 * lag :, inner], near[:, : -2 * lag, inner]],
+            [near[:, inner, 2 * lag :], near[:, inner, : -2 * lag]],
+            [middle[centre + 1], middle[centre - 1]],
         ]
         ends = [[end.ravel()[::step].astype(np.float32) for end in pair] for pair in ends]
         for root in (False, True):

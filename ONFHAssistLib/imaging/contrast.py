@@ -121,7 +121,8 @@ def _by_derivation(text: str) -> Component | None:
     found = re.search(r"subtract|projection|\b(adc|map)\b|apparent diffusion", text.lower())
     if found is None:
         return None
-    return {"subtract": "subtraction", "projection": "projection"}.get(found.group(), "map")
+    said: dict[str, Component] = {"subtract": "subtraction", "projection": "projection"}
+    return said.get(found.group(), "map")
 
 
 def _by_words(words: list[str], types: list[str], suppressed: bool) -> Component | None:

@@ -139,20 +139,14 @@ def frames_of(header: pydicom.Dataset) -> tuple[Frame, ...]:
     found = []
     for index in range(count):
         groups = [*(own or [])[index : index + 1], *shared]
-        found.append(
-            Frame(
-                path,
-                index,
-                *(_numbers(header, groups, keyword) for keyword in list(_MACROS)[:3]),
-                (rows, columns),
-                *(
-                    (_numbers(header, groups, keyword) or (default,))[0]
-                    for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
-                ),
-                _number_in_series(header, index, count),
-                header,
-            )
+        orientation, position_mm, pixel_mm = (_numbers(header, groups, keyword) for keyword in list(_MACROS)[:3])
+        slope, intercept = (
+            (_numbers(header, groups, keyword) or (default,))[0]
+            for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
         )
+        number = _number_in_series(header, index, count)
+        shape = rows, columns
+        found.append(Frame(path, index, orientation, position_mm, pixel_mm, shape, slope, intercept, number, header))
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.filereader import data_element_generator, read_partial
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -117,8 +118,13 @@ def read_with_pixels(header: pydicom.Dataset) -> pydicom.Dataset:
     implicit, little = header.original_encoding
     with path.open("rb") as file:
         file.seek(at)
-        for element in data_element_generator(file, implicit, little, lambda tag, vr, length: tag >> 16 > 0x7FE0):
-            dataset[element.tag] = element if element.VR else element._replace(VR="OW")
+        elements = data_element_generator(
+            file, bool(implicit), bool(little), lambda tag, vr, length: tag >> 16 > 0x7FE0
+        )
+        for element in elements:
+            if isinstance(element, RawDataElement) and not element.VR:
+                element = element._replace(VR="OW")
+            dataset[element.tag] = element
     return dataset
 
 

@@ -30,7 +30,8 @@ def without_copies(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[
     places = Counter(f.place for f in frames)
     prints: dict[Path, str] = {}
     seen: set[Hashable] = set()
-    kept, copies = [], []
+    kept: list[Frame] = []
+    copies: list[Frame] = []
     for frame in frames:
         key: Hashable = (frame.path, frame.index)
         if places[frame.place] > 1 and frame.position_mm:

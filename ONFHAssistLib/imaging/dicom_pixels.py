@@ -46,7 +46,7 @@ def read_pixels(frames: Sequence[Frame]) -> np.ndarray:
     Raises:
         InputError: a file's pixels cannot be decoded.
     """
-    array = np.empty((len(frames), *frames[0].shape), dtype=_type_for(frames))
+    array: np.ndarray = np.empty((len(frames), *frames[0].shape), dtype=_type_for(frames))
     where: dict[Path, list[int]] = {}
     for k, frame in enumerate(frames):
         where.setdefault(frame.path, []).append(k)
@@ -82,7 +82,7 @@ def _type_for(frames: Sequence[Frame]) -> type:
     return next((t for t in (np.int16, np.uint16, np.int32) if _fits(low, high, t)), np.float32)
 
 
-def _fits(low: float, high: float, kind: type) -> bool:
+def _fits(low: float, high: float, kind: type | np.dtype) -> bool:
     return np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
 
 

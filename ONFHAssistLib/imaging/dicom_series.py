@@ -127,7 +127,8 @@ class Series:
     @property
     def score(self) -> float:
         """How well the series suits the models; see `dicom.choose`."""
-        if self.problem:
+        plane = self.plane
+        if plane is None:
             return -100.0
         frames, matrix = self.grid
         shape = np.array([frames[0].shape[1], frames[0].shape[0], len(frames)])
@@ -140,7 +141,7 @@ class Series:
             - (4 if kind.fat_suppressed else 0)
             - (3 if kind.component in ("opposed-phase", "fat") else 10 if kind.component in IN_WORDS else 0)
             - (1 if kind.derived or kind.component == "in-phase" else 0)
-            + {"coronal": 4, "axial": 2, "sagittal": 1}[self.plane]
+            + {"coronal": 4, "axial": 2, "sagittal": 1}[plane]
             + (2 if extent_mm[0] >= 250 else 0)  # both hips of an adult lie within 250 mm, left to right
             + (1 if re.search(r"hip|pelvi|h[uü]ft|becken|femur", words) else 0)
             - (10 if len(frames) < 6 or localizer else 0)

@@ -122,7 +122,7 @@ def between_stacks(ordered: tuple[Frame, ...], gaps: np.ndarray, usual: float) -
     complete = len(numbers) == len(ordered) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     wide = np.flatnonzero(gaps > 1.5 * usual)
     sizes = np.diff([0, *(wide + 1), len(ordered)])
-    return complete and (gaps[wide] >= _BETWEEN_STACKS * usual).all() and sizes.min() >= FEWEST_OF_STACK
+    return complete and bool((gaps[wide] >= _BETWEEN_STACKS * usual).all() and sizes.min() >= FEWEST_OF_STACK)
 
 
 def _require_straight(positions: np.ndarray, normal: np.ndarray, pixel_mm: float, name: str) -> None:

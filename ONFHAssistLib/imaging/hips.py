@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from ONFHAssistLib.core.hip import Point
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, as_point
 from ONFHAssistLib.imaging.canonical import normalise
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHe
         box = tuple(slice(max(t - 2, 0), t + 3) for t in top)
         weight = np.clip(heat[box] - 0.3 * heat[top], 0, None)
         centre = np.average(positions[box].reshape(-1, 3), axis=0, weights=weight.ravel())
-        found.append(FoundHead(tuple(float(x) for x in centre), float(heat[top])))
+        found.append(FoundHead(as_point(centre), float(heat[top])))
         apart = np.minimum(
             np.linalg.norm(positions - centre, axis=-1), np.linalg.norm(positions - positions[top], axis=-1)
         )

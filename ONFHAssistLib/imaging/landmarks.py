@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from ONFHAssistLib.core.hip import Landmarks, Point, Side, Sphere
 from ONFHAssistLib.core.planes import mid_plane, native_axis, plane_at, sample
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, as_point
 
 JOINT_MM = 9.0
 """The acetabulum's inner surface lies within this distance of the head: cartilage, labrum and fossa."""
@@ -72,7 +72,7 @@ def find_landmarks(hip_bone: Volume, sphere: Sphere, side: Side) -> Landmarks:
     def point(at_mm: np.ndarray | None) -> Point | None:
         if at_mm is None:
             return None
-        return tuple(float(x) for x in np.array(sphere.centre_ras_mm) + at_mm[0] * across + at_mm[1] * superior)
+        return as_point(np.array(sphere.centre_ras_mm) + at_mm[0] * across + at_mm[1] * superior)
 
     return Landmarks(point(edge), point(teardrop), edge_confidence, teardrop_confidence)
 

@@ -13,7 +13,7 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.declared import LPS_TO_RAS, NO_ORIENTATION, Declared, squared
-from ONFHAssistLib.imaging.packed import Packed
+from ONFHAssistLib.imaging.packed import Packed, Packing
 
 # Numbers of a MetaImage (metaTypes.h); a LONG has four bytes on every machine.
 _TYPES = {"CHAR": "i1", "SHORT": "i2", "INT": "i4", "LONG": "i4", "LONG_LONG": "i8"}
@@ -39,6 +39,8 @@ def declared(path: Path) -> Declared:
         origin = _numbers(fields, ("Offset", "Position", "Origin"), ndims) or [0.0] * ndims
         _numbers(fields, ("CenterOfRotation",), ndims)
         known = re.fullmatch(r"MET_(\w+?)(_ARRAY)?", fields["ElementType"])
+        if known is None:
+            raise ValueError(fields["ElementType"])
         dtype = np.dtype(_TYPES[known[1]]).newbyteorder(">" if _yes(fields, _BYTE_ORDER) else "<")
         skip = int(fields.get("HeaderSize", "0"))
         sound = 1 <= ndims <= 5 and len(sizes) == ndims and channels > 0 and skip >= -1
@@ -111,7 +113,7 @@ def _packed(path: Path, fields: _Fields, end: int, following: list[bytes], skip:
         where = fields["ElementDataFile"]
     except (KeyError, ValueError) as error:
         raise InputError(damaged) from error
-    packing = "text" if text else "gzip" if packed else "raw"
+    packing: Packing = "text" if text else "gzip" if packed else "raw"
     if where.upper() == "LOCAL":
         return Packed((path,), packing, end + max(skip, 0))
     names = [where]

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,19 +11,20 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.declared import LPS_TO_RAS, NO_ORIENTATION, Declared, or_none, squared
-from ONFHAssistLib.imaging.packed import Packed
+from ONFHAssistLib.imaging.packed import Packed, Packing
 
 _WORDS = {"char": 1, "int8": 1, "short": 2, "int16": 2, "int": 4, "int32": 4, "longlong": 8, "int64": 8}
 _TYPES = {"signedchar": "i1", "uchar": "u1", "float": "f4", "double": "f8"}
-_PACKINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
-_PACKINGS |= {name: "text" for name in ("text", "txt", "ascii")}
+_PACKINGS: dict[str, Packing] = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+_PACKINGS |= dict.fromkeys(("text", "txt", "ascii"), "text")
+_ENDIANS: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
 _IN_SPACE = ("domain", "space")
 _SPATIAL = ("domain", "space", "none", "???", "time", "")
 _STANDARD_SPACES = ("right-anterior-superior", "left-anterior-superior", "left-posterior-superior")
 _SHORT = {"ras": _STANDARD_SPACES[0], "las": _STANDARD_SPACES[1], "lps": _STANDARD_SPACES[2]}
 _LETTERS = re.compile(r"(right|left)-(anterior|posterior)-(superior|inferior)(-time)?")
 _FIELD = re.compile(rb"([A-Za-z][A-Za-z ]*):(?!=)")
-_READ = (b"type", b"dimension", b"sizes", b"encoding", b"endian", b"kinds", b"spacings")
+_READ: tuple[bytes, ...] = (b"type", b"dimension", b"sizes", b"encoding", b"endian", b"kinds", b"spacings")
 _READ += (b"space", b"space dimension", b"space directions", b"space origin")
 _READ += (b"line skip", b"lineskip", b"byte skip", b"byteskip")
 _NEWLINES = (b"\n\n", b"\r\n\r\n")
@@ -99,7 +100,7 @@ def _dtype(header: dict[str, Any]) -> np.dtype:
     dtype = np.dtype(kind)
     if dtype.itemsize == 1 or _PACKINGS.get(str(header["encoding"]).lower()) == "text":
         return dtype
-    return dtype.newbyteorder({"little": "<", "big": ">"}[str(header["endian"]).strip().lower()])
+    return dtype.newbyteorder(_ENDIANS[str(header["endian"]).strip().lower()])
 
 
 def _place(header: dict[str, Any], axes: list[int], path: Path) -> tuple[np.ndarray, tuple[Notice, ...]]:
@@ -131,9 +132,10 @@ def _place(header: dict[str, Any], axes: list[int], path: Path) -> tuple[np.ndar
     return to_ras @ matrix, () if known else (NO_ORIENTATION,)
 
 
-def _packed(path: Path, lines: list[bytes], end: int, packing: str, skips: list[int]) -> Packed:
+def _packed(path: Path, lines: list[bytes], end: int, packing: Packing, skips: list[int]) -> Packed:
     named = [line.split(b":", 1)[1].strip() for line in lines if re.match(rb"data ?file:", line, re.IGNORECASE)]
-    paths, start = (path,), end
+    paths: tuple[Path, ...] = (path,)
+    start = end
     if named:
         words = named[0].split()
         names = [named[0]]

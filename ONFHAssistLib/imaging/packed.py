@@ -6,18 +6,33 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging import limits
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 Packing = Literal["raw", "gzip", "bzip2", "text"]
 _CHUNK = 1 << 18
 _TEXT_LENGTH = 40
 """Characters of a number at the most."""
 _ERRORS = (OSError, ValueError, zlib.error)
+
+
+class Stream(Protocol):
+    """What bytes are read from, in order."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most so many; none at the end."""
+        ...
+
+    def readinto(self, target: memoryview, /) -> int:
+        """Put the next bytes into ``target`` and return how many; none at the end."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,7 @@ def read_voxels(packed: Packed, dtype: np.dtype, count: int, name: object) -> np
         if packed.packing == "text":
             return _from_text(packed, dtype, count, name)
         array = np.empty(count, dtype)
-        target = memoryview(array).cast("B")
+        target = array.data.cast("B")
         for n, path in enumerate(packed.paths):
             with path.open("rb") as file:
                 file.seek(*((packed.offset, os.SEEK_SET) if packed.offset >= 0 else (-share, os.SEEK_END)))
@@ -79,7 +94,7 @@ def read_voxels(packed: Packed, dtype: np.dtype, count: int, name: object) -> np
     return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
-def unpacked(file: BinaryIO, packing: Packing) -> BinaryIO:
+def unpacked(file: io.BufferedReader, packing: Packing) -> Stream:
     """Return a stream of what is packed in a file from here on; it holds no more of it than is asked for."""
     if packing == "gzip":
         return _Inflated(file)
@@ -112,7 +127,8 @@ class _Inflated(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, target: memoryview) -> int:
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        target = memoryview(buffer)
         while not self._ended:
             packed = self._waiting or self._file.read(_CHUNK)
             part = self._unpack.decompress(packed, len(target))
@@ -134,7 +150,7 @@ class _Inflated(io.RawIOBase):
             self._ended = True
 
 
-def _fill(target: memoryview, stream: BinaryIO, name: object) -> None:
+def _fill(target: memoryview, stream: Stream, name: object) -> None:
     done = 0
     while done < len(target):
         got = stream.readinto(target[done : done + (1 << 20)])
@@ -143,7 +159,7 @@ def _fill(target: memoryview, stream: BinaryIO, name: object) -> None:
         done += got
 
 
-def _pass(stream: BinaryIO, count: int) -> None:
+def _pass(stream: Stream, count: int) -> None:
     scrap = memoryview(bytearray(min(count, _CHUNK)))
     while count > 0 and (got := stream.readinto(scrap[: min(count, len(scrap))])):
         count -= got

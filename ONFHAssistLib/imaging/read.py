@@ -134,9 +134,12 @@ def declare(path: Path) -> Declared:
     Raises:
         InputError: it is not one of them, damaged, or beyond the `limits`.
     """
+    kind = kind_of_name(path)
+    if kind is None:
+        raise InputError(f"{path} has no ending of a NIfTI, NRRD or MetaImage file; give one of these.")
     limits.require_regular(path, path)
     with unavailable_said(path), np.errstate(all="ignore"):  # what is not a number is refused, not told on stderr
-        return _DECLARED[kind_of_name(path)](path)
+        return _DECLARED[kind](path)
 
 
 def kind_of_name(path: Path) -> str | None:

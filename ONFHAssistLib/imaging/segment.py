@@ -11,7 +11,7 @@ from ONFHAssistLib.core.hip import Calibration, HipMasks, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import largest_piece, necrosis_above
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, as_point
 from ONFHAssistLib.imaging.canonical import (
     CanonicalHip,
     canonical_hip,
@@ -195,7 +195,7 @@ def fit_head(label: Volume, centre: Point) -> Sphere:
     if volume_ml < 5:
         raise NoHead("none was seen there")
     middle = label.ras(np.argwhere(head).mean(axis=0)[::-1])
-    first = Sphere(tuple(middle.tolist()), float((volume_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)))
+    first = Sphere(as_point(middle), float((volume_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)))
     femur = largest_piece(np.isin(label.array, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
     try:
         sphere = articular_sphere(label.like(femur), first)

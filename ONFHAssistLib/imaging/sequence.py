@@ -291,7 +291,7 @@ def _number(header: "Dataset", keyword: str, frame: int) -> float | None:
         return None
 
 
-def _number_or_text(header: "Dataset", keyword: str, frame: int) -> object | None:
+def _number_or_text(header: "Dataset", keyword: str, frame: int) -> Any:
     """The first value of a tag, at the top or in the functional groups of a frame."""
     for group in (header, *groups_of(header, frame)):
         value = _get(group, keyword)
@@ -309,7 +309,7 @@ def _get(header: "Dataset", keyword: str) -> Any:
         return None
 
 
-def _strings(value: object) -> list[str]:
+def _strings(value: Any) -> list[str]:
     if value is None:
         return []
     return [value] if isinstance(value, str) else [str(item) for item in value]

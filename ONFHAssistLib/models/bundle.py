@@ -117,7 +117,7 @@ def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:
     if missing:
         raise InputError(f"The model {name} lacks {', '.join(missing)}; install it again.")
     metadata = _read_json(folder, "configs/metadata.json", name)
-    network_def = _read_json(folder, "configs/inference.json", name).get("network_def")
+    network_def = _read_json(folder, "configs/inference.json", name).get("network_def", {})
     _check_origin(metadata, name)
     _check_schema(metadata, name)
     _check_network(network_def, metadata, name)

@@ -23,15 +23,17 @@ BATCH = 16
 
 
 class Engine(Protocol):
-    """A network that is ready to run. Open it once and keep it; call it from one thread at a time.
+    """A network that is ready to run. Open it once and keep it; call it from one thread at a time."""
 
-    Attributes:
-        name: program and version that runs the network, and the precision where it is not f32.
-        device: "cpu" or "cuda".
-    """
+    @property
+    def name(self) -> str:
+        """Program and version that runs the network, and the precision where it is not f32."""
+        ...
 
-    name: str
-    device: str
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu" or "cuda"."""
+        ...
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Return float32 logits of shape (n, out_channels, *spatial).
@@ -102,6 +104,7 @@ class BatchedEngine:
         self._bundle, self._threads = bundle, threads
         self._size = BATCH
         self._fell_back = False
+        self._engine: Engine
         try:
             self._engine = open_first()
         except OutOfMemory:
@@ -171,12 +174,12 @@ class OpenVinoEngine:
             options["INFERENCE_NUM_THREADS"] = threads
         try:
             graph = core.read_model(bundle.folder / "models" / "model.xml")
-            fits = _graph_fits(graph, bundle)
-            self._compiled = core.compile_model(graph, "CPU", options) if fits else None
+            compiled = core.compile_model(graph, "CPU", options) if _graph_fits(graph, bundle) else None
         except RuntimeError as error:
             raise InputError(f"OpenVINO cannot read the graph of the model {bundle.name}; install it again.") from error
-        if not fits:
+        if compiled is None:
             raise InputError(f"The graph of the model {bundle.name} does not fit its metadata.json; install it again.")
+        self._compiled = compiled
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits; see ``Engine``."""
@@ -229,7 +232,7 @@ def import_openvino() -> "ModuleType":
     imported, which pip installs with it. None in ``sys.modules`` is Python's way to say that it cannot be: OpenVINO
     then takes its own empty stand-in. No file is written and no connection is opened (tested).
     """
-    sys.modules.setdefault("openvino_telemetry", None)
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # typeshed does not know of None
     import openvino
 
     return openvino

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
-from ONFHAssistLib.core.measure import Box
 from ONFHAssistLib.core.necrosis import bounding_box
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Box, Volume, box_of
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Patch:
         if not self.array.any():
             return EMPTY
         box = bounding_box(self.array)
-        moved = (slice(a.start + b.start, a.start + b.stop) for a, b in zip(self.box, box, strict=True))
-        return Patch(tuple(moved), self.array[box])
+        moved = box_of((a.start + b.start, a.start + b.stop) for a, b in zip(self.box, box, strict=True))
+        return Patch(moved, self.array[box])
 
     def with_slice_of(self, other: "Patch", index: int) -> "Patch":
         """Return this mask with one slice (along k) of another one."""
@@ -140,7 +139,7 @@ class HipState:
 
     def as_drawn(self, masks: HipMasks) -> "HipState":
         """Return this hip with masks on the whole grid, and the sphere and landmarks that go with them."""
-        whole = tuple(slice(0, length) for length in masks.head.array.shape)
+        whole = box_of((0, length) for length in masks.head.array.shape)
         head, necrosis = (Patch(whole, mask.array) for mask in (masks.head, masks.necrosis))
         return HipState.of(head, necrosis, masks.sphere, masks.landmarks, self.automatic)
 
@@ -232,8 +231,8 @@ class HipState:
 
 def _joint_box(one: Box, other: Box) -> Box:
     boxes = [box for box in (one, other) if all(part.stop > part.start for part in box)] or [one]
-    return tuple(
-        slice(min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
+    return box_of(
+        (min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
     )
 
 
@@ -242,7 +241,7 @@ def _moved(array: np.ndarray, source: Box, target: Box) -> np.ndarray:
     found = np.zeros([part.stop - part.start for part in target], array.dtype)
     common = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(source, target, strict=True)]
     if all(start < stop for start, stop in common):
-        there = tuple(slice(start - b.start, stop - b.start) for (start, stop), b in zip(common, target, strict=True))
-        here = tuple(slice(start - a.start, stop - a.start) for (start, stop), a in zip(common, source, strict=True))
+        there = box_of((start - b.start, stop - b.start) for (start, stop), b in zip(common, target, strict=True))
+        here = box_of((start - a.start, stop - a.start) for (start, stop), a in zip(common, source, strict=True))
         found[there] = array[here]
     return found

@@ -72,7 +72,7 @@ def label(side: Side, what: What) -> str:
 
 def write_landmarks(node: Node, side: Side, landmarks: Landmarks, sphere: Sphere | None) -> None:
     """Place the points of one side; what is None loses its position. Points already in place fire no event."""
-    points = {
+    points: dict[What, tuple[Point | None, float | None]] = {
         "head centre": (sphere.centre_ras_mm if sphere else None, None),
         "acetabular edge": (landmarks.acetabular_edge_ras_mm, landmarks.acetabular_edge_confidence),
         "teardrop": (landmarks.teardrop_ras_mm, landmarks.teardrop_confidence),

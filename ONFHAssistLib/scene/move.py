@@ -6,9 +6,9 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.hip import HipMasks, Landmarks, Point, Sphere, StudyResult
+from ONFHAssistLib.core.hip import HipMasks, Landmarks, Sphere, StudyResult
 from ONFHAssistLib.core.measure import measure_hip, measure_near
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Point, Volume, as_point
 from ONFHAssistLib.scene.hip_state import Automatic, HipState
 
 RIGID = 1e-4
@@ -37,9 +37,11 @@ class Move:
         """Return a hip at its new place."""
         if id(state) not in self._states:
             automatic = self.automatic(state.automatic)
-            points = {"sphere": self._sphere(state.sphere), "landmarks": self._landmarks(state.landmarks)}
+            sphere, landmarks = self._sphere(state.sphere), self._landmarks(state.landmarks)
             at_start = state is state.automatic.state
-            moved = automatic.state if at_start else replace(state, automatic=automatic, **points)
+            moved = (
+                automatic.state if at_start else replace(state, automatic=automatic, sphere=sphere, landmarks=landmarks)
+            )
             self._states[id(state)] = (state, moved)  # the key holds as long as its object lives
         return self._states[id(state)][1]
 
@@ -48,10 +50,10 @@ class Move:
         if id(automatic) not in self._automatic:
             near = self._masks(automatic.near, self._grid.cropped(automatic.box))
             result = result_of(measure_near(self._grid, near, automatic.box))
-            threshold = automatic.threshold and self._masks(automatic.threshold, self._grid)
-            if threshold:
-                slices = measure_hip(threshold).slices
-                result = replace(result, threshold=replace(automatic.result.threshold, slices=slices))
+            threshold, compared = automatic.threshold, automatic.result.threshold
+            if threshold and compared:
+                threshold = self._masks(threshold, self._grid)
+                result = replace(result, threshold=replace(compared, slices=measure_hip(threshold).slices))
             moved = replace(automatic, near=near, result=result, threshold=threshold)
             self._automatic[id(automatic)] = (automatic, moved)
         return self._automatic[id(automatic)][1]
@@ -72,11 +74,14 @@ class Move:
         return replace(result, volume=volume, hips=tuple(hips), masks=masks, threshold_masks=extra)
 
     def _masks(self, masks: HipMasks, place: Volume) -> HipMasks:
-        volumes = {
-            name: volume and place.like(volume.array)
-            for name, volume in (("head", masks.head), ("necrosis", masks.necrosis), ("probability", masks.probability))
-        }
-        return replace(masks, **volumes, sphere=self._sphere(masks.sphere), landmarks=self._landmarks(masks.landmarks))
+        return replace(
+            masks,
+            head=place.like(masks.head.array),
+            necrosis=place.like(masks.necrosis.array),
+            probability=masks.probability and place.like(masks.probability.array),
+            sphere=self._sphere(masks.sphere),
+            landmarks=self._landmarks(masks.landmarks),
+        )
 
     def _sphere(self, sphere: Sphere) -> Sphere:
         return replace(sphere, centre_ras_mm=self._point(sphere.centre_ras_mm))
@@ -91,7 +96,7 @@ class Move:
 
     def _point(self, point: Point) -> Point:
         moved = self._motion[:3, :3] @ np.array(point) + self._motion[:3, 3]
-        return tuple(float(x) for x in moved)
+        return as_point(moved)
 
 
 def _motion(before: Volume, now: Volume) -> np.ndarray:

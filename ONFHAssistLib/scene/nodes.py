@@ -5,6 +5,8 @@ from typing import Any
 Scene = Any
 Node = Any
 """vtkMRMLScene and vtkMRMLNode; their classes are only there inside of Slicer or with slicer-core."""
+Data = Any
+"""What nodes hold: vtkSegmentation, vtkOrientedImageData."""
 
 ROLE = "ONFHAssist.Role"
 """Attribute that says what a node is for; with the volume that it refers to, it finds the node again."""

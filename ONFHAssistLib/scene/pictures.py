@@ -1,5 +1,7 @@
 """The polar map of the report as a PNG, drawn with numpy and VTK alone: Slicer has nothing else at hand."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import vtk
 from scipy import ndimage
@@ -95,7 +97,7 @@ def _write(canvas: np.ndarray, text: str, where: str, degree: float) -> None:
     _blend(canvas[row : row + height, column : column + width], alpha, NAMES)
 
 
-def _blend(under: np.ndarray, alpha: np.ndarray, rgb: tuple[int, int, int], opacity: float = 1.0) -> None:
+def _blend(under: np.ndarray, alpha: np.ndarray, rgb: Iterable[float], opacity: float = 1.0) -> None:
     """Lay a colour over a picture of premultiplied (r, g, b, alpha), in place."""
     alpha = (opacity * alpha)[..., None]
     under *= 1 - alpha

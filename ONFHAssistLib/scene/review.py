@@ -293,6 +293,7 @@ class Review:
         self.update()
         self._do(f"{side} hip: taken over from {whose}", side, self._drawn(side, masks))
         here = masks.head.index_map(self._grid)
+        assert here is not None  # else it could not be drawn
         self.set_reviewed(side, None if reviewed is None else [here[2, 2] * k + here[2, 3] for k in reviewed])
 
     def show_reading(self, side: Side, masks: HipMasks | None) -> None:
@@ -344,8 +345,8 @@ class Review:
             raise InputError(f"The centre of the {side} head is not marked; click on it in an image.")
         sphere, state = markups.read_sphere(node, side), self._states.get(side)
         fitted = state.automatic.near.sphere.radius_mm if state else None
-        by_hand = sphere is not None and sphere.radius_mm != fitted
-        return HeadSeed(side, centre, sphere.radius_mm if by_hand else None)
+        radius_mm = sphere.radius_mm if sphere else None
+        return HeadSeed(side, centre, None if radius_mm == fitted else radius_mm)
 
     def study_result(self) -> StudyResult:
         """Return the study with masks and grades as they are now, for reports, tables and files."""
@@ -404,11 +405,11 @@ class Review:
         """Return what the networks had made of the study as JSON-ready values, for `state.unpacked`."""
         return packed(self.result, {side: state.automatic for side, state in self._states.items()})
 
-    def now(self) -> dict[str, Any]:
+    def now(self) -> dict[Side, Any]:
         """Return the hips as they are now as JSON-ready values, for `take_up`; without what the networks made."""
         return {side: packed_state(state) for side, state in self._states.items()}
 
-    def take_up(self, now: Mapping[str, Any]) -> None:
+    def take_up(self, now: Mapping[Side, Any]) -> None:
         """Go on with the hips as `now` returned them for the same analysis; can be undone.
 
         Raises:
@@ -450,7 +451,7 @@ class Review:
     def _drawn(self, side: Side, masks: HipMasks) -> HipState:
         """Return a hip as another reading has it."""
         head, necrosis = (mask.in_order_of(self._grid) for mask in (masks.head, masks.necrosis))
-        if head is None:
+        if head is None or necrosis is None:
             raise InputError("The image was moved since it was saved, and the other reading was not; move it back.")
         return self._state(side).as_drawn(replace(masks, head=head, necrosis=necrosis))
 

@@ -13,9 +13,10 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ONFHAssistLib.core.hip import SIDES, Side
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.volume import box_of
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.scene.hip_state import EMPTY, Patch
-from ONFHAssistLib.scene.nodes import Node, review_node
+from ONFHAssistLib.scene.nodes import Data, Node, review_node
 from ONFHAssistLib.scene.volumes import local_matrix
 
 LABEL_TAG = "ONFHAssist.Label"
@@ -131,8 +132,8 @@ def read_mask(node: Node, volume_node: Node, label: MaskLabel) -> Patch | None:
         return EMPTY
     array = vtk_to_numpy(labelmap.GetPointData().GetScalars())
     array = array.reshape([extent[2 * axis + 1] + 1 - extent[2 * axis] for axis in (2, 1, 0)])
-    inside = tuple(slice(low[axis] - extent[2 * axis], high[axis] - extent[2 * axis]) for axis in (2, 1, 0))
-    box = tuple(slice(low[axis], high[axis]) for axis in (2, 1, 0))
+    inside = box_of((low[axis] - extent[2 * axis], high[axis] - extent[2 * axis]) for axis in (2, 1, 0))
+    box = box_of((low[axis], high[axis]) for axis in (2, 1, 0))
     return Patch(box, array[inside] == segment.GetLabelValue()).tight()
 
 
@@ -155,7 +156,7 @@ def remove_mask(node: Node, label: MaskLabel) -> None:
         node.GetSegmentation().RemoveSegment(name)
 
 
-def _image(mask: Patch, value: int, matrix: np.ndarray) -> object:
+def _image(mask: Patch, value: int, matrix: np.ndarray) -> Data:
     """Return a vtkOrientedImageData of a mask, its extent the mask's box."""
     k, j, i = mask.box
     if mask.array.size == 0:
@@ -168,7 +169,7 @@ def _image(mask: Patch, value: int, matrix: np.ndarray) -> object:
     return image
 
 
-def _frame(extent: tuple[int, ...], matrix: np.ndarray) -> object:
+def _frame(extent: tuple[int, ...], matrix: np.ndarray) -> Data:
     import slicer
 
     image = slicer.vtkOrientedImageData()
@@ -179,14 +180,14 @@ def _frame(extent: tuple[int, ...], matrix: np.ndarray) -> object:
     return image
 
 
-def _lies_on(image: object, matrix: np.ndarray) -> bool:
+def _lies_on(image: Data, matrix: np.ndarray) -> bool:
     own = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(own)
     elements = [own.GetElement(row, column) for row in range(4) for column in range(4)]
     return bool(np.abs(np.array(elements) - matrix.ravel()).max() < SAME_GRID)
 
 
-def _own_label_map(segmentation: object, name: str) -> None:
+def _own_label_map(segmentation: Data, name: str) -> None:
     """Give a segment a label map that no other segment lies in."""
     if any(
         segmentation.GetNthSegmentID(n) != name

@@ -135,7 +135,7 @@ class Stage:
         if state is not None:  # the overlay looks at the grid, not at the voxels
             masks = HipMasks(hip.side, grid, grid, state.sphere, state.landmarks)
         overlay.update_overlay(overlay.overlay_nodes(self.volume_node, hip.side), hip, masks)
-        start = automatic.state if automatic and not state.same_as(automatic.state) else None
+        start = automatic.state if state and automatic and not state.same_as(automatic.state) else None
         show_outline(AUTOMATIC, self.volume_node, hip.side, grid, (start.necrosis,) if start else None)
 
     def show_reading(self, side: Side, grid: Volume, reading: HipState | None) -> None:

@@ -28,9 +28,9 @@ from ONFHAssistLib.core.hip import (
     StudyResult,
     ThresholdResult,
 )
-from ONFHAssistLib.core.measure import Box, measure_near
+from ONFHAssistLib.core.measure import measure_near
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Box, Volume, box_of
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
@@ -191,7 +191,9 @@ def bring_reviewed(volume_node: Node, volume: Volume) -> None:
     """
     plain = json.loads(_node(volume_node).GetText())
     here = _grid(plain).index_map(volume)
-    for side in SIDES if here is not None else ():
+    if here is None:
+        return
+    for side in SIDES:
         if slices := read_reviewed(volume_node, side):
             write_reviewed(volume_node, side, (here[2, 2] * k + here[2, 3] for k in slices))
 
@@ -288,10 +290,13 @@ def _automatic(
 def _carried(array: np.ndarray, box: Box, kept_grid: Volume, volume: Volume) -> tuple[Box, np.ndarray]:
     """Bring an array that lies in ``box`` of the grid that was kept to its place on the present one."""
     here = kept_grid.index_map(volume)
+    assert here is not None  # `unpacked` has made sure of it
     first, last = ([part.start for part in box[::-1]], [part.stop - 1 for part in box[::-1]])
     ends = np.array([here[:3, :3] @ end + here[:3, 3] for end in (first, last)])
-    found = tuple(slice(int(a), int(b) + 1) for a, b in zip(ends.min(0)[::-1], ends.max(0)[::-1], strict=True))
-    return found, Volume(array, kept_grid.cropped(box).ijk_to_ras).in_order_of(volume.cropped(found)).array
+    found = box_of((int(a), int(b) + 1) for a, b in zip(ends.min(0)[::-1], ends.max(0)[::-1], strict=True))
+    carried = Volume(array, kept_grid.cropped(box).ijk_to_ras).in_order_of(volume.cropped(found))
+    assert carried is not None  # as the grids fit, so do their parts
+    return found, carried.array
 
 
 def _packed(mask: np.ndarray) -> str:
@@ -305,7 +310,7 @@ def _box(plain: Any, shape: tuple[int, ...]) -> Box:
         0 <= start < stop <= length for (start, stop), length in zip(ends, shape, strict=True)
     ):
         raise ValueError("a box that is none of this image")
-    return tuple(slice(*pair) for pair in ends)
+    return box_of(ends)
 
 
 def _unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -98,7 +98,7 @@ def update_table(
     )
     places = [round(float(np.dot(s.position_ras_mm, direction)), 1) for s in slices]
     here = [now.get(s.index) for s in slices]
-    columns = {
+    columns: dict[str, np.ndarray | list[str]] = {
         SLICE: np.array([s.index for s in slices], np.int32),
         REVIEWED: ["✓" if reviewed is not None and s.index in reviewed else "" for s in slices],
         POSITION: np.array(places, float),

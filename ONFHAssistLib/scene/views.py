@@ -12,7 +12,7 @@ import numpy as np
 
 from ONFHAssistLib.core.hip import Point, Sphere
 from ONFHAssistLib.core.planes import mid_plane
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, box_of
 from ONFHAssistLib.exchange.figures import window
 from ONFHAssistLib.scene import in_view
 from ONFHAssistLib.scene.nodes import Node, Scene
@@ -191,7 +191,7 @@ def _in_sphere(volume: Volume, sphere: Sphere) -> Iterator[np.ndarray]:
     high = np.minimum(np.ceil(middle + reach).astype(int) + 1, volume.array.shape[::-1])
     if (high <= low).any():
         return
-    near = volume.cropped(tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True)))
+    near = volume.cropped(box_of(zip(low[::-1], high[::-1], strict=True)))
     yield near.array[np.linalg.norm(near.grid_ras() - centre, axis=-1) <= sphere.radius_mm]
 
 

@@ -58,11 +58,20 @@ class ReviewerApp(TrameApp):
         self.page = PageUI(self.server, self.logic.layout_manager, views)
         self.logic.set_ui(self.page)
 
-    def run(self, host: str, port: int, token: str, ready: Callable[[Guard], None], **how: int) -> None:
-        """Listen until Ctrl-C; ``ready`` is called once browsers can connect; ``how``: see `start`."""
+    def run(
+        self,
+        host: str,
+        port: int,
+        token: str,
+        ready: Callable[[Guard], None],
+        open_first: bool = False,
+        ahead: bool = True,
+        timeout_s: int = 0,
+    ) -> None:
+        """Listen until Ctrl-C; ``ready`` is called once browsers can connect; the others: see `start`."""
         self.server.controller.on_server_ready.add(lambda **_: ready(self.guard))
         try:
-            self.start(host, port, token, **how)
+            self.start(host, port, token, open_first=open_first, ahead=ahead, timeout_s=timeout_s)
         finally:
             self.logic.training.close()
             self.logic.session.end()

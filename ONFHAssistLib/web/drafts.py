@@ -45,7 +45,7 @@ class Draft:
     """
 
     result: StudyResult
-    now: Mapping[str, Any] = field(default_factory=dict)
+    now: Mapping[Side, Any] = field(default_factory=dict)
     reviewer: str = ""
     reviewed: Mapping[Side, Sequence[int] | None] = field(default_factory=dict)
     comment: str = ""
@@ -54,7 +54,7 @@ class Draft:
 
 def fingerprint(study: Study) -> str:
     """Return what tells an image from any other: a digest of its voxels and its place."""
-    digest = hashlib.sha256(np.ascontiguousarray(study.volume.array).view(np.uint8))
+    digest = hashlib.sha256(np.ascontiguousarray(study.volume.array).view(np.uint8).data)
     digest.update(np.round(study.volume.ijk_to_ras, 4).tobytes())
     return digest.hexdigest()[:32]
 
@@ -86,7 +86,7 @@ class _Now:
     """What ``now.json`` holds; see `Draft`."""
 
     image: str = ""
-    hips: dict[str, Any] = field(default_factory=dict)
+    hips: dict[Side, Any] = field(default_factory=dict)
     reviewer: str = ""
     reviewed: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     comment: str = ""

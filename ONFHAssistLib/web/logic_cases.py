@@ -111,14 +111,14 @@ class CasesLogic:
         await self._session.open_case(folder, name, independent)
 
     async def _compare(self, number: int) -> None:
-        stored = self._session.stored
+        stored = self._session.open_case_of_data_set()
         masks = None if number < 0 else await asyncio.to_thread(stored.masks, number)
         if self._session.stored is stored:
             self._session.show_reading(masks)
             self._data.reading = number
 
     async def _take_over(self, number: int) -> None:
-        stored = self._session.stored
+        stored = self._session.open_case_of_data_set()
         masks = await asyncio.to_thread(stored.masks, number)
         if self._session.stored is stored:
             self._session.take_over(masks, next(one for one in stored.readings if one.number == number))

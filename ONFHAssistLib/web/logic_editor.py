@@ -33,11 +33,12 @@ from trame_slicer.segmentation import (
 
 from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.hip import Landmarks, Side
-from ONFHAssistLib.scene.markups import landmarks_node, place_landmark, write_landmarks
+from ONFHAssistLib.core.volume import as_point
+from ONFHAssistLib.scene.markups import What, landmarks_node, place_landmark, write_landmarks
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_views import ViewsLogic
 from ONFHAssistLib.web.session import Session
-from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.state import PageState, segment_of, side_of
 from ONFHAssistLib.web.ui_editor import EditorUI
 
 EFFECTS: dict[str, type[SegmentationEffect]] = {
@@ -133,12 +134,12 @@ class EditorLogic:
 
     def edit(self) -> None:
         """Let the tools work on the chosen segment of the chosen hip; necrosis is drawn inside the head only."""
-        review, side = self._session.review, self._data.side
+        review, side, segment = self._session.review, side_of(self._data), segment_of(self._data)
         if review is None or not review.hip(side).segmented:
             return
-        self.editor.set_active_segment_id(review.segment_id(side, self._data.segment))
+        self.editor.set_active_segment_id(review.segment_id(side, segment))
         modes = SegmentationEditableAreaMode
-        inside = self._data.segment == "necrosis"
+        inside = segment == "necrosis"
         self.editor.set_mask_segment_id(review.segment_id(side, "head") if inside else "")
         self.editor.set_editable_area(modes.INSIDE_SINGLE_SEGMENT if inside else modes.EVERYWHERE)
 
@@ -149,9 +150,9 @@ class EditorLogic:
 
     def reset(self, what: str) -> None:
         """Go back to the automatic result of the slice in view, or of the hip."""
-        self._session.reset(self._data.side, self._views.current_slice() if what == "slice" else None)
+        self._session.reset(side_of(self._data), self._views.current_slice() if what == "slice" else None)
 
-    def place(self, what: str, side: Side) -> None:
+    def place(self, what: What, side: Side) -> None:
         """Let the next click in a view place a landmark; a head's centre is segmented from there."""
         self.take("")
         if what == "head centre":
@@ -173,17 +174,21 @@ class EditorLogic:
         """Segment the chosen hip from its sphere as it is now."""
 
         async def anew() -> None:
-            await self._session.analyse(self._session.opened().seed(self._data.side))
+            await self._session.analyse(self._session.opened().seed(side_of(self._data)))
 
         self._act.start(anew())
 
     def _head_clicked(self, side: Side) -> None:
-        centre = tuple(self._click_node.GetNthControlPointPositionWorld(0))
+        if self._click_node is None:
+            return
+        centre = as_point(self._click_node.GetNthControlPointPositionWorld(0))
         self._stop_placing()
         self._data.side = side
         self._act.start(self._session.analyse(HeadSeed(side, centre)))
 
     def _landmark_clicked(self) -> None:
+        if self._placing is None:
+            return
         node, tag, _ = self._placing
         self._placing = None
         node.RemoveObserver(tag)

@@ -49,21 +49,22 @@ class HipsLogic:
         ui.slice_chosen.connect(self._act.now(self._views.jump))
         ui.radius_given.connect(self._act.now(self.set_radius))
         ui.sign_clicked.connect(self.signing.sign)
-        ui.all_reviewed_clicked.connect(self._act.now(lambda: self._session.all_reviewed(self._data.side)))
+        ui.all_reviewed_clicked.connect(self._act.now(lambda: self._session.all_reviewed(told.side_of(self._data))))
 
     def begin(self) -> None:
         """Show a study that was opened, or its new review, at its hip with the larger lesion."""
         session, data = self._session, self._data
-        key = session.entry.key
-        data.patient_code = self.signing.code_of(key) or session.study.patient.get("id", "")
+        assert session.entry is not None and session.study is not None  # it was opened
+        data.patient_code = self.signing.code_of(session.entry.key) or session.study.patient.get("id", "")
         self._views.show_whole()
         data.question, data.comment = "", ""
         review = session.review
         if review is None:
             return
         segmented = [side for side in SIDES if side in review.sides and review.hip(side).segmented]
-        data.side = max(segmented, key=lambda side: review.hip(side).volume_ratio or 0, default=review.sides[0])
-        words = review.sign_off(data.side)
+        side = max(segmented, key=lambda side: review.hip(side).volume_ratio or 0, default=review.sides[0])
+        data.side = side
+        words = review.sign_off(side)
         data.comment = words.comment
         self._editor.begin()
         self._views.show_marks()
@@ -81,13 +82,13 @@ class HipsLogic:
 
     def set_radius(self, radius_mm: float) -> None:
         """Resize the sphere of the hip in view."""
-        self._session.set_radius(self._data.side, float(radius_mm))
+        self._session.set_radius(told.side_of(self._data), float(radius_mm))
 
     def turn_reviewed(self) -> None:
         """Mark the slice in view as reviewed, or take its mark away."""
         index = self._views.current_slice()
         if index is not None:
-            self._session.turn_reviewed(self._data.side, index)
+            self._session.turn_reviewed(told.side_of(self._data), index)
 
     def show(self) -> None:
         """Bring the right column up to date; what has not changed is not made anew."""
@@ -102,10 +103,10 @@ class HipsLogic:
         data.cases = f"to {Path(stored.folder).name if stored else self._cases.name}"
         data.cases_title = shown_text(stored.folder if stored else str(self._cases))
         hips = [review.hip(side) for side in review.sides] if review else []
-        side = data.side if review and data.side in review.sides else SIDES[0]
-        known = review is not None and side in review.sides
-        reviewed = review.reviewed(side) if known else None
-        data.reviewed = told.reviewed_line(review.hip(side), reviewed) if known else ""
+        side = told.side_of(data) if review and data.side in review.sides else SIDES[0]
+        known = review if review is not None and side in review.sides else None
+        reviewed = known.reviewed(side) if known else None
+        data.reviewed = told.reviewed_line(known.hip(side), reviewed) if known else ""
         changed = review is not None and any(review.changed(one) for one in review.sides)
         data.legend = told.legend(changed, data.reading >= 0)
         shown = (review, data.side, data.reading, reviewed, *hips)
@@ -115,8 +116,8 @@ class HipsLogic:
             data.polar = ""  # that of another hip, or of another patient
         self._shown = shown
         data.cards = told.hip_cards(review) if review else []
-        data.slices = told.slice_lines(review.hip(side), review.automatic(side), reviewed) if known else []
-        data.plot = told.plot_lines(review, side) if known else {}
+        data.slices = told.slice_lines(known.hip(side), known.automatic(side), reviewed) if known else []
+        data.plot = told.plot_lines(known, side) if known else {}
         if self._drawing is not None:
             self._drawing.cancel()
             self._drawing = None

@@ -13,7 +13,7 @@ from ONFHAssistLib.scene.nodes import Node
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.brightness import Brightness
 from ONFHAssistLib.web.session import Session
-from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.state import PageState, side_of
 from ONFHAssistLib.web.ui_views import ViewsUI
 
 ALL = "all"
@@ -60,9 +60,9 @@ class ViewsLogic:
 
     def show_hip(self) -> None:
         """Go to the hip that is chosen."""
-        review = self._session.review
-        sphere = review.hip(self._data.side).sphere if review and self._data.side in review.sides else None
-        if sphere is None:
+        review, side = self._session.review, side_of(self._data)
+        sphere = review.hip(side).sphere if review and side in review.sides else None
+        if review is None or sphere is None:
             self.show_whole()
             return
         views.show_hip(self._scene, review.volume_node, sphere)
@@ -70,24 +70,26 @@ class ViewsLogic:
 
     def set_window(self) -> None:
         """Choose grey levels for the marrow of the hip that is chosen."""
-        review = self._session.review
-        sphere = review.hip(self._data.side).sphere if review and self._data.side in review.sides else None
-        if sphere is not None:
+        review, side = self._session.review, side_of(self._data)
+        sphere = review.hip(side).sphere if review and side in review.sides else None
+        if review is not None and sphere is not None:
             views.marrow_window(review.volume_node, review.result.volume, sphere)
 
     def jump(self, index: int) -> None:
         """Show a slice in all views."""
         review = self._session.review
         if review is not None:
-            sphere = review.hip(self._data.side).sphere
-            views.jump_to_slice(self._scene, review.volume_node, index, sphere and sphere.centre_ras_mm)
+            sphere = review.hip(side_of(self._data)).sphere
+            centre = sphere.centre_ras_mm if sphere else None
+            views.jump_to_slice(self._scene, review.volume_node, index, centre)
             self._data.slice = index
 
     def step(self, direction: int) -> None:
         """Go to the next or previous slice that matters."""
         review = self._session.review
         if review is not None:
-            index = views.next_slice(review.slices_that_matter(self._data.side), self.current_slice(), direction)
+            slices = review.slices_that_matter(side_of(self._data))
+            index = views.next_slice(slices, self.current_slice(), direction)
             if index is not None:
                 self.jump(index)
 

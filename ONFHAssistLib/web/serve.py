@@ -105,8 +105,7 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
         if shown:
             show_in_browser(f"{page}?code={guard.new_code()}")
 
-    how = {"open_first": options.open_first, "ahead": options.ahead, "timeout_s": options.timeout_s}
-    app.run(options.host, port, token, ready, **how)
+    app.run(options.host, port, token, ready, options.open_first, options.ahead, options.timeout_s)
 
 
 def free_port(host: str, wanted: int) -> int:

@@ -72,7 +72,7 @@ class Session:
         self._mark = ""
         self._made: tuple[HipResult, ...] = ()
         self._case: tuple[OpenCase, ReviewedCase] | None = None
-        self._stored = self._case
+        self._stored: tuple[OpenCase, ReviewedCase] | None = None
 
     @property
     def rows(self) -> list[Row]:
@@ -131,7 +131,7 @@ class Session:
         self.entry, self.study, self._mark = entry, found.study, found.mark
         self._case = self._stored = found.case
         self.volume_node = add_volume(self.scene, found.study.volume, "Volume")
-        said = self._show_case(found) if found.case else self._show_study(found.kept)
+        said = self._show_case(*found.case, found.kept) if found.case else self._show_study(found.kept)
         self.say(said, alarm=True)
         self.on_study()
 
@@ -142,27 +142,25 @@ class Session:
         self._begin(kept.result)
         return self._take_up(kept)
 
-    def _show_case(self, found: Opening) -> str:
+    def _show_case(self, opened: OpenCase, case: ReviewedCase, kept: drafts.Draft | None) -> str:
         """Show a case as it is stored, or its draft; return what is to be said of the draft, or ""."""
-        opened, case = found.case
-        kept = found.kept if found.kept and found.kept.now else None
         self._made = ()  # it is kept with the first draft
-        if kept is None:
+        if kept is None or not kept.now:
             self._adopt(begin_case(self.scene, self.volume_node, opened, case))
             return ""
         self._begin(kept.result)
         if said := self._take_up(kept):
-            self.review.remove()
+            self.opened().remove()
             self._adopt(begin_case(self.scene, self.volume_node, opened, case))
             return f"{said} The case is shown as it is stored."
-        self.review.mark_unsaved()
+        self.opened().mark_unsaved()
         if kept.seen is None or kept.seen >= opened.seen:
             return ""
         if opened.withdrawn:  # that voids what others have approved, so there is nothing to settle
             return f"{opened.name} was withdrawn by {opened.withdrawn}; saving your draft brings it back."
         # Not settled unseen: the draft does not know of what was saved since.
         self._case = replace(opened, seen=kept.seen), case
-        self.review.renew(self._case[0])
+        self.opened().renew(self._case[0])
         if opened.independent:  # what others have done is hidden
             return ""
         return f"{opened.name} was saved since your draft was begun. Yours stands beside that if you save it."
@@ -171,13 +169,14 @@ class Session:
         """Go on with a draft; return why that is not possible, or ""."""
         if not (kept.now or kept.reviewed):
             return ""
+        review = self.opened()
         try:
-            self.review.take_up(kept.now)
+            review.take_up(kept.now)
         except InputError as error:
             return str(error)
-        for side in self.review.sides:
-            self.review.set_reviewed(side, kept.reviewed.get(side))
-            self.review.set_sign_off(side, SignOff(comment=kept.comment))
+        for side in review.sides:
+            review.set_reviewed(side, kept.reviewed.get(side))
+            review.set_sign_off(side, SignOff(comment=kept.comment))
         self.restored = True
         self.reviewer = self.reviewer or kept.reviewer
         return ""
@@ -332,6 +331,7 @@ class Session:
         if self._case is not None:
             self._changed()  # what was drawn while it was saved is a draft still
             return
+        assert self.entry is not None  # the one under review
         self.folder.know(self.entry, worklist.summarise(review.study_result(), status, reviewer))
         self.on_change()
 
@@ -349,7 +349,8 @@ class Session:
 
     def renew(self, opened: OpenCase) -> None:
         """Take note of what is known of the open case after it was saved or withdrawn."""
-        self._case = opened, self._case[1]
+        if self._case is not None:
+            self._case = opened, self._case[1]
         self.opened().renew(opened)
         self.on_change()
 
@@ -374,20 +375,24 @@ class Session:
 
     def show_reading(self, masks: HipMasks | None) -> None:
         """Draw another reading of the case; None: none any more."""
-        review = self.opened()
-        review.show_reading(review.opened.side, masks)
+        self.opened().show_reading(self.open_case_of_data_set().side, masks)
 
     def take_over(self, masks: HipMasks, reading: Reading) -> None:
         """Take another reading of the case."""
         self.settle()
-        review = self.opened()
-        review.take_over(review.opened.side, masks, reading.whose, reading.reviewed)
+        self.opened().take_over(self.open_case_of_data_set().side, masks, reading.whose, reading.reviewed)
         self._changed()
 
     @property
     def stored(self) -> OpenCase | None:
         """Which case of the data set is open; None where none is."""
         return self._case[0] if self._case else None
+
+    def open_case_of_data_set(self) -> OpenCase:
+        """Return which case of the data set is open; raises InputError where none is."""
+        if self._case is None:
+            raise InputError("No case of the data set is open; open one in the list.")
+        return self._case[0]
 
     def describe(self) -> str:
         """Return what the open study is, in a few words; or ""."""
@@ -459,7 +464,8 @@ class Session:
 
     def _changed(self, sort: bool = False) -> None:
         """Keep the draft, list the study as one, and show it."""
-        review, entry, folder = self.review, self.entry, self.folder
+        review, entry, folder = self.opened(), self.entry, self.folder
+        assert entry is not None  # the one under review
         made = self._automatic()
         if [id(hip) for hip in made] != [id(hip) for hip in self._made]:
             folder.keep(entry, drafts.MADE, self._mark, made=review.made())
@@ -479,7 +485,8 @@ class Session:
         self.on_change()
 
     def _automatic(self) -> tuple[HipResult, ...]:
-        return tuple(self.review.automatic(side) for side in self.review.sides)
+        review = self.opened()
+        return tuple(review.automatic(side) for side in review.sides)
 
     def _unseen(self) -> Entry | None:
         for row in self.rows:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.case import ReviewedCase, Status, save_case
+from ONFHAssistLib.curation.case import STATUSES, ReviewedCase, Status, save_case
 from ONFHAssistLib.curation.codes import similar_codes
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.web.actions import Actions
@@ -38,9 +38,10 @@ class Signature:
     def from_page(cls, given: Mapping[str, Any]) -> "Signature":
         """Read what a page has sent; raises InputError where it is none of our pages."""
         words = {name: str(value if value is not None else "").strip() for name, value in given.items()}
-        if words.get("status") not in get_args(Status) or not set(words) <= set(cls.__dataclass_fields__):
+        status = next((one for one in STATUSES if one == words.get("status")), None)
+        if status is None or not set(words) <= set(cls.__dataclass_fields__):
             raise InputError("This page is older than its server; load it again, and sign then.")
-        return cls(**{"entry": "", **words})
+        return cls(status, **{"entry": "", **{name: word for name, word in words.items() if name != "status"}})
 
 
 class Signing:
@@ -97,6 +98,7 @@ class Signing:
             return
         if is_anothers(stored, signature.reviewer):
             cases = [replace(case, independent=False) for case in cases]
+        assert entry is not None  # the one that the cases are of
         for case in cases:
             await asyncio.to_thread(*self._saved(stored, case))
         renewed = await asyncio.to_thread(stored.renewed, signature.reviewer) if stored else None
@@ -110,7 +112,7 @@ class Signing:
             session.renew(renewed)
             if renewed.unseen and not renewed.independent:  # who reads anew is not told what others have found
                 done += f" {' and '.join(renewed.unseen)} had saved it since you opened it: readers differ."
-        if signature.status == "approved" and not session.review.unsaved:
+        if signature.status == "approved" and not session.opened().unsaved:
             done += await self._open_next(stored)
         session.say(done)
 
@@ -119,7 +121,7 @@ class Signing:
 
     async def _question(self, signature: Signature, stored: OpenCase | None) -> str:
         """Return what the reader has to be asked before this is saved; "" where nothing, or it was answered."""
-        if is_anothers(stored, signature.reviewer):
+        if stored is not None and is_anothers(stored, signature.reviewer):
             asked = (
                 f"This second reading was begun by {stored.reader}. Signed by {signature.reviewer}, it is saved, but "
                 "does not count as an independent reading."

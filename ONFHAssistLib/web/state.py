@@ -20,7 +20,7 @@ from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import polar_png
-from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.review import Review, What
 from ONFHAssistLib.web.worklist import Row
 from ONFHAssistLib.worker.fine_tune import FineTune
 
@@ -97,6 +97,16 @@ class PageState:
     again: bool = False
     dark: bool = True
     taken: bool = False
+
+
+def side_of(page: PageState) -> Side:
+    """Return the hip that is chosen; a page holds plain words, of any kind."""
+    return "left" if page.side == "left" else "right"
+
+
+def segment_of(page: PageState) -> What:
+    """Return what is edited."""
+    return "head" if page.segment == "head" else "necrosis"
 
 
 def on_page(sentence: str) -> str:

@@ -80,7 +80,9 @@ class EditorUI:
                     icon_button(
                         (f"{name.masks} ? 'mdi-eye' : 'mdi-eye-off'",), "Hide or show the masks (H)", self.masks_clicked
                     )
-                    icon_button("mdi-label-outline", "Names of the landmarks (L)", self.labels_clicked, name.labels)
+                    icon_button(
+                        "mdi-label-outline", "Names of the landmarks (L)", self.labels_clicked, f"{name.labels}"
+                    )
                 self._places()
 
     def tool_settings(self) -> None:

@@ -23,7 +23,7 @@ class TrainingUI:
         with html.Div(v_if=(f"{card}.title",), classes="card training"):
             with pressable(
                 f"{is_open} = !{is_open}",
-                raw(role="button", bind_aria_expanded=is_open),
+                raw(role="button", bind_aria_expanded=f"{is_open}"),
                 classes="d-flex align-baseline flex-wrap",
                 style="column-gap: 8px; cursor: pointer",
             ):

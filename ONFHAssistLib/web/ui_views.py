@@ -4,6 +4,7 @@ from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 from trame_slicer.app.logic import connect_slice_view_slider_to_state
 from trame_slicer.app.ui import Slider
+from trame_slicer.views import AbstractView
 from undo_stack import Signal
 
 from ONFHAssistLib.web.state import PageState
@@ -26,7 +27,7 @@ class ViewsUI:
     whole_clicked = Signal()
     hip_clicked = Signal()
 
-    def over_slice(self, server: object, view_id: str, view: object) -> None:
+    def over_slice(self, server: object, view_id: str, view: AbstractView) -> None:
         """Put name, sides and slider over a slice view."""
         self._head(view.name)
         for letter, place in zip(EDGES[view.name], PLACES, strict=True):
@@ -34,7 +35,7 @@ class ViewsUI:
         with html.Div(classes="slider"):
             Slider(typed_state=connect_slice_view_slider_to_state(server, view), theme="dark", dense=True)
 
-    def over_3d(self, server: object, view_id: str, view: object) -> None:
+    def over_3d(self, server: object, view_id: str, view: AbstractView) -> None:
         """Put the name over a 3D view."""
         self._head(view.name)
 

@@ -10,7 +10,7 @@ from trame_client.widgets.core import HtmlElement
 Click = Callable | tuple | str
 
 
-def raw(**attributes: str) -> list[str]:
+def raw(**attributes: object) -> list[str]:
     """Write attributes as they stand in HTML, ``_`` as ``-``; ``bind_x`` is x from an expression over the state."""
     written = []
     for name, value in attributes.items():
@@ -71,7 +71,7 @@ def pressable(click: Click, described: list[str], **attributes: object) -> html.
 
 def svg(tag: str, text: str | None = None, server: object = None, **attributes: object) -> HtmlElement:
     """An element of a drawing, with `raw` attributes."""
-    known = {name: attributes.pop(name) for name in ("v_for", "v_if", "key", "click") if name in attributes}
-    if server is not None:
-        known["trame_server"] = server
-    return HtmlElement(tag, text, raw_attrs=raw(**attributes), **known)
+    known = [name for name in ("v_for", "v_if", "key", "click") if name in attributes]
+    others = {name: value for name, value in attributes.items() if name not in known}
+    own = {name: attributes[name] for name in known} | ({} if server is None else {"trame_server": server})
+    return HtmlElement(tag, text, raw_attrs=raw(**others), **own)

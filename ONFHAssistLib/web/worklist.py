@@ -201,11 +201,10 @@ def _words(row: Row) -> str:
 
 
 def _hip(hip: HipResult) -> HipSummary:
-    steinberg, jic = (hip.grades.get(name) for name in ("steinberg", "jic"))
     return HipSummary(
         hip.side,
-        steinberg and steinberg.grade,
-        jic and jic.grade,
+        hip.class_of("steinberg"),
+        hip.class_of("jic"),
         hip.volume_ratio,
         any(is_borderline(name, grade) for name, grade in hip.grades.items()),
         hip.reason,

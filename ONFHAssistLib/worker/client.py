@@ -205,12 +205,12 @@ class Worker:
         if message["kind"] == "failed":
             if message["exhausted"]:
                 self._forget_process()
-            return self._outcome(Failed(message["message"], message["remedy"], message["details"]))
-        return self._outcome(Finished(message["result"]) if message["kind"] == "finished" else Stopped())
+            return self._outcome(task, Failed(message["message"], message["remedy"], message["details"]))
+        return self._outcome(task, Finished(message["result"]) if message["kind"] == "finished" else Stopped())
 
-    def _outcome(self, event: Event) -> list[Event]:
+    def _outcome(self, task: _Task, event: Event) -> list[Event]:
         """End the analysis; one that was cancelled counts as such, whatever has become of it."""
-        task, self._task = self._task, None
+        self._task = None
         if task.killed_at is not None:  # it may have finished in that very moment
             self._forget_process()
         if self._process:
@@ -219,13 +219,14 @@ class Worker:
 
     def _end(self, failed: Failed) -> list[Event]:
         self._forget_process()
-        return self._outcome(failed) if self._task else []
+        return self._outcome(self._task, failed) if self._task else []
 
     def _forget_process(self) -> Process | None:
         """Kill the process, if there is one, without waiting for its end; the next one is a new one."""
         process, self._process, self._opened = self._process, None, None
-        if process:
+        if self._finalizer:
             self._finalizer.detach()
+        if process:
             process.kill()
         return process
 

@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.worker.process import KILLED, OWN_GROUP, kill_tree
+from ONFHAssistLib.worker.process import KILLED, OWN_GROUP, StartOptions, kill_tree
 
 BUNDLE = "necrosis"
 CONFIG = "training/configs/finetune_necrosis.yaml"
@@ -81,12 +82,12 @@ class FineTune:
         self._steps, self._run = 1, ""
         self._cancelled = False
 
-    def start(self, place: TrainingPlace, data: Path, approved: int, mark: str) -> None:
+    def start(self, place: TrainingPlace, data: Path | None, approved: int, mark: str) -> None:
         """Start a training, or go on with the one of the same ``mark``.
 
         Args:
             place: environment and clone.
-            data: the data set's folder.
+            data: the data set's folder; None where there is none, and nothing approved.
             approved: number of its approved cases.
             mark: letters and digits that change with its approved cases: each state of it has a run of its own.
 
@@ -97,6 +98,7 @@ class FineTune:
             raise InputError("A training is running; wait for it, or cancel it.")
         if missing := place.missing(approved):
             raise InputError(missing)
+        assert data is not None  # there are approved cases in it
         clone = Path(place.clone)
         log = ""
         try:
@@ -131,7 +133,7 @@ class FineTune:
 
     def poll(self) -> bool:
         """Take what the training has said since; return whether an attribute has changed."""
-        if not self.running:
+        if not self.running or self._popen is None:
             return False
         code = self._popen.poll()  # before the last lines are read, so that none is missed
         changed = self._take_lines()
@@ -142,7 +144,7 @@ class FineTune:
 
     def cancel(self) -> None:
         """End the training with all that it has started; `poll` tells when it is gone."""
-        if self.running:
+        if self.running and self._popen:
             self._cancelled, self.stage = True, "Cancelling"
             kill_tree(self._popen.pid)
 
@@ -169,7 +171,8 @@ class FineTune:
         with open(self._log, "rb") as file:
             file.seek(max(0, os.path.getsize(self._log) - TAIL_BYTES))
             tail = file.read().decode("utf-8", "replace")
-        self._finalizer()  # what it may have left behind
+        if self._finalizer:
+            self._finalizer()  # what it may have left behind
         self.running, self.fraction, self.stage = False, 0.0, ""
         self.failed = bool(code) and not self._cancelled
         if self._cancelled:
@@ -208,13 +211,13 @@ def _remove(log: str) -> None:
         os.unlink(log)
 
 
-if os.name == "nt":
-    _QUIETLY = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.IDLE_PRIORITY_CLASS}
+if sys.platform == "win32":
+    _QUIETLY: StartOptions = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.IDLE_PRIORITY_CLASS}
 
     def _step_back(pid: int) -> None:
         """The process was started with the lowest priority."""
 else:
-    _QUIETLY = OWN_GROUP
+    _QUIETLY: StartOptions = OWN_GROUP
 
     def _step_back(pid: int) -> None:
         """Give a process that has just been started the lowest priority; what it starts inherits that."""

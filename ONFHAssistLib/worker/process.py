@@ -1,16 +1,18 @@
 """One worker process and the threads that talk to it, so that neither its start nor its pipes keep anybody waiting."""
 
 import contextlib
+import io
 import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -104,6 +106,7 @@ class Process:
             self._popen = popen
             if self._doomed:
                 kill_tree(popen.pid)
+        assert popen.stdin is not None  # it is a pipe, as the others are
         complaints: deque[str] = deque(maxlen=COMPLAINTS)
         aside = threading.Thread(target=_collect, args=(popen.stderr, complaints), daemon=True)
         aside.start()
@@ -123,13 +126,17 @@ class Process:
 
     def _listen(self, popen: subprocess.Popen, aside: threading.Thread, complaints: deque[str]) -> None:
         """Pass on what the process says until it ends; put its results together; see it off."""
+        assert isinstance(popen.stdout, io.BufferedReader)  # it is a pipe, in bytes
         ready, failed = False, None
         try:
             while (said := wire.read(popen.stdout)) is not None:
                 message, arrays = said
                 ready = True
                 if message["kind"] == "finished":
-                    message["result"] = wire.unpack_result(message["result"], arrays, self.study)
+                    study = self.study
+                    if study is None:
+                        raise ValueError("a result of no study")
+                    message["result"] = wire.unpack_result(message["result"], arrays, study)
                 self._inbox.put(message)
                 del said, message, arrays
         except (EOFError, OSError):  # it was killed while it spoke
@@ -175,16 +182,23 @@ def _collect(stream: BinaryIO, lines: deque[str]) -> None:
             lines.append(line.decode("utf-8", "replace").rstrip())
 
 
-if os.name == "nt":
-    _NO_WINDOW = {"creationflags": subprocess.CREATE_NO_WINDOW}
-    OWN_GROUP = _NO_WINDOW
+class StartOptions(TypedDict, total=False):
+    """What this system's ``subprocess.Popen`` is given besides."""
+
+    creationflags: int
+    start_new_session: bool
+
+
+if sys.platform == "win32":
+    OWN_GROUP: StartOptions = {"creationflags": subprocess.CREATE_NO_WINDOW}
 
     def kill_tree(pid: int) -> None:
         """End a process that was started with ``OWN_GROUP``, and all that it has started."""
-        nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        subprocess.Popen(["taskkill", "/T", "/F", "/PID", str(pid)], **nowhere, **_NO_WINDOW)
+        nowhere = subprocess.DEVNULL
+        command = ["taskkill", "/T", "/F", "/PID", str(pid)]
+        subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, **OWN_GROUP)
 else:
-    OWN_GROUP = {"start_new_session": True}
+    OWN_GROUP: StartOptions = {"start_new_session": True}
 
     def kill_tree(pid: int) -> None:
         """End a process that was started with ``OWN_GROUP``, and all that it has started."""

@@ -5,6 +5,7 @@ and so with the program that has started it, however that ends.
 """
 
 import contextlib
+import io
 import os
 import sys
 import threading
@@ -62,9 +63,9 @@ class _Models:
 
     def get(self, **how: str) -> analysis.Models:
         """Return the networks for a device, engine, precision and system, in this order; see ``open_models``."""
-        if not self.are_open(**how):
+        if self._models is None or not self.are_open(**how):
             self._key = self._models = None  # the memory of those goes to these
-            self._models = analysis.open_models(**how)
+            self._models = analysis.open_models(how["device"], how["engine"], how["precision"], how["system"])
             self._key = tuple(how.values())
         return self._models
 
@@ -111,7 +112,7 @@ def missing_package(name: str) -> str:
     return f"The Python package {name} is missing or damaged; install it and analyse again."
 
 
-def _listen(stream: BinaryIO, requests: SimpleQueue, cancelled: set[int]) -> None:
+def _listen(stream: io.BufferedReader, requests: SimpleQueue, cancelled: set[int]) -> None:
     """Take in what is asked while an analysis runs; the end of the stream is the end of the process, at once."""
     with contextlib.suppress(Exception):
         while (said := wire.read(stream)) is not None:

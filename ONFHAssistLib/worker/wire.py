@@ -21,10 +21,11 @@ All goes through pipes and nothing through files, so nothing can stay behind on 
 the patient is. Masks are cropped to what is in them: what is left out is zero.
 """
 
+import io
 import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any, BinaryIO
+from dataclasses import fields
+from typing import IO, Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.hip import Calibration, HipMasks, HipResult, Landmarks, Notice, Sphere, StudyResult
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, box_of
 from ONFHAssistLib.imaging.read import Study
 
 Message = dict[str, Any]
@@ -41,7 +42,7 @@ LONGEST_LINE = 1 << 24
 _MASKS = ("head", "necrosis", "probability")
 
 
-def write(stream: BinaryIO, message: Message, arrays: Sequence[np.ndarray] = ()) -> None:
+def write(stream: IO[bytes], message: Message, arrays: Sequence[np.ndarray] = ()) -> None:
     """Say something: a JSON-ready message and arrays of numbers or booleans of any shape.
 
     Raises:
@@ -50,11 +51,11 @@ def write(stream: BinaryIO, message: Message, arrays: Sequence[np.ndarray] = ())
     announced = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
     stream.write(json.dumps({**message, "arrays": announced}).encode("ascii") + b"\n")
     for array in arrays:
-        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     stream.flush()
 
 
-def read(stream: BinaryIO) -> tuple[Message, list[np.ndarray]] | None:
+def read(stream: io.BufferedReader) -> tuple[Message, list[np.ndarray]] | None:
     """Wait for what is said next; None at the end.
 
     Raises:
@@ -125,8 +126,7 @@ def unpack_result(entry: Message, arrays: Sequence[np.ndarray], study: Study) ->
 
 def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
     """``from`` holds for each array the (k, j, i) of its first voxel, or None where there is no such mask."""
-    others = replace(masks, **dict.fromkeys(_MASKS))
-    entry = {field.name: to_plain(getattr(others, field.name)) for field in fields(others) if field.name not in _MASKS}
+    entry = {field.name: to_plain(getattr(masks, field.name)) for field in fields(masks) if field.name not in _MASKS}
     entry["from"] = {}
     for name in _MASKS:
         volume = getattr(masks, name)
@@ -140,29 +140,30 @@ def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
 
 
 def _unpack_masks(entry: Message, arrays: Any, grid: Volume) -> HipMasks:
-    volumes = {}
-    for name in _MASKS:
-        start = entry["from"][name]
-        volumes[name] = None
-        if start is not None:
-            part = next(arrays)
-            whole = np.zeros(grid.array.shape, part.dtype)
-            whole[tuple(slice(a, a + n) for a, n in zip(start, part.shape, strict=True))] = part
-            volumes[name] = grid.like(whole)
+    def volume(name: str) -> Volume:
+        part = next(arrays)
+        whole = np.zeros(grid.array.shape, part.dtype)
+        ends = ((start, start + n) for start, n in zip(entry["from"][name], part.shape, strict=True))
+        whole[box_of(ends)] = part
+        return grid.like(whole)
+
+    calibration = entry["calibration"]
     return HipMasks(
         side=entry["side"],
+        head=volume("head"),
+        necrosis=volume("necrosis"),
+        probability=None if entry["from"]["probability"] is None else volume("probability"),
         sphere=from_plain(Sphere, entry["sphere"]),
         landmarks=from_plain(Landmarks, entry["landmarks"]),
-        calibration=from_plain(Calibration | None, entry["calibration"]),
+        calibration=None if calibration is None else from_plain(Calibration, calibration),
         not_sought=entry["not_sought"],
-        **volumes,
     )
 
 
-def _fill(stream: BinaryIO, array: np.ndarray) -> None:
+def _fill(stream: io.BufferedReader, array: np.ndarray) -> None:
     at = 0
     while at < array.size:
-        count = stream.readinto(array[at:])
+        count = stream.readinto(array[at:].data)
         if not count:
             raise EOFError
         at += count
