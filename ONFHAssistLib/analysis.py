@@ -22,9 +22,9 @@ from ONFHAssistLib.core.necrosis import largest_piece
 from ONFHAssistLib.core.sphere import head_from_femur
 from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.domain import check_hip, check_image
-from ONFHAssistLib.imaging.locate import Doubt, locate_hips, look
+from ONFHAssistLib.imaging.locate import Doubt, Located, locate_hips, look
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.imaging.segment import Network, NoHead, crop_hip, head_probability, segment_hip
+from ONFHAssistLib.imaging.segment import Look, Network, NoHead, crop_hip, head_probability, segment_hip
 from ONFHAssistLib.models.bundle import describe, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.systems import steinberg_t1
@@ -148,7 +148,7 @@ def analyse(
     stage(0.05, "Loading the models")
     models = models or open_models(options.device, options.engine, options.precision, options.system)
     stage(0.25, "Finding the hips")
-    seeds, doubts = _seeds(study, options, models)
+    seeds, found = _seeds(study, options, models)
     hips: list[HipResult] = []
     masks: list[HipMasks] = []
     threshold_masks: list[HipMasks] = []
@@ -156,13 +156,14 @@ def analyse(
     for n, side in enumerate(options.sides):
         start = 0.4 + 0.6 * n / len(options.sides)
         stage(start, f"Segmenting the {side} hip")
-        if side in doubts:
-            hips.append(HipResult(side, "not graded", _doubtful(side, doubts[side]), doubts[side].sphere))
+        if side in found.doubts:
+            doubt = found.doubts[side]
+            hips.append(HipResult(side, "not graded", _doubtful(side, doubt), doubt.sphere))
             continue
         try:
             if side not in seeds:
                 raise NoHead("none was seen on this side")
-            hip_masks, hip_notices, refusal = _segment(study, seeds[side], models)
+            hip_masks, hip_notices, refusal = _segment(study, seeds[side], models, found.looks.get(side))
         except NoHead as error:
             reason = f"no femoral head was found ({error}); if it is in view, give its centre"
             hips.append(HipResult(side, "not graded", reason))
@@ -202,11 +203,11 @@ def analyse(
     )
 
 
-def _seeds(study: Study, options: AnalysisOptions, models: Models) -> tuple[dict[Side, HeadSeed], dict[Side, Doubt]]:
-    """Heads to segment, those that the reader gave and those that are seen; and places that a reader has to look at."""
+def _seeds(study: Study, options: AnalysisOptions, models: Models) -> tuple[dict[Side, HeadSeed], Located]:
+    """Heads to segment, those that the reader gave and those that are seen; and what else was found."""
     given = {seed.side: seed for seed in options.heads}
     if set(options.sides) <= set(given):
-        return given, {}
+        return given, Located()
 
     def is_given(centre: Point) -> bool:
         # A head that the reader has named is that side's, whatever was made of it here.
@@ -216,7 +217,9 @@ def _seeds(study: Study, options: AnalysisOptions, models: Models) -> tuple[dict
     found = locate_hips(study.volume, modality, models.finder, models.anatomy, models.head_check)
     seeds = {side: HeadSeed(side, centre) for side, centre in found.heads.items() if not is_given(centre)} | given
     doubtful = ((side, doubt) for side, doubt in found.doubts.items() if side not in seeds)
-    return seeds, {side: doubt for side, doubt in doubtful if not is_given(doubt.sphere.centre_ras_mm)}
+    doubts = {side: doubt for side, doubt in doubtful if not is_given(doubt.sphere.centre_ras_mm)}
+    looks = {side: look for side, look in found.looks.items() if side in seeds and side not in given}
+    return seeds, Located(found.heads, doubts, looks)
 
 
 def _doubtful(side: Side, doubt: Doubt) -> str:
@@ -227,7 +230,9 @@ def _doubtful(side: Side, doubt: Doubt) -> str:
     )
 
 
-def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | None, list[Notice], str | None]:
+def _segment(
+    study: Study, seed: HeadSeed, models: Models, seen: Look | None
+) -> tuple[HipMasks | None, list[Notice], str | None]:
     """Segment one hip: its masks, notices, and the reason why it must not be graded or None; raises NoHead.
 
     Where metal lets no head be seen there are no masks.
@@ -235,7 +240,7 @@ def _segment(study: Study, seed: HeadSeed, models: Models) -> tuple[HipMasks | N
     modality = study.source["modality"]
     try:
         masks = segment_hip(
-            study.volume, modality, seed.side, seed.centre_ras_mm, models.anatomy, models.necrosis, seed.radius_mm
+            study.volume, modality, seed.side, seed.centre_ras_mm, models.anatomy, models.necrosis, seed.radius_mm, seen
         )
     except NoHead:
         # Metal there is a better reason than what the network made of it.

@@ -78,10 +78,10 @@ def test_both_hips_are_found_measured_and_graded():
 
 
 def test_work_is_done_once():
-    """The finder once; the anatomy twice for each hip, to find its centre and then around it; the necrosis once."""
+    """The finder once; the anatomy once for each hip, to find its sphere and to cut its head; the necrosis once."""
     opened = models()
     analyse(study("right", "left"), models=opened)
-    assert [network.engine.calls for network in (opened.finder, opened.anatomy, opened.necrosis)] == [1, 4, 2]
+    assert [network.engine.calls for network in (opened.finder, opened.anatomy, opened.necrosis)] == [1, 2, 2]
 
 
 def test_a_side_without_a_head_is_not_graded_and_says_how_to_help():

@@ -7,8 +7,9 @@ bundle in FOLDER, or of the one in use, in the place of those that it had; weigh
 trained anew has none until it is calibrated.
 
 Without ``--data`` lesions are painted into the heads of the training patients that no network learned from
-(``data.VALIDATION_CASES``), and each head is graded once without one. All go the whole way through the software. 90 %
-are held in the hips of each patient, also of one who was not calibrated on: that is tried on each with the others.
+(``data.VALIDATION_CASES``), and each head is graded once without one, as T1 and recast to T2 and fat suppression
+(``recast.py``). All go the whole way through the software. 90 % are held in the hips of each patient on each sequence,
+also of a patient who was not calibrated on: that is tried on each with the others.
 
 With ``--data`` a network is calibrated with the approved cases of a data set (or of an export of one) whose patients it
 has not learned from: of a network that was trained on with it, the fold that was kept out. Each goes from its head's
@@ -48,6 +49,7 @@ from ONFHAssistLib.models.places import BUNDLES_VARIABLE, in_place
 from training.curated import read_hip
 from training.data import VALIDATION_CASES, require_data_folder
 from training.lesions import paint
+from training.recast import recast
 from training.samples import MARROW_EDGE_MM, inside_bone_mm, real_hip, run_jobs
 from training.unseen import segment, truth, unseen
 
@@ -55,8 +57,8 @@ RATIOS = (0.03, 0.5)
 """True ratios of the painted lesions; they spread evenly over the logarithm."""
 LOGITS = np.linspace(0, 12, 41)
 """How far from even odds the two probabilities are sought."""
-SEQUENCES = ("T1",)
-"""Of the painted lesions."""
+SEQUENCES = {"T1": "t1", "T2": "t2", "STIR": "stir"}
+"""Of the painted lesions, and their contrasts (``recast.py``)."""
 SEED = 31
 FEWEST_HIPS = 9
 """Of a group of a data set: with fewer, ceil((n + 1) * COVERAGE) of n hips are more than there are."""
@@ -69,16 +71,19 @@ class Case:
     """One hip that was graded: its true ratio, and its ratio at each of LOGITS on either side.
 
     Attributes:
-        group: a patient, or of a data set hips of one sequence with or without necrosis; 90 % are held of each group.
+        group: a patient's hips on a sequence, or of a data set hips of a sequence with or without necrosis; 90 % are
+            held of each group.
         truth: fraction of the head.
         certain: shape (len(LOGITS),), ratio of what is more probable than ``expit(LOGITS)``.
         possible: the same for ``expit(-LOGITS)``.
+        patient: groups of one patient are left out together; "" where a group is not of one patient.
     """
 
     group: str
     truth: float
     certain: np.ndarray
     possible: np.ndarray
+    patient: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,7 @@ def calibrate(cases: Sequence[Case]) -> tuple[Fit, float]:
         InputError: see `fit`.
     """
     found, level = fit(cases), COVERAGE
-    while len({case.group for case in cases}) > 1 and min(held_out(cases, level).values()) < COVERAGE:
+    while len({case.patient or case.group for case in cases}) > 1 and min(held_out(cases, level).values()) < COVERAGE:
         higher = round(level + 0.01, 2)
         try:
             held_out(cases, higher)
@@ -182,11 +187,13 @@ def calibrate(cases: Sequence[Case]) -> tuple[Fit, float]:
 
 
 def held_out(cases: Sequence[Case], coverage: float = COVERAGE) -> dict[str, float]:
-    """Return the part of each patient's (group's) hips that a calibration on the other ones holds."""
+    """Return the part of each group's hips that a calibration on the other patients (groups) holds."""
     shares = {}
-    for group in sorted({case.group for case in cases}):
-        found = fit([case for case in cases if case.group != group], coverage)
-        shares[group] = float(np.mean([found.holds(case) for case in cases if case.group == group]))
+    for patient in sorted({case.patient or case.group for case in cases}):
+        own = [case for case in cases if (case.patient or case.group) == patient]
+        found = fit([case for case in cases if (case.patient or case.group) != patient], coverage)
+        for group in sorted({case.group for case in own}):
+            shares[group] = float(np.mean([found.holds(case) for case in own if case.group == group]))
     return shares
 
 
@@ -195,16 +202,16 @@ def ratios(masks: HipMasks) -> tuple[np.ndarray, np.ndarray]:
     head = masks.head.array.sum()
     found = []
     for logit in LOGITS:
-        bounds = outlines(replace(masks, calibration=Calibration(float(expit(logit)), float(expit(-logit)), SEQUENCES)))
+        bounds = outlines(replace(masks, calibration=Calibration(float(expit(logit)), float(expit(-logit)), ())))
         assert bounds is not None  # the masks are a network's, with a calibration
         found.append([mask.sum() / head for mask in bounds])
     certain, possible = np.array(found).T
     return certain, possible
 
 
-def run_case(job: tuple[str, Side, int]) -> Case | None:
-    """Paint lesion number n (none for 0) into a head and grade the hip; None where it is not graded."""
-    case, side, number = job
+def run_case(job: tuple[str, Side, int, str]) -> Case | None:
+    """Paint lesion number n (none for 0) into a head and grade the hip on a sequence; None where it is not graded."""
+    case, side, number, sequence = job
     study = _study(case)
     sample = real_hip(case, side)
     # The head as the networks learn it and as a reader outlines it: from the marrow's edge.
@@ -218,9 +225,16 @@ def run_case(job: tuple[str, Side, int]) -> Case | None:
         lesion = paint(hip, sample.points_mm, head, sample.radius_mm, sample.contrast, step, rng, ratio)
         sample.hip.view(image)[...] = lesion.image
         true_ratio = float(lesion.necrosis.sum() / head.sum())
-    painted = Study(study.volume.like(image), study.source)
+    source = study.source
+    if sequence != "T1":
+        marrow = float(np.median(sample.hip.volume.array[head]))
+        rng = np.random.default_rng([SEED, int(case), SIDES.index(side), number, len(sequence)])
+        image = recast(image, marrow, SEQUENCES[sequence], rng)
+        source = source | {"sequence": sequence, "fat_suppressed": sequence == "STIR"}
+    painted = Study(study.volume.like(image), source)
     result = analyse(painted, AnalysisOptions(sides=(side,)), models=_models())
-    return Case(case, true_ratio, *ratios(result.masks[0])) if result.masks else None
+    graded = result.hips[0].status == "graded"
+    return Case(f"{case}, {sequence}", true_ratio, *ratios(result.masks[0]), case) if graded else None
 
 
 @dataclass(frozen=True)
@@ -261,7 +275,7 @@ def with_painted_lesions(count: int, bundles: Path | None) -> Outcome:
     """Calibrate with ``count`` lesions painted into each head of VALIDATION_CASES, and the heads as they are.
 
     Args:
-        count: lesions a head.
+        count: lesions a head and sequence.
         bundles: folder of bundles that go before those in use.
 
     Raises:
@@ -271,17 +285,18 @@ def with_painted_lesions(count: int, bundles: Path | None) -> Outcome:
     if bundles is not None:
         os.environ[BUNDLES_VARIABLE] = str(bundles.resolve())  # the processes inherit it
     heads = [(case, side) for case in VALIDATION_CASES for side in SIDES]
-    jobs = [(*head, number) for head in heads for number in range(count + 1)]
+    jobs = [(*head, number, sequence) for sequence in SEQUENCES for head in heads for number in range(count + 1)]
     cases = [case for case in run_jobs(run_case, jobs) if case is not None]
     found, level = calibrate(cases)
-    lesions = sum(case.truth > 0 for case in cases)
+    lesions = sum(case.truth > 0 and case.group.endswith("T1") for case in cases)
     measured_on = (
         f"{lesions} lesions of {100 * RATIOS[0]:.0f} to {100 * RATIOS[1]:.0f} % painted into {len(heads)} heads of "
-        f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1"
+        f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1, and as many recast to T2 and "
+        "to fat suppression"
     )
     others = {patient: round(share, 4) for patient, share in held_out(cases, level).items()}
     more = {"fitted_to": level, "held_if_calibrated_on_the_others": others}
-    return Outcome(found, SEQUENCES, measured_on, summary(cases, found) | more)
+    return Outcome(found, tuple(SEQUENCES), measured_on, summary(cases, found) | more)
 
 
 def with_reviewed_cases(data: Path, anatomy: Bundle, necrosis: Bundle) -> Outcome:

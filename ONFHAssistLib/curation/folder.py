@@ -84,7 +84,7 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
     try:
         marker = inside.read_json(folder, layout.MARKER)
         kind, fingerprint, modality = (marker[name] for name in ("format", "key_fingerprint", "modality"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{folder} is not a data set of this software; choose another folder or make one.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / layout.MARKER} can't be read; get it back from a copy.") from error

@@ -8,7 +8,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.sequence import ImageKind, kind_from_image
 
 LABEL_VALUES = 16
-"""A file with at most so many different values is a label mask: an image has hundreds."""
+"""A file with at most so many different values is a label map: an image has hundreds."""
 MANY_LABELS, ALIKE = 4096, 0.7
 """One with more of them is one too, where so many of the neighbours outside of the background are the same: 0.82 to
 0.97 in label maps of bones and organs, and 0.01 to 0.27 in images, the most in one without noise."""
@@ -29,19 +29,19 @@ muscle (0.23 to 0.81), and little is dense bone. In an MR whose muscle, fat or m
 between, or much is brighter still."""
 
 
-def refuse_what_is_no_image(array: np.ndarray, spacing_mm: tuple[float, float, float], name: Path) -> None:
+def refuse_what_is_no_image(array: np.ndarray, spacing_mm: tuple[float, float, float], name: Path | str) -> None:
     """Raise InputError for a label map or a distance map.
 
     Args:
         array: shape (k, j, i), of more than one value.
         spacing_mm: along (i, j, k).
-        name: of the file, for the sentence.
+        name: of the file or what else it is called, for the sentence.
     """
     sample = array[_some_slices(array)]
     values = np.unique(sample)
     few = len(values) <= LABEL_VALUES and len(np.unique(array)) <= LABEL_VALUES
     if few:
-        raise InputError(f"{name} holds few different values, as a label mask does; give the image that belongs to it.")
+        raise InputError(f"{name} holds few different values, as a label map does; give the image that belongs to it.")
     if len(values) <= MANY_LABELS and _neighbours_alike(sample) > ALIKE:
         raise InputError(f"{name} is made of patches of one value, as a label map is; give the image it belongs to.")
     if _is_distance_map(array, spacing_mm):

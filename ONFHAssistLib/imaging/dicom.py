@@ -108,7 +108,7 @@ def find_series(path: Path, below: bool = True) -> Found:
         ]
     made, strangers = _blamed(made, faults)
     if not made:
-        raise InputError(_nothing(path, files, faults, others))
+        raise InputError(_nothing(path, faults, others))
     return Found(tuple(_numbered(made)), tuple(strangers))
 
 
@@ -204,13 +204,13 @@ def _should_be_dicom(file: Path) -> bool:
     return named and not file.name.startswith(".")
 
 
-def _nothing(path: Path, files: list[Path], faults: list[Fault], others: int) -> str:
+def _nothing(path: Path, faults: list[Fault], others: int) -> str:
     images = [fault for fault in faults if fault.may_be_image] or faults
     if images:
         return images[0].sentence
     if others:
         return f"{path} holds DICOM objects but none of them is an image; give the folder of the images."
-    what = "holds no DICOM image" if files else "is an empty folder"
+    what = "is an empty folder" if path.is_dir() and not any(path.iterdir()) else "holds no DICOM image"
     return f"{path} {what}; give a folder with a DICOM series, or an image file."
 
 

@@ -14,6 +14,8 @@ from ONFHAssistLib.imaging.canonical import canonical_hip, normalise
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.sequence import OTHER_REGIONS
 
+# What the models have learned from rendered hips, and from T1 images recast to it.
+SIMULATED = ("T2", "PD", "STIR")
 # What the models know, in mm: in-plane pixel from-to, and the largest slice distance. MR pixels finer than the 0.75 mm
 # of the training were tried on resampled studies (python -m training.evaluate resolution).
 MR_PIXEL_MM, MR_MAX_SLICE_MM = (0.4, 1.2), 6.0
@@ -23,8 +25,8 @@ LARGEST_PIXEL_MM, LARGEST_SLICE_MM = 3.0, 10.0
 # A whole adult head with its acetabulum does not fit into less.
 SMALLEST_EXTENT_MM = 40.0
 # Share of the head's sphere inside the image: below WHOLE_HEAD_FROM a warning, below this no grade, because a ratio of
-# necrosis to head says little about a head that is partly unseen.
-MOST_OF_HEAD = 0.75
+# necrosis to head says little about a head that is partly unseen. At 0.92 a cap of 8 mm is missing (head of 48 mm).
+MOST_OF_HEAD = 0.92
 # Slices that cross the head: below the first a warning, below the second no grade.
 ENOUGH_SLICES, FEWEST_SLICES = 6, 3
 # Cortical bone stays below about 2,000 HU, implants of titanium and steel exceed 3,000; partial volume in thick
@@ -78,13 +80,17 @@ def check_image(study: Study) -> tuple[Notice, ...]:
         notices.append(Notice("modality-unknown", text))
     elif modality == "MR" and sequence != "T1" and "image-component" not in {n.code for n in study.notices}:
         name = "an unknown sequence" if sequence == "unknown" else f"a {sequence} sequence"
-        text = f"This is {name}; the models were trained on T1, and the result may be wrong."
+        known = "learned it from simulated images only" if sequence in SIMULATED else "were trained on T1"
+        text = f"This is {name}; the models {known}, and the result may be wrong."
         notices.append(Notice("sequence-outside-training", text))
     elif modality == "MR" and source["sequence_from"] == "image":
         text = "The file does not name the sequence; it was taken for T1 by its contrast."
         notices.append(Notice("sequence-guessed", text))
     if source["fat_suppressed"]:
-        text = "Fat is suppressed in this image; the models were trained on bright marrow, and the result may be wrong."
+        text = (
+            "Fat is suppressed in this image; the models learned that from simulated images only, and the result may "
+            "be wrong."
+        )
         notices.append(Notice("fat-suppressed", text))
     if source["contrast_agent"]:
         text = (

@@ -11,7 +11,7 @@ from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, head_from_femur
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.head_check import SIDE_SURE, HeadCheck, check_head
 from ONFHAssistLib.imaging.hips import find_heads
-from ONFHAssistLib.imaging.segment import Network, NoHead, crop_hip, fit_head, label_anatomy
+from ONFHAssistLib.imaging.segment import Look, Network, NoHead, look_at
 
 ROOF_MM = 12.0
 """The acetabulum is looked for in a shell of this thickness about the head."""
@@ -46,10 +46,23 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Located:
-    """The heads of an image: the centres (RAS, mm) of those that are sure, and the places that are not."""
+    """The heads of an image.
+
+    Attributes:
+        heads: the centres (RAS, mm) of those that are sure.
+        doubts: the places that are not.
+        looks: what was seen of the heads, as far as they were looked at as the hip that they are.
+    """
 
     heads: dict[Side, Point] = field(default_factory=dict)
     doubts: dict[Side, Doubt] = field(default_factory=dict)
+    looks: dict[Side, Look] = field(default_factory=dict)
+
+    @staticmethod
+    def of(sights: dict[Side, "Sight"]) -> "Located":
+        """Take these sights for the heads."""
+        centres = {side: sight.sphere.centre_ras_mm for side, sight in sights.items()}
+        return Located(centres, looks={side: s.look for side, s in sights.items() if s.side == side})
 
 
 @dataclass(frozen=True)
@@ -57,16 +70,24 @@ class Sight:
     """What the anatomy network sees around a point, looked at as a hip of one side.
 
     Attributes:
-        side: the side it was looked at as.
-        sphere: the articular sphere that fits what is seen.
+        look: what is seen, as a hip of one side.
         cover: part (0 to 1) of the shell above and medial of the head that is hip bone.
         femur_beyond_mm: how far the femur reaches lateral of the hip bone, on average; positive on the true side.
     """
 
-    side: Side
-    sphere: Sphere
+    look: Look
     cover: float
     femur_beyond_mm: float
+
+    @property
+    def side(self) -> Side:
+        """The side it was looked at as."""
+        return self.look.side
+
+    @property
+    def sphere(self) -> Sphere:
+        """The articular sphere that fits what is seen."""
+        return self.look.sphere
 
 
 def locate_hips(
@@ -97,8 +118,8 @@ def locate_hips(
         sure = [one for one, answer in seen if answer is None or answer.answer == "head"]
         pairs = [pair for pair in combinations(sure, 2) if _are_a_pair(*pair)]
         if pairs:
-            right, left = sorted((sight.sphere.centre_ras_mm for sight in pairs[0]), key=lambda centre: -centre[0])
-            return Located({"right": right, "left": left})
+            right, left = sorted(pairs[0], key=lambda sight: -sight.sphere.centre_ras_mm[0])
+            return Located.of({"right": right, "left": left})
     if not seen:
         return Located()
     # Without a pair one head is taken: the one that is surest, and among those the one in the deepest socket.
@@ -112,7 +133,7 @@ def locate_hips(
             f"a femoral head whose side is not sure: it looks like a {other} one, its bones like a {sight.side} one"
         )
         return Located(doubts={sight.side: Doubt(sight.sphere, reason)})
-    return Located({sight.side: sight.sphere.centre_ras_mm})
+    return Located.of({sight.side: sight})
 
 
 def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Sight | None:
@@ -133,12 +154,11 @@ def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) 
 
 
 def _look(volume: Volume, modality: str, side: Side, centre_ras_mm: Point, anatomy: Network) -> Sight | None:
-    hip = crop_hip(volume, modality, side, centre_ras_mm)
-    label = hip.volume.like(label_anatomy(hip, centre_ras_mm, anatomy))
     try:
-        sphere = fit_head(label, centre_ras_mm)
+        seen = look_at(volume, modality, side, centre_ras_mm, anatomy)
     except NoHead:
         return None
+    label, sphere = seen.hip.volume.like(seen.label), seen.sphere
     bone = label.array == AnatomyLabel.HIP_BONE
     rest = label.array == AnatomyLabel.FEMUR
     offset = label.grid_ras() - np.array(sphere.centre_ras_mm)
@@ -155,7 +175,7 @@ def _look(volume: Volume, modality: str, side: Side, centre_ras_mm: Point, anato
     near = distance < NEAR_MM
     femur, hip_bone = lateral[rest & near], lateral[bone & near]
     beyond = float(femur.mean() - hip_bone.mean()) if femur.size and hip_bone.size else 0.0
-    return Sight(side, sphere, cover, beyond)
+    return Sight(seen, cover, beyond)
 
 
 def _are_a_pair(one: Sight, other: Sight) -> bool:

@@ -1,5 +1,6 @@
 """One hip, from a rough centre to masks on the input's grid."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,32 @@ class NoHead(Exception):
     """There is no femoral head at the given place; the message says what was seen instead."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """What the anatomy network sees about a point.
+
+    Attributes:
+        side: the hip that it was looked at as.
+        centre_ras_mm: the point.
+        hip: the crop about it, normalised.
+        label: AnatomyLabel of each voxel of the crop.
+        sphere: the articular sphere that fits what is seen.
+    """
+
+    side: Side
+    centre_ras_mm: Point
+    hip: CanonicalHip
+    label: np.ndarray
+    sphere: Sphere
+
+
+def look_at(volume: Volume, modality: str, side: Side, centre: Point, anatomy: Network) -> Look:
+    """Look at a point as a hip of one side; raises NoHead where no femoral head is seen."""
+    hip = crop_hip(volume, modality, side, centre)
+    label = label_anatomy(hip, centre, anatomy)
+    return Look(side, centre, hip, label, fit_head(hip.volume.like(label), centre))
+
+
 def segment_hip(
     volume: Volume,
     modality: str,
@@ -61,6 +88,7 @@ def segment_hip(
     anatomy: Network,
     necrosis: Network,
     radius_mm: float | None = None,
+    seen: Look | None = None,
 ) -> HipMasks:
     """Segment the head and its necrosis.
 
@@ -72,6 +100,7 @@ def segment_hip(
         anatomy: background, head, rest of the femur and hip bone on 2.5D patches.
         necrosis: one logit on 2.5D patches.
         radius_mm: given by a reader who has placed the sphere: it is then kept as it is.
+        seen: what was seen of this hip already, so that nothing is looked at twice.
 
     Returns:
         the masks. On CT necrosis is sought only by a network that has learned it there, as its bundle tells
@@ -81,17 +110,14 @@ def segment_hip(
         NoHead: no femoral head is there, or too little of it.
         InputError: the centre lies outside of the image.
     """
-    centre = centre_ras_mm
-    for look in range(2):
-        hip = crop_hip(volume, modality, side, centre)
-        label = label_anatomy(hip, centre, anatomy)
-        if radius_mm is not None:
-            sphere = Sphere(centre, radius_mm)
-            break
-        sphere = fit_head(hip.volume.like(label), centre)
-        if look or np.linalg.norm(np.subtract(sphere.centre_ras_mm, centre)) < FAR_MM:
-            break
-        centre = sphere.centre_ras_mm
+    if radius_mm is not None:
+        hip, sphere = crop_hip(volume, modality, side, centre_ras_mm), Sphere(centre_ras_mm, radius_mm)
+        label = label_anatomy(hip, centre_ras_mm, anatomy)
+    else:
+        seen = seen or look_at(volume, modality, side, centre_ras_mm, anatomy)
+        if math.dist(seen.sphere.centre_ras_mm, seen.centre_ras_mm) >= FAR_MM:
+            seen = look_at(volume, modality, side, seen.sphere.centre_ras_mm, anatomy)
+        hip, label, sphere = seen.hip, seen.label, seen.sphere
     femur = hip.volume.like(np.isin(label, (AnatomyLabel.HEAD, AnatomyLabel.FEMUR)))
     head = largest_piece(head_from_femur(femur, sphere))
     expected = 4 / 3 * np.pi * (sphere.radius_mm * HEAD_ENLARGEMENT) ** 3 / 1000

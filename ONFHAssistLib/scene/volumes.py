@@ -9,9 +9,9 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.content import LABEL_VALUES
+from ONFHAssistLib.imaging.content import kind_and_values, refuse_what_is_no_image
 from ONFHAssistLib.imaging.read import Study, require_usable_values, source_facts
-from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_image, kind_from_tags, patient_of
+from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_tags, patient_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -32,18 +32,17 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
         the study with a copy of the voxels; ``source["kind"]`` is "Slicer".
 
     Raises:
-        InputError: there is no volume, or it cannot be graded: a label map, a colour image, a sequence, a single slice,
-            voxels that are no numbers or all the same, a transform that is not linear or shears.
+        InputError: there is no volume, or it cannot be graded: a label or distance map, a colour image, a sequence, a
+            single slice, voxels that are no numbers or all the same, a transform that is not linear or shears.
     """
     array = _voxels(node)
     name = "The volume"
     require_usable_values(array, name)
-    if array.dtype.kind in "iu" and _few_values(array):
-        raise InputError("The volume holds few different values, as a label map does; choose the image it belongs to.")
-    volume = place(node, array.copy())
+    refuse_what_is_no_image(array, place(node, array).spacing_mm, name)
     kind = ImageKind("unknown", "unknown") if header is None else kind_from_tags(header)
     if kind.modality == "unknown":
-        kind = kind_from_image(array)
+        kind, array = kind_and_values(array)
+    volume = place(node, array.copy())
     source = source_facts("Slicer", volume, kind, "" if header is None else body_part(header))
     if header is not None and burned_in(header):
         source["burned_in"] = True
@@ -145,12 +144,6 @@ def _in_sequence(node: Node) -> bool:
         for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSequenceBrowserNode"))
     )
     return any(browser.IsProxyNode(node.GetID()) and browser.GetNumberOfItems() > 1 for browser in browsers)
-
-
-def _few_values(array: np.ndarray) -> bool:
-    """Whether an array has no more values than a label map; a sample tells nearly always."""
-    sample = array[:: max(1, array.shape[0] // 8), ::8, ::8]
-    return len(np.unique(sample)) <= LABEL_VALUES and len(np.unique(array)) <= LABEL_VALUES
 
 
 def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:

@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.web.browser import has_browser, show_in_browser
-from ONFHAssistLib.web.guard import Guard, new_token
 from ONFHAssistLib.web.worklist import STATE_FOLDER
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.web.guard import Guard
 
 PORT, PORTS = 8080, 50
 """The first port that is tried, and how many after it."""
@@ -87,15 +90,17 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
         tell(f"Port {options.port} is in use; port {port} is taken.")
     folder = options.place if options.place.is_dir() else options.place.parent
     state = options.state or folder / STATE_FOLDER
-    token = new_token()
 
+    # What these need comes with trame-slicer.
     from ONFHAssistLib.web.app import ReviewerApp
+    from ONFHAssistLib.web.guard import new_token
 
+    token = new_token()
     cases = options.cases or state / "cases"
     app = ReviewerApp(sys.executable, options.place, state, cases, verbose=options.verbose)
     page = f"http://{_shown_host(options.host)}:{port}/index.html"
 
-    def ready(guard: Guard) -> None:
+    def ready(guard: "Guard") -> None:
         tell(f"Open {page}?token={token} in a browser. Ctrl-C ends it.")
         if shown:
             show_in_browser(f"{page}?code={guard.new_code()}")

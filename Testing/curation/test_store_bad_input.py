@@ -27,6 +27,7 @@ def refused(job, words: str, folder) -> None:
 def test_a_folder_that_is_something_else(tmp_path, hip):
     (tmp_path / "holiday.jpg").write_bytes(b"sea")
     refused(lambda: open_store(tmp_path), "not a data set", tmp_path)
+    refused(lambda: open_store(tmp_path / "holiday.jpg"), "not a data set", tmp_path)
     refused(lambda: save_case(hip.case(), tmp_path), "something else than data sets", tmp_path)
     refused(lambda: save_case(hip.case(), tmp_path / "holiday.jpg"), "something else", tmp_path)
 

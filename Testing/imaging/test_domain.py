@@ -107,7 +107,7 @@ def test_a_whole_head_without_metal_passes_without_a_word(modality):
 @pytest.mark.parametrize(
     ("edge_mm", "share"),
     # The part of a ball beyond a plane at distance d is a cap: h^2 (3 r - h) / (4 r^3) of it, h = r - d.
-    [(h, 1 - (24 - h) ** 2 * (72 - (24 - h)) / (4 * 24**3)) for h in (22, 12, 2, -10)],
+    [(h, 1 - (24 - h) ** 2 * (72 - (24 - h)) / (4 * 24**3)) for h in (22, 16, 12, 2, -10)],
 )
 def test_a_head_cut_off_by_the_field_of_view_is_warned_of_or_refused(edge_mm, share):
     notices, refusal = check_hip(hip_image(high_mm=(edge_mm, 70, 70)), "MR", SPHERE, "left")
@@ -118,7 +118,7 @@ def test_a_head_cut_off_by_the_field_of_view_is_warned_of_or_refused(edge_mm, sh
     assert notice.code == "head-cut-off" and "left" in notice.message
     stated = int(notice.message.split("%")[0].split()[-1])
     assert stated == pytest.approx(share * 100, abs=1.5)
-    assert (refusal is not None) == (share < 0.75)
+    assert (refusal is not None) == (share < 0.92)
 
 
 def test_a_head_outside_the_image_is_refused():

@@ -241,5 +241,5 @@ def test_a_label_mask_is_not_taken_for_an_image(tmp_path):
     labels[3:8, 5:12, 6:15] = 1
     labels[4:9, 12:17, 6:15] = 2
     sitk.WriteImage(sitk.GetImageFromArray(labels), str(tmp_path / "bones.nii.gz"))
-    with pytest.raises(InputError, match="label mask"):
+    with pytest.raises(InputError, match="label map"):
         read_study(tmp_path / "bones.nii.gz")

@@ -78,6 +78,12 @@ def test_the_slice_distance_stands_last_however_the_slices_are_stacked(scene):
     assert words.startswith("coronal ") and words.endswith(f"{image.array.shape[0]} slices, 0.9 × 0.9 × 5.2 mm")
 
 
+def _distances(image):
+    """How far each voxel lies from a ball in the middle, in mm."""
+    offset = image.grid_ras() - image.grid_ras().mean(axis=(0, 1, 2))
+    return (np.linalg.norm(offset, axis=-1) - 20).astype(np.float32)
+
+
 def bad_nodes():
     image = made_up().volume
 
@@ -131,6 +137,7 @@ def bad_nodes():
         "No volume is chosen": lambda scene: None,
         "A label map is chosen": lambda scene: add_volume(scene, image, "vtkMRMLLabelMapVolumeNode"),
         "holds few different values": with_values((image.array > 100).astype(np.int16)),
+        "same slope everywhere": with_values(_distances(image)),
         "colour or vector image": colour,
         "holds no image": lambda scene: scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"),
         "one slice only": lambda scene: add_volume(scene, Volume(image.array[:1], image.ijk_to_ras)),

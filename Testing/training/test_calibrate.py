@@ -157,13 +157,13 @@ def test_without_the_real_data_nothing_is_calibrated(monkeypatch, tmp_path, caps
 def test_without_label_maps_it_is_said_how_to_make_them(monkeypatch, tmp_path):
     monkeypatch.setattr(label_real, "REAL_LABELS", tmp_path)
     with pytest.raises(InputError, match=r"with python -m training\.label_real"):
-        calibrate.run_case((VALIDATION_CASES[0], "left", 3))
+        calibrate.run_case((VALIDATION_CASES[0], "left", 3, "T1"))
 
 
 @pytest.mark.skipif(data_folder() is None, reason=NO_DATA)
 @pytest.mark.skipif(not label_real.REAL_LABELS.is_dir(), reason="python -m training.label_real was not run here")
 def test_a_painted_hip_gives_nested_ratios_about_its_own():
-    found = calibrate.run_case((VALIDATION_CASES[0], "left", 3))
+    found = calibrate.run_case((VALIDATION_CASES[0], "left", 3, "T1"))
     assert 0.03 <= found.truth <= 0.5
     assert (np.diff(found.certain) <= 0).all() and found.certain[-1] < found.truth
     assert (found.possible[1:] >= found.possible[0]).all() and found.possible[-1] > found.truth

@@ -48,8 +48,44 @@ RESULTS = {
         "steinberg_right": 0.9417,
         "kappa": 0.9612,
         "ratio_error_points": figures(0.9, 0.4, 2.1, n=200),
+        "ratio_bias_points": figures(-0.3, -1.4, 0.9, n=200),
         "interval": {"coverage": 0.905, "n": 200, "width_points": figures(4.2, 3.1, 5.9, n=200)},
         "jic": {"right": 0.913, "n": 172},
+    },
+    "contrasts": {
+        "t2": {
+            "lesions": 200,
+            "dice": figures(0.861, 0.8, 0.9, n=200),
+            "ratio_bias_points": figures(-0.7, -2.0, 0.8, n=200),
+            "interval": {"coverage": 0.885, "n": 200, "width_points": figures(7.2, 5.1, 9.9, n=200)},
+        },
+        "stir": {
+            "lesions": 200,
+            "dice": figures(0.852, 0.8, 0.9, n=200),
+            "ratio_bias_points": figures(0.2, -2.0, 0.8, n=200),
+            "interval": None,
+        },
+    },
+    "elsewhere": {
+        "heads": {
+            "whole": 24,
+            "found": 23,
+            "near": 21,
+            "centre_mm": figures(1.4, 0.9, 2.0, n=23),
+            "cut": 4,
+            "cut_graded": 1,
+            "mr_found": 17,
+            "mr_without_onfh": 16,
+            "ct_with_number": 0,
+        },
+        "none": {
+            "image": {"places": 11, "graded": 0, "asks": 1, "none": 10},
+            "crop": {"places": 198, "graded": 2, "asks": 3, "none": 193},
+            "stranger": {"places": 40, "graded": 0, "asks": 4, "none": 36},
+        },
+        "noise": {
+            "6%": {"heads": 10, "without_onfh": 8, "wrong": 2, "wrong_without_warning": 1, "not_graded": 0},
+        },
     },
     "others": {
         "ct": {
@@ -78,6 +114,13 @@ def test_the_table_shows_what_was_measured_and_the_worst_case():
     for shown in (
         "29 of 30",
         "median 0.90 (0.50–1.20) mm",
+        "-0.3 points",
+        "median 0.861 (0.800–0.900); -0.7 points; 88.5 %, width median 7.2 (5.1–9.9)",
+        "+0.2 points; none",
+        "23 found, 21 within 3 mm; median 1.4 (0.9–2.0) mm",
+        "16 of 17",
+        "2 graded; 3 ask for a look",
+        "6%: 8 of 10, 2 wrong (1 unwarned), 0 not graded",
         "worst 3.30 mm",
         "10 heads of the 5 real test studies",
         "worst 0.911",

@@ -179,10 +179,30 @@ def test_without_opengl_the_package_is_named(tmp_path: Path, monkeypatch: pytest
         require_libraries()
 
 
-def test_without_trame_slicer_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(serving.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install onfh-assist\[review\]"):
-        require_libraries()
+WITHOUT_THE_EXTRA = """
+import sys
+
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("trame", "trame_slicer", "trame_server", "aiohttp", "slicer"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+import importlib.util
+
+sys.meta_path.insert(0, Missing())
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name == "trame_slicer" else find_spec(name)
+sys.argv = ["onfh-assist", "review", sys.argv[1], "--no-browser"]
+from ONFHAssistLib.cli import main
+
+sys.exit(main())
+"""
+
+
+def test_without_trame_slicer_the_extra_is_named(tmp_path: Path):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_THE_EXTRA, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 2 and "pip install onfh-assist[review]" in done.stderr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have a screen")
