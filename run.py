@@ -32,6 +32,9 @@ LOCKS = (
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
+VENV = MARK = LOG = ""  # set by the next function
+
+
 def use_environment(name):
     """Let everything below work on the virtual environment of this name."""
     global VENV, MARK, LOG
@@ -181,7 +184,7 @@ def install(python, extras):
 def torch_pin():
     """The version of torch in pyproject.toml, as pip wants it."""
     with open(os.path.join(ROOT, "pyproject.toml"), encoding="utf-8") as file:
-        return re.search(r'"(torch==[^"]+)"', file.read()).group(1)
+        return re.findall(r'"(torch==[^"]+)"', file.read())[0]
 
 
 def torch_options():
@@ -212,10 +215,11 @@ def execute(command, step):
     )
     lines = []
     terminal = sys.stderr.isatty()
+    assert process.stdout is not None  # it is a pipe
     try:
         with open(LOG, "a") as log:
-            for line in process.stdout:
-                line = line.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii")
+            for said in process.stdout:
+                line = said.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii")
                 lines.append(line)
                 log.write(line)
                 if terminal and line.strip():

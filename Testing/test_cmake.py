@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SLICER = Path(__file__).parent / "cmake" / "Slicer"
 MODULES = Path("lib", "Slicer-5.12", "qt-scripted-modules")
-NOT_INSTALLED = {"ONFHAssist.svg", "CMakeLists.txt"}
+NOT_INSTALLED = {"ONFHAssist.svg", "CMakeLists.txt", "py.typed"}
 CMAKE = shutil.which("cmake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 
 pytestmark = pytest.mark.skipif(CMAKE is None, reason="CMake is not installed")

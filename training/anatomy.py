@@ -108,7 +108,7 @@ def random_hip(rng: np.random.Generator, femora: "Sequence[MeasuredFemur]" = ())
         midline_mm=rng.uniform(78, 98),
         cortex_mm=rng.uniform(0.7, 1.8),
         ilium_lean=rng.uniform(-0.1, 0.5),
-        surface=femora[rng.integers(len(femora))] if femora and rng.random() < 0.5 else None,
+        surface=femora[int(rng.integers(len(femora)))] if femora and rng.random() < 0.5 else None,
         warp=random_waves(rng, 70, 1.1, channels=3),
     )
 

@@ -59,8 +59,8 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
     scored = torch.nonzero(held)[:, 0]
     scored = scored[:: -(-len(scored) // SCORED_PATCHES) or 1]
     border = (images.shape[-1] - patch["size_px"]) // 2
-    inner = (..., *[slice(border, border + patch["size_px"])] * 2)
-    kept = images[scored][inner], labels[scored][inner]
+    inner = slice(border, border + patch["size_px"])
+    kept = images[scored][..., inner, inner], labels[scored][..., inner, inner]
 
     def score(network: torch.nn.Module) -> float:
         chunks = zip(*(x.split(options["batch"]) for x in kept), strict=True)
@@ -96,9 +96,9 @@ def augmented(
         # One generator a step, so that a resumed run sees the same batches. All is drawn for the whole batch,
         # so that its samples do not depend on the number of processes.
         generator = torch.Generator(device).manual_seed(options["seed"] * 10_000_019 + step)
-        draw = {"size": (options["batch"],), "generator": generator, "device": device}
-        of_real = (torch.rand(**draw) < share).cpu()
-        draws = [torch.randint(max(len(g), 1), **draw).cpu() for g in groups]
+        size = (options["batch"],)
+        of_real = (torch.rand(size, generator=generator, device=device) < share).cpu()
+        draws = [torch.randint(max(len(g), 1), size, generator=generator, device=device).cpu() for g in groups]
         picked = groups[1][draws[1]] if len(groups[1]) else groups[0][draws[0]]
         picked[of_real] = groups[0][draws[0][of_real]]
         x, y = decode(images[picked].to(device)), labels[picked].to(device)
@@ -131,7 +131,7 @@ def pooled_dice(network: torch.nn.Module, batches: Iterator[Batch]) -> float:
     What is marked where the class is not counts against it in images without the class, too. Pixels that are IGNORE
     are left out; where no class occurs or is marked, the Dice is 1.
     """
-    both, sizes = 0.0, 0.0
+    found = []
     with torch.inference_mode():
         for images, target in batches:
             logits = network(images).float()
@@ -143,7 +143,10 @@ def pooled_dice(network: torch.nn.Module, batches: Iterator[Batch]) -> float:
                 classes = torch.arange(1, logits.shape[1], device=target.device)[:, None, None]
                 marked, truth = logits.argmax(1)[:, None] == classes, target[:, None] == classes
             marked, truth = marked & known[:, None], truth & known[:, None]
-            both = both + (marked & truth).sum((0, 2, 3)).double()
-            sizes = sizes + (marked.sum((0, 2, 3)) + truth.sum((0, 2, 3))).double()
+            sizes = marked.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+            found.append(torch.stack([(marked & truth).sum((0, 2, 3)), sizes]))
+    if not found:
+        return 1.0
+    both, sizes = torch.stack(found).sum(0).double()
     occurs = sizes > 0
     return float((2 * both[occurs] / sizes[occurs]).mean()) if occurs.any() else 1.0

@@ -203,6 +203,7 @@ def ratios(masks: HipMasks) -> tuple[np.ndarray, np.ndarray]:
     found = []
     for logit in LOGITS:
         bounds = outlines(replace(masks, calibration=Calibration(float(expit(logit)), float(expit(-logit)), ())))
+        assert bounds is not None  # the masks are a network's, with a calibration
         found.append([mask.sum() / head for mask in bounds])
     certain, possible = np.array(found).T
     return certain, possible
@@ -248,7 +249,7 @@ class ReviewedJob:
         """Return the hip."""
         hip = read_hip(self.data, case)
         masks, ratio = segment(hip, _network(self.anatomy), _network(self.necrosis)), truth(hip)[0]
-        return masks and Case(_group(case.sequence, ratio > 0), ratio, *ratios(masks))
+        return Case(_group(case.sequence, ratio > 0), ratio, *ratios(masks)) if masks else None
 
 
 @dataclass(frozen=True)

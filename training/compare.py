@@ -30,7 +30,6 @@ from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.statistics import Estimate, bland_altman, bootstrap
-from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
 from ONFHAssistLib.models.engine import open_engine
@@ -213,12 +212,13 @@ def compare(
     name, cases, left_out = unseen(folder, old, new)
     networks = {bundle.name: _open(bundle, device) for bundle in map(load_bundle, TASKS)}
     pair = [networks | {task: _open(bundle, device)} for bundle in (old, new)]
-    rows, shown = [], {}
+    rows = []
+    shown: dict[str, tuple[CuratedHip, HipMasks | None, HipMasks | None]] = {}
     for done, case in enumerate(cases, 1):
         hip = read_hip(folder, case)
-        masks = [segment(hip, one["anatomy"], one["necrosis"]) for one in pair]
-        rows.append(_row(hip, masks, task))
-        shown[case.case] = hip, *masks
+        before, after = (segment(hip, one["anatomy"], one["necrosis"]) for one in pair)
+        rows.append(_row(hip, (before, after), task))
+        shown[case.case] = hip, before, after
         # Of many cases only those are kept that will be shown.
         for row in sorted(rows, key=lambda row: -row.changed_mm3)[SHOWN:]:
             shown.pop(row.case, None)
@@ -229,7 +229,8 @@ def compare(
         found = [(100 * m.ratio, 100 * row.ratio) for row in rows if (m := getattr(row, which)).ratio is not None]
         agreement[which] = asdict(bland_altman(*zip(*found, strict=True))) if found else None
         graded = [(row.grade, m.grade) for row in rows if (m := getattr(row, which)).grade is not None]
-        kappa[which] = weighted_kappa(*zip(*graded, strict=True), CLASSES) if graded else math.nan
+        truths, grades = zip(*graded, strict=True) if graded else ((), ())
+        kappa[which] = weighted_kappa(truths, grades, CLASSES) if graded else math.nan
     outcome = Comparison(
         id_of(old), id_of(new), name, tuple(rows), left_out, figures, verdict, sentence, agreement, kappa
     )
@@ -238,8 +239,9 @@ def compare(
 
 def _row(hip: CuratedHip, masks: Sequence[HipMasks | None], task: str) -> Row:
     def of(one: HipMasks | None) -> np.ndarray:
-        mask: Volume | None = one and (one.necrosis if task == "necrosis" else one.head)
-        return np.zeros(hip.labels.shape, bool) if mask is None else mask.array & hip.known
+        if one is None:
+            return np.zeros(hip.labels.shape, bool)
+        return (one.necrosis if task == "necrosis" else one.head).array & hip.known
 
     ratio, grade = truth(hip)
     changed = float((of(masks[0]) ^ of(masks[1])).sum() * hip.hip.volume.voxel_ml * 1000)

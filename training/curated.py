@@ -228,7 +228,7 @@ def make_cache(path: Path, config: Mapping[str, Any], folder: Path, init: Bundle
     own = len(jobs)
     jobs += [("procedural", seed * 1_000_003 + n) for n in range(samples["procedural"])]
     jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.get("ct", 0))]
-    parts = list(run_jobs(_CuratedJob(task, patch, Path(folder), init and init.folder), jobs))
+    parts = list(run_jobs(_CuratedJob(task, patch, Path(folder), init.folder if init else None), jobs))
     counts = [len(images) for images, _ in parts]
     held_out = [job[0].fold == data["fold"] if n < own else job[1] % 16 == 0 for n, job in enumerate(jobs)]
     arrays = {
@@ -239,7 +239,7 @@ def make_cache(path: Path, config: Mapping[str, Any], folder: Path, init: Bundle
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
-    np.savez(partial, **arrays)
+    np.savez(partial, allow_pickle=False, **arrays)
     partial.replace(path)
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from ONFHAssistLib.analysis import analyse
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Sphere
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, box_of
 from ONFHAssistLib.imaging.read import Study, read_study
 from training.anatomy import random_hip
-from training.data import TEST_CASES, TRAINING_CASES, data_folder, read_case
+from training.data import TEST_CASES, TRAINING_CASES, read_case, require_data_folder
 from training.evaluate import open_models, spread, study_of, truth_of
 from training.label_real import real_heads
 from training.marked import images_without_head, marked_heads, read_image
@@ -35,10 +35,11 @@ _FIRST_SEED = 90_000_000  # far from those that any network has learned from
 
 def measure_image(image: str) -> list[dict[str, Any]]:
     """Return a row for each marked head of an image, with the status that the software gives it."""
+    folder = require_data_folder()
     try:
-        result = analyse(read_study(data_folder() / image), models=open_models())
+        result = analyse(read_study(folder / image), models=open_models())
     except InputError as error:
-        return [_row(head, "refused", str(error).replace(str(data_folder()), "")) for head in _heads_of(image)]
+        return [_row(head, "refused", str(error).replace(str(folder), "")) for head in _heads_of(image)]
     hips = {hip.side: hip for hip in result.hips}
     rows = []
     for head in _heads_of(image):
@@ -129,7 +130,7 @@ def summarise_nowhere(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _image(number: int) -> tuple[str, Study]:
     name = images_without_head()[number]
-    return name, read_study(data_folder() / name)
+    return name, read_study(require_data_folder() / name)
 
 
 def _crop(number: int) -> tuple[str, Study] | None:
@@ -142,7 +143,7 @@ def _crop(number: int) -> tuple[str, Study] | None:
         study, volume = study_of(name), read_case(name)
         spheres = [real_heads().get((name, side)) or truth_of(name, side)[0] for side in ("right", "left")]
     else:
-        study, volume = read_study(data_folder() / name), read_image(name)
+        study, volume = read_study(require_data_folder() / name), read_image(name)
         spheres = [head.sphere for head in _heads_of(name)]
     size = np.array(volume.array.shape[::-1])
     spacing = np.array(volume.spacing_mm)
@@ -150,7 +151,7 @@ def _crop(number: int) -> tuple[str, Study] | None:
         wanted = np.minimum(np.ceil(rng.uniform(60, 160, 3) / spacing).astype(int), size)
         low = np.array([rng.integers(0, s - w + 1) for s, w in zip(size, wanted, strict=True)])
         if not any(_reaches(volume, sphere, low, low + wanted) for sphere in spheres):
-            box = tuple(slice(int(a), int(a + n)) for a, n in zip(low[::-1], wanted[::-1], strict=True))
+            box = box_of((int(a), int(a + n)) for a, n in zip(low[::-1], wanted[::-1], strict=True))
             return name, replace(study, volume=study.volume.cropped(box))
     return None
 
@@ -181,8 +182,9 @@ def _stranger(number: int) -> tuple[str, Study]:
     matrix = np.eye(4)
     matrix[:3, :3] = np.stack([axes[2], axes[1], axes[0] * spacing], axis=1)
     matrix[:3, 3] = points[0, 0, 0]
-    source = {"modality": "CT" if contrast == "ct" else "MR", "sequence": contrast.upper(), "sequence_from": "tags"}
-    source |= {"fat_suppressed": contrast == "stir", "contrast_agent": None, "body_part": "", "plane": plane}
+    source: dict[str, Any] = {"modality": "CT" if contrast == "ct" else "MR", "sequence": contrast.upper()}
+    source |= {"sequence_from": "tags", "fat_suppressed": contrast == "stir", "contrast_agent": None}
+    source |= {"body_part": "", "plane": plane}
     return f"{kind}, {contrast}, {plane}", Study(Volume(image.astype(np.float32), matrix), source)
 
 

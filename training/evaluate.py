@@ -60,6 +60,7 @@ from training.data import (
     VALIDATION_CASES,
     data_folder,
     read_volume,
+    require_data_folder,
 )
 from training.label_real import crop, read_marked_hips
 from training.lesions import paint
@@ -104,13 +105,13 @@ def weights() -> dict[str, str]:
 @cache
 def study_of(case: str) -> Study:
     """Read a real T1 study."""
-    return read_study(data_folder() / "t1_coronal" / f"case_{case}_t1.nii.gz")
+    return read_study(require_data_folder() / "t1_coronal" / f"case_{case}_t1.nii.gz")
 
 
 @cache
 def bones_of(case: str) -> Volume:
     """Read the manual mask of a real T1 study."""
-    return read_volume(data_folder() / "t1_coronal" / f"case_{case}_bones.nii.gz")
+    return read_volume(require_data_folder() / "t1_coronal" / f"case_{case}_bones.nii.gz")
 
 
 @cache
@@ -221,6 +222,7 @@ def measure_heads(case: str) -> list[dict[str, Any]]:
         sphere, head = truth_of(case, hip.side)
         row: dict[str, Any] = {"case": case, "side": hip.side, "test": case in TEST_CASES, "found": False}
         if hip.status == "graded":
+            assert hip.sphere is not None and hip.volume_ratio is not None
             metrics = segmentation_metrics(masks[hip.side].head, head)
             error = np.linalg.norm(np.subtract(hip.sphere.centre_ras_mm, sphere.centre_ras_mm))
             row |= {
@@ -369,8 +371,8 @@ def _painted(case: str, plan: LesionSpec) -> tuple[np.ndarray, np.ndarray, str]:
     sphere, head = truth_of(case, plan.side)
     volume, rng = study_of(case).volume, np.random.default_rng(plan.seed)
     if case in TEST_CASES:
-        lesion = paint_second(volume, head.array, sphere, plan.side, plan.target_ratio, plan.mitchell, rng)
-        return lesion.image, lesion.necrosis, plan.mitchell
+        second = paint_second(volume, head.array, sphere, plan.side, plan.target_ratio, plan.mitchell, rng)
+        return second.image, second.necrosis, plan.mitchell
     centre = np.array(sphere.centre_ras_mm)
     near, near_head = crop(volume, centre), crop(head, centre)
     points = (near.grid_ras() - centre) * [1.0 if plan.side == "right" else -1.0, 1.0, 1.0]
@@ -387,6 +389,7 @@ def _painted(case: str, plan: LesionSpec) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def _compare(hip: HipResult, necrosis: Volume, truth: Volume) -> dict[str, Any]:
+    assert hip.volume_ratio is not None  # it is graded
     metrics = segmentation_metrics(necrosis, truth)
     interval = hip.ratio_interval
     return {
@@ -453,7 +456,7 @@ def evaluate_elsewhere(cases: str, processes: int = 2) -> dict[str, Any]:
 
 
 def _inputs() -> dict[str, Path]:
-    folder = data_folder()
+    folder = require_data_folder()
     return {
         "ct": folder / "ct" / "pelvis_ct.nii.gz",
         "ct_mr_pair_t1": folder / "ct_mr_pair" / "hip_t1.nii.gz",
@@ -480,16 +483,17 @@ def measure_other(name: str) -> dict[str, Any]:
 
 
 def _summary(result: StudyResult) -> dict[str, Any]:
-    hips = {}
+    hips: dict[str, dict[str, Any]] = {}
     for hip in result.hips:
         hips[hip.side] = {"status": hip.status, "reason": hip.reason}
         if hip.status == "graded":
+            assert hip.sphere is not None and hip.volume_ratio is not None
             steinberg = hip.grades["steinberg"]
             hips[hip.side] = {
                 "centre_ras_mm": [round(x, 1) for x in hip.sphere.centre_ras_mm],
                 "radius_mm": round(hip.sphere.radius_mm, 1),
                 "ratio": round(hip.volume_ratio, 4),
-                "steinberg": steinberg.grade + (", borderline" if is_borderline("steinberg", steinberg) else ""),
+                "steinberg": f"{steinberg.grade}{', borderline' if is_borderline('steinberg', steinberg) else ''}",
             }
     return {"source": result.source, "hips": hips, "warnings": [w.code for w in result.warnings]}
 

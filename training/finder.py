@@ -153,7 +153,8 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
             for n in range(options["batch"])[part]:
                 rng = np.random.default_rng([options["seed"], step, n])
                 group = real if rng.random() < options["real_share"] else procedural
-                chosen.append(augment(*group[rng.integers(len(group))], rng))
+                image, heads = group[rng.integers(len(group))]
+                chosen.append(augment(image, heads, rng))
             yield _stacked(chosen, device)
             step += 1
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -176,17 +177,15 @@ def parts(device: str, size: Size, study: Path) -> dict[str, Part]:
     if device == "cpu":  # auto is f32 there
         named = {name: choice for name, choice in named.items() if choice[1] != "fp16"}
     todo: dict[str, Part] = {
-        name: lambda name=name, choice=choice: study_part(name, study, device, *choice, size.runs, exact)
-        for name, choice in named.items()
+        name: partial(study_part, name, study, device, engine, precision, size.runs, exact)
+        for name, (engine, precision) in named.items()
     }
     todo["command line, cold"] = lambda: command_part(device, study, size.cold_runs)
     for precision in ("bf16", "f32"):
-        todo[f"matrices, {precision}"] = lambda p=precision: matrix_part(p, device, size.matrix, peak)
+        todo[f"matrices, {precision}"] = partial(matrix_part, precision, device, size.matrix, peak)
     for batch in size.batches:
         for name in NETWORKS:
-            todo[f"training, {name}, batch {batch}"] = lambda n=name, b=batch: training_part(
-                n, b, device, size.train_s, peak
-            )
+            todo[f"training, {name}, batch {batch}"] = partial(training_part, name, batch, device, size.train_s, peak)
     return todo
 
 

@@ -204,13 +204,14 @@ def _read_places(config: dict[str, Any]) -> list[Place]:
         names = ("radius_mm", "kind", "real", "held_out")
         partial = path.with_suffix(".part.npz")
         images = np.stack([place.image for place in made]).astype(np.float16)
-        np.savez(partial, images=images, **{name: np.array([getattr(p, name) for p in made]) for name in names})
+        columns = {name: np.array([getattr(place, name) for place in made]) for name in names}
+        np.savez(partial, allow_pickle=False, images=images, **columns)
         partial.replace(path)
     with np.load(path) as cache:
-        columns = [cache[name] for name in ("images", "radius_mm", "kind", "real", "held_out")]
+        stored = [cache[name] for name in ("images", "radius_mm", "kind", "real", "held_out")]
     return [
         Place(image, float(radius), int(kind), bool(real), bool(held))
-        for image, radius, kind, real, held in zip(*columns, strict=True)
+        for image, radius, kind, real, held in zip(*stored, strict=True)
     ]
 
 

@@ -20,7 +20,7 @@ from skimage import morphology, segmentation
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, as_point
 from training.data import CACHE, NO_DATA, data_folder, read_volume, to_image, to_volume
 
 IGNORE = 255
@@ -84,7 +84,7 @@ def crop(volume: Volume, centre_ras_mm: np.ndarray, half_mm: float = _CROP_MM) -
 
 def _draw(volume: Volume, lines: list[list], radius: float = 1.2) -> np.ndarray:
     """Shape (k, j, i): strokes of ``radius`` voxels along RAS lines, each in the slice of its first point."""
-    mask = np.zeros(volume.array.shape, bool)
+    mask: np.ndarray = np.zeros(volume.array.shape, bool)
     jj, ii = np.indices(mask.shape[1:])
     for line in lines:
         points = volume.ijk(np.asarray(line, float))
@@ -177,7 +177,7 @@ def label_hip(volume: Volume, hip: MarkedHip) -> Volume:
         Crop of +-60 mm about the head with values of AnatomyLabel, and IGNORE where the method is not sure.
         The head is the part of the femur inside 1.04 x the sphere.
     """
-    box = crop(volume, hip.centre_ras_mm)
+    box = crop(volume, np.array(hip.centre_ras_mm))
     offset = box.grid_ras() - np.array(hip.centre_ras_mm)
     distance = np.linalg.norm(offset, axis=-1)
     box = box.like(box.array / np.median(box.array[distance < 0.8 * hip.radius_mm]))
@@ -240,7 +240,7 @@ def _open_border(markers: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 def real_heads() -> dict[tuple[str, Side], Sphere]:
     """Return the marked spheres by case and side."""
-    return {(hip.case, hip.side): Sphere(tuple(hip.centre_ras_mm), hip.radius_mm) for hip in read_marked_hips()}
+    return {(hip.case, hip.side): Sphere(as_point(hip.centre_ras_mm), hip.radius_mm) for hip in read_marked_hips()}
 
 
 def real_label(case: str, side: Side, like: Volume) -> Volume:
@@ -265,12 +265,13 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", help="numbers of studies; all when none is named")
     parser.add_argument("--out", type=Path, default=REAL_LABELS)
     arguments = parser.parse_args()
-    if data_folder() is None:
+    folder = data_folder()
+    if folder is None:
         sys.exit(NO_DATA)
     arguments.out.mkdir(parents=True, exist_ok=True)
     hips = [hip for hip in read_marked_hips() if not arguments.cases or hip.case in arguments.cases]
     for case in sorted({hip.case for hip in hips}):
-        volume = read_corrected(data_folder() / "t1_coronal" / f"case_{case}_t1.nii.gz")
+        volume = read_corrected(folder / "t1_coronal" / f"case_{case}_t1.nii.gz")
         for hip in (hip for hip in hips if hip.case == case):
             labels = label_hip(volume, hip)
             sitk.WriteImage(to_image(labels), str(arguments.out / f"case_{case}_{hip.side}.nii.gz"), True)

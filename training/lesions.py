@@ -19,7 +19,6 @@ from training.tissue import (
     NECK,
     TONES,
     VISIBLE_CLASSES,
-    Contrast,
     Grid,
     Tones,
     fine_grid,
@@ -55,7 +54,7 @@ def paint(
     points_mm: np.ndarray,
     head: np.ndarray,
     radius_mm: float,
-    contrast: Contrast,
+    contrast: str,
     slice_normal_mm: np.ndarray,
     rng: np.random.Generator,
     target_ratio: float | None = None,
@@ -118,7 +117,7 @@ def decoys(
     points_mm: np.ndarray,
     head: np.ndarray,
     radius_mm: float,
-    contrast: Contrast,
+    contrast: str,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Paint what is not necrosis: the truth stays empty, and voxels beyond 1.3 radii stay as they are.

@@ -466,9 +466,9 @@ def _run(options: argparse.Namespace) -> list[Path]:
         place = options.bundles
         install(names, cards, options.candidates, place, options.evaluation, options.allow_worse)
     if options.card:
-        evaluation, weights = read_evaluation(options.evaluation), weights_in(place)
+        evaluation, checksums = read_evaluation(options.evaluation), weights_in(place)
         for name in names:
-            write_card(place / name, cards[name], evaluation, weights)
+            write_card(place / name, cards[name], evaluation, checksums)
     return [place / name for name in names]
 
 

@@ -29,7 +29,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import necrosis_above
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, as_point
 from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.segment import Network, crop_hip, head_probability
 from training.data import ROOT, require_data_folder
@@ -125,7 +125,8 @@ class Measured:
         ratios = {name: round(float(getattr(self, name).sum() / self.head.sum()), 4) for name in ("a", "b", "network")}
         # What a mask gets that knows nothing of the image: lesions lie above, and large ones are easily hit.
         upper = self.head & (np.arange(len(self.head))[:, None] < self.hip.circle.y_px)
-        alternative = self.hip.a.alternative and filled(self.hip.a.alternative, self.head.shape)
+        outlines = self.hip.a.alternative
+        alternative = filled(outlines, self.head.shape) if outlines else None
         return {
             "image": self.picture.name,
             "side": self.hip.side,
@@ -140,7 +141,7 @@ class Measured:
             "dice_a": dice(self.network, self.a),
             "dice_b": dice(self.network, self.b),
             "dice_readers": dice(self.a, self.b),
-            "dice_alternative": dice(self.network, alternative) if len(alternative) else None,
+            "dice_alternative": dice(self.network, alternative) if alternative is not None else None,
             "dice_upper_half": _mean(dice(upper, self.a), dice(upper, self.b)),
         }
 
@@ -215,7 +216,7 @@ def network_mask(picture: Slice, hip: DrawnHip, network: Network) -> np.ndarray:
     radius_mm = hip.circle.radius_px * picture.pixel_mm
     thickness_mm = HEAD_ML * 1000 / (np.pi * radius_mm**2)
     volume = one_slice(picture.pixels, picture.plane, picture.pixel_mm, thickness_mm)
-    centre = tuple(volume.ras(np.array([hip.circle.x_px, hip.circle.y_px, 0])).tolist())
+    centre = as_point(volume.ras(np.array([hip.circle.x_px, hip.circle.y_px, 0])))
     canonical = crop_hip(volume, "MR", hip.side, centre)
     back = to_input(head_probability(canonical, Sphere(centre, radius_mm), network), canonical, volume)
     return necrosis_above(volume.like(back), disc(hip.circle, picture.pixels.shape)[None])[0]
@@ -224,8 +225,8 @@ def network_mask(picture: Slice, hip: DrawnHip, network: Network) -> np.ndarray:
 def measure_hip(picture: Slice, hip: DrawnHip, network: Network) -> Measured:
     """Mark one hip, and lay the outlines of the readers beside it, as they drew them."""
     shape = picture.pixels.shape
-    masks = (filled(reader.necrosis, shape) for reader in (hip.a, hip.b))
-    return Measured(picture, hip, disc(hip.circle, shape), *masks, network_mask(picture, hip, network))
+    a, b = (filled(reader.necrosis, shape) for reader in (hip.a, hip.b))
+    return Measured(picture, hip, disc(hip.circle, shape), a, b, network_mask(picture, hip, network))
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float | None:
@@ -276,7 +277,8 @@ def results(network: Network, measured: list[Measured], folder: Path | None = No
 
 
 def _mean(*values: float | None) -> float | None:
-    return None if None in values else round(float(np.mean(values)), 4)
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if len(known) == len(values) else None
 
 
 def table_cells(real: dict[str, Any]) -> list[tuple[str, str, str, str]]:

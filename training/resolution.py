@@ -53,6 +53,7 @@ def measure_variant(case: str, variant: str) -> list[dict[str, Any]]:
         sphere, _ = truth_of(case, hip.side)
         row: dict[str, Any] = {"case": case, "side": hip.side, "variant": variant, "found": False}
         if hip.status == "graded":
+            assert hip.sphere is not None and hip.volume_ratio is not None
             head = volume.like(head_from_femur(femur.like(femur.array > 0.5), sphere))
             row |= {
                 "found": bool(np.linalg.norm(np.subtract(hip.sphere.centre_ras_mm, sphere.centre_ras_mm)) < 10),

@@ -3,7 +3,7 @@
 A cache is one ``.npz`` of uint8 patches; it is made once for a config and read by every later run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +19,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import CanonicalHip, canonical_hip, network_slices, normalise, sphere_slices
+from ONFHAssistLib.imaging.canonical import CanonicalHip, Plane, canonical_hip, network_slices, normalise, sphere_slices
 from ONFHAssistLib.imaging.segment import CROP_MM
 from training.anatomy import MeasuredFemur, load_measured_femora, random_hip
 from training.data import TRAINING_CASES, VALIDATION_CASES, data_folder, read_case, require_data_folder
@@ -52,7 +52,7 @@ METAL = 0.04
 def procedural_hip(
     seed: int,
     femora: list[MeasuredFemur],
-    plane: str | None = None,
+    plane: Plane | None = None,
     contrast: str | None = None,
     metal_chance: float = METAL,
 ) -> LabelledHip:
@@ -62,8 +62,9 @@ def procedural_hip(
     body = random_body(rng, hip)
     drawn = str(rng.choice(["t1", "t2", "stir", "ct"], p=[0.4, 0.2, 0.2, 0.2]))
     contrast = contrast or drawn
-    drawn = str(rng.choice(list(PLANES), p=[0.45, 0.35, 0.2]))
-    plane = plane or drawn
+    planes: tuple[Plane, ...] = ("coronal", "axial", "sagittal")
+    drawn_plane = planes[rng.choice(3, p=[0.45, 0.35, 0.2])]
+    plane = plane or drawn_plane
     spacing = float(rng.uniform(1.5, 6.5) if contrast != "ct" else rng.uniform(1.0, 4.0))
     pixel = float(rng.uniform(0.75, 1.3) if contrast != "ct" or rng.random() < 0.6 else rng.uniform(1.3, 3.0))
     turn = _random_turn(rng, 8.0)
@@ -142,7 +143,7 @@ def patches(
     sample: LabelledHip,
     necrosis: np.ndarray,
     task: str,
-    patch: dict[str, Any],
+    patch: Mapping[str, Any],
     rng: np.random.Generator,
     edge_mm: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -241,9 +242,9 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples["real"])]
     jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.get("ct", 0))]
     if samples.get("marked"):
-        heads = [n for n, head in enumerate(marked_heads()) if task == "anatomy" or head.modality == "MR"]
+        marked = [n for n, head in enumerate(marked_heads()) if task == "anatomy" or head.modality == "MR"]
         first = seed * 1_000_003 + 800_011
-        jobs += [(MARKED, h, first + n * len(heads) + h) for h in heads for n in range(samples["marked"])]
+        jobs += [(MARKED, h, first + n * len(marked) + h) for h in marked for n in range(samples["marked"])]
     parts = list(run_jobs(Job(task, patch, samples.get("recast", 0.0)), jobs))
     held_out = [job[0] in VALIDATION_CASES or (job[0] in RENDERED and job[1] % 16 == 0) for job in jobs]
     counts = [len(images) for images, _ in parts]
@@ -255,7 +256,7 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
-    np.savez(partial, **arrays)
+    np.savez(partial, allow_pickle=False, **arrays)
     partial.replace(path)
 
 

@@ -67,7 +67,8 @@ def lesion_plan(count: int, seed: int, cases: int = 5) -> list[LesionSpec]:
     makes about 40 % of them mild, 30 % moderate and 30 % severe (Steinberg), and are dealt out at random.
     """
     rng = np.random.default_rng(seed)
-    ratios = rng.permutation(np.linspace(*np.sqrt(RATIO_RANGE), count) ** 2)
+    low, high = np.sqrt(RATIO_RANGE)
+    ratios = rng.permutation(np.linspace(low, high, count) ** 2)
     seeds = rng.integers(2**31, size=count)
     return [
         LesionSpec(

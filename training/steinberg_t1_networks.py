@@ -107,12 +107,12 @@ class SupervisedUNet(nn.Module):
 
     def with_paths(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor, torch.Tensor]:
         """Return the logits, those of the pixel-level path, the distance map and the circle (row, column, radius)."""
-        features, levels, layer = images, [], self.network.model
+        features, levels, layer = images, [], self.network.get_submodule("model")
         while isinstance(layer, nn.Sequential):  # down, what lies below, up; the lowest layer is one unit
             down, below, up = layer
             features = down(features)
             levels.append((features, up))
-            layer = below.submodule
+            layer = below.get_submodule("submodule")
         deepest = features = layer(features)
         joined = []
         for skipped, up in reversed(levels):
@@ -200,7 +200,7 @@ def _smaller(labels: torch.Tensor, size: int) -> torch.Tensor:
     return labels[:, step // 2 :: step, step // 2 :: step]
 
 
-def _normed(convolution: nn.Module) -> tuple[nn.Module, ...]:
+def _normed(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:
     return convolution, nn.InstanceNorm2d(convolution.out_channels, affine=True), nn.ReLU(inplace=True)
 
 

@@ -285,7 +285,7 @@ def _label_of(store: Store, record: Mapping[str, Any], number: int) -> bytes:
 
 def data_card(lock: Mapping[str, Any], cases: tuple[TrainingCase, ...], sums: Mapping[str, str]) -> str:
     """Return the data card as Markdown: what the export holds, where it comes from, and the checksum of every file."""
-    counts = {
+    counts: dict[str, Counter[str]] = {
         "Steinberg": Counter(_text(case.grades.get("steinberg")) for case in cases),
         "JIC": Counter(_text(case.grades.get("jic")) for case in cases),
         "Side": Counter(case.side for case in cases),

@@ -19,6 +19,7 @@ from ONFHAssistLib.curation.condition import Field, Value
 from ONFHAssistLib.curation.folder import open_store
 from ONFHAssistLib.curation.index import read_record
 from ONFHAssistLib.curation.versions import CASE_STATUSES
+from ONFHAssistLib.imaging.canonical import Plane
 
 _IN_EXPORT = re.compile(r"(?:[A-Za-z]+/){0,3}p[0-9a-f_]+[RL](?:_0000)?\.nii\.gz")
 LOCK = "export.lock.json"
@@ -68,7 +69,7 @@ class TrainingCase:
     fold: int
     version: int
     side: str
-    plane: str
+    plane: Plane
     modality: str
     sequence: str
     centre_ras_mm: Point

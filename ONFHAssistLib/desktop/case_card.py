@@ -27,7 +27,7 @@ class CaseCard:
         opened = review.opened if review else None
         if review is self._review and opened is self._opened:
             return
-        if review is self._review and opened:  # saved: the readings may be others now
+        if review is not None and review is self._review and opened:  # saved: the readings may be others now
             review.show_reading(opened.side, None)
         self._review, self._opened, ui = review, opened, self._ui
         ui.caseSection.setVisible(opened is not None)

@@ -88,7 +88,7 @@ class _Now:
     image: str = ""
     hips: dict[Side, Any] = field(default_factory=dict)
     reviewer: str = ""
-    reviewed: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
+    reviewed: dict[Side, tuple[int, ...] | None] = field(default_factory=dict)
     comment: str = ""
     seen: int | None = None
 

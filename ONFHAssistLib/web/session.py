@@ -212,6 +212,10 @@ class Session:
             await self.ahead.yield_worker()
             self._worker.analyse(study, options)
             result = await self._wait()
+        except InputError as error:
+            if seed is None and self.review is None and self.stored is None:
+                self.folder.cannot_use(entry, str(error))  # until a head is pointed at
+            raise
         finally:
             self._busy("")
             self.ahead.pause()

@@ -229,6 +229,25 @@ def test_an_unreadable_study_says_why_and_leaves_the_open_one(place: Path, state
     at_work(place, state, steps)
 
 
+def test_a_study_without_a_hip_is_listed_with_the_reason_and_not_as_new(place: Path, state: Path):
+    import SimpleITK as sitk
+
+    rng = np.random.default_rng(0)
+    image = sitk.GetImageFromArray(rng.normal(500, 60, (30, 60, 60)).astype(np.float32))
+    image.SetSpacing((3.0, 3.0, 5.0))
+    sitk.WriteImage(image, str(place / "no_hip.nii.gz"))
+
+    async def steps(session) -> None:
+        await session.open(key_of(session, "no_hip.nii.gz"))
+        with pytest.raises(InputError, match="No femoral head"):
+            await session.analyse()
+        row = row_of(session, "no_hip.nii.gz")
+        assert row.status == "not usable" and "No femoral head" in row.summary.problem
+        assert session.study is not None, "its head can still be pointed at"
+
+    at_work(place, state, steps)
+
+
 def test_of_two_studies_asked_for_at_once_the_last_one_is_opened(place: Path, state: Path):
     sample(place, "other.nii.gz")
 

@@ -94,6 +94,7 @@ def main() -> None:
 def compare_studies(runs: int = 3) -> None:
     """Print one Markdown row for each study, engine and precision."""
     from ONFHAssistLib.analysis import analyse, open_models
+    from ONFHAssistLib.core.hip import StudyResult
     from ONFHAssistLib.core.resources import resource_path
     from ONFHAssistLib.imaging.read import read_study
     from training.data import data_folder
@@ -104,7 +105,7 @@ def compare_studies(runs: int = 3) -> None:
     choices = [(engine, precision) for engine in ("openvino", "torch") for precision in ("f32", "bf16")]
     print("| study | engine | seconds (median of 3) | Dice of the heads | Dice of the necrosis | ratio, points |")
     print("|---|---|---|---|---|---|")
-    expected = {}
+    expected: dict[Path, StudyResult] = {}
     for engine, precision in choices:
         models = open_models("cpu", engine, precision)
         for path in paths:

@@ -20,6 +20,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,12 @@ def test_set(
 
 def bright_lesions() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray]]]]:
     """Return lesions of the new kind in every head of the test patients."""
+
+    def painted(case: str, side: Side, n: int) -> tuple[Volume, np.ndarray]:
+        return bright(case, side, n, true_head(case, side))
+
     return [
-        (case, side, lambda case=case, side=side, n=n: bright(case, side, n, true_head(case, side)))
+        (case, side, partial(painted, case, side, n))
         for case in TEST_PATIENTS
         for side in SIDES
         for n in range(1, LESIONS_PER_HIP + 1)
@@ -138,7 +143,7 @@ def sound_heads() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray
         return evaluate.study_of(case).volume, np.zeros(true_head(case, side).head.array.shape, bool)
 
     heads = [(case, side) for case in TEST_PATIENTS for side in SIDES]
-    return [(case, side, lambda case=case, side=side: sound(case, side)) for case, side in heads]
+    return [(case, side, partial(sound, case, side)) for case, side in heads]
 
 
 def usual_lesions() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray]]]]:
@@ -150,7 +155,7 @@ def usual_lesions() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarr
 
     plan = evaluate.lesion_plan(USUAL_LESIONS, seed=SEED, cases=len(TEST_PATIENTS))
     of = [(TEST_PATIENTS[spec.case], spec) for spec in plan]
-    return [(case, spec.side, lambda case=case, spec=spec: painted(case, spec)) for case, spec in of]
+    return [(case, spec.side, partial(painted, case, spec)) for case, spec in of]
 
 
 def fine_tune(work: Path, data: Path, steps: int | None) -> Path:
@@ -194,6 +199,7 @@ def whole_way(networks: Models) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"case": case, "side": side, "true_ratio": round(truth, 4), "dice": 0.0}
         if result and result.masks:
             hip = result.hips[0]
+            assert hip.volume_ratio is not None  # it is segmented
             row["dice"] = round(_dice(result.masks[0].necrosis, image.like(necrosis)), 4)
             row |= {"ratio": round(hip.volume_ratio, 4), "steinberg": hip.grades["steinberg"].grade}
         rows.append(row)
@@ -237,6 +243,7 @@ def run(work: Path, steps: int | None = None) -> dict[str, Any]:
     compared = {kind: _compared(work, kind, folder, new) for kind, folder in sets.items()}
     model = install(new)
     former = use(model.id)
+    assert former is not None  # the shipped one
     after = _kept(work / "after.json", lambda: whole_way(open_models("cpu")))
     in_use = id_of(load_bundle("necrosis"))
     use(former.id)

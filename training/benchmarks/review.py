@@ -17,7 +17,7 @@ import numpy as np
 
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Landmarks, Side, Sphere, StudyResult
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.volume import Volume, as_point, box_of
 from ONFHAssistLib.scene.review import Review, What
 from ONFHAssistLib.scene.volumes import add_volume
 
@@ -69,7 +69,7 @@ def timed(size: Size, what: What, strokes: int) -> list[tuple[float, float]]:
     scene = slicer.vtkMRMLScene()
     review = Review.begin(scene, add_volume(scene, result.volume, "Image"), result)
     rng = np.random.default_rng(0)
-    seconds = []
+    seconds: list[tuple[float, float]] = []
     while len(seconds) < strokes:
         side = SIDES[len(seconds) % 2]
         stroke(review, side, what, rng)
@@ -88,6 +88,7 @@ def stroke(review: Review, side: Side, what: What, rng: np.random.Generator) -> 
 
     grid = review.result.volume
     hip = review.hip(side)
+    assert hip.sphere is not None  # both heads are there
     middle = grid.ijk(np.array(hip.sphere.centre_ras_mm) + rng.uniform(-14, 14, 3))
     radius = rng.uniform(*BRUSH_MM) / np.array(grid.spacing_mm[:2])
     k = int(np.clip(np.rint(middle[2]), hip.slices[0].index, hip.slices[-1].index))
@@ -124,26 +125,29 @@ def _hip(image: Volume, side: Side) -> HipMasks:
     centre = np.array([out * OFFSET_MM, 3.0, 1.0])
     corners = np.array([image.ijk(centre + sign * 26.0 * np.array(step)) for sign in (-1, 1) for step in np.eye(3)])
     low, high = (np.rint(end).astype(int) for end in (corners.min(0), corners.max(0)))
-    box = tuple(slice(low[axis], high[axis] + 1) for axis in (2, 1, 0))
+    box = box_of((low[axis], high[axis] + 1) for axis in (2, 1, 0))
     offset = image.cropped(box).grid_ras() - centre
     distance = np.linalg.norm(offset, axis=-1)
     head = distance <= RADIUS_MM
     inside_mm = offset[..., 2] - np.cos(np.deg2rad(CONE_DEG)) * distance
-    values = {
-        "head": head,
-        "necrosis": head & (inside_mm > 0),
-        "probability": (head / (1 + np.exp(-np.clip(inside_mm, -30, 30)))).astype(np.float32),
-    }
-    volumes = {}
-    for name, near in values.items():
-        whole = np.zeros(image.array.shape, near.dtype)
-        whole[box] = near
-        volumes[name] = image.like(whole)
+    probability = (head / (1 + np.exp(-np.clip(inside_mm, -30, 30)))).astype(np.float32)
+
+    def whole(near: np.ndarray) -> Volume:
+        found = np.zeros(image.array.shape, near.dtype)
+        found[box] = near
+        return image.like(found)
+
     edge = centre + 28.0 * np.array([out * np.sin(0.7), 0, np.cos(0.7)])
     teardrop = centre + 29.0 * np.array([-out * 0.8, 0, -0.6])
-    points = (tuple(float(x) for x in point) for point in (edge, teardrop))
-    sphere = Sphere(tuple(float(x) for x in centre), RADIUS_MM)
-    return HipMasks(side, **volumes, sphere=sphere, landmarks=Landmarks(*points), calibration=Calibration(0.7, 0.3, ()))
+    return HipMasks(
+        side,
+        whole(head),
+        whole(head & (inside_mm > 0)),
+        Sphere(as_point(centre), RADIUS_MM),
+        Landmarks(as_point(edge), as_point(teardrop)),
+        whole(probability),
+        Calibration(0.7, 0.3, ()),
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def main() -> None:
     study, images = studies()
     cores = len(os.sched_getaffinity(0))
     load_before = os.getloadavg()[0]
-    results = {
+    results: dict[str, Any] = {
         "study": study.name,
         "hips": 2,
         "date": datetime.now(UTC).date().isoformat(),

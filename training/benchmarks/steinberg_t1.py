@@ -289,7 +289,8 @@ def main() -> None:
         return
     first = config["training"]["seed"]
     seeds = list(range(first, first + SEEDS))
-    runs, cost = [], {}
+    runs: list[dict[str, Any]] = []
+    cost = {}
     try:
         for seed in seeds:
             for kind in KINDS:

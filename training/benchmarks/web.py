@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -31,15 +32,18 @@ from PIL import Image
 
 from ONFHAssistLib.core.resources import resource_path
 
+if TYPE_CHECKING:
+    from playwright.sync_api import FloatRect, Page
+
 SIZES = {"384 x 384 x 50": (384, 384, 50), "512 x 512 x 300": (512, 512, 300)}
 COMMAND = (sys.executable, "-c", "import sys; from ONFHAssistLib.cli import main; sys.exit(main())", "review")
-WINDOW = {"width": 1440, "height": 860}
+WIDTH, HEIGHT = 1440, 860
 
 
 class Reviewer:
     """A server in a process of its own, and a browser that shows its page."""
 
-    def __init__(self, page: object, process: subprocess.Popen) -> None:
+    def __init__(self, page: "Page", process: subprocess.Popen) -> None:
         """Take what `reviewer` has started."""
         self.page, self._process = page, process
 
@@ -83,8 +87,10 @@ class Reviewer:
         held = {pid: _resident_mb(pid) for pid in pids}
         return held.pop(own), sum(held.values())
 
-    def _area(self, view: int) -> dict[str, float]:
-        return self.page.locator(".remote-controlled-area").nth(view).bounding_box()
+    def _area(self, view: int) -> "FloatRect":
+        area = self.page.locator(".remote-controlled-area").nth(view).bounding_box()
+        assert area is not None  # all views are shown
+        return area
 
     def _shown(self, view: int) -> np.ndarray:
         return np.asarray(Image.open(io.BytesIO(self.page.screenshot(clip=self._area(view)))).convert("L"), float)
@@ -100,6 +106,7 @@ def reviewer(*arguments: object) -> Iterator[Reviewer]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": path}
     )
+    assert process.stdout is not None  # it is a pipe
     try:
         said = ""
         while (found := re.search(r"Open (\S+) in a browser", said)) is None:
@@ -110,7 +117,7 @@ def reviewer(*arguments: object) -> Iterator[Reviewer]:
         chromium = os.environ.get("ONFH_CHROMIUM") or shutil.which("chromium")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-            page = browser.new_page(viewport=WINDOW)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             page.goto(found[1])
             page.wait_for_selector(".worklist", timeout=60_000)
             yield Reviewer(page, process)
@@ -216,7 +223,7 @@ def take_picture(folder: Path, target: Path) -> None:
         bench.page.keyboard.press("p")
         time.sleep(1)
         bench.stroke(-74, -62, 36, 56)
-        bench.page.mouse.move(WINDOW["width"] / 2, WINDOW["height"] - 10)
+        bench.page.mouse.move(WIDTH / 2, HEIGHT - 10)
         time.sleep(2)
         image = Image.open(io.BytesIO(bench.page.screenshot())).convert("RGB")
     image.quantize(palette=palette_of(image), dither=Image.Dither.NONE).save(target, optimize=True)
@@ -227,7 +234,8 @@ def palette_of(image: Image.Image) -> Image.Image:
     """Choose 256 colours for a page: grey ones, and those of its lines and buttons, which are few pixels."""
     pixels = np.asarray(image).reshape(-1, 3)
     colourful = pixels[np.ptp(pixels.astype(int), axis=1) > 40]
-    lines = Image.fromarray(colourful[None]).quantize(176, method=Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * 176]
+    few = Image.fromarray(colourful[None]).quantize(176, method=Image.Quantize.MAXCOVERAGE)
+    lines = (few.getpalette() or [])[: 3 * 176]
     greys = [level for grey in np.linspace(0, 255, 80).astype(int).tolist() for level in (grey,) * 3]
     palette = Image.new("P", (1, 1))
     palette.putpalette(greys + lines)
