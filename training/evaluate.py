@@ -539,7 +539,7 @@ def evaluate_real(docs: Path, pictures: Path | None) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Write the results as the README's Markdown table."""
+    """Write the results as the Markdown table of docs/figures.md."""
     lines = ["| what | on | wanted | measured | `python -m training.evaluate` |", "|---|---|---|---|---|"]
 
     def add(command: str, *cells: str) -> None:

@@ -282,7 +282,7 @@ def _mean(*values: float | None) -> float | None:
 
 
 def table_cells(real: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return rows of the README's table: what, on what, wanted, measured."""
+    """Return rows of the table in docs/figures.md: what, on what, wanted, measured."""
     names = {"t1": ("T1", "4 of 4; 0.80"), "fat_suppressed": ("STIR and fat-suppressed T2", "4 of 5; –")}
     cells = []
     for name, (sequence, wanted) in names.items():

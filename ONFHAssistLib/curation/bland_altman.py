@@ -18,7 +18,8 @@ def bland_altman_svg(
     """Draw the differences of two methods against their means, with bias and 95 % limits of agreement.
 
     Args:
-        first, second: one number for each case.
+        first: one number for each case.
+        second: the same by the other method.
         title: what was measured.
         unit: of the numbers, for the axes.
         names: of the methods; the difference is the first less the second.

@@ -58,7 +58,7 @@ def allowed(facts: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
 
 
 def refuse_identifiers(free_text: Mapping[str, Any], identifiers: Iterable[str], dates: Iterable[date] = ()) -> None:
-    """Scan what does not come from this software's own vocabulary; ``docs/review.md`` says what that can and can't do.
+    """Scan what does not come from this software's own vocabulary; docs/data-set.md says what that can and can't do.
 
     Args:
         free_text: name of each field, and its JSON-ready content.

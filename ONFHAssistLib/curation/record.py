@@ -46,8 +46,9 @@ def version_of(
         case: what is saved.
         number: of the save.
         pose: the way to the files.
-        mask, automatic, previous: label values in the pose of the files: as saved now, as the networks had it, and as
-            it was in the version before.
+        mask: label values in the pose of the files, as saved now.
+        automatic: the same as the networks had it.
+        previous: the same in the version before.
         automatic_number: the save whose folder in the history holds ``automatic``.
         adjudicates: whether it settles what readers differ in.
     """

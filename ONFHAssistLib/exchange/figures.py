@@ -197,7 +197,8 @@ def contact_sheet(
     """Show the head's slices along k, at most MAX_TILES of them, see `chosen_slices`.
 
     Args:
-        volume, masks: cropped, see `crop`.
+        volume: cropped, see `crop`.
+        masks: cropped in the same way.
         hip: its slices have indices of the whole image.
         first_index: the crop's first slice there.
         other: another necrosis mask on the crop's grid, to compare with.
@@ -295,7 +296,8 @@ def slice_picture(image: np.ndarray, head: np.ndarray, necrosis: np.ndarray, pix
 
     Args:
         image: grey levels, shape (rows, columns).
-        head, necrosis: masks of the same shape.
+        head: mask of the same shape.
+        necrosis: mask of the same shape.
         pixel_mm: size of a pixel along the columns' and along the rows' index, (x, y).
     """
     return _picture(image, window(image), head, necrosis, (), np.array(pixel_mm))

@@ -6,7 +6,7 @@
         LICENSE
         configs/metadata.json       what goes in and out, versions, checksums (Schemas/bundle-metadata.schema.json)
         configs/inference.json      network_def: the MONAI network and its arguments
-        models/model.safetensors    weights, fp16 (MONAI's specification has a pickled model.pt: see README.md)
+        models/model.safetensors    weights, fp16 (MONAI's specification has a pickled model.pt: see the card)
         models/model.xml, .bin      the same network as OpenVINO graph, for the CPU without torch
         docs/README.md              model card: data, figures, limits, licence
 """

@@ -26,7 +26,8 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
     Args:
         scene: where the volume is.
         volume_node: the image of the case.
-        opened, case: see `curation.open_case.open_case`.
+        opened: see `curation.open_case.open_case`.
+        case: see there.
     """
     masks = case.automatic or case.masks
     hip = case.automatic_result or case.result

@@ -1,4 +1,4 @@
-"""The numbers that the README shows."""
+"""The numbers that docs/figures.md shows."""
 
 import json
 import math
@@ -240,9 +240,7 @@ def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_oth
     assert evaluate.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 2.0]
 
 
-def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_out_of_the_readme(
-    monkeypatch, tmp_path
-):
+def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_out_of_the_table(monkeypatch, tmp_path):
     monkeypatch.setattr(evaluate, "data_folder", lambda: tmp_path)
     monkeypatch.setattr(evaluate, "RESULTS", tmp_path / "docs" / "evaluation.json")
     monkeypatch.setattr(evaluate, "CACHE", tmp_path / "cache")

@@ -99,7 +99,7 @@ def test_a_candidate_that_does_better_is_installed_with_its_figures(places):
     }
     assert "| Dice | 10 heads | 0.91 |" in card(places)
     evaluation = json.loads((places / "docs.json").read_text(encoding="utf-8"))
-    assert evaluation["heads"]["dice"]["median"] == 0.91  # the README's figures follow
+    assert evaluation["heads"]["dice"]["median"] == 0.91  # the figures of docs/figures.md follow
     assert names_in(places / "Bundles") == ["random"]
 
 

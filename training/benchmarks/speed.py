@@ -8,7 +8,7 @@
 The study is ``t1_coronal/case_03``, two hips; where the real data is missing, the sample study, which is then named.
 nnU-Net is the extra ``benchmark``. It may live in an environment of its own (``--nnunet-python``); keep torch there at
 the CPU build: ``pip install --extra-index-url https://download.pytorch.org/whl/cpu nnunetv2==2.8.1 torch==2.13.0``.
-Prints a row for the README and writes ``docs/speed.json``. Nothing else should run on the machine.
+Prints rows for docs/figures.md and writes ``docs/speed.json``. Nothing else should run on the machine.
 """
 
 import argparse
@@ -140,7 +140,7 @@ def processor() -> str:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The README's rows."""
+    """The rows of docs/figures.md."""
     on = f"`{results['study']}`, {results['cores']} cores"
     warm_s, cold_s = results["warm"]["median_s"], results["cold"]["median_s"]
     memory = results["cold"]["peak_mib"] / 1024
