@@ -22,8 +22,9 @@ OUTSIDE = -1.5
 DEPTH_MM = 10.0
 """The second channel tells how far inside the sphere a voxel lies, in these units."""
 SURE, DOUBTFUL = 0.95, 0.2
-"""From SURE on it is a head, below DOUBTFUL it is none; in between a reader has to look. Every whole head of a real image that was
-tried has 0.998 and more, procedural knees and shoulders up to 0.91 (python -m training.evaluate elsewhere)."""
+"""From SURE on it is a head, below DOUBTFUL it is none; in between a reader has to look. Every whole head of a real
+image that was tried has 0.998 and more, procedural knees and shoulders up to 0.91 (python -m training.evaluate
+elsewhere)."""
 SIDE_SURE = 0.8
 """A head whose probability lies on the other side by this part contradicts the side that the anatomy tells."""
 
