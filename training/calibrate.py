@@ -7,9 +7,9 @@ bundle in FOLDER, or of the one in use, in the place of those that it had; weigh
 trained anew has none until it is calibrated.
 
 Without ``--data`` lesions are painted into the heads of the training patients that no network learned from
-(``data.VALIDATION_CASES``), and each head is graded once without one, as T1 and recast to T2 and fat suppression
-(``recast.py``). All go the whole way through the software. 90 % are held in the hips of each patient on each sequence,
-also of a patient who was not calibrated on: that is tried on each with the others.
+(``data.VALIDATION_CASES``), and each head is graded once without one: as T1, and with ``--sequences`` also recast to T2
+and fat suppression (``recast.py``). All go the whole way through the software. 90 % are held in the hips of each
+patient on each sequence, also of a patient who was not calibrated on: that is tried on each with the others.
 
 With ``--data`` a network is calibrated with the approved cases of a data set (or of an export of one) whose patients it
 has not learned from: of a network that was trained on with it, the fold that was kept out. Each goes from its head's
@@ -232,7 +232,10 @@ def run_case(job: tuple[str, Side, int, str]) -> Case | None:
         image = recast(image, marrow, SEQUENCES[sequence], rng)
         source = source | {"sequence": sequence, "fat_suppressed": sequence == "STIR"}
     painted = Study(study.volume.like(image), source)
-    result = analyse(painted, AnalysisOptions(sides=(side,)), models=_models())
+    try:
+        result = analyse(painted, AnalysisOptions(sides=(side,)), models=_models())
+    except InputError:  # no head is found
+        return None
     graded = result.hips[0].status == "graded"
     return Case(f"{case}, {sequence}", true_ratio, *ratios(result.masks[0]), case) if graded else None
 
@@ -271,12 +274,13 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-def with_painted_lesions(count: int, bundles: Path | None) -> Outcome:
+def with_painted_lesions(count: int, bundles: Path | None, sequences: Sequence[str] = ("T1",)) -> Outcome:
     """Calibrate with ``count`` lesions painted into each head of VALIDATION_CASES, and the heads as they are.
 
     Args:
         count: lesions a head and sequence.
         bundles: folder of bundles that go before those in use.
+        sequences: of SEQUENCES; on others there is no interval.
 
     Raises:
         InputError: the real data is not there, or see `fit`.
@@ -285,18 +289,19 @@ def with_painted_lesions(count: int, bundles: Path | None) -> Outcome:
     if bundles is not None:
         os.environ[BUNDLES_VARIABLE] = str(bundles.resolve())  # the processes inherit it
     heads = [(case, side) for case in VALIDATION_CASES for side in SIDES]
-    jobs = [(*head, number, sequence) for sequence in SEQUENCES for head in heads for number in range(count + 1)]
+    jobs = [(*head, number, sequence) for sequence in sequences for head in heads for number in range(count + 1)]
     cases = [case for case in run_jobs(run_case, jobs) if case is not None]
     found, level = calibrate(cases)
-    lesions = sum(case.truth > 0 and case.group.endswith("T1") for case in cases)
+    lesions = sum(case.truth > 0 for case in cases)
+    of = {"T1": "T1", "T2": "T1 recast to T2", "STIR": "T1 recast to fat suppression"}
     measured_on = (
         f"{lesions} lesions of {100 * RATIOS[0]:.0f} to {100 * RATIOS[1]:.0f} % painted into {len(heads)} heads of "
-        f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal T1, and as many recast to T2 and "
-        "to fat suppression"
+        f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal "
+        + ", ".join(of[sequence] for sequence in sequences)
     )
     others = {patient: round(share, 4) for patient, share in held_out(cases, level).items()}
     more = {"fitted_to": level, "held_if_calibrated_on_the_others": others}
-    return Outcome(found, tuple(SEQUENCES), measured_on, summary(cases, found) | more)
+    return Outcome(found, tuple(sequences), measured_on, summary(cases, found) | more)
 
 
 def with_reviewed_cases(data: Path, anatomy: Bundle, necrosis: Bundle) -> Outcome:
@@ -419,6 +424,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="calibrate with a data set, or an export of one")
     parser.add_argument("--bundles", type=Path, metavar="FOLDER", help="calibrate the necrosis bundle in this folder")
     parser.add_argument("--count", type=int, default=50, help="without --data: lesions to paint into each head")
+    parser.add_argument(
+        "--sequences", nargs="+", choices=SEQUENCES, default=["T1"], help="without --data: of the painted lesions"
+    )
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # what the processes inherit
     try:
@@ -426,7 +434,7 @@ def main() -> None:
         if options.data:
             outcome = with_reviewed_cases(options.data, anatomy, necrosis)
         else:
-            outcome = with_painted_lesions(options.count, options.bundles)
+            outcome = with_painted_lesions(options.count, options.bundles, options.sequences)
         write(necrosis, outcome, head_mm(anatomy))
     except InputError as error:
         parser.exit(2, f"{error}\n")
