@@ -1,6 +1,6 @@
 """Which hips are in an image, and where: the finder proposes, the anatomy network looks, geometry decides the side."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -97,7 +97,8 @@ def locate_hips(
 
     Of two heads the one further to the patient's right is the right one. A single head's side is the one on which
     the anatomy makes sense: the femur goes on laterally, the hip bone lies medially. What the head check calls no head
-    is left out, and what it is not sure of, or sees as a head of the other side, is a doubt.
+    is left out, and what it is not sure of, or sees as a head of the other side, is a doubt; unless it makes a pair
+    with a sure head of the other side: a head full of necrosis looks less like one.
 
     Args:
         volume: the whole image.
@@ -122,18 +123,32 @@ def locate_hips(
             return Located.of({"right": right, "left": left})
     if not seen:
         return Located()
-    # Without a pair one head is taken: the one that is surest, and among those the one in the deepest socket.
-    sight, check = max(seen, key=lambda one: (one[1] is None or one[1].answer == "head", one[0].cover))
+    # The surest first, and of those the one in the deepest socket.
+    seen.sort(key=lambda one: (one[1] is None or one[1].answer == "head", one[0].cover), reverse=True)
+    sight, check = seen[0]
     if check and check.answer != "head":
-        reason = f"only {check.head:.0%} sure to be a femoral head"
-        return Located(doubts={sight.side: Doubt(sight.sphere, reason)})
+        return Located(doubts={sight.side: Doubt(sight.sphere, _unsure(check))})
+    others = [
+        (one, answer) for one, answer in seen[1:] if one.side != sight.side and answer and answer.answer != "head"
+    ]
+    for other, _ in others:
+        if _are_a_pair(sight, other) and _stand_as_they_look(sight, other):
+            return Located.of({sight.side: sight, other.side: other})
     if check and check.as_posed < 1 - SIDE_SURE:
-        other = SIDES[1 - SIDES.index(sight.side)]
-        reason = (
-            f"a femoral head whose side is not sure: it looks like a {other} one, its bones like a {sight.side} one"
-        )
+        name = SIDES[1 - SIDES.index(sight.side)]
+        reason = f"a femoral head whose side is not sure: it looks like a {name} one, its bones like a {sight.side} one"
         return Located(doubts={sight.side: Doubt(sight.sphere, reason)})
-    return Located.of({sight.side: sight})
+    return replace(Located.of({sight.side: sight}), doubts=doubts)
+
+
+def _unsure(check: HeadCheck) -> str:
+    return f"only {check.head:.0%} sure to be a femoral head"
+
+
+def _stand_as_they_look(one: Sight, other: Sight) -> bool:
+    """Whether the one that looks like a right hip lies to the right of the other."""
+    across = one.sphere.centre_ras_mm[0] - other.sphere.centre_ras_mm[0]
+    return (across > 0) == (one.side == "right")
 
 
 def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) -> Sight | None:

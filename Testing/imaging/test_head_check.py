@@ -58,7 +58,7 @@ def test_only_the_middle_counts():
     np.testing.assert_array_equal(middle(logits), [5.0, 5.0, 5.0])
 
 
-@pytest.mark.parametrize(("head", "answer"), [(0.81, "head"), (0.5, "unsure"), (0.19, "none")])
+@pytest.mark.parametrize(("head", "answer"), [(0.96, "head"), (0.5, "unsure"), (0.19, "none")])
 def test_there_are_three_answers(head, answer):
     assert HeadCheck(head, 1.0).answer == answer
 
@@ -80,6 +80,26 @@ def test_what_is_no_head_is_not_found_and_what_may_be_one_is_for_a_reader():
     assert unsure.heads == {} and unsure.doubts["left"].reason == "only 50% sure to be a femoral head"
     sure = locate_hips(image, "CT", *networks, says(0.01, 0.98, 0.01))
     assert set(sure.heads) == {"left"} and sure.doubts == {}
+
+
+def surer_on_the_right(batch):
+    """A head check that is sure of the first place that it is asked about, and half sure of the others."""
+    surer_on_the_right.asked += 1
+    odds = [0.01, 0.98, 0.01] if surer_on_the_right.asked == 1 else [0.5, 0.49, 0.01]
+    logits = np.log(odds)[None, :, None, None, None]
+    return np.broadcast_to(logits, (len(batch), 3, *batch.shape[2:]))
+
+
+def test_a_doubtful_head_beside_a_sure_one_of_the_other_side_is_taken_for_its_pair():
+    """A head full of necrosis looks less like one; two doubtful places may be two knees."""
+    surer_on_the_right.asked = 0
+    check = network(surer_on_the_right, "head_check", size_px=[32, 32, 32], pixel_mm=3.0)
+    image, networks = pelvis("axial", "right", "left"), (finder_network(), anatomy_network())
+    found = locate_hips(image, "CT", *networks, check)
+    assert set(found.heads) == {"right", "left"} and found.doubts == {}
+    assert found.heads["right"][0] > found.heads["left"][0]
+    both = locate_hips(image, "CT", *networks, says(0.5, 0.49, 0.01))
+    assert both.heads == {} and set(both.doubts) == {"right", "left"}
 
 
 def test_a_single_head_that_looks_like_one_of_the_other_side_is_for_a_reader():
