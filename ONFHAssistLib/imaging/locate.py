@@ -126,11 +126,12 @@ def locate_hips(
     # The surest first, and of those the one in the deepest socket.
     seen.sort(key=lambda one: (one[1] is None or one[1].answer == "head", one[0].cover), reverse=True)
     sight, check = seen[0]
-    if check and check.answer != "head":
-        return Located(doubts={sight.side: Doubt(sight.sphere, _unsure(check))})
     others = [
         (one, answer) for one, answer in seen[1:] if one.side != sight.side and answer and answer.answer != "head"
     ]
+    doubts = {one.side: Doubt(one.sphere, _unsure(answer)) for one, answer in others[:1]}
+    if check and check.answer != "head":  # two such places may be two knees
+        return Located(doubts={sight.side: Doubt(sight.sphere, _unsure(check))} | doubts)
     for other, _ in others:
         if _are_a_pair(sight, other) and _stand_as_they_look(sight, other):
             return Located.of({sight.side: sight, other.side: other})
