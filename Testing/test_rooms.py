@@ -55,6 +55,8 @@ LIBRARIES = {
 }
 SLICERS_OWN = {"ctk", "pytorchutils", "qt", "sampledata", "slicer", "vtk", "vtkmodules"}
 """What comes with 3D Slicer and its extension PyTorch."""
+STANDARD = {*sys.stdlib_module_names, "_typeshed"}
+"""Python's own modules, and the names that type checkers have for their types."""
 TRAMES_OWN = {"aiohttp", "trame", "trame_client", "trame_server", "undo_stack"}
 """What comes with trame-slicer, which is pinned in the extra ``review``."""
 # Slow or optional: a start without them is quick, and works without those of an extra.
@@ -112,7 +114,7 @@ def wrong_imports(source: str, module: str) -> list[str]:
                 wrong.append(f"{module} imports {name}, which is not on a floor below it")
         elif (
             room != "training"
-            and library not in {*sys.stdlib_module_names, "_typeshed"}  # names of its types
+            and library not in STANDARD
             and library not in LIBRARIES["core"] | LIBRARIES.get(room, set())
         ):
             wrong.append(f"{module} imports {library}, which does not belong into its room")
@@ -151,7 +153,7 @@ def libraries_of(folder: str) -> set[str]:
         for path in (ROOT / folder).rglob("*.py")
         for name in imports(ast.parse(path.read_text(encoding="utf-8")), "")
     }
-    libraries = used - set(sys.stdlib_module_names) - {"ONFHAssistLib", "training", ""}
+    libraries = used - STANDARD - {"ONFHAssistLib", "training", ""}
     return {names.get(name, name).lower() for name in libraries}
 
 
