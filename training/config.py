@@ -68,7 +68,8 @@ SCHEMA = _keys(
                 "fold": _NUMBER_OF,
                 "keep_out": {"type": ["integer", "null"], "minimum": 0},
                 "patients": {"type": "array", "items": _TEXT},
-            }
+            },
+            {"modalities": {"type": "array", "items": _TEXT}},  # runs of version 0.1.0 do not tell
         ),
         "init": _keys(
             {

@@ -133,6 +133,7 @@ def with_data(
         "fold": fold,
         "keep_out": keep_out,
         "patients": sorted({case.patient for case in seen}),
+        "modalities": modalities,
     }
     config = config | {"data": data}
     return with_init(config, init) if init else config
@@ -325,6 +326,8 @@ def fine_tuned(metadata: dict[str, Any], card: dict[str, Any], config: Mapping[s
     data, init = config["data"], config.get("init")
     learned = f"{data['cases']} reviewed hips of {len(data['patients'])} patients ({data['name']}, {data['content']})"
     own = metadata["onfh_assist"]
+    if "CT" in data.get("modalities", ()) and "CT" not in own["modalities"]:
+        own["modalities"] = [*own["modalities"], "CT"]  # so necrosis is sought there (`imaging.segment.segment_hip`)
     own["learned_from"] = {
         "data_set": data["name"],
         "content": data["content"],

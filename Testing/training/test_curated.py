@@ -312,3 +312,11 @@ def test_a_data_set_of_lesions_alone_is_warned_of(store, tmp_path):
     for n in range(2):
         store.save(Hip(seed=20 + n, lesion_mm=0).case(f"sound{n}"))
     assert curated.cautions(store.folder) == []
+
+
+@pytest.mark.parametrize(("modalities", "expected"), [(["CT"], ["T1", "CT"]), (["MR"], ["T1"])])
+def test_a_network_that_was_trained_on_ct_cases_is_used_on_ct(modalities, expected):
+    data = {"name": "D", "content": "c", "cases": 9, "patients": ["p1"], "modalities": modalities}
+    metadata = {"onfh_assist": {"modalities": ["T1"]}}
+    curated.fine_tuned(metadata, {"data": []}, {"data": data})
+    assert metadata["onfh_assist"]["modalities"] == expected
