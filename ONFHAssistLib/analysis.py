@@ -219,7 +219,7 @@ def _seeds(study: Study, options: AnalysisOptions, models: Models) -> tuple[dict
     doubtful = ((side, doubt) for side, doubt in found.doubts.items() if side not in seeds)
     doubts = {side: doubt for side, doubt in doubtful if not is_given(doubt.sphere.centre_ras_mm)}
     looks = {side: look for side, look in found.looks.items() if side in seeds and side not in given}
-    return seeds, Located(found.heads, doubts, looks)
+    return seeds, replace(found, doubts=doubts, looks=looks)
 
 
 def _doubtful(side: Side, doubt: Doubt) -> str:

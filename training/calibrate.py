@@ -49,7 +49,7 @@ from ONFHAssistLib.models.places import BUNDLES_VARIABLE, in_place
 from training.curated import read_hip
 from training.data import VALIDATION_CASES, require_data_folder
 from training.lesions import paint
-from training.recast import recast
+from training.recast import recast_study
 from training.samples import MARROW_EDGE_MM, inside_bone_mm, real_hip, run_jobs
 from training.unseen import segment, truth, unseen
 
@@ -57,8 +57,8 @@ RATIOS = (0.03, 0.5)
 """True ratios of the painted lesions; they spread evenly over the logarithm."""
 LOGITS = np.linspace(0, 12, 41)
 """How far from even odds the two probabilities are sought."""
-SEQUENCES = {"T1": "t1", "T2": "t2", "STIR": "stir"}
-"""Of the painted lesions, and their contrasts (``recast.py``)."""
+SEQUENCES = {"T1": "T1", "T2": "T1 recast to T2", "STIR": "T1 recast to fat suppression"}
+"""Of the painted lesions, and what their images are."""
 SEED = 31
 FEWEST_HIPS = 9
 """Of a group of a data set: with fewer, ceil((n + 1) * COVERAGE) of n hips are more than there are."""
@@ -84,6 +84,11 @@ class Case:
     certain: np.ndarray
     possible: np.ndarray
     patient: str = ""
+
+    @property
+    def whose(self) -> str:
+        """What is left out together."""
+        return self.patient or self.group
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ def calibrate(cases: Sequence[Case]) -> tuple[Fit, float]:
         InputError: see `fit`.
     """
     found, level = fit(cases), COVERAGE
-    while len({case.patient or case.group for case in cases}) > 1 and min(held_out(cases, level).values()) < COVERAGE:
+    while len({case.whose for case in cases}) > 1 and min(held_out(cases, level).values()) < COVERAGE:
         higher = round(level + 0.01, 2)
         try:
             held_out(cases, higher)
@@ -189,9 +194,9 @@ def calibrate(cases: Sequence[Case]) -> tuple[Fit, float]:
 def held_out(cases: Sequence[Case], coverage: float = COVERAGE) -> dict[str, float]:
     """Return the part of each group's hips that a calibration on the other patients (groups) holds."""
     shares = {}
-    for patient in sorted({case.patient or case.group for case in cases}):
-        own = [case for case in cases if (case.patient or case.group) == patient]
-        found = fit([case for case in cases if (case.patient or case.group) != patient], coverage)
+    for patient in sorted({case.whose for case in cases}):
+        own = [case for case in cases if case.whose == patient]
+        found = fit([case for case in cases if case.whose != patient], coverage)
         for group in sorted({case.group for case in own}):
             shares[group] = float(np.mean([found.holds(case) for case in own if case.group == group]))
     return shares
@@ -225,13 +230,11 @@ def run_case(job: tuple[str, Side, int, str]) -> Case | None:
         lesion = paint(hip, sample.points_mm, head, sample.radius_mm, sample.contrast, step, rng, ratio)
         sample.hip.view(image)[...] = lesion.image
         true_ratio = float(lesion.necrosis.sum() / head.sum())
-    source = study.source
+    painted = Study(study.volume.like(image), study.source)
     if sequence != "T1":
         marrow = float(np.median(sample.hip.volume.array[head]))
         rng = np.random.default_rng([SEED, int(case), SIDES.index(side), number, len(sequence)])
-        image = recast(image, marrow, SEQUENCES[sequence], rng)
-        source = source | {"sequence": sequence, "fat_suppressed": sequence == "STIR"}
-    painted = Study(study.volume.like(image), source)
+        painted = recast_study(painted, marrow, sequence.lower(), rng)
     try:
         result = analyse(painted, AnalysisOptions(sides=(side,)), models=_models())
     except InputError:  # no head is found
@@ -293,11 +296,10 @@ def with_painted_lesions(count: int, bundles: Path | None, sequences: Sequence[s
     cases = [case for case in run_jobs(run_case, jobs) if case is not None]
     found, level = calibrate(cases)
     lesions = sum(case.truth > 0 for case in cases)
-    of = {"T1": "T1", "T2": "T1 recast to T2", "STIR": "T1 recast to fat suppression"}
     measured_on = (
         f"{lesions} lesions of {100 * RATIOS[0]:.0f} to {100 * RATIOS[1]:.0f} % painted into {len(heads)} heads of "
         f"{len(VALIDATION_CASES)} patients without visible osteonecrosis, on coronal "
-        + ", ".join(of[sequence] for sequence in sequences)
+        + ", ".join(SEQUENCES[sequence] for sequence in sequences)
     )
     others = {patient: round(share, 4) for patient, share in held_out(cases, level).items()}
     more = {"fitted_to": level, "held_if_calibrated_on_the_others": others}

@@ -64,7 +64,7 @@ from training.data import (
 )
 from training.label_real import crop, read_marked_hips
 from training.lesions import paint
-from training.recast import recast
+from training.recast import recast_study
 from training.second_painter import LesionSpec, lesion_plan, paint_second
 
 RESULTS = ROOT / "docs" / "evaluation.json"
@@ -353,11 +353,9 @@ def measure_lesion(case: str, *spec: Any, contrast: str = "t1") -> dict[str, Any
     truth = grade_hip(measure_hip(HipMasks(side, head, dead, sphere, true_landmarks(case, side))))
     row = {"case": case, "side": side, "mitchell": mitchell, "ratio": round(ratio, 4)}
     row |= {"truth": steinberg_grade(ratio), "jic_truth": truth["jic"].grade, "graded": False, "dice": 0.0}
-    source = study_of(case).source
+    study = Study(head.like(image), study_of(case).source)
     if contrast != "t1":
-        image = recast(image, float(np.median(study_of(case).volume.array[head.array])), contrast)
-        source = source | {"sequence": contrast.upper(), "fat_suppressed": contrast == "stir"}
-    study = Study(head.like(image), source)
+        study = recast_study(study, float(np.median(study_of(case).volume.array[head.array])), contrast)
     try:
         result = analyse(study, AnalysisOptions(sides=(side,)), models=open_models())
     except InputError:

@@ -5,7 +5,11 @@ grey on T1, as fluid and fibrous tissue are, becomes bright with fat suppression
 with fat suppression and stay bright on T2; cortex and air stay dark.
 """
 
+from dataclasses import replace
+
 import numpy as np
+
+from ONFHAssistLib.imaging.read import Study
 
 #: T1 levels, and the range of the new level at each, in the same units.
 _LEVELS = (0.0, 0.12, 0.27, 0.42, 0.7, 1.0, 1.4)
@@ -27,3 +31,10 @@ def recast(image: np.ndarray, marrow: float, contrast: str, rng: np.random.Gener
     ranges = np.array(_CURVES[contrast])
     level = ranges.mean(axis=1) if rng is None else rng.uniform(ranges[:, 0], ranges[:, 1])
     return np.interp(image / max(marrow, 1e-6), _LEVELS, level).astype(np.float32)
+
+
+def recast_study(study: Study, marrow: float, contrast: str, rng: np.random.Generator | None = None) -> Study:
+    """Give a T1 study another contrast, as `recast`; what it says of its sequence goes with it."""
+    image = recast(study.volume.array, marrow, contrast, rng)
+    source = study.source | {"sequence": contrast.upper(), "fat_suppressed": contrast == "stir"}
+    return replace(study, volume=study.volume.like(image), source=source)

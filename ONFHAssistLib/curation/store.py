@@ -230,13 +230,15 @@ class Store:
     def _masks(self, pose: Pose, entry: Mapping[str, Any], path: str) -> HipMasks:
         mask = pose.take_back(file_of_case(self.folder, path, pose).array)
         result = entry["result"]
+        # A hip that has a head and no grade is one where nobody has looked for necrosis (`HipResult.segmented`).
+        not_sought = result and result["status"] != "graded" and result.get("head_volume_ml") is not None
         return HipMasks(
             pose.side,
             mask.like(np.isin(mask.array, (CaseLabel.HEAD, CaseLabel.NECROSIS))),
             mask.like(mask.array == CaseLabel.NECROSIS),
             from_plain(Sphere, entry["sphere"], others=True),
             from_plain(Landmarks, entry["landmarks"], others=True),
-            not_sought=result["reason"] if result and result["status"] != "graded" else None,
+            not_sought=result["reason"] if not_sought else None,
         )
 
 

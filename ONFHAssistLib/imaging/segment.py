@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CROP_MM = (96.0, 160.0, 160.0)
 """Crop around a head: slices, rows, columns. Intensities are normalised over it, and over about as much in training."""
 RADIUS_MM = (15.0, 36.0)
-"""Radii of adult femoral heads, with room to spare."""
+"""Radii that a fit may come to: wider than an adult's, so that a wrong pixel size is named (`domain.check_hip`)."""
 NOT_SOUGHT_ON_CT = (
     "necrosis is not sought on CT, where it mostly can't be told from sound bone; the head is outlined, and a necrosis "
     "that a reader draws is graded"

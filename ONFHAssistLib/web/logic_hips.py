@@ -133,7 +133,8 @@ class HipsLogic:
     async def _map(self) -> None:
         session, data = self._session, self._data
         review, side = session.review, data.side
-        masks = review.masks(side) if review and side in review.sides and review.hip(side).segmented else None
+        graded = review is not None and side in review.sides and review.hip(side).status == "graded"
+        masks = review.masks(side) if review and graded else None  # an empty map would tell of a sound head
         drawn = await asyncio.to_thread(told.polar_picture, masks) if masks else ""
         if session.review is review and data.side == side:
             data.polar = drawn

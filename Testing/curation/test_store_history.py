@@ -9,6 +9,7 @@ from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.hip import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.check import check
 from ONFHAssistLib.curation.folder import create_store, open_store
@@ -217,3 +218,15 @@ def test_a_hip_where_nobody_looked_for_necrosis_has_no_number_when_it_is_opened_
     for result in (again.result, again.automatic_result, grade(again.masks)):
         assert (result.status, result.reason) == ("not graded", "necrosis is not sought on CT")
         assert result.volume_ratio is None
+
+
+def test_a_head_that_was_saved_empty_is_graded_once_it_is_drawn(store, hip):
+    first = hip.case(status="draft", automatic=None, automatic_result=None, models=())
+    nothing = first.masks.head.like(np.zeros_like(first.masks.head.array))
+    empty = HipResult(hip.side, "not graded", "the mask of the head is empty", first.masks.sphere)
+    masks = dataclasses.replace(first.masks, head=nothing, necrosis=nothing)
+    case = dataclasses.replace(first, masks=masks, result=empty, provenance={})
+    again = store.reopen(store.save(case).stem)
+    offset = again.image.grid_ras() - np.array(again.masks.sphere.centre_ras_mm)
+    drawn = again.image.like(np.linalg.norm(offset, axis=-1) < 20)
+    assert grade(dataclasses.replace(again.masks, head=drawn)).status == "graded"

@@ -12,6 +12,8 @@ import pytest
 from page_parts import VIEWS, Bench, needs_browser, on_page
 from web_parts import row_of, same_masks, sample, until
 
+from ONFHAssistLib.core.resources import resource_path
+
 pytestmark = needs_browser
 SAMPLE = "sample.nii.gz"
 ROUNDS = int(os.environ.get("ONFH_ROUNDS", "5"))
@@ -35,7 +37,7 @@ def test_a_study_is_opened_analysed_and_seen(place: Path, tmp_path: Path, screen
         hip = bench.review.hip("left")
         assert await ratio_on_page(bench) == f"Moderate (B), {100 * hip.volume_ratio:.1f} %"
         line = await page.inner_text(f".line:has-text('{SAMPLE}')")
-        assert "analysed" in line and "L moderate 23 %" in line
+        assert "analysed" in line and "L moderate 24 %" in line
         assert "not an image" in (await page.inner_text(".line:has-text('notes.txt')")).lower()
         for view in VIEWS:
             await bench.drawn(view)
@@ -302,5 +304,25 @@ def test_the_map_of_one_patient_is_never_beside_the_image_of_another(place, stat
         await until(lambda: data.title != SAMPLE, every=0.01)
         assert data.polar == "" and data.comment == data.patient_code == ""
         await until(lambda: data.polar)
+
+    on_page(place, state, screenshots, steps)
+
+
+def test_on_ct_there_is_no_number_and_no_map_until_necrosis_is_drawn(place, state, screenshots):
+    shutil.copy(resource_path("SampleData", "procedural_ct.nii.gz"), place / "zz ct.nii.gz")
+
+    async def steps(bench: Bench) -> None:
+        page, data = bench.page, bench.app.logic.data
+        await bench.open("zz ct.nii.gz")
+        await page.click("button:has-text('Analyse')")
+        await page.wait_for_selector(".card .headline", timeout=60000)
+        await bench.shown("not sought on CT")
+        await asyncio.sleep(1.0)
+        assert data.polar == "" and data.slices == [] and bench.review.hip("right").volume_ratio is None
+        await page.keyboard.press("p")
+        await bench.stroke("right")
+        await until(lambda: bench.review.hip("right").volume_ratio)
+        await until(lambda: data.polar)
+        assert f"{100 * bench.review.hip('right').volume_ratio:.1f} %" in await ratio_on_page(bench)
 
     on_page(place, state, screenshots, steps)
