@@ -38,6 +38,7 @@ NETWORKS = ("anatomy", "necrosis")
 FORMS = {
     "median_s": "{:.2f} s",
     "batch": "batch {}",
+    "precision": "{}",
     "images_s": "{:.0f} images/s",
     "tflop_s": "{:.3g} TFLOP/s",
     "share": "{:.1%} of the product's",

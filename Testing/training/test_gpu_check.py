@@ -57,9 +57,9 @@ def test_the_masks_of_each_engine_and_precision_are_compared_with_f32(quick):
 
 @pytest.mark.parametrize(("name", "gflop"), [("anatomy", (2.5, 4.5)), ("necrosis", (1.8, 3.3))])
 def test_images_a_second_arithmetic_and_share_of_the_peak_belong_together(quick, name, gflop):
-    peak = quick["parts"]["matrices, bf16"]["tflop_s"]
     for batch in gpu_check.QUICK.batches:
         part = quick["parts"][f"training, {name}, batch {batch}"]
+        peak = quick["parts"][f"matrices, {part['precision']}"]["tflop_s"]
         assert part["batch"] == batch and part["images_s"] > 0
         assert gflop[0] < 1000 * part["tflop_s"] / part["images_s"] < gflop[1]  # of one image, forward and back
         assert part["share"] == pytest.approx(part["tflop_s"] / peak, rel=0.01) and part["share"] > 0

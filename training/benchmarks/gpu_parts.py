@@ -118,8 +118,10 @@ def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str
     some = [part[:16] for part in next(batches)]  # the arithmetic grows with the images
     task = Task(batches, segmentation_loss, None)
     flop_s = step_flops(network, task, *some) / len(some[0]) * images_s
-    figures = {"batch": batch, "images_s": four_digits(images_s), "tflop_s": four_digits(flop_s / 1e12)}
-    reached = peak.get("bf16" if mixed else "f32")
+    precision = "bf16" if mixed else "f32"
+    figures: Figures = {"batch": batch, "precision": precision}
+    figures |= {"images_s": four_digits(images_s), "tflop_s": four_digits(flop_s / 1e12)}
+    reached = peak.get(precision)
     return figures | ({"share": four_digits(flop_s / reached)} if reached else {}) | memory
 
 
