@@ -24,7 +24,7 @@ RIM_MM = 3.0
 fate of the marrow next to them."""
 CONTRAST_FROM = 0.22
 """Smallest contrast of a lesion, see `Extraction`. Both were chosen on the training patients of the synthetic slices by
-``python -m training.steinberg_t1_threshold``."""
+``python -m training.steinberg_t1.threshold``."""
 BLACK = -1.5
 """Normalised intensity of no signal at all: the lower end of ``imaging.canonical.normalise``."""
 

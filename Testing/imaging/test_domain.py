@@ -189,7 +189,7 @@ def test_the_ct_and_mr_of_one_hip_are_told_apart():
 
 @real_data
 def test_normal_heads_of_real_t1_studies_pass_without_a_word():
-    heads = json.loads((ROOT / "training" / "real_labels.json").read_text())["heads"]
+    heads = json.loads((ROOT / "training" / "real" / "labels.json").read_text())["heads"]
     for head in heads[:6]:
         study = read_study(DATA / "t1_coronal" / f"case_{head['case']}_t1.nii.gz")
         assert codes(check_image(study)) == ["sequence-guessed"]

@@ -22,11 +22,13 @@ from ONFHAssistLib.curation.folder import create_store  # noqa: E402
 from ONFHAssistLib.curation.training_case import training_cases  # noqa: E402
 from ONFHAssistLib.models.bundle import load_bundle  # noqa: E402
 from ONFHAssistLib.models.networks import build_network  # noqa: E402
-from training import curated, train  # noqa: E402
-from training.config import read_config  # noqa: E402
-from training.data import ROOT, cache_path  # noqa: E402
-from training.label_real import IGNORE  # noqa: E402
-from training.make_bundle import make_bundle  # noqa: E402
+from training import train as command  # noqa: E402
+from training.bundles.make import make_bundle  # noqa: E402
+from training.learning import curated, loop  # noqa: E402
+from training.learning.checkpoint import load_checkpoint  # noqa: E402
+from training.learning.config import read_config  # noqa: E402
+from training.real.data import ROOT, cache_path  # noqa: E402
+from training.real.labelled import IGNORE  # noqa: E402
 
 CONFIG = {
     "name": "tuned",
@@ -47,7 +49,7 @@ PATCH = CONFIG["patch"]
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.CACHE", tmp_path / "cache")
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path / "cache")
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +152,7 @@ def test_folds_decide_what_is_learned_from_and_what_is_kept_out(store, tmp_path)
     assert config["data"]["cases"] == 5 and len(config["data"]["patients"]) == 4
     kept_out = next(case.patient for case in training_cases(store.folder)[1] if case.fold == 4)
     assert kept_out not in config["data"]["patients"]
-    train.train(config, tmp_path / "runs", data=store.folder)
+    loop.train(config, tmp_path / "runs", data=store.folder)
     cache = read_cache(config)
     assert cache["real"].all() and 0 < cache["validation"].sum() < len(cache["real"])
     assert cache["validation"].mean() == pytest.approx(2 / 5, abs=0.1)
@@ -169,14 +171,14 @@ def test_a_data_set_and_an_export_of_it_are_the_same_to_a_training(store, tmp_pa
 def test_training_begins_with_the_bundles_weights_and_goes_on_after_a_stop(store, bundle, tmp_path):
     config = curated.with_data(CONFIG, store.folder, bundle)
     given = {"data": store.folder, "init": bundle}
-    whole = train.train(config, tmp_path / "whole", **given)
-    train.train(config, tmp_path / "halves", stop_after=2, **given)
-    halves = train.train(config, tmp_path / "halves", **given)
-    one, two = (train.load_checkpoint(path)["network"] for path in (whole, halves))
+    whole = loop.train(config, tmp_path / "whole", **given)
+    loop.train(config, tmp_path / "halves", stop_after=2, **given)
+    halves = loop.train(config, tmp_path / "halves", **given)
+    one, two = (load_checkpoint(path)["network"] for path in (whole, halves))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
     still = config | {"name": "still", "training": config["training"] | {"learning_rate": 1e-9, "steps": 1}}
-    weights = train.load_checkpoint(train.train(still, tmp_path / "runs", **given))["network"]
+    weights = load_checkpoint(loop.train(still, tmp_path / "runs", **given))["network"]
     for name, value in curated.initial_weights(bundle).items():
         torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-6)
 
@@ -185,9 +187,9 @@ def test_training_begins_with_the_bundles_weights_and_goes_on_after_a_stop(store
 def test_a_part_of_the_first_weights_is_kept_in_the_result(store, bundle, tmp_path, keep):
     config = curated.with_data(CONFIG, store.folder, bundle)
     given = {"data": store.folder, "init": bundle}
-    free = train.load_checkpoint(train.train(config, tmp_path / "free", **given))["average_network"]
+    free = load_checkpoint(loop.train(config, tmp_path / "free", **given))["average_network"]
     kept = config | {"training": config["training"] | {"keep_init": keep}}
-    mixed = train.load_checkpoint(train.train(kept, tmp_path / "kept", **given))["average_network"]
+    mixed = load_checkpoint(loop.train(kept, tmp_path / "kept", **given))["average_network"]
     first = curated.initial_weights(bundle)
     assert any(not torch.equal(free[name], first[name]) for name in free)
     for name, value in free.items():
@@ -196,13 +198,13 @@ def test_a_part_of_the_first_weights_is_kept_in_the_result(store, bundle, tmp_pa
 
 def test_a_run_does_not_go_on_with_a_data_set_that_has_changed(store, bundle, tmp_path):
     config = curated.with_data(CONFIG, store.folder, bundle)
-    train.train(config, tmp_path, stop_after=1, data=store.folder, init=bundle)
+    loop.train(config, tmp_path, stop_after=1, data=store.folder, init=bundle)
     store.save(Hip(seed=8).case("p8"))
     changed = curated.with_data(CONFIG, store.folder, bundle)
     with pytest.raises(InputError, match="another config or data set"):
-        train.train(changed, tmp_path, data=store.folder, init=bundle)
+        loop.train(changed, tmp_path, data=store.folder, init=bundle)
     with pytest.raises(InputError, match="give the same again"):
-        train.train(config, tmp_path)
+        loop.train(config, tmp_path)
 
 
 def test_the_bundle_of_a_run_tells_what_it_has_learned_from(store, bundle, tmp_path):
@@ -246,7 +248,7 @@ def test_a_file_that_is_missing_or_changed_ends_the_training(store, tmp_path, fo
     path = sorted((store.folder / folder).iterdir())[0]
     path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(InputError, match="check the data set"):
-        train.train(config, tmp_path, data=store.folder)
+        loop.train(config, tmp_path, data=store.folder)
     assert not cache_path(config).exists()
 
 
@@ -263,17 +265,16 @@ def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bund
     """By the command lines of training.train, training.make_bundle and onfh-assist models."""
     from ONFHAssistLib import cli
     from training import make_bundle as maker
-    from training.make_bundle import CARDS
+    from training.bundles.install import CARDS
 
-    monkeypatch.setattr("training.train.RUNS", tmp_path / "runs")
-    monkeypatch.setattr(train.train, "__defaults__", (tmp_path / "runs", None, None, None))
+    monkeypatch.setattr(loop, "RUNS", tmp_path / "runs")
     path = tmp_path / "tuned.yaml"
     path.write_text(json.dumps(CONFIG), encoding="utf-8")
     major, minor, _ = json.loads((CARDS / "necrosis.json").read_text(encoding="utf-8"))["version"].split(".")
     newer = f"{major}.{int(minor) + 1}.0"
     given = ["train", str(path), "--data", str(store.folder), "--init", str(bundle.folder)]
     monkeypatch.setattr(sys, "argv", given)
-    train.main()
+    command.main()
     best = tmp_path / "runs" / "tuned" / "best.pt"
     made = ["make_bundle", "necrosis", "--checkpoint", str(best), "--candidates", str(tmp_path / "candidates")]
     monkeypatch.setattr(sys, "argv", made)
@@ -302,7 +303,7 @@ def test_a_wrong_command_line_ends_in_one_sentence(tmp_path, monkeypatch, capsys
     path.write_text(json.dumps(CONFIG), encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["train", str(path), *more])
     with pytest.raises(SystemExit) as ended:
-        train.main()
+        command.main()
     assert ended.value.code == 2 and said in capsys.readouterr().err
 
 

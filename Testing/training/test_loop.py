@@ -17,7 +17,7 @@ from ONFHAssistLib.core.hip import HipMasks, Sphere, StudyResult
 from ONFHAssistLib.curation.folder import open_store
 from ONFHAssistLib.curation.training_case import training_cases
 from training.benchmarks import loop
-from training.curated import read_hip
+from training.learning.curated import read_hip
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def patients(monkeypatch):
     monkeypatch.setattr(loop, "PATIENTS", tuple(images))
     monkeypatch.setattr(loop, "TEST_PATIENTS", ("02",))
     monkeypatch.setattr(loop, "analyse", analyse)
-    monkeypatch.setattr(loop.evaluate, "study_of", study_of)
+    monkeypatch.setattr(loop, "study_of", study_of)
     monkeypatch.setattr(
-        loop.evaluate, "truth_of", lambda case, side: (Sphere(CENTRES[side], RADIUS_MM), head_of(images[case], side))
+        loop, "truth_of", lambda case, side: (Sphere(CENTRES[side], RADIUS_MM), head_of(images[case], side))
     )
     return images
 

@@ -8,8 +8,17 @@ import pytest
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip
-from training.anatomy import MeasuredFemur, Tissue, Waves, femur_distance, pelvis_distance, random_hip, random_waves
-from training.render import (
+from training.learning.samples import LabelledHip, patches, procedural_hip, with_lesion
+from training.phantoms.anatomy import (
+    MeasuredFemur,
+    Tissue,
+    Waves,
+    femur_distance,
+    pelvis_distance,
+    random_hip,
+    random_waves,
+)
+from training.phantoms.render import (
     CONTRASTS,
     PLANES,
     acquire,
@@ -21,7 +30,6 @@ from training.render import (
     slice_points,
     trabeculae,
 )
-from training.samples import LabelledHip, patches, procedural_hip, with_lesion
 
 STILL = Waves(np.zeros((1, 3), np.float32), np.zeros(1, np.float32), np.zeros((1, 3), np.float32))
 SEEDS = range(4)

@@ -23,7 +23,7 @@ def test_without_the_real_data_the_sample_study_is_timed_and_planned_for(monkeyp
 
 
 def test_no_held_back_study_is_used(monkeypatch, tmp_path):
-    from training.data import TEST_CASES
+    from training.real.data import TEST_CASES
 
     (tmp_path / "t1_coronal").mkdir()
     monkeypatch.setenv("ONFH_DATA", str(tmp_path))

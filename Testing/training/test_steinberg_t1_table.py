@@ -2,19 +2,25 @@
 
 import json
 import math
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.networks import build_network
-from training.benchmarks import steinberg_t1 as benchmark
-from training.config import read_config
-from training.label_real import IGNORE
-from training.steinberg_t1 import LIVING, NECROSIS, SLICES, Slices, batch, plain, split
-from training.steinberg_t1_networks import (
+from training.learning import loop
+from training.learning.config import read_config
+from training.learning.curated import initial_weights, with_init
+from training.learning.loop import learning_rate
+from training.real.labelled import IGNORE
+from training.steinberg_t1 import table as benchmark
+from training.steinberg_t1.networks import (
     DISTANCE_MM,
     KINDS,
     circles,
@@ -24,7 +30,9 @@ from training.steinberg_t1_networks import (
     make_network,
     shipped,
 )
-from training.steinberg_t1_threshold import Trial, best, trials
+from training.steinberg_t1.slices import LIVING, NECROSIS, SLICES, Slices, batch, plain, split
+from training.steinberg_t1.task import task_on
+from training.steinberg_t1.threshold import Trial, best, trials
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +60,10 @@ def disc_slices(size: int = 41, count: int = 4) -> Slices:
     return Slices(images, labels, np.arange(count))
 
 
+def read(checkpoint: Path) -> dict:
+    return torch.load(checkpoint, weights_only=True)
+
+
 # --- networks ---
 
 
@@ -77,7 +89,7 @@ def test_the_paths_leave_the_shipped_network_as_it_is(config):
 
 def test_each_path_teaches_the_network_and_not_the_other_path(small):
     network = make_network("s-t1", small)
-    logits, coarse, distance, circle = network.with_paths(torch.randn(2, 1, 32, 32))
+    logits, *coarse, distance, circle = network.with_paths(torch.randn(2, 1, 32, 32))
     assert logits.shape == (2, 1, 32, 32) and [part.shape[-1] for part in coarse] == [16, 8]
     assert distance.shape == (2, 1, 16, 16) and circle.shape == (2, 3)
     for part, own, other in (
@@ -94,17 +106,20 @@ def test_each_path_teaches_the_network_and_not_the_other_path(small):
 def test_the_loss_of_s_t1_holds_its_paths_and_falls(small):
     torch.manual_seed(1)
     network = make_network("s-t1", small)
-    images, labels = batch(disc_slices(), small, seed=1, step=0)
-    alone = loss_of(shipped(network), images, labels, mixed=False).item()
-    first = loss_of(network, images, labels, mixed=False)
-    assert first.item() > alone
+    images, labels = batch(disc_slices(), small, step=0)
+
+    def loss() -> torch.Tensor:
+        return loss_of(network(images), labels, small["patch"]["pixel_mm"])
+
+    first = loss()
+    assert first.item() > loss_of(shipped(network)(images), labels, small["patch"]["pixel_mm"]).item()
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
     for _ in range(8):
         optimiser.zero_grad()
-        loss = loss_of(network, images, labels, mixed=False)
-        loss.backward()
+        last = loss()
+        last.backward()
         optimiser.step()
-    assert loss.item() < 0.9 * first.item()
+    assert last.item() < 0.9 * first.item()
 
 
 def test_the_distance_map_of_a_disc_is_its_signed_distance():
@@ -139,9 +154,9 @@ def test_four_fifths_of_the_patients_are_trained_on_and_none_of_them_is_tested_o
 
 
 def test_all_networks_see_the_same_batches_and_each_step_another(small):
-    one, other = (batch(disc_slices(), small, seed=2, step=5) for _ in range(2))
+    one, other = (batch(disc_slices(), small, step=5) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    assert not torch.equal(one[0], batch(disc_slices(), small, seed=2, step=6)[0])
+    assert not torch.equal(one[0], batch(disc_slices(), small, step=6)[0])
     images, labels = one
     assert images.shape == (2, 1, 32, 32) and labels.shape == (2, 32, 32)
     assert set(labels.unique().tolist()) <= {0, 1, IGNORE}  # necrosis is head
@@ -225,27 +240,51 @@ def test_the_table_says_that_the_data_is_synthetic_and_the_published_figures_are
     assert "97.73 | 91.17 | 99.40 | 96.98 | 93.34 | 90.80" in published and "other data" in published
 
 
-def test_a_training_that_was_stopped_goes_on_to_the_same_weights(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, "CHECKPOINT_STEPS", 2)
-    slices = disc_slices()
-    whole = benchmark.train("s-t1", 1, small, slices, tmp_path / "whole")
+# --- training ---
 
-    def stop(path, state):
-        saved(path, state)
-        if state["step"] == 2:
-            raise KeyboardInterrupt
 
-    saved = benchmark.save_checkpoint
-    monkeypatch.setattr(benchmark, "save_checkpoint", stop)
-    with pytest.raises(KeyboardInterrupt):
-        benchmark.train("s-t1", 1, small, slices, tmp_path / "stopped")
-    monkeypatch.setattr(benchmark, "save_checkpoint", saved)
-    resumed = benchmark.train("s-t1", 1, small, slices, tmp_path / "stopped")
-    one, other = (torch.load(path, weights_only=True) for path in (whole, resumed))
-    assert one["step"] == other["step"] == 4
-    for name, value in one["average_network"].items():
-        assert torch.allclose(value, other["average_network"][name], atol=1e-6), name
-    build_network(small["network"]).load_state_dict(one["average_network"])
+def by_hand(kind: str, seed: int, config: dict, slices: Slices) -> dict:
+    """The weights that are shipped after all steps, by a loop that does nothing but train."""
+    options, config = config["training"], config | {"training": config["training"] | {"seed": seed}}
+    torch.manual_seed(seed)
+    network = make_network(kind, config).train()
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options["learning_rate"], weight_decay=1e-4)
+    for step in range(options["steps"]):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, options["steps"], options["learning_rate"])
+        images, labels = batch(slices, config, step)
+        with torch.autocast("cpu", torch.bfloat16):
+            given = network(images)
+        given = tuple(part.float() for part in given) if isinstance(given, tuple) else given.float()
+        optimiser.zero_grad(set_to_none=True)
+        loss_of(given, labels, config["patch"]["pixel_mm"]).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        average.update_parameters(network)
+    return shipped(average.module).state_dict()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_training_loop_gives_each_network_the_weights_of_a_loop_by_hand(kind, small, tmp_path):
+    slices, config = disc_slices(83), small | {"patch": small["patch"] | {"size_px": 64}}
+    trained = read(benchmark.train(kind, 3, config, slices, tmp_path))["average_network"]
+    expected = by_hand(kind, 3, config, slices)
+    assert trained.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(trained[name], value, rtol=0, atol=0)
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(small, tmp_path):
+    config = small | {"name": "stopped"}
+    make_task = partial(task_on, disc_slices())
+    whole = read(loop.train(config, tmp_path / "whole", make_task=make_task))
+    first = read(loop.train(config, tmp_path / "parts", stop_after=2, make_task=make_task))
+    resumed = read(loop.train(config, tmp_path / "parts", make_task=make_task))
+    assert (first["step"], whole["step"], resumed["step"]) == (2, 4, 4)
+    for name, value in whole["average_network"].items():
+        torch.testing.assert_close(resumed["average_network"][name], value, rtol=0, atol=0)
+    build_network(small["network"]).load_state_dict(whole["average_network"])
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(small, tmp_path):
@@ -253,6 +292,15 @@ def test_a_checkpoint_of_another_recipe_is_refused(small, tmp_path):
     changed = small | {"training": small["training"] | {"learning_rate": 0.5}}
     with pytest.raises(InputError, match="another config"):
         benchmark.train("u-net", 1, changed, disc_slices(), tmp_path)
+
+
+def test_a_training_can_begin_with_the_weights_of_the_systems_bundle(small, tmp_path):
+    bundle = load_bundle("steinberg_t1")
+    config = with_init(small | {"patch": small["patch"] | {"pixel_mm": bundle.input["pixel_mm"]}}, bundle)
+    still = config | {"training": config["training"] | {"learning_rate": 1e-12, "keep_init": 0.25}}
+    trained = read(loop.train(still, tmp_path, init=bundle, make_task=partial(task_on, disc_slices())))
+    for name, value in initial_weights(bundle).items():
+        torch.testing.assert_close(trained["average_network"][name], value, rtol=0, atol=1e-6)
 
 
 # --- threshold ---
@@ -277,7 +325,7 @@ def test_more_contrast_wanted_finds_less(small):
 
 def test_the_constants_of_the_system_are_among_those_that_are_tried():
     from ONFHAssistLib.systems.steinberg_t1 import CONTRAST_FROM, RIM_MM
-    from training.steinberg_t1_threshold import CONTRASTS, RIMS_MM
+    from training.steinberg_t1.threshold import CONTRASTS, RIMS_MM
 
     assert RIM_MM in RIMS_MM and CONTRAST_FROM in CONTRASTS
 

@@ -16,11 +16,13 @@ yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 from ONFHAssistLib.core.errors import InputError  # noqa: E402
 from ONFHAssistLib.models.networks import build_network  # noqa: E402
-from training import batches, config, train  # noqa: E402
-from training.augment import decode, geometry, grain, intensity  # noqa: E402
-from training.data import ROOT, cache_path  # noqa: E402
-from training.label_real import IGNORE  # noqa: E402
-from training.losses import heatmap_loss, segmentation_loss  # noqa: E402
+from training import train as command  # noqa: E402
+from training.learning import batches, config, loop, processes, speed  # noqa: E402
+from training.learning.augment import decode, geometry, grain, intensity  # noqa: E402
+from training.learning.losses import heatmap_loss, segmentation_loss  # noqa: E402
+from training.learning.tasks import Task  # noqa: E402
+from training.real.data import ROOT, cache_path  # noqa: E402
+from training.real.labelled import IGNORE  # noqa: E402
 
 CONFIG = {
     "name": "disc",
@@ -55,7 +57,7 @@ def cache(tmp_path, monkeypatch):
     """A sample cache of discs; a third of them count as real, the last three are held out."""
     images, labels = discs()
     count = np.arange(len(images))
-    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path)
     np.savez(cache_path(CONFIG), images=images, labels=labels, real=count % 3 == 0, validation=count > 8)
     return tmp_path
 
@@ -93,10 +95,10 @@ def loss_on_discs(weights):
 
 
 def test_the_loss_falls_and_a_resumed_run_ends_with_the_very_same_weights(cache, tmp_path):
-    whole = read(train.train(CONFIG, tmp_path / "whole"))
-    first = read(train.train(CONFIG, tmp_path / "parts", stop_after=7))
+    whole = read(loop.train(CONFIG, tmp_path / "whole"))
+    first = read(loop.train(CONFIG, tmp_path / "parts", stop_after=7))
     assert (first["step"], whole["step"]) == (7, 20)
-    resumed = read(train.train(CONFIG, tmp_path / "parts"))
+    resumed = read(loop.train(CONFIG, tmp_path / "parts"))
     assert resumed["step"] == 20
     for name in ("network", "average", "average_network"):
         assert_same(whole[name], resumed[name])
@@ -105,12 +107,12 @@ def test_the_loss_falls_and_a_resumed_run_ends_with_the_very_same_weights(cache,
     assert loss_on_discs(whole["network"]) < 0.6 * loss_on_discs(untrained)
     # the run carries its config, and a finished run does nothing more
     assert yaml.safe_load((tmp_path / "whole" / "disc" / "config.yaml").read_text(encoding="utf-8")) == CONFIG
-    assert_same(read(train.train(CONFIG, tmp_path / "parts"))["network"], whole["network"])
+    assert_same(read(loop.train(CONFIG, tmp_path / "parts"))["network"], whole["network"])
 
 
 def test_another_seed_gives_other_weights(cache, tmp_path):
     weights = [
-        read(train.train(with_training(seed=seed), tmp_path / str(n), stop_after=1))["network"]
+        read(loop.train(with_training(seed=seed), tmp_path / str(n), stop_after=1))["network"]
         for n, seed in enumerate((5, 5, 6))
     ]
     assert_same(weights[0], weights[1])
@@ -118,26 +120,26 @@ def test_another_seed_gives_other_weights(cache, tmp_path):
 
 
 def test_a_run_does_not_go_on_with_another_config(cache, tmp_path):
-    train.train(CONFIG, tmp_path, stop_after=1)
+    loop.train(CONFIG, tmp_path, stop_after=1)
     with pytest.raises(InputError, match="made with another config"):
-        train.train(with_training(learning_rate=0.5), tmp_path)
-    assert read(train.train(with_training(steps=3, epoch_steps=1), tmp_path))["step"] == 3
+        loop.train(with_training(learning_rate=0.5), tmp_path)
+    assert read(loop.train(with_training(steps=3, epoch_steps=1), tmp_path))["step"] == 3
 
 
 def test_a_damaged_checkpoint_is_named_and_stays_where_it_is(cache, tmp_path):
-    checkpoint = train.train(CONFIG, tmp_path, stop_after=1)
+    checkpoint = loop.train(CONFIG, tmp_path, stop_after=1)
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"checkpoint\.pt cannot be read"):
-        train.train(CONFIG, tmp_path)
+        loop.train(CONFIG, tmp_path)
     assert checkpoint.stat().st_size == 1000
 
 
 def test_a_checkpoint_of_version_0_1_0_goes_on(cache, tmp_path):
-    checkpoint = train.train(CONFIG, tmp_path, stop_after=2)
+    checkpoint = loop.train(CONFIG, tmp_path, stop_after=2)
     old = read(checkpoint)
     del old["best"]  # all other keys are as they were
     torch.save(old, checkpoint)
-    assert read(train.train(CONFIG, tmp_path))["step"] == 20
+    assert read(loop.train(CONFIG, tmp_path))["step"] == 20
 
 
 # A process that trains; with KILL_AT it kills itself there as no program can prevent, at a step or in the third write
@@ -145,13 +147,13 @@ def test_a_checkpoint_of_version_0_1_0_goes_on(cache, tmp_path):
 PROCESS = """
 import os, pathlib, signal, sys
 import torch
-import training.data
+import training.real.data
 from training import train
+from training.learning import loop
 
 folder = pathlib.Path(sys.argv.pop())
-training.data.CACHE = train.RUNS = folder
-train.train.__defaults__ = (folder, None, None, None)
-kill, rate, write = os.environ.get("KILL_AT", ""), train.learning_rate, os.fsync
+training.real.data.CACHE = loop.RUNS = folder
+kill, rate, write = os.environ.get("KILL_AT", ""), loop.learning_rate, os.fsync
 written = []
 
 def learning_rate(step, *more):
@@ -168,7 +170,7 @@ def fsync(file):
 
 if os.environ.get("UNCLIPPED"):
     torch.nn.utils.clip_grad_norm_ = lambda *arguments: None
-train.learning_rate, os.fsync = learning_rate, fsync
+loop.learning_rate, os.fsync = learning_rate, fsync
 train.main()
 """
 
@@ -197,8 +199,8 @@ def test_a_killed_run_loses_less_than_an_epoch_and_ends_with_the_same_weights(ca
     checkpoint = tmp_path / "disc" / "checkpoint.pt"
     assert read(checkpoint)["step"] == 6
     assert checkpoint.with_suffix(".part").is_file() == (kill == "write")
-    train.train(config, tmp_path)
-    whole = read(train.train(config, tmp_path / "whole"))
+    loop.train(config, tmp_path)
+    whole = read(loop.train(config, tmp_path / "whole"))
     assert read(checkpoint)["step"] == whole["step"] == 10
     for name in ("network", "average_network"):
         assert_same(read(checkpoint)[name], whole[name])
@@ -214,7 +216,7 @@ def test_two_processes_end_with_the_weights_of_one(cache, tmp_path, monkeypatch)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained:") == 1 and done.stdout.count("images/s") == 1
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *arguments: None)
-    two, one = read(tmp_path / "disc" / "checkpoint.pt"), read(train.train(config, tmp_path / "one"))
+    two, one = read(tmp_path / "disc" / "checkpoint.pt"), read(loop.train(config, tmp_path / "one"))
     for name, value in one["network"].items():
         # Instance normalisation takes away what these add: their gradient is nothing but rounding.
         if not name.endswith("conv.bias") or name == "final_conv.bias":
@@ -226,11 +228,11 @@ def test_two_processes_end_with_the_weights_of_one(cache, tmp_path, monkeypatch)
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(train.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(train.dist, "get_rank", lambda: 0)
-    monkeypatch.setattr(train.dist, "get_world_size", lambda: 3)
+    monkeypatch.setattr(processes.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(processes.dist, "get_world_size", lambda: 3)
     with pytest.raises(InputError, match="batch of 4 cannot be shared by 3 processes"):
-        train.train(CONFIG, tmp_path / "runs")
+        loop.train(CONFIG, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
@@ -239,7 +241,7 @@ def test_more_processes_than_cards_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(InputError, match=r"no GPU for each process; give --nproc_per_node=2\."):
-        train._device()
+        processes.choose_device()
 
 
 def test_the_best_epoch_is_kept_beside_the_last_and_all_is_logged(cache, tmp_path, monkeypatch):
@@ -249,11 +251,11 @@ def test_the_best_epoch_is_kept_beside_the_last_and_all_is_logged(cache, tmp_pat
     def scored(*arguments):
         made = task(*arguments)
         assert 0 < made.score(build_network(CONFIG["network"]).eval()) < 1  # of the discs that are held out
-        return batches.Task(made.batches, made.loss, lambda network: next(scores))
+        return Task(made.batches, made.loss, lambda network: next(scores))
 
     monkeypatch.setattr(batches, "make_task", scored)
-    monkeypatch.setattr(train, "LOG_STEPS", 5)
-    last = train.train(with_training(steps=12, epoch_steps=5), tmp_path)
+    monkeypatch.setattr(loop, "LOG_STEPS", 5)
+    last = loop.train(with_training(steps=12, epoch_steps=5), tmp_path)
     assert (read(last)["step"], read(last.with_name("best.pt"))["step"]) == (12, 10)
     assert read(last)["best"] == read(last.with_name("best.pt"))["best"] == 0.9
 
@@ -262,7 +264,7 @@ def test_the_best_epoch_is_kept_beside_the_last_and_all_is_logged(cache, tmp_pat
     events = EventAccumulator(str(last.parent)).Reload()
     logged = {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
     assert [step for step, _ in logged["loss"]] == [5, 10]
-    assert logged["learning_rate"][0] == (5, pytest.approx(train.learning_rate(4, 12, 0.03)))
+    assert logged["learning_rate"][0] == (5, pytest.approx(loop.learning_rate(4, 12, 0.03)))
     assert logged["validation"] == [(5, pytest.approx(0.2)), (10, pytest.approx(0.9)), (12, pytest.approx(0.4))]
 
 
@@ -270,7 +272,7 @@ def test_nothing_is_learned_from_what_is_held_out(tmp_path, monkeypatch):
     images = np.zeros((10, 3, 41, 41), np.uint8)
     held = np.arange(10) >= 8
     images[held] = 200
-    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path)
     monkeypatch.setattr(batches, "intensity", lambda images, generator: images)
     arrays = {"images": images, "labels": np.zeros((10, 41, 41), np.uint8), "real": np.arange(10) % 2 == 0}
     for more in ({"validation": held}, {"validation": np.zeros(10, bool), "group": np.where(held, 9, 3)}):
@@ -303,15 +305,15 @@ def test_the_pooled_dice_counts_what_is_marked_where_nothing_is():
 def test_the_arithmetic_of_a_step_is_counted_and_compared_with_what_the_machine_can_do():
     convolution = torch.nn.Conv2d(3, 8, 3, padding=1, bias=False)
     images = torch.randn(2, 3, 16, 16)
-    task = batches.Task(iter(()), lambda logits, target: logits.sum(), None)
+    task = Task(iter(()), lambda logits, target: logits.sum(), None)
     one_way = 2 * 2 * 8 * 3 * 9 * 16 * 16  # multiply and add, images, channels out and in, kernel, pixels
     # Back: for the weights the same again; nothing for the image, which has no gradient.
-    assert train.step_flops(convolution, task, images, images) == 2 * one_way
-    assert train.peak_flops(torch.device("cpu"), torch.float32, size=64, repeats=2) > 0
+    assert speed.step_flops(convolution, task, (images, images)) == 2 * one_way
+    assert speed.peak_flops(torch.device("cpu"), torch.float32, size=64, repeats=2) > 0
 
 
 def test_the_learning_rate_warms_up_and_ends_at_a_hundredth_of_its_peak():
-    rates = [train.learning_rate(step, 1000, 0.01) for step in range(1001)]
+    rates = [loop.learning_rate(step, 1000, 0.01) for step in range(1001)]
     assert rates[0] == pytest.approx(0.01 / 20) and max(rates) == pytest.approx(0.01)
     assert rates[:20] == sorted(rates[:20]) and rates[20:] == sorted(rates[20:], reverse=True)
     assert rates[1000] == pytest.approx(0.0001)
@@ -356,7 +358,7 @@ def test_a_config_that_is_wrong_somewhere_is_refused_in_one_sentence(tmp_path):
 def test_the_command_refuses_a_bad_config_without_a_traceback(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["train", str(tmp_path / "none.yaml")])
     with pytest.raises(SystemExit) as stop:
-        train.main()
+        command.main()
     assert stop.value.code == 2
     assert capsys.readouterr().err.startswith("There is no training config")
 
@@ -378,7 +380,7 @@ def test_the_share_of_real_samples_is_kept(tmp_path, monkeypatch, share):
     images = np.zeros((10, 3, 41, 41), np.uint8)
     real = np.arange(10) < 5
     images[real] = 200
-    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path)
     np.savez(cache_path(CONFIG), images=images, labels=np.zeros((10, 41, 41), np.uint8), real=real)
     monkeypatch.setattr(batches, "intensity", lambda images, generator: images)
     middle = next(task_of(with_training(real_share=share)).batches)[0][:, 1, 16, 16]
@@ -436,7 +438,7 @@ def test_grain_changes_slices_only_and_a_config_without_it_nothing(tmp_path, mon
     """What follows the three slices is where the sphere lies."""
     images, labels = discs(8)
     images = np.concatenate([images, images[:, :1]], axis=1)
-    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path)
     np.savez(cache_path(CONFIG), images=images, labels=labels, real=np.ones(8, bool))
     plain, none, grained = (
         next(task_of(with_training(**more)).batches) for more in ({}, {"grain": 0.0}, {"grain": 0.1})

@@ -97,7 +97,7 @@ def compare_studies(runs: int = 3) -> None:
     from ONFHAssistLib.core.hip import StudyResult
     from ONFHAssistLib.core.resources import resource_path
     from ONFHAssistLib.imaging.read import read_study
-    from training.data import data_folder
+    from training.real.data import data_folder
 
     paths = [resource_path("SampleData", "procedural_t1.nii.gz")]
     if folder := data_folder():

@@ -11,8 +11,8 @@ from ONFHAssistLib.analysis import open_models
 from ONFHAssistLib.core.hip import StudyResult
 from training.benchmarks.engines import agreement
 from training.benchmarks.speed import cold, timed
-from training.config import read_config
-from training.data import ROOT
+from training.learning.config import read_config
+from training.real.data import ROOT
 
 POOL = 256
 """So many random patches are drawn from."""
@@ -55,7 +55,7 @@ def matrix_part(precision: str, device: str, size: int, peak: dict[str, float]) 
     """TFLOP a second of a product of large matrices."""
     import torch
 
-    from training.train import peak_flops
+    from training.learning.speed import peak_flops
 
     dtype = {"bf16": torch.bfloat16, "f32": torch.float32}[precision]
     with card_peak(device) as memory:
@@ -79,13 +79,14 @@ def training_part(name: str, batch: int, device: str, seconds: float, peak: dict
 def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str, float]) -> Figures:
     """Train a network of ``training/configs`` on random patches for so long, and at least two steps."""
     import torch
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     from ONFHAssistLib.models.networks import build_network
-    from training.batches import Task, augmented
-    from training.losses import segmentation_loss
-    from training.samples import PATCH_MARGIN
-    from training.train import step_flops, train_step
+    from training.learning.batches import augmented
+    from training.learning.loop import average_of, optimiser_of, train_step
+    from training.learning.losses import segmentation_loss
+    from training.learning.samples import PATCH_MARGIN
+    from training.learning.speed import step_flops
+    from training.learning.tasks import Task
 
     config = read_config(ROOT / "training" / "configs" / f"{name}.yaml")
     config["training"]["batch"] = batch
@@ -98,8 +99,8 @@ def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str
     groups = (torch.arange(0, POOL, 2), torch.arange(1, POOL, 2))
     with card_peak(device.type) as memory, deterministic(device.type):
         network = build_network(definition).to(device)
-        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=config["training"]["learning_rate"], weight_decay=1e-4)
+        average = average_of(network)
+        optimiser = optimiser_of(network, config["training"]["learning_rate"])
         batches = augmented(images, labels, groups, config, 0, device, slice(None))
         mixed = config["training"].get("mixed_precision", True)
 
@@ -115,9 +116,10 @@ def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str
         steps(2)  # the first ones choose kernels
         count = max(2, min(1000, int(2 * seconds / steps(2))))
         images_s = batch * count / steps(count)
-    some = [part[:16] for part in next(batches)]  # the arithmetic grows with the images
+    x, y = next(batches)
+    some = x[:16], y[:16]  # the arithmetic grows with the images
     task = Task(batches, segmentation_loss, None)
-    flop_s = step_flops(network, task, *some) / len(some[0]) * images_s
+    flop_s = step_flops(network, task, some) / len(some[0]) * images_s
     precision = "bf16" if mixed else "f32"
     figures: Figures = {"batch": batch, "precision": precision}
     figures |= {"images_s": four_digits(images_s), "tflop_s": four_digits(flop_s / 1e12)}

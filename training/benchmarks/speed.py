@@ -30,7 +30,7 @@ from ONFHAssistLib.analysis import Models, analyse, open_models
 from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.read import read_study
-from training.data import ROOT, TRAINING_CASES, data_folder
+from training.real.data import ROOT, TRAINING_CASES, data_folder
 
 RESULTS = ROOT / "docs" / "speed.json"
 NNUNET = Path(__file__).with_name("nnunet.py")
