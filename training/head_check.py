@@ -21,11 +21,11 @@ def main() -> None:
     parser.parse_args()
     folder = RUNS / "head_check"
     config = read_config(folder / "config.yaml")
-    network = build_network(config["network"])
+    network = build_network(config.network)
     network.load_state_dict(load_checkpoint(folder / "best.pt")["average_network"])
     held = [p for p in read_places(config) if p.held_out]
-    patch = config["patch"]
-    found = held_out_probabilities(network.eval(), held, patch["size_px"], patch["pixel_mm"], torch.device("cpu"))
+    patch = config.patch
+    found = held_out_probabilities(network.eval(), held, patch.side_px, patch.pixel_mm, torch.device("cpu"))
     heads = np.array([p.kind == POSED for p in held])
     for real in (True, False):
         own = np.array([p.real == real for p in held])

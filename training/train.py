@@ -52,13 +52,13 @@ def main() -> None:
         init = find_bundle(options.init) if options.init else None
         if options.data:
             config = with_data(config, options.data, init, options.fold, options.keep_out)
-            if config["task"] == "necrosis" and os.environ.get("RANK", "0") == "0":
+            if config.task == "necrosis" and os.environ.get("RANK", "0") == "0":
                 for line in cautions(options.data):
                     print(line)
         elif init:
             config = with_init(config, init)
         with process_group() as rank:
-            checkpoint = train(config, data=options.data, init=init, make_task=_task_of_a_system(config["task"]))
+            checkpoint = train(config, data=options.data, init=init, make_task=_task_of_a_system(config.task))
     except InputError as error:
         parser.exit(2, f"{error}\n" if os.environ.get("RANK", "0") == "0" else None)
     if rank == 0:

@@ -26,11 +26,11 @@ from training import train as command  # noqa: E402
 from training.bundles.make import make_bundle  # noqa: E402
 from training.learning import curated, loop  # noqa: E402
 from training.learning.checkpoint import load_checkpoint  # noqa: E402
-from training.learning.config import read_config  # noqa: E402
-from training.real.data import ROOT, cache_path  # noqa: E402
+from training.learning.config import Data, cache_path, config_of, read_config  # noqa: E402
+from training.real.data import ROOT  # noqa: E402
 from training.real.labelled import IGNORE  # noqa: E402
 
-CONFIG = {
+PLAIN = {
     "name": "tuned",
     "task": "necrosis",
     "network": {
@@ -44,7 +44,8 @@ CONFIG = {
     "samples": {"procedural": 0, "real": 2, "seed": 1},
     "training": {"steps": 6, "batch": 4, "learning_rate": 0.001, "seed": 5, "real_share": 1.0, "epoch_steps": 3},
 }
-PATCH = CONFIG["patch"]
+CONFIG = config_of(PLAIN)
+PATCH = CONFIG.patch
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +79,8 @@ def bundle(tmp_path):
         own.pop(name, None)
     own |= {"pixel_mm": 2.0, "size_px": [32, 32]}
     torch.manual_seed(3)
-    weights = build_network(CONFIG["network"]).state_dict()
-    make_bundle(tmp_path / "bundles" / "necrosis", weights, CONFIG["network"], metadata, "# Small")
+    weights = build_network(CONFIG.network).state_dict()
+    make_bundle(tmp_path / "bundles" / "necrosis", weights, CONFIG.network, metadata, "# Small")
     return load_bundle(tmp_path / "bundles" / "necrosis")
 
 
@@ -149,9 +150,9 @@ def test_folds_decide_what_is_learned_from_and_what_is_kept_out(store, tmp_path)
     config = curated.with_data(CONFIG, store.folder, None, fold=0, keep_out=4)
     folds = by_fold(store)
     assert sorted(folds.values()) == [0, 0, 1, 2, 3, 4]
-    assert config["data"]["cases"] == 5 and len(config["data"]["patients"]) == 4
+    assert config.data.cases == 5 and len(config.data.patients) == 4
     kept_out = next(case.patient for case in training_cases(store.folder)[1] if case.fold == 4)
-    assert kept_out not in config["data"]["patients"]
+    assert kept_out not in config.data.patients
     loop.train(config, tmp_path / "runs", data=store.folder)
     cache = read_cache(config)
     assert cache["real"].all() and 0 < cache["validation"].sum() < len(cache["real"])
@@ -177,7 +178,7 @@ def test_training_begins_with_the_bundles_weights_and_goes_on_after_a_stop(store
     one, two = (load_checkpoint(path)["network"] for path in (whole, halves))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
-    still = config | {"name": "still", "training": config["training"] | {"learning_rate": 1e-9, "steps": 1}}
+    still = replace(config, name="still", training=replace(config.training, learning_rate=1e-9, steps=1))
     weights = load_checkpoint(loop.train(still, tmp_path / "runs", **given))["network"]
     for name, value in curated.initial_weights(bundle).items():
         torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-6)
@@ -188,7 +189,7 @@ def test_a_part_of_the_first_weights_is_kept_in_the_result(store, bundle, tmp_pa
     config = curated.with_data(CONFIG, store.folder, bundle)
     given = {"data": store.folder, "init": bundle}
     free = load_checkpoint(loop.train(config, tmp_path / "free", **given))["average_network"]
-    kept = config | {"training": config["training"] | {"keep_init": keep}}
+    kept = replace(config, training=replace(config.training, keep_init=keep))
     mixed = load_checkpoint(loop.train(kept, tmp_path / "kept", **given))["average_network"]
     first = curated.initial_weights(bundle)
     assert any(not torch.equal(free[name], first[name]) for name in free)
@@ -213,7 +214,7 @@ def test_the_bundle_of_a_run_tells_what_it_has_learned_from(store, bundle, tmp_p
     card = {"data": ["Before."]}
     curated.fine_tuned(metadata, card, config)
     own = metadata["onfh_assist"]
-    assert own["learned_from"]["patients"] == config["data"]["patients"] and len(own["learned_from"]["patients"]) == 4
+    assert tuple(own["learned_from"]["patients"]) == config.data.patients and len(own["learned_from"]["patients"]) == 4
     assert "Fine-tuned on 5 reviewed hips of 4 patients" in own["trained_on"]
     major, minor, _ = map(int, bundle.version.split("."))
     assert metadata["version"] == f"{major}.{minor + 1}.0" and metadata["version"] in metadata["changelog"]
@@ -221,7 +222,7 @@ def test_the_bundle_of_a_run_tells_what_it_has_learned_from(store, bundle, tmp_p
     # The patients that the first network had learned from were seen by the next one, too.
     own |= {name: bundle.input[name] for name in ("pixel_mm", "size_px", "neighbour_mm", "sphere_mm", "sha256")}
     next_one = replace(bundle, metadata=bundle.metadata | {"onfh_assist": own})
-    assert curated.with_data(CONFIG, store.folder, next_one)["init"]["patients"] == config["data"]["patients"]
+    assert curated.with_data(CONFIG, store.folder, next_one).init.patients == config.data.patients
 
 
 def test_bad_data_sets_and_bundles_are_refused(store, bundle, tmp_path):
@@ -230,15 +231,15 @@ def test_bad_data_sets_and_bundles_are_refused(store, bundle, tmp_path):
     with pytest.raises(InputError, match="holds no approved case"):
         curated.with_data(CONFIG, create_store(tmp_path / "Dataset102_Empty").folder, bundle)
     with pytest.raises(InputError, match="finder can't be trained on reviewed heads"):
-        curated.with_data(CONFIG | {"task": "finder"}, store.folder, None)
+        curated.with_data(replace(CONFIG, task="finder"), store.folder, None)
     with pytest.raises(InputError, match="can't both"):
         curated.with_data(CONFIG, store.folder, bundle, 4, 4)
     with pytest.raises(InputError, match=r"choose the checkpoint with \(validation fold 9"):
         curated.with_data(CONFIG, store.folder, bundle, 9)
     with pytest.raises(InputError, match="made for other labels"):
-        curated.with_data(CONFIG | {"task": "anatomy"}, store.folder, bundle)
+        curated.with_data(replace(CONFIG, task="anatomy"), store.folder, bundle)
     with pytest.raises(InputError, match="is not that of the config"):
-        curated.with_data(CONFIG | {"patch": PATCH | {"pixel_mm": 1.0}}, store.folder, bundle)
+        curated.with_data(replace(CONFIG, patch=replace(PATCH, pixel_mm=1.0)), store.folder, bundle)
 
 
 @pytest.mark.parametrize("folder", ["imagesTr", "labelsTr"])
@@ -258,7 +259,7 @@ def test_the_shipped_networks_can_be_trained_on(store, name):
     bundle = load_bundle(name)
     described = curated.with_data(config, store.folder, bundle)
     assert described["init"]["version"] == bundle.version
-    build_network(config["network"]).load_state_dict(curated.initial_weights(bundle))
+    build_network(config.network).load_state_dict(curated.initial_weights(bundle))
 
 
 def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bundle, tmp_path, monkeypatch, capsys):
@@ -269,7 +270,7 @@ def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bund
 
     monkeypatch.setattr(loop, "RUNS", tmp_path / "runs")
     path = tmp_path / "tuned.yaml"
-    path.write_text(json.dumps(CONFIG), encoding="utf-8")
+    path.write_text(json.dumps(PLAIN), encoding="utf-8")
     major, minor, _ = json.loads((CARDS / "necrosis.json").read_text(encoding="utf-8"))["version"].split(".")
     newer = f"{major}.{int(minor) + 1}.0"
     given = ["train", str(path), "--data", str(store.folder), "--init", str(bundle.folder)]
@@ -300,7 +301,7 @@ def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bund
 def test_a_wrong_command_line_ends_in_one_sentence(tmp_path, monkeypatch, capsys, more, said):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "tuned.yaml"
-    path.write_text(json.dumps(CONFIG), encoding="utf-8")
+    path.write_text(json.dumps(PLAIN), encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["train", str(path), *more])
     with pytest.raises(SystemExit) as ended:
         command.main()
@@ -317,7 +318,7 @@ def test_a_data_set_of_lesions_alone_is_warned_of(store, tmp_path):
 
 @pytest.mark.parametrize(("modalities", "expected"), [(["CT"], ["T1", "CT"]), (["MR"], ["T1"])])
 def test_a_network_that_was_trained_on_ct_cases_is_used_on_ct(modalities, expected):
-    data = {"name": "D", "content": "c", "cases": 9, "patients": ["p1"], "modalities": modalities}
+    data = Data("D", "c", 9, 0, None, ("p1",), tuple(modalities))
     metadata = {"onfh_assist": {"modalities": ["T1"]}}
-    curated.fine_tuned(metadata, {"data": []}, {"data": data})
+    curated.fine_tuned(metadata, {"data": []}, replace(CONFIG, data=data))
     assert metadata["onfh_assist"]["modalities"] == expected

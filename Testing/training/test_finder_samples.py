@@ -8,18 +8,19 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE  # noqa: E402
 from training.learning import finder  # noqa: E402
-from training.real.data import cache_path  # noqa: E402
+from training.learning.config import Config, Patch, Samples, Training, cache_path  # noqa: E402
 
 SIZE = (60, 40, 84)
 HEADS = np.array([[31.0, 20.0, 58.0], [29.0, 21.0, 25.0]])  # right, left; (k, j, i)
 SEEDS = range(12)
-CONFIG = {
-    "name": "finder",
-    "task": "finder",
-    "patch": {"pixel_mm": 5.0},
-    "samples": {"procedural": 2, "seed": 1},
-    "training": {"seed": 3, "batch": 2, "real_share": 0.0},
-}
+CONFIG = Config(
+    name="finder",
+    task="finder",
+    network={"_target_": "none", "spatial_dims": 3, "in_channels": 1, "out_channels": 1},
+    patch=Patch(pixel_mm=5.0),
+    samples=Samples(procedural=2, seed=1),
+    training=Training(steps=9, batch=2, learning_rate=0.01, seed=3, real_share=0.0),
+)
 
 
 def pelvis(*blobs):

@@ -170,7 +170,7 @@ def test_a_network_of_one_channel_on_whole_images_is_checked_too(command, tmp_pa
     network = NETWORK | {"out_channels": 1}
     torch.save(build_network(network).state_dict(), tmp_path / "weights.pt")
     card_data = CARD_DATA | {"outputs": ["necrosis"]}
-    config = CONFIG | {"network": network, "patch": {"pixel_mm": 5.0}}
+    config = CONFIG | {"task": "finder", "network": network, "patch": {"pixel_mm": 5.0}}
     command(tmp_path / "weights.pt", "--key", "", card_data=card_data, config=config)
     assert load_bundle(tmp_path / "Bundles/random").input["size_px"] is None
 

@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,8 @@ def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str
     from training.learning.tasks import Task
 
     config = read_config(ROOT / "training" / "configs" / f"{name}.yaml")
-    config["training"]["batch"] = batch
-    definition, stored = config["network"], int(config["patch"]["size_px"] * PATCH_MARGIN)
+    config = replace(config, training=replace(config.training, batch=batch))
+    definition, stored = config.network, int(config.patch.side_px * PATCH_MARGIN)
     random = torch.Generator().manual_seed(0)
     shape = (POOL, definition["in_channels"], stored, stored)
     images = torch.randint(256, shape, generator=random, dtype=torch.uint8)
@@ -99,10 +100,10 @@ def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str
     groups = (torch.arange(0, POOL, 2), torch.arange(1, POOL, 2))
     with card_peak(device.type) as memory, deterministic(device.type):
         network = build_network(definition).to(device)
-        average = average_of(network)
-        optimiser = optimiser_of(network, config["training"]["learning_rate"])
+        average = average_of(network, config.training.average)
+        optimiser = optimiser_of(network, config.training.learning_rate)
         batches = augmented(images, labels, groups, config, 0, device, slice(None))
-        mixed = config["training"].get("mixed_precision", True)
+        mixed = config.training.mixed_precision
 
         def steps(count: int) -> float:
             began = time.perf_counter()

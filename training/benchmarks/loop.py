@@ -19,7 +19,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ def fine_tune(work: Path, data: Path, steps: int | None) -> Path:
         export(open_store(data), exported, "monai", "status == approved and grade != none", "painted for a test")
     config = read_config(ROOT / "training/configs/finetune_necrosis.yaml")
     if steps:
-        config["training"]["steps"] = steps
+        config = replace(config, training=replace(config.training, steps=steps))
     shipped = load_bundle(ROOT / "Resources/Bundles/necrosis")
     config = with_data(config, exported, shipped)
     folder = work / "bundles" / "necrosis"
@@ -178,7 +178,7 @@ def fine_tune(work: Path, data: Path, steps: int | None) -> Path:
     train(config, work / "runs", data=exported, init=shipped)
     metadata = json.loads((CARDS / "necrosis.json").read_text(encoding="utf-8"))
     card = metadata.pop("card")
-    candidate(folder, work / "runs" / config["name"] / "best.pt", config, metadata, card, "average_network")
+    candidate(folder, work / "runs" / config.name / "best.pt", config, metadata, card, "average_network")
     return folder
 
 

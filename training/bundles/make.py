@@ -11,6 +11,7 @@ from ONFHAssistLib.models.networks import build_network
 from training.bundles.card import model_card
 from training.bundles.graph import check_graph, export_graph
 from training.bundles.replacing import replacing
+from training.learning.config import Config
 from training.learning.curated import fine_tuned
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ any kind, either express or implied. For research use; not a medical device.
 
 
 def candidate(
-    folder: Path, checkpoint: Path, config: dict[str, Any], metadata: dict[str, Any], card: dict[str, Any], key: str
+    folder: Path, checkpoint: Path, config: Config, metadata: dict[str, Any], card: dict[str, Any], key: str
 ) -> None:
     """Make the bundle of a run of ``training.train``.
 
@@ -50,7 +51,7 @@ def candidate(
     """
     fine_tuned(metadata, card, config)
     metadata["network_data_format"] = network_data_format(
-        config["network"]["spatial_dims"],
+        config.network["spatial_dims"],
         metadata.pop("inputs"),
         metadata.pop("outputs"),
         metadata.pop("input_format", "magnitude"),
@@ -58,7 +59,7 @@ def candidate(
     )
     metadata["onfh_assist"] |= input_of(config)
     weights = read_checkpoint(checkpoint, key)
-    make_bundle(folder, weights, config["network"], metadata, model_card(metadata, card))
+    make_bundle(folder, weights, config.network, metadata, model_card(metadata, card))
 
 
 def make_bundle(
@@ -205,15 +206,14 @@ def read_checkpoint(path: Path, key: str | None = None) -> "dict[str, torch.Tens
     return weights
 
 
-def input_of(config: dict[str, Any]) -> dict[str, Any]:
+def input_of(config: Config) -> dict[str, Any]:
     """What the network was trained to see, under the names of the bundle's metadata."""
-    patch = config["patch"]
-    size_px = patch.get("size_px")
+    patch = config.patch
     return {
-        "pixel_mm": patch["pixel_mm"],
-        "size_px": size_px and [size_px] * config["network"]["spatial_dims"],
-        "neighbour_mm": patch.get("neighbour_mm"),
-        "sphere_mm": patch.get("sphere_mm"),
+        "pixel_mm": patch.pixel_mm,
+        "size_px": [patch.size_px] * config.network["spatial_dims"] if patch.size_px else None,
+        "neighbour_mm": patch.neighbour_mm,
+        "sphere_mm": patch.sphere_mm,
     }
 
 

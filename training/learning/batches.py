@@ -1,23 +1,22 @@
 """Batches of 2.5D patches for the anatomy and the necrosis network."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
 
 from training.learning.augment import decode, geometry, grain, intensity
+from training.learning.config import Config, cache_path
 from training.learning.losses import segmentation_loss
 from training.learning.samples import make_cache
 from training.learning.tasks import Batch, Task
-from training.real.data import cache_path
 from training.real.labelled import IGNORE
 
 SCORED_PATCHES = 512
 """As many held-out patches are looked at after each epoch, spread evenly over all."""
 
 
-def make_task(config: dict[str, Any], first_step: int, device: torch.device, part: slice) -> Task:
+def make_task(config: Config, first_step: int, device: torch.device, part: slice) -> Task:
     """Return the batches from ``first_step`` on, the loss and the score; makes the sample cache where it is missing.
 
     The score is the Dice of the held-out patches (``held_out``), pooled for each class and meaned over the classes.
@@ -28,10 +27,10 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
         device: where the batches are augmented and the network runs.
         part: of each batch, as several processes share it.
     """
-    patch, options = config["patch"], config["training"]
+    patch, options = config.patch, config.training
     path = cache_path(config)
     if not path.is_file():
-        make_cache(path, config["task"], patch, config["samples"])
+        make_cache(path, config.task, patch, config.samples)
     with np.load(path) as cache:
         images, labels, real = (torch.from_numpy(cache[name]) for name in ("images", "labels", "real"))
         held = torch.from_numpy(held_out(cache))
@@ -40,12 +39,12 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
 
     scored = torch.nonzero(held)[:, 0]
     scored = scored[:: -(-len(scored) // SCORED_PATCHES) or 1]
-    border = (images.shape[-1] - patch["size_px"]) // 2
-    inner = slice(border, border + patch["size_px"])
+    border = (images.shape[-1] - patch.side_px) // 2
+    inner = slice(border, border + patch.side_px)
     kept = images[scored][..., inner, inner], labels[scored][..., inner, inner]
 
     def score(network: torch.nn.Module) -> float:
-        chunks = zip(*(x.split(options["batch"]) for x in kept), strict=True)
+        chunks = zip(*(x.split(options.batch) for x in kept), strict=True)
         return pooled_dice(network, ((decode(x.to(device)), y.to(device)) for x, y in chunks))
 
     return Task(batches, segmentation_loss, score if len(scored) else None)
@@ -55,7 +54,7 @@ def augmented(
     images: torch.Tensor,
     labels: torch.Tensor,
     groups: tuple[torch.Tensor, torch.Tensor],
-    config: dict[str, Any],
+    config: Config,
     first_step: int,
     device: torch.device,
     part: slice,
@@ -71,24 +70,24 @@ def augmented(
         device: where the batches are augmented.
         part: of each batch, as several processes share it.
     """
-    patch, options = config["patch"], config["training"]
-    share = options["real_share"] if len(groups[0]) else 0.0
+    patch, options = config.patch, config.training
+    share = options.real_share if len(groups[0]) else 0.0
     step = first_step
     while True:
         # One generator a step, so that a resumed run sees the same batches. All is drawn for the whole batch,
         # so that its samples do not depend on the number of processes.
-        generator = torch.Generator(device).manual_seed(options["seed"] * 10_000_019 + step)
-        size = (options["batch"],)
+        generator = torch.Generator(device).manual_seed(options.seed * 10_000_019 + step)
+        size = (options.batch,)
         of_real = (torch.rand(size, generator=generator, device=device) < share).cpu()
         draws = [torch.randint(max(len(g), 1), size, generator=generator, device=device).cpu() for g in groups]
         picked = groups[1][draws[1]] if len(groups[1]) else groups[0][draws[0]]
         picked[of_real] = groups[0][draws[0][of_real]]
         x, y = decode(images[picked].to(device)), labels[picked].to(device)
-        x, y = geometry(x, y, patch["size_px"], patch["shift_px"], generator)
+        x, y = geometry(x, y, patch.side_px, patch.shift_px, generator)
         # The first three channels are slices, what follows is geometry.
         slices = intensity(x[:, :3], generator)
-        if options.get("grain"):
-            slices = grain(slices, options["grain"], generator)
+        if options.grain:
+            slices = grain(slices, options.grain, generator)
         yield torch.cat([slices, x[:, 3:]], dim=1)[part], y[part]
         step += 1
 

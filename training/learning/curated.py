@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import WEIGHTS, Bundle, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.installed import require_fit
+from training.learning.config import Config, Data, Init, Patch
 from training.learning.samples import Job, LabelledHip, patches, run_jobs
 from training.real.labelled import IGNORE
 
@@ -93,9 +94,7 @@ def read_hip(folder: Path, case: TrainingCase) -> CuratedHip:
     return CuratedHip(hip, label.array.astype(np.uint8), case)
 
 
-def with_data(
-    config: dict[str, Any], folder: Path, init: Bundle | None, fold: int = 0, keep_out: int | None = None
-) -> dict[str, Any]:
+def with_data(config: Config, folder: Path, init: Bundle | None, fold: int = 0, keep_out: int | None = None) -> Config:
     """Return a training config that also tells what is learned from, and where the weights begin.
 
     Args:
@@ -108,8 +107,8 @@ def with_data(
     Raises:
         InputError: the task can't be learned from a data set, the bundle is another network, or too few cases remain.
     """
-    if config["task"] not in TASKS:
-        raise InputError(f"The {config['task']} can't be trained on reviewed heads; only {' and '.join(TASKS)} can.")
+    if config.task not in TASKS:
+        raise InputError(f"The {config.task} can't be trained on reviewed heads; only {' and '.join(TASKS)} can.")
     name, cases = training_cases(folder)
     modalities = sorted({case.modality for case in cases})
     if fold == keep_out:
@@ -126,16 +125,16 @@ def with_data(
                 f"its cases are in the folds {folds}: choose others with --fold and --keep-out, or annotate more."
             )
     content = json.dumps([modalities, [to_plain(case) | {"image": "", "label": ""} for case in cases]], sort_keys=True)
-    data = {
-        "name": name,
-        "content": hashlib.sha256(content.encode()).hexdigest()[:16],
-        "cases": len(seen),
-        "fold": fold,
-        "keep_out": keep_out,
-        "patients": sorted({case.patient for case in seen}),
-        "modalities": modalities,
-    }
-    config = config | {"data": data}
+    data = Data(
+        name=name,
+        content=hashlib.sha256(content.encode()).hexdigest()[:16],
+        cases=len(seen),
+        fold=fold,
+        keep_out=keep_out,
+        patients=tuple(sorted({case.patient for case in seen})),
+        modalities=tuple(modalities),
+    )
+    config = replace(config, data=data)
     return with_init(config, init) if init else config
 
 
@@ -151,29 +150,29 @@ def cautions(folder: Path) -> list[str]:
     return []
 
 
-def with_init(config: dict[str, Any], bundle: Bundle) -> dict[str, Any]:
+def with_init(config: Config, bundle: Bundle) -> Config:
     """Return a config that also tells which bundle's weights the training begins with.
 
     Raises:
         InputError: the bundle is not the config's network.
     """
-    require_fit(bundle, config["task"])
-    own, patch = bundle.input, config["patch"]
-    wanted = {name: patch.get(name) for name in ("pixel_mm", "neighbour_mm", "sphere_mm")}
+    require_fit(bundle, config.task)
+    own, patch = bundle.input, config.patch
+    wanted = {name: getattr(patch, name) for name in ("pixel_mm", "neighbour_mm", "sphere_mm")}
     has = {name: own.get(name) for name in wanted}
-    if bundle.network_def != config["network"] or has != wanted:
+    if bundle.network_def != config.network or has != wanted:
         raise InputError(
-            f"The network of {bundle.name} {bundle.version} is not that of the config {config['name']} (its size, or "
+            f"The network of {bundle.name} {bundle.version} is not that of the config {config.name} (its size, or "
             "what it sees); take a config of the same network."
         )
-    init = {
-        "name": bundle.name,
-        "version": bundle.version,
-        "sha256": own["sha256"][Path(WEIGHTS).name],
-        "trained_on": own["trained_on"],
-        "patients": sorted(own.get("learned_from", {}).get("patients", [])),
-    }
-    return config | {"init": init}
+    init = Init(
+        name=bundle.name,
+        version=bundle.version,
+        sha256=own["sha256"][Path(WEIGHTS).name],
+        trained_on=own["trained_on"],
+        patients=tuple(sorted(own.get("learned_from", {}).get("patients", []))),
+    )
+    return replace(config, init=init)
 
 
 def initial_weights(bundle: Bundle) -> dict[str, Any]:
@@ -210,7 +209,7 @@ def mixed(network: "torch.nn.Module", initial: "Mapping[str, torch.Tensor]", kee
     return copied
 
 
-def make_cache(path: Path, config: Mapping[str, Any], folder: Path, init: Bundle | None) -> None:
+def make_cache(path: Path, config: Config, folder: Path, init: Bundle | None) -> None:
     """Make the samples of a config with ``data`` and write them to ``path``, to a temporary file first.
 
     The arrays are those of ``samples.make_cache``; ``real`` are the patches of the data set.
@@ -218,20 +217,21 @@ def make_cache(path: Path, config: Mapping[str, Any], folder: Path, init: Bundle
     Raises:
         InputError: a file of the data set is missing or damaged.
     """
-    data, samples, task, patch = config["data"], config["samples"], config["task"], config["patch"]
-    cases = [case for case in training_cases(folder)[1] if case.fold != data["keep_out"]]
-    seed = samples["seed"]
+    data, samples, task, patch = config.data, config.samples, config.task, config.patch
+    assert data is not None  # the config tells of one
+    cases = [case for case in training_cases(folder)[1] if case.fold != data.keep_out]
+    seed = samples.seed
     jobs: list[tuple] = [
-        (case, seed * 1_000_003 + 300_007 + n * samples["real"] + variant)
+        (case, seed * 1_000_003 + 300_007 + n * samples.real + variant)
         for n, case in enumerate(cases)
-        for variant in range(samples["real"])
+        for variant in range(samples.real)
     ]
     own = len(jobs)
-    jobs += [("procedural", seed * 1_000_003 + n) for n in range(samples["procedural"])]
-    jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.get("ct", 0))]
+    jobs += [("procedural", seed * 1_000_003 + n) for n in range(samples.procedural)]
+    jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.ct)]
     parts = list(run_jobs(_CuratedJob(task, patch, Path(folder), init.folder if init else None), jobs))
     counts = [len(images) for images, _ in parts]
-    held_out = [job[0].fold == data["fold"] if n < own else job[1] % 16 == 0 for n, job in enumerate(jobs)]
+    held_out = [job[0].fold == data.fold if n < own else job[1] % 16 == 0 for n, job in enumerate(jobs)]
     arrays = {
         "images": np.concatenate([images for images, _ in parts]),
         "labels": np.concatenate([labels for _, labels in parts]),
@@ -256,7 +256,7 @@ def labelled_hip(curated: CuratedHip, anatomy: np.ndarray | None = None) -> Labe
 
 
 def case_patches(
-    curated: CuratedHip, task: str, patch: Mapping[str, Any], rng: np.random.Generator, network: Network | None = None
+    curated: CuratedHip, task: str, patch: Patch, rng: np.random.Generator, network: Network | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a case into patches, see ``samples.patches``; readers draw heads at the marrow's edge already."""
     unknown = ~curated.known
@@ -293,13 +293,13 @@ def anatomy_labels(curated: CuratedHip, network: Network | None) -> np.ndarray:
 @dataclass(frozen=True)
 class _CuratedJob:
     task: str
-    patch: Mapping[str, Any]
+    patch: Patch
     folder: Path
     init: Path | None
 
     def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray]:
         if not isinstance(job[0], TrainingCase):
-            return Job(self.task, dict(self.patch))(job)
+            return Job(self.task, self.patch)(job)
         network = None
         if self.task == "anatomy" and self.init is not None:
             bundle = load_bundle(self.init)
@@ -313,7 +313,7 @@ def mask_volumes(curated: CuratedHip) -> tuple[Volume, Volume]:
     return curated.hip.volume.like(curated.head), curated.hip.volume.like(curated.necrosis)
 
 
-def fine_tuned(metadata: dict[str, Any], card: dict[str, Any], config: Mapping[str, Any]) -> None:
+def fine_tuned(metadata: dict[str, Any], card: dict[str, Any], config: Config) -> None:
     """Write into a bundle's metadata and card what a fine-tuned network has learned from, and give it its version.
 
     Args:
@@ -321,25 +321,25 @@ def fine_tuned(metadata: dict[str, Any], card: dict[str, Any], config: Mapping[s
         card: of the same card data, changed in place.
         config: of the run; nothing is done where it tells of no data set.
     """
-    if "data" not in config:
+    if config.data is None:
         return
-    data, init = config["data"], config.get("init")
-    learned = f"{data['cases']} reviewed hips of {len(data['patients'])} patients ({data['name']}, {data['content']})"
+    data, init = config.data, config.init
+    learned = f"{data.cases} reviewed hips of {len(data.patients)} patients ({data.name}, {data.content})"
     own = metadata["onfh_assist"]
-    if "CT" in data.get("modalities", ()) and "CT" not in own["modalities"]:
+    if "CT" in data.modalities and "CT" not in own["modalities"]:
         own["modalities"] = [*own["modalities"], "CT"]  # so necrosis is sought there (`imaging.segment.segment_hip`)
     own["learned_from"] = {
-        "data_set": data["name"],
-        "content": data["content"],
-        "patients": sorted({*data["patients"], *(init["patients"] if init else [])}),
+        "data_set": data.name,
+        "content": data.content,
+        "patients": sorted({*data.patients, *(init.patients if init else ())}),
     }
     if init is None:
         own["trained_on"] = f"{learned}; procedural hips."
         card["data"] = [*card["data"], f"Trained on {learned}."]
         return
-    major, minor, _ = init["version"].split(".")
+    major, minor, _ = init.version.split(".")
     metadata["version"] = version = f"{major}.{int(minor) + 1}.0"
-    before = f"{init['name']} {init['version']} ({init['sha256'][:8]})"
+    before = f"{init.name} {init.version} ({init.sha256[:8]})"
     metadata["changelog"] = metadata["changelog"] | {version: f"Fine-tuned from {before} on {learned}."}
-    own["trained_on"] = f"{init['trained_on']} Fine-tuned on {learned}."
+    own["trained_on"] = f"{init.trained_on} Fine-tuned on {learned}."
     card["data"] = [*card["data"], f"Fine-tuned from {before} on {learned}."]

@@ -1,7 +1,6 @@
 """Samples and batches for the hip finder: whole pelves on its coarse grid."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +10,13 @@ from torch.nn import functional as F
 from ONFHAssistLib.core.hip import SIDES
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE, coarse_volume
+from training.learning.config import Config, cache_path
 from training.learning.losses import heatmap_loss
 from training.learning.samples import measured_femora, run_jobs
 from training.learning.tasks import Batch, Task
 from training.phantoms.anatomy import random_hip
 from training.phantoms.render import classify, intensities, random_body
-from training.real.data import TRAINING_CASES, VALIDATION_CASES, cache_path, read_case
+from training.real.data import TRAINING_CASES, VALIDATION_CASES, read_case
 from training.real.labels import real_heads
 
 SHAPE = (64, 48, 80)
@@ -116,7 +116,7 @@ def augment(image: np.ndarray, heads: np.ndarray, rng: np.random.Generator) -> t
     return out, torch.from_numpy(heat)
 
 
-def make_task(config: dict[str, Any], first_step: int, device: torch.device, part: slice) -> Task:
+def make_task(config: Config, first_step: int, device: torch.device, part: slice) -> Task:
     """Return the batches from ``first_step`` on, the loss and the score; makes the sample cache where it is missing.
 
     The score is the loss on the held-out pelves with its sign turned: the real ones of ``VALIDATION_CASES``, or every
@@ -128,15 +128,15 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
         device: where the network runs.
         part: of each batch, as several processes share it.
     """
-    samples, options = config["samples"], config["training"]
+    samples, options = config.samples, config.training
     path = cache_path(config)
     # First: without the real data the cache would be made without the measured femora too.
-    cases = TRAINING_CASES if options["real_share"] else ()
+    cases = TRAINING_CASES if options.real_share else ()
     real = [real_pelvis(case) for case in cases if case not in VALIDATION_CASES]
     held = [real_pelvis(case) for case in cases if case in VALIDATION_CASES]
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        seeds = [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
+        seeds = [samples.seed * 1_000_003 + n for n in range(samples.procedural)]
         made = list(run_jobs(procedural_pelvis, seeds))
         partial = path.with_suffix(".part.npz")
         np.savez(partial, images=np.stack([m[0] for m in made]), heads=np.stack([m[1] for m in made]))
@@ -150,9 +150,9 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
         step = first_step
         while True:
             chosen = []
-            for n in range(options["batch"])[part]:
-                rng = np.random.default_rng([options["seed"], step, n])
-                group = real if rng.random() < options["real_share"] else procedural
+            for n in range(options.batch)[part]:
+                rng = np.random.default_rng([options.seed, step, n])
+                group = real if rng.random() < options.real_share else procedural
                 image, heads = group[rng.integers(len(group))]
                 chosen.append(augment(image, heads, rng))
             yield _stacked(chosen, device)

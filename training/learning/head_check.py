@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +12,14 @@ from ONFHAssistLib.core.hip import SIDES, Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.head_check import DEPTH_MM, OUTSIDE, head_box, middle
+from training.learning.config import Config, cache_path
 from training.learning.samples import measured_femora, run_jobs
 from training.learning.tasks import Batch, Task
 from training.phantoms.anatomy import random_hip
 from training.phantoms.recast import recast
 from training.phantoms.render import classify, intensities, random_body
 from training.phantoms.strangers import KINDS, stranger
-from training.real.data import TRAINING_CASES, VALIDATION_CASES, cache_path, read_case
+from training.real.data import TRAINING_CASES, VALIDATION_CASES, read_case
 from training.real.labels import real_heads
 from training.real.marks import images_without_head, marked_heads, read_image
 
@@ -188,13 +188,13 @@ class _Job:
         return real_places(job, self.pixel_mm)
 
 
-def read_places(config: dict[str, Any]) -> list[Place]:
+def read_places(config: Config) -> list[Place]:
     """Read the cache of places, made first where it is missing."""
-    path, samples, pixel_mm = cache_path(config), config["samples"], config["patch"]["pixel_mm"]
+    path, samples, pixel_mm = cache_path(config), config.samples, config.patch.pixel_mm
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        jobs: list = real_jobs() if samples.get("real") else []
-        jobs += [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
+        jobs: list = real_jobs() if samples.real else []
+        jobs += [samples.seed * 1_000_003 + n for n in range(samples.procedural)]
         made = [place for places in run_jobs(_Job(pixel_mm), jobs) for place in places]
         names = ("radius_mm", "kind", "real", "held_out")
         partial = path.with_suffix(".part.npz")
@@ -210,13 +210,13 @@ def read_places(config: dict[str, Any]) -> list[Place]:
     ]
 
 
-def make_task(config: dict[str, Any], first_step: int, device: torch.device, part: slice) -> Task:
+def make_task(config: Config, first_step: int, device: torch.device, part: slice) -> Task:
     """Return the batches from ``first_step`` on, the loss and the score; makes the sample cache where it is missing.
 
     A third of each batch are heads, and the real ones have the config's ``real_share``. The score is the mean of the
     balanced accuracy of head against none on the places held out, each changed in fixed ways.
     """
-    size_px, pixel_mm, options = config["patch"]["size_px"], config["patch"]["pixel_mm"], config["training"]
+    size_px, pixel_mm, options = config.patch.side_px, config.patch.pixel_mm, config.training
     places = read_places(config)
     groups = {
         (real, head): [p for p in places if p.real == real and (p.kind == POSED) == head and not p.held_out]
@@ -229,9 +229,9 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
         step = first_step
         while True:
             chosen = []
-            for n in range(options["batch"])[part]:
-                rng = np.random.default_rng([options["seed"], step, n])
-                group = groups[bool(rng.random() < options["real_share"]), bool(rng.random() < 0.45)]
+            for n in range(options.batch)[part]:
+                rng = np.random.default_rng([options.seed, step, n])
+                group = groups[bool(rng.random() < options.real_share), bool(rng.random() < 0.45)]
                 group = group or [p for p in places if not p.held_out]
                 chosen.append(augment(group[rng.integers(len(group))], size_px, pixel_mm, rng))
             yield torch.stack([x for x, _ in chosen]).to(device), torch.tensor([k for _, k in chosen], device=device)

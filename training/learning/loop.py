@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,15 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models.bundle import Bundle
 from training.learning import batches, finder, head_check
 from training.learning.checkpoint import RUNS, load_checkpoint, save_checkpoint
-from training.learning.config import read_config
+from training.learning.config import Config, cache_path, read_config
 from training.learning.curated import initial_weights, make_cache, mixed
 from training.learning.processes import choose_device, rank_and_count, whole
 from training.learning.speed import share_of_peak
 from training.learning.tasks import Task, TaskMaker
-from training.real.data import cache_path
 
 TASKS = {"finder": finder, "head_check": head_check, "anatomy": batches, "necrosis": batches}
 """Tasks of the project's own networks, and the module of this room that makes each."""
-EPOCH_STEPS = 500
 LOG_STEPS = 50
-AVERAGE = 0.998
-"""Decay of the moving average of the weights, unless the config tells."""
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -46,7 +42,7 @@ def optimiser_of(network: torch.nn.Module, rate: float) -> torch.optim.Optimizer
     return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
 
 
-def average_of(network: torch.nn.Module, decay: float = AVERAGE) -> AveragedModel:
+def average_of(network: torch.nn.Module, decay: float) -> AveragedModel:
     """Return the moving average of a network's weights, which is what is scored and shipped."""
     return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True).eval()
 
@@ -67,7 +63,7 @@ class Run:
         best: highest score so far.
     """
 
-    config: dict[str, Any]
+    config: Config
     folder: Path
     task: Task
     network: torch.nn.Module
@@ -86,7 +82,7 @@ class Run:
 
     def result(self) -> torch.nn.Module:
         """What is scored and becomes the bundle: the moving average, mixed with what the training began with."""
-        average, keep = self.task.shipped(self.average.module), self.config["training"].get("keep_init")
+        average, keep = self.task.shipped(self.average.module), self.config.training.keep_init
         return mixed(average, self.initial, keep) if self.initial and keep else average
 
     def end_epoch(self) -> float | None:
@@ -112,7 +108,7 @@ class Run:
 
 
 def train(
-    config: dict[str, Any],
+    config: Config,
     runs: Path | None = None,
     stop_after: int | None = None,
     data: Path | None = None,
@@ -135,40 +131,40 @@ def train(
         InputError: the run was made with another config or data set, its checkpoint is damaged, the batch cannot be
             shared by the processes, or the loss is not a number; the last checkpoint is kept.
     """
-    if ("data" in config) != (data is not None) or ("init" in config) != (init is not None):
-        raise InputError(f"The config {config['name']} is of a run with --data or --init; give the same again.")
-    batch, (rank, processes) = config["training"]["batch"], rank_and_count()
+    if (config.data is None) != (data is None) or (config.init is None) != (init is None):
+        raise InputError(f"The config {config.name} is of a run with --data or --init; give the same again.")
+    batch, (rank, processes) = config.training.batch, rank_and_count()
     if batch % processes:
         raise InputError(f"A batch of {batch} cannot be shared by {processes} processes; change one of them.")
-    folder = (runs or RUNS) / config["name"]
+    folder = (runs or RUNS) / config.name
     checkpoint, stored = folder / "checkpoint.pt", folder / "config.yaml"
     if checkpoint.is_file() and _recipe(read_config(stored)) != _recipe(config):
         raise InputError(
             f"The run in {folder} was made with another config or data set; move it away or change the config's name."
         )
-    run = _begin(config, folder, data, init, make_task or _own_task(config["task"]))
+    run = _begin(config, folder, data, init, make_task or _own_task(config.task))
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        stored.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    steps = config["training"]["steps"]
+        stored.write_text(yaml.safe_dump(config.plain(), sort_keys=False), encoding="utf-8")
+    steps = config.training.steps
     _go_on(run, steps if stop_after is None else min(steps, stop_after))
     return checkpoint
 
 
-def _begin(config: dict[str, Any], folder: Path, data: Path | None, init: Bundle | None, make_task: TaskMaker) -> Run:
+def _begin(config: Config, folder: Path, data: Path | None, init: Bundle | None, make_task: TaskMaker) -> Run:
     """Build a run's network, or take it from the run's checkpoint."""
-    device, options = choose_device(), config["training"]
+    device, options = choose_device(), config.training
     checkpoint = folder / "checkpoint.pt"
     state = load_checkpoint(checkpoint, device) if checkpoint.is_file() else None
     task = _make_task(config, state["step"] if state else 0, device, data, init, make_task)
-    torch.manual_seed(options["seed"])
-    network = task.build(config["network"])
+    torch.manual_seed(options.seed)
+    network = task.build(config.network)
     initial = initial_weights(init) if init else {}
     if initial:
         task.shipped(network).load_state_dict(initial)
     network = network.to(device)
-    average = average_of(network, options.get("average", AVERAGE))
-    run = Run(config, folder, task, network, average, optimiser_of(network, options["learning_rate"]), initial)
+    average = average_of(network, options.average)
+    run = Run(config, folder, task, network, average, optimiser_of(network, options.learning_rate), initial)
     if state:
         run.take(state)
     return run
@@ -176,18 +172,18 @@ def _begin(config: dict[str, Any], folder: Path, data: Path | None, init: Bundle
 
 def _go_on(run: Run, last: int) -> None:
     """Train up to a step; log, score and save on the way, in the first process."""
-    options, name, first = run.config["training"], run.config["name"], run.done
-    epoch, mixed_precision = options.get("epoch_steps", EPOCH_STEPS), options.get("mixed_precision", True)
+    options, name, first = run.config.training, run.config.name, run.done
+    epoch, mixed_precision = options.epoch_steps, options.mixed_precision
     device = next(run.network.parameters()).device
     rank, processes = rank_and_count()
     cards = [device] if device.type == "cuda" else None
     model = DistributedDataParallel(run.network, cards) if processes > 1 else run.network
     run.network.train()
     busy_s = 0.0
-    with _Log(run.folder, name, options["steps"], first, rank > 0) as log:
+    with _Log(run.folder, name, options.steps, first, rank > 0) as log:
         while run.done < last:
             began = time.perf_counter()
-            rate = learning_rate(run.done, options["steps"], options["learning_rate"])
+            rate = learning_rate(run.done, options.steps, options.learning_rate)
             for group in run.optimiser.param_groups:
                 group["lr"] = rate
             batch = next(run.task.batches)
@@ -205,7 +201,7 @@ def _go_on(run: Run, last: int) -> None:
                     log.epoch(run.done, run.end_epoch())
     if rank == 0 and last > first:
         steps_s = (last - first) / busy_s
-        said = [f"{options['batch'] * steps_s:.0f} images/s"]
+        said = [f"{options.batch * steps_s:.0f} images/s"]
         if device.type == "cuda":
             said.append(share_of_peak(run.network, run.task, batch, steps_s, mixed_precision))
         print(*said, sep="; ")
@@ -278,7 +274,7 @@ def _own_task(name: str) -> TaskMaker:
 
 
 def _make_task(
-    config: dict[str, Any],
+    config: Config,
     first_step: int,
     device: torch.device,
     data: Path | None,
@@ -287,7 +283,7 @@ def _make_task(
 ) -> Task:
     """Make the task; the first process before the others, so that only one makes a missing sample cache."""
     rank, processes = rank_and_count()
-    share = config["training"]["batch"] // processes
+    share = config.training.batch // processes
     if rank:
         dist.barrier()
     elif data is not None and not cache_path(config).is_file():
@@ -298,6 +294,6 @@ def _make_task(
     return task
 
 
-def _recipe(config: dict[str, Any]) -> dict[str, Any]:
+def _recipe(config: Config) -> Config:
     """Return all that must stay the same when a run goes on: everything but its length and its pauses."""
-    return config | {"training": {**config["training"], "steps": None, "epoch_steps": None}}
+    return replace(config, training=replace(config.training, steps=1, epoch_steps=1))

@@ -3,13 +3,12 @@
 A cache is one ``.npz`` of uint8 patches; it is made once for a config and read by every later run.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -21,6 +20,7 @@ from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, Plane, canonical_hip, network_slices, normalise, sphere_slices
 from ONFHAssistLib.imaging.segment import CROP_MM
+from training.learning.config import Patch, Samples
 from training.phantoms.anatomy import MeasuredFemur, load_measured_femora, random_hip
 from training.phantoms.lesions import decoys, paint
 from training.phantoms.recast import recast
@@ -143,7 +143,7 @@ def patches(
     sample: LabelledHip,
     necrosis: np.ndarray,
     task: str,
-    patch: Mapping[str, Any],
+    patch: Patch,
     rng: np.random.Generator,
     edge_mm: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -162,14 +162,15 @@ def patches(
         in uint8.
     """
     hip = sample.hip.like(normalise(sample.hip.volume.array, sample.modality))
-    size, pixel_mm = int(patch["size_px"] * PATCH_MARGIN), patch["pixel_mm"]
+    size, pixel_mm = int(patch.side_px * PATCH_MARGIN), patch.pixel_mm
     if edge_mm is None:
         edge_mm = MARROW_EDGE_MM if sample.modality == "MR" else 0.0
     centre = tuple((np.array(sample.centre_ras_mm) + rng.normal(0, 0.7, 3)).tolist())
-    images = network_slices(hip, centre, size, pixel_mm, patch["neighbour_mm"])
-    if patch.get("sphere_mm"):
+    assert patch.neighbour_mm is not None  # Config sees to that
+    images = network_slices(hip, centre, size, pixel_mm, patch.neighbour_mm)
+    if patch.sphere_mm:
         found = Sphere(centre, sample.radius_mm - edge_mm + rng.normal(0, 0.6))
-        images = np.concatenate([images, sphere_slices(hip, found, size, pixel_mm, patch["sphere_mm"])], axis=1)
+        images = np.concatenate([images, sphere_slices(hip, found, size, pixel_mm, patch.sphere_mm)], axis=1)
     if task == "anatomy":
         labels = _nearest(sample.hip.like(sample.anatomy), centre, size, pixel_mm)
         if edge_mm:
@@ -216,7 +217,7 @@ def _nearest(hip: CanonicalHip, centre: tuple[float, float, float], size: int, p
     return label
 
 
-def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, Any]) -> None:
+def make_cache(path: Path, task: str, patch: Patch, samples: Samples) -> None:
     """Make the samples of a training config and write them to ``path``, to a temporary file first.
 
     The arrays are images, labels, and for each patch whether it is of a ``real`` hip and of the ``validation`` part:
@@ -226,26 +227,24 @@ def make_cache(path: Path, task: str, patch: dict[str, Any], samples: dict[str, 
         path: an ``.npz``.
         task: "anatomy" or "necrosis".
         patch: what the network sees, as in ``patches``.
-        samples: how many ``procedural`` hips, how many ``real`` variants of each real head, the ``seed``; and, unless
-            left out, how many more procedural hips on CT (``ct``), how many variants of each head that was marked by
-            eye (``marked``), and which part of the real T1 heads gets another contrast (``recast``).
+        samples: how many, and of what.
 
     Raises:
         InputError: real images are wanted and not there.
     """
-    seed = samples["seed"]
-    jobs: list[tuple] = [("procedural", seed * 1_000_003 + n) for n in range(samples["procedural"])]
-    if samples["real"]:
+    seed = samples.seed
+    jobs: list[tuple] = [("procedural", seed * 1_000_003 + n) for n in range(samples.procedural)]
+    if samples.real:
         require_data_folder()
         heads = [(case, side) for case in TRAINING_CASES for side in SIDES]
         first = seed * 1_000_003 + 500_009
-        jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples["real"])]
-    jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.get("ct", 0))]
-    if samples.get("marked"):
+        jobs += [(*head, first + n * len(heads) + h) for h, head in enumerate(heads) for n in range(samples.real)]
+    jobs += [("ct", seed * 1_000_003 + 700_001 + n) for n in range(samples.ct)]
+    if samples.marked:
         marked = [n for n, head in enumerate(marked_heads()) if task == "anatomy" or head.modality == "MR"]
         first = seed * 1_000_003 + 800_011
-        jobs += [(MARKED, h, first + n * len(marked) + h) for h in marked for n in range(samples["marked"])]
-    parts = list(run_jobs(Job(task, patch, samples.get("recast", 0.0)), jobs))
+        jobs += [(MARKED, h, first + n * len(marked) + h) for h in marked for n in range(samples.marked)]
+    parts = list(run_jobs(Job(task, patch, samples.recast), jobs))
     held_out = [job[0] in VALIDATION_CASES or (job[0] in RENDERED and job[1] % 16 == 0) for job in jobs]
     counts = [len(images) for images, _ in parts]
     arrays = {
@@ -273,7 +272,7 @@ class Job:
     """Makes the patches of one job in a worker process: a rendered hip, or a real head with what is painted."""
 
     task: str
-    patch: dict[str, Any]
+    patch: Patch
     recast_share: float = 0.0
 
     def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ONFHAssistLib.models.networks import build_network
+from training.learning.config import Config
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -36,5 +37,5 @@ class Task:
     shipped: Callable[[torch.nn.Module], torch.nn.Module] = _itself
 
 
-TaskMaker = Callable[[Any, int, torch.device, slice], Task]
+TaskMaker = Callable[[Config, int, torch.device, slice], Task]
 """Makes a task of a config, the first step, the device, and this process's part of each batch."""

@@ -1,11 +1,8 @@
 """The real images that training and evaluation may use."""
 
-import hashlib
-import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -38,14 +35,6 @@ def require_data_folder() -> Path:
     if folder is None:
         raise InputError(NO_DATA)
     return folder
-
-
-def cache_path(config: dict[str, Any]) -> Path:
-    """Return where the samples of a config are kept: another recipe, or other code for it, has another file."""
-    parts = [SAMPLES_VERSION, config["task"], config["patch"], config["samples"]]
-    parts += [config[key] for key in ("data", "init") if key in config]
-    recipe = json.dumps(parts, sort_keys=True)
-    return CACHE / f"{config['name']}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}.npz"
 
 
 def to_volume(image: sitk.Image) -> Volume:

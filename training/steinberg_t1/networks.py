@@ -5,7 +5,6 @@ pixel-level, hang on it during training only, so it costs the same in use and it
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ONFHAssistLib.models.networks import build_network
+from training.learning.config import Config
 from training.learning.losses import segmentation_loss
 from training.real.labelled import IGNORE
 
@@ -30,11 +30,11 @@ DISTANCE_MM = 6.0
 """The distance map is tanh(distance / this): what is far off does not matter."""
 
 
-def make_network(kind: str, config: dict[str, Any]) -> nn.Module:
+def make_network(kind: str, config: Config) -> nn.Module:
     """Build a network of ``KINDS`` for (n, 1, s, s) in and logits (n, 1, s, s) out, with random weights."""
     if kind == "linknet":
         return LinkNet()
-    network = build_network(config["network"])
+    network = build_network(config.network)
     return SupervisedUNet(network, config) if kind == "s-t1" else network
 
 
@@ -88,11 +88,11 @@ class SupervisedUNet(nn.Module):
     The two share nothing but the network itself.
     """
 
-    def __init__(self, network: nn.Module, config: dict[str, Any]) -> None:
+    def __init__(self, network: nn.Module, config: Config) -> None:
         """Put the paths on ``network``; the config gives its channels and the size of its field."""
         super().__init__()
-        half, quarter, *_, deepest = config["network"]["channels"]
-        deepest_px = config["patch"]["size_px"] // math.prod(config["network"]["strides"])
+        half, quarter, *_, deepest = config.network["channels"]
+        deepest_px = config.patch.side_px // math.prod(config.network["strides"])
         self.network = network
         self.pixel = nn.ModuleList([nn.Conv2d(2 * half, 1, 1), nn.Conv2d(2 * quarter, 1, 1)])
         self.distance = nn.Sequential(

@@ -8,7 +8,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ import torch
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.imaging.canonical import network_slices, normalise
 from training.learning.augment import decode, geometry, intensity
+from training.learning.config import Config
 from training.learning.samples import (
     MARROW_EDGE_MM,
     PATCH_MARGIN,
@@ -60,38 +60,40 @@ class Slices:
         return Slices(self.images[kept], self.labels[kept], self.patient[kept])
 
 
-def read_slices(config: dict[str, Any]) -> Slices:
+def read_slices(config: Config) -> Slices:
     """Return the slices of ``training/configs/steinberg_t1.yaml``, from the cache or made anew (minutes).
 
     Without the measured femora (``../shared/data``) all femora are parametric, so the slices are others.
     """
-    recipe = json.dumps([SAMPLES_VERSION, config["patch"], config["samples"], len(measured_femora())], sort_keys=True)
-    path = CACHE / f"{config['name']}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}.npz"
+    recipe = json.dumps(
+        [SAMPLES_VERSION, config.patch.plain(), config.samples.plain(), len(measured_femora())], sort_keys=True
+    )
+    path = CACHE / f"{config.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}.npz"
     if not path.is_file():
         _make(path, config)
     with np.load(path) as cache:
         return Slices(cache["images"], cache["labels"], cache["patient"])
 
 
-def split(config: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def split(config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Return the patients to train on (80 %) and those to test on; the same for every network and seed."""
-    samples = config["samples"]
-    order = np.random.default_rng([samples["seed"], 5]).permutation(samples["procedural"])
-    first = round(TRAIN_PART * samples["procedural"])
+    samples = config.samples
+    order = np.random.default_rng([samples.seed, 5]).permutation(samples.procedural)
+    first = round(TRAIN_PART * samples.procedural)
     return np.sort(order[:first]), np.sort(order[first:])
 
 
-def batch(slices: Slices, config: dict[str, Any], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(slices: Slices, config: Config, step: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw and change one training batch; the same for every network with the config's seed and this step.
 
     Returns:
         images (n, 1, s, s), float32, and labels (n, s, s), int64: 1 head, 0 not, IGNORE outside of the image.
     """
-    patch = config["patch"]
-    generator = torch.Generator().manual_seed(config["training"]["seed"] * 10_000_019 + step)
-    drawn = torch.randint(len(slices.images), (config["training"]["batch"],), generator=generator).numpy()
+    patch = config.patch
+    generator = torch.Generator().manual_seed(config.training.seed * 10_000_019 + step)
+    drawn = torch.randint(len(slices.images), (config.training.batch,), generator=generator).numpy()
     images, labels = torch.from_numpy(slices.images[drawn]), torch.from_numpy(slices.labels[drawn])
-    images, labels = geometry(decode(images)[:, None], labels, patch["size_px"], patch["shift_px"], generator)
+    images, labels = geometry(decode(images)[:, None], labels, patch.side_px, patch.shift_px, generator)
     # The other networks see three slices; here all three are the same.
     return intensity(images.expand(-1, 3, -1, -1), generator)[:, 1:2], torch.where(
         labels == IGNORE, IGNORE, labels.clamp(max=1)
@@ -111,10 +113,10 @@ def plain(slices: Slices, size_px: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     return images, labels > 0, labels == NECROSIS
 
 
-def _make(path: Path, config: dict[str, Any]) -> None:
-    samples, patch = config["samples"], config["patch"]
-    jobs = [samples["seed"] * 1_000_003 + n for n in range(samples["procedural"])]
-    parts = list(run_jobs(_Patient(patch["size_px"], patch["pixel_mm"]), jobs))
+def _make(path: Path, config: Config) -> None:
+    samples, patch = config.samples, config.patch
+    jobs = [samples.seed * 1_000_003 + n for n in range(samples.procedural)]
+    parts = list(run_jobs(_Patient(patch.side_px, patch.pixel_mm), jobs))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
     np.savez(

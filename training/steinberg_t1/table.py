@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from training.bundles.card import read_evaluation
 from training.bundles.install import EVALUATION, weights_in
 from training.learning import loop
 from training.learning.checkpoint import RUNS, load_checkpoint
-from training.learning.config import read_config
+from training.learning.config import Config, read_config
 from training.learning.samples import measured_femora
 from training.real.data import ROOT, SAMPLES_VERSION
 from training.steinberg_t1.networks import KINDS, gflop, make_network, shipped
@@ -80,7 +81,7 @@ LESION_STATEMENT = (
 )
 
 
-def train(kind: str, seed: int, config: dict[str, Any], slices: Slices, runs: Path | None = None) -> Path:
+def train(kind: str, seed: int, config: Config, slices: Slices, runs: Path | None = None) -> Path:
     """Train one network with one seed, or go on with it, and return its checkpoint.
 
     Args:
@@ -93,8 +94,8 @@ def train(kind: str, seed: int, config: dict[str, Any], slices: Slices, runs: Pa
     Raises:
         InputError: see ``loop.train``.
     """
-    own = {"name": f"{config['name']}-{kind}-{seed}", "training": config["training"] | {"seed": seed}}
-    return loop.train(config | own, runs, make_task=partial(task_on, slices, kind=kind))
+    own = replace(config, name=f"{config.name}-{kind}-{seed}", training=replace(config.training, seed=seed))
+    return loop.train(own, runs, make_task=partial(task_on, slices, kind=kind))
 
 
 def in_torch(network: torch.nn.Module) -> Predict:
@@ -108,7 +109,7 @@ def in_torch(network: torch.nn.Module) -> Predict:
     return predict
 
 
-def measure(predict: Predict, slices: Slices, config: dict[str, Any]) -> dict[str, float]:
+def measure(predict: Predict, slices: Slices, config: Config) -> dict[str, float]:
     """Measure one network on slices: the means of each slice's figures over its whole 256 × 256 pixels (fractions).
 
     Args:
@@ -121,7 +122,7 @@ def measure(predict: Predict, slices: Slices, config: dict[str, Any]) -> dict[st
         Steinberg class, by the threshold inside the network's head, is that of the truth. A figure that a slice does
         not have (ppv without a single pixel called head) is left out of its mean.
     """
-    images, heads, necrosis = plain(slices, config["patch"]["size_px"])
+    images, heads, necrosis = plain(slices, config.patch.side_px)
     called = predict(images[:, None])[:, 0] > 0
     figures = [
         segmentation_metrics(slice_volume(one, config), slice_volume(truth, config))
@@ -138,7 +139,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def grading_accuracy(
-    images: np.ndarray, called: np.ndarray, heads: np.ndarray, necrosis: np.ndarray, config: dict[str, Any]
+    images: np.ndarray, called: np.ndarray, heads: np.ndarray, necrosis: np.ndarray, config: Config
 ) -> float:
     """Return the part (0 to 1) of the slices that get the Steinberg class of their truth.
 
@@ -159,9 +160,9 @@ def grading_accuracy(
     return right / len(images)
 
 
-def slice_volume(slice_: np.ndarray, config: dict[str, Any]) -> Volume:
+def slice_volume(slice_: np.ndarray, config: Config) -> Volume:
     """Put one slice (rows, columns) into a Volume; THICKNESS_MM is what makes its pixels voxels."""
-    pixel_mm = config["patch"]["pixel_mm"]
+    pixel_mm = config.patch.pixel_mm
     return Volume(slice_[None], np.diag([pixel_mm, pixel_mm, THICKNESS_MM, 1.0]))
 
 
@@ -228,9 +229,9 @@ They are of other data: neither may be set beside the table above as if both wer
 """
 
 
-def make_table(config: dict[str, Any], learn: Slices, test: Slices) -> dict[str, Any]:
+def make_table(config: Config, learn: Slices, test: Slices) -> dict[str, Any]:
     """Train what is not trained yet, measure it, and return the content of ``steinberg_t1.json``."""
-    first = config["training"]["seed"]
+    first = config.training.seed
     seeds = list(range(first, first + SEEDS))
     runs: list[dict[str, Any]] = []
     cost = {}
@@ -243,16 +244,16 @@ def make_table(config: dict[str, Any], learn: Slices, test: Slices) -> dict[str,
             run["training_dice"] = measure(in_torch(network), learn, config)["dice"]
             runs.append(run)
             parameters = sum(p.numel() for p in network.parameters())
-            cost[kind] = {"gflop": gflop(network, config["patch"]["size_px"]), "parameters": parameters}
-    images, heads, necrosis = plain(test, config["patch"]["size_px"])
+            cost[kind] = {"gflop": gflop(network, config.patch.side_px), "parameters": parameters}
+    images, heads, necrosis = plain(test, config.patch.side_px)
     table = summary(runs)
     own = [run for run in runs if run["kind"] == "s-t1"]
     return {
         "research_use": "For research use only.",
         "statement": STATEMENT,
         "data": _data(learn, test, config),
-        "steps": config["training"]["steps"],
-        "batch": config["training"]["batch"],
+        "steps": config.training.steps,
+        "batch": config.training.batch,
         "seeds": seeds,
         "cost": cost,
         "summary": table,
@@ -264,8 +265,8 @@ def make_table(config: dict[str, Any], learn: Slices, test: Slices) -> dict[str,
     }
 
 
-def _data(learn: Slices, test: Slices, config: dict[str, Any]) -> dict[str, Any]:
-    _, heads, necrosis = plain(test, config["patch"]["size_px"])
+def _data(learn: Slices, test: Slices, config: Config) -> dict[str, Any]:
+    _, heads, necrosis = plain(test, config.patch.side_px)
     return {
         "statement": LESION_STATEMENT.format(femora=len(measured_femora())),
         "training_patients": len(set(learn.patient.tolist())),
@@ -295,20 +296,20 @@ def main() -> None:
         parser.exit(2, f"{error}\n")
     # What was measured of the shipped bundle stays; it names its weights.
     older = read_evaluation(options.out / "steinberg_t1.json")
-    content |= {name: part for name, part in older.items() if name == config["name"]}
+    content |= {name: part for name, part in older.items() if name == config.name}
     text = markdown(content)
     print(text)
     options.out.mkdir(parents=True, exist_ok=True)
     documents = {"steinberg_t1.json": json.dumps(content, indent=1, ensure_ascii=False) + "\n", "steinberg_t1.md": text}
     for name, document in documents.items():
         replace_file(options.out / name, document.encode())
-    run = RUNS / f"{config['name']}-s-t1-{content['shipped_seed']}"
-    print(f"The one to ship: python -m training.make_bundle {config['name']} --checkpoint {run / 'checkpoint.pt'}")
+    run = RUNS / f"{config.name}-s-t1-{content['shipped_seed']}"
+    print(f"The one to ship: python -m training.make_bundle {config.name} --checkpoint {run / 'checkpoint.pt'}")
 
 
-def measure_bundle(bundles: Path, test: Slices, config: dict[str, Any]) -> None:
+def measure_bundle(bundles: Path, test: Slices, config: Config) -> None:
     """Measure ``bundles/steinberg_t1`` and add its figures to ``bundles/evaluation.json``, for ``make_bundle``."""
-    bundle = load_bundle(bundles / config["name"])
+    bundle = load_bundle(bundles / config.name)
     section = {
         "models": weights_in(bundles, [bundle.name]),
         "slices": len(test.patient),
@@ -316,7 +317,7 @@ def measure_bundle(bundles: Path, test: Slices, config: dict[str, Any]) -> None:
         **measure(open_engine(bundle, "cpu"), test, config),
     }
     path = bundles / EVALUATION.name
-    text = json.dumps(read_evaluation(path) | {config["name"]: section}, indent=1, ensure_ascii=False)
+    text = json.dumps(read_evaluation(path) | {config.name: section}, indent=1, ensure_ascii=False)
     replace_file(path, f"{text}\n".encode())
     print(json.dumps(section, indent=1))
 

@@ -1,16 +1,16 @@
 """The task of the S-T1 system for the training loop: single slices, and the two more paths of its network."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
+from training.learning.config import Config
 from training.learning.tasks import Batch, Task
 from training.steinberg_t1.networks import Given, loss_of, make_network, shipped
 from training.steinberg_t1.slices import Slices, batch, read_slices, split
 
 
-def make_task(config: dict[str, Any], first_step: int, device: torch.device, part: slice, kind: str = "s-t1") -> Task:
+def make_task(config: Config, first_step: int, device: torch.device, part: slice, kind: str = "s-t1") -> Task:
     """Return the batches from ``first_step`` on, the loss, and the network that is trained; no sample is held out.
 
     Args:
@@ -25,7 +25,7 @@ def make_task(config: dict[str, Any], first_step: int, device: torch.device, par
 
 
 def task_on(
-    slices: Slices, config: dict[str, Any], first_step: int, device: torch.device, part: slice, kind: str = "s-t1"
+    slices: Slices, config: Config, first_step: int, device: torch.device, part: slice, kind: str = "s-t1"
 ) -> Task:
     """As ``make_task``, on these slices."""
 
@@ -37,6 +37,6 @@ def task_on(
             step += 1
 
     def loss(given: Given, labels: torch.Tensor) -> torch.Tensor:
-        return loss_of(given, labels, config["patch"]["pixel_mm"])
+        return loss_of(given, labels, config.patch.pixel_mm)
 
     return Task(batches(), loss, None, lambda _: make_network(kind, config), shipped)

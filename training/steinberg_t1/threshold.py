@@ -69,7 +69,7 @@ def main() -> None:
     """Print the ten best pairs that spare the normal slices."""
     config = read_config(CONFIG)
     learn, _ = split(config)
-    images, heads, necrosis = plain(read_slices(config).of(learn), config["patch"]["size_px"])
+    images, heads, necrosis = plain(read_slices(config).of(learn), config.patch.side_px)
     found = trials((slice_volume(image, config) for image in images), heads, necrosis)
     table = Table("rim mm", "contrast from", "class right", "of slices without necrosis")
     chosen = best(found)
