@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,10 +27,11 @@ from ONFHAssistLib.cli_models import models
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
 from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.systems import OWN
 
 if TYPE_CHECKING:
-    from ONFHAssistLib.analysis import HeadSeed
-    from ONFHAssistLib.core.hip import HipResult, StudyResult
+    from ONFHAssistLib.core.findings import Finding
+    from ONFHAssistLib.core.hip import HeadSeed, HipResult, StudyResult
 
 PROGRAM = "onfh-assist"
 OUT_OF_MEMORY = (
@@ -56,13 +57,6 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
-
-
-class System(StrEnum):
-    """What grades: the project's networks alone, or with a published system beside them."""
-
-    networks = "networks"
-    steinberg_t1 = "steinberg-t1"
 
 
 class Engine(StrEnum):
@@ -159,8 +153,17 @@ def grade(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("onfh-report"),
     side: Annotated[SideChoice, typer.Option(help="Hips to grade.")] = SideChoice.both,
     system: Annotated[
-        System, typer.Option(help="What grades; steinberg-t1 adds a threshold's result, on axial T1 only.")
-    ] = System.networks,
+        list[str] | None,
+        typer.Option(
+            metavar="SYSTEM",
+            help="What looks at the image; once for each system that is wanted, see: onfh-assist systems.",
+            show_default=OWN,
+        ),
+    ] = None,
+    patient: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A patient variable that a system asks for; once for each."),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
     engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.auto,
     precision: Annotated[
@@ -203,7 +206,8 @@ def grade(
                 heads=seeds,
                 engine=engine.value,
                 precision=precision.value,
-                system=system.value,
+                systems=tuple(system or (OWN,)),
+                patient=parse_patient(patient or ()),
             ),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
             cancelled=lambda: stop.asked,
@@ -289,7 +293,7 @@ def parse_head(text: str) -> "HeadSeed":
     """
     import math
 
-    from ONFHAssistLib.analysis import HeadSeed
+    from ONFHAssistLib.core.hip import HeadSeed
 
     side, _, rest = text.partition(":")
     try:
@@ -305,6 +309,25 @@ def parse_head(text: str) -> "HeadSeed":
     if radius_mm is not None and not 10 <= radius_mm <= 40:
         raise InputError(f"--head {text!r} has a radius of {radius_mm:g} mm; a femoral head has 10 to 40 mm.")
     return HeadSeed(side, (numbers[0], numbers[1], numbers[2]), radius_mm)
+
+
+def parse_patient(texts: Sequence[str]) -> dict[str, float]:
+    """Read ``name=value`` of each patient variable; raises InputError where that is not a number, or given twice."""
+    import math
+
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not name or not math.isfinite(number):
+            raise InputError(f"--patient {text!r} is not a variable; write its name and a number, such as age=52.")
+        if name in found:
+            raise InputError(f"--patient gives {name} twice; give each variable once.")
+        found[name] = number
+    return found
 
 
 def check_seeds(seeds: "tuple[HeadSeed, ...]", sides: tuple[str, ...]) -> None:
@@ -393,9 +416,10 @@ def print_result(result: "StudyResult", page: Path) -> None:
     for name, grading in GRADINGS.items():
         table.add_row(grading.title, *(grade_cell(hip, name) for hip in result.hips))
     table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
-    if any(hip.threshold for hip in result.hips):
-        table.add_row("S-T1, by threshold", *(threshold_cell(hip) for hip in result.hips))
-    console.print(table)
+    if result.hips:
+        console.print(table)
+    for finding in result.findings:
+        print_finding(finding, next((hip for hip in result.hips if hip.side == finding.about), None))
     for notice in result.warnings:
         console.print(f"Warning: {notice.message}", markup=False)
     for engine in sorted({f"{model['engine']}, device {model['device']}" for model in result.models}):
@@ -421,16 +445,22 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     return "\n".join([*lines, interval(name, given, hip)]).rstrip()
 
 
-def threshold_cell(hip: "HipResult") -> str:
-    """What S-T1 makes of the hip, in the words of the report."""
+def print_finding(finding: "Finding", hip: "HipResult | None") -> None:
+    """Print what a system has found, in the words of the report."""
     from rich.markup import escape
+    from rich.table import Table
 
-    from ONFHAssistLib.exchange.words import threshold_notes
+    from ONFHAssistLib.exchange.finding_words import finding_card
 
-    if hip.threshold is None:
-        return "-"
-    grade, notes = hip.threshold.grade, " ".join(threshold_notes(hip.threshold))
-    return f"[bold]{escape(str(grade.grade))}[/bold]\n{escape(grade.rule)}\n[dim]{escape(notes)}[/dim]"
+    card = finding_card(finding, hip)
+    table = Table("", card.about, title=escape(card.title), show_header=True)
+    for row in card.rows:
+        mark = " [yellow](borderline)[/yellow]" if row.borderline else ""
+        rule = f"\n[dim]{escape(row.told)}[/dim]" if row.told else ""
+        table.add_row(escape(row.title), f"[bold]{escape(row.value)}[/bold]{mark}{rule}")
+    for text in (*filter(None, [card.reason]), *card.notes):
+        table.add_row("", escape(text))
+    Console(highlight=False).print(table)
 
 
 def volume_cell(hip: "HipResult") -> str:

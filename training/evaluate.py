@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib import analysis
-from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse
+from ONFHAssistLib.analysis import AnalysisOptions, analyse
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
@@ -51,6 +51,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.landmarks import find_landmarks
 from ONFHAssistLib.imaging.read import Study, read_study
 from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.systems.base import Models
 from training.data import (
     CACHE,
     NO_DATA,
@@ -527,7 +528,7 @@ def evaluate_real(docs: Path, pictures: Path | None) -> dict[str, Any]:
     """Real osteonecrosis on single slices; its page goes into ``docs``, pictures of the slices into ``pictures``."""
     from training import real_lesions, real_page  # they measure with this module
 
-    network = open_models().necrosis
+    network = open_models()["necrosis"]
     measured = real_lesions.measure_all(network)
     section = real_lesions.results(network, measured)
     real_page.write_page(docs, section, measured, network.bundle)

@@ -7,8 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.analysis import HeadSeed
-from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.hip import HeadSeed, Side
 from ONFHAssistLib.curation.open_case import open_case
 from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.desktop.baseline import Baseline

@@ -9,9 +9,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
+from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, Side, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HeadSeed, Side, StudyResult
 from ONFHAssistLib.curation.case import ReviewedCase
 from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.desktop import install
@@ -113,7 +113,7 @@ class Session:
         """Let the worker open the networks before they are asked for, where all is in place and it has no work."""
         device = read_settings().device
         if self.run.idle and not install.missing(device):
-            self._worker.warm_up(device)
+            self._worker.warm_up(AnalysisOptions(device=device))
 
     def analyse(self, volume_node: Any, seed: HeadSeed | None = None) -> None:
         """Analyse a volume; with a seed, and where it is under review, only the hip that the reader has pointed at.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -58,6 +58,11 @@ class Study:
     source: dict[str, Any]
     patient: dict[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def form(self) -> Literal["volume", "slice", "picture"]:
+        """Whether it is a volume, one slice with its place in the patient, or a picture without (`picture`)."""
+        return self.source.get("form", "volume")
 
 
 def read_study(path: str | Path, series: str | None = None, below: bool = True) -> Study:

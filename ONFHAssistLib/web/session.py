@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
+from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, StudyResult
 from ONFHAssistLib.curation.case import ReviewedCase, Status
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.open_case import OpenCase, Reading, only_one_hip
