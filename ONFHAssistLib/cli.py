@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,13 +24,13 @@ from rich.console import Console
 from ONFHAssistLib import __version__
 from ONFHAssistLib.cli_data import data
 from ONFHAssistLib.cli_models import models
+from ONFHAssistLib.cli_systems import parse_patient, print_finding, systems
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
 from ONFHAssistLib.core.hip import SIDES
-from ONFHAssistLib.systems import OWN
+from ONFHAssistLib.systems import OWN, chosen, forms_of
 
 if TYPE_CHECKING:
-    from ONFHAssistLib.core.findings import Finding
     from ONFHAssistLib.core.hip import HeadSeed, HipResult, StudyResult
 
 PROGRAM = "onfh-assist"
@@ -41,6 +41,7 @@ OUT_OF_MEMORY = (
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
+app.command()(systems)
 
 
 class SideChoice(StrEnum):
@@ -146,7 +147,8 @@ def grade(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series.",
+            help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series; PNG, JPEG or one DICOM picture "
+            "for systems that read it.",
             show_default=False,
         ),
     ],
@@ -187,17 +189,18 @@ def grade(
     """Grade both hips of a study and write the report."""
     sides = tuple(one for one in SIDES if side is SideChoice.both or side.value == one)
     seeds = tuple(parse_head(text) for text in head or ())
+    wanted, variables = chosen(system or (OWN,)), parse_patient(patient or ())
     check_seeds(seeds, sides)
     check_writable(out)
     with stoppable() as stop, progress_bar() as progress, contextlib.redirect_stdout(sys.stderr):
         progress(0.0, "Starting")
         from ONFHAssistLib.analysis import AnalysisOptions, analyse
         from ONFHAssistLib.exchange.write import require_not_overwritten, write_study
-        from ONFHAssistLib.imaging.read import read_study
+        from ONFHAssistLib.imaging.picture import read_image
 
         require_not_overwritten(path, out)
         progress(0.02, "Reading")
-        study = read_study(path, series=series)
+        study = read_image(path, forms_of(wanted), series)
         result = analyse(
             study,
             AnalysisOptions(
@@ -206,8 +209,8 @@ def grade(
                 heads=seeds,
                 engine=engine.value,
                 precision=precision.value,
-                systems=tuple(system or (OWN,)),
-                patient=parse_patient(patient or ()),
+                systems=tuple(one.card.id for one in wanted),
+                patient=variables,
             ),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
             cancelled=lambda: stop.asked,
@@ -309,25 +312,6 @@ def parse_head(text: str) -> "HeadSeed":
     if radius_mm is not None and not 10 <= radius_mm <= 40:
         raise InputError(f"--head {text!r} has a radius of {radius_mm:g} mm; a femoral head has 10 to 40 mm.")
     return HeadSeed(side, (numbers[0], numbers[1], numbers[2]), radius_mm)
-
-
-def parse_patient(texts: Sequence[str]) -> dict[str, float]:
-    """Read ``name=value`` of each patient variable; raises InputError where that is not a number, or given twice."""
-    import math
-
-    found: dict[str, float] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not name or not math.isfinite(number):
-            raise InputError(f"--patient {text!r} is not a variable; write its name and a number, such as age=52.")
-        if name in found:
-            raise InputError(f"--patient gives {name} twice; give each variable once.")
-        found[name] = number
-    return found
 
 
 def check_seeds(seeds: "tuple[HeadSeed, ...]", sides: tuple[str, ...]) -> None:
@@ -443,24 +427,6 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     mark = " [yellow](borderline)[/yellow]" if is_borderline(name, given) else ""
     lines = [f"[bold]{escape(str(shown))}[/bold]{mark}", f"[dim]{escape(given.rule)}[/dim]"]
     return "\n".join([*lines, interval(name, given, hip)]).rstrip()
-
-
-def print_finding(finding: "Finding", hip: "HipResult | None") -> None:
-    """Print what a system has found, in the words of the report."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from ONFHAssistLib.exchange.finding_words import finding_card
-
-    card = finding_card(finding, hip)
-    table = Table("", card.about, title=escape(card.title), show_header=True)
-    for row in card.rows:
-        mark = " [yellow](borderline)[/yellow]" if row.borderline else ""
-        rule = f"\n[dim]{escape(row.told)}[/dim]" if row.told else ""
-        table.add_row(escape(row.title), f"[bold]{escape(row.value)}[/bold]{mark}{rule}")
-    for text in (*filter(None, [card.reason]), *card.notes):
-        table.add_row("", escape(text))
-    Console(highlight=False).print(table)
 
 
 def volume_cell(hip: "HipResult") -> str:

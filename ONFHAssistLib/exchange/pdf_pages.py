@@ -105,8 +105,9 @@ def _story(content: dict[str, Any], patient: str) -> Iterable[Flowable]:
     yield Spacer(0, 3 * mm)
     if content["warnings"] and content["serious"]:
         yield from _warnings(content["warnings"])
-    yield side_by_side([_card(hip, column_width(hips)) for hip in hips], column_width(hips))
-    yield Spacer(0, 3 * mm)
+    if hips:  # a picture has none
+        yield side_by_side([_card(hip, column_width(hips)) for hip in hips], column_width(hips))
+        yield Spacer(0, 3 * mm)
     if content["warnings"] and not content["serious"]:
         yield from _warnings(content["warnings"])
     doubt = any(hip["result"].ratio_interval for hip in hips)

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Iterable
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.systems.base import System
+from ONFHAssistLib.systems.base import Form, System
 
 OWN = "networks"
 """The project's own networks: what is chosen where nobody chooses."""
@@ -34,6 +34,11 @@ def chosen(ids: Iterable[str]) -> tuple[System, ...]:
     if not wanted:
         raise InputError(f"No system is chosen; choose at least one of {listed}.")
     return tuple(system for name, system in every.items() if name in wanted)
+
+
+def forms_of(systems: Iterable[System]) -> frozenset[Form]:
+    """Return the forms of image that some systems take."""
+    return frozenset(form for system in systems for form in system.card.forms)
 
 
 def bundles(systems: Iterable[System]) -> tuple[str, ...]:

@@ -47,9 +47,8 @@ class Card:
         title: in a few words.
         source: publication, or where else it comes from.
         accepts: what it reads, in words.
-        learned_from: what it learned from, in one sentence.
         forms: the kinds of image that it takes.
-        bundles: names of the models that it needs, besides those that find the heads.
+        bundles: names of the models that it needs, besides those that find the heads; they say what they learned from.
         heads: whether the femoral heads have to be found and outlined before.
         variables: of the patient.
     """
@@ -58,7 +57,6 @@ class Card:
     title: str
     source: str
     accepts: str
-    learned_from: str
     forms: tuple[Form, ...] = ("volume",)
     bundles: tuple[str, ...] = ()
     heads: bool = True

@@ -11,11 +11,10 @@ if TYPE_CHECKING:
 
 CARD = Card(
     id="networks",
-    title="Networks of this project",
-    source="ONFHAssist; gradings as published (docs/clinical.md)",
+    title="Our own networks",
+    source="this project; gradings as published, docs/clinical.md",
     accepts="MRI (measured on coronal T1, with warnings on other sequences) and CT, on which heads are outlined and "
     "necrosis is not sought",
-    learned_from="17 patients' coronal T1 MRI with manual masks, painted lesions, and procedural hips",
     bundles=("necrosis",),
 )
 

@@ -14,7 +14,6 @@ CARD = Card(
     title="The system S-T1: a threshold inside the head",
     source="261 axial T1 slices, PMC11680720",
     accepts="axial T1 MRI without fat suppression",
-    learned_from="synthetic axial T1 slices of procedural hips (docs/steinberg_t1.md)",
     bundles=(BUNDLE,),
 )
 
