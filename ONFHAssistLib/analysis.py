@@ -21,6 +21,7 @@ Progress = Callable[[float, str], None]
 NOT_ASKED = (
     "the networks were not asked for its necrosis; the head is outlined, and a necrosis that a reader draws is graded"
 )
+NOT_LOOKED_FOR = "no system that was chosen looks for the femoral heads"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ def analyse(
     if any(system.card.heads for system in systems):
         heads = find_heads(study, options.sides, options.heads, models, _part(step, 0.25, 0.65))
         notices += heads.notices
+    elif study.form == "volume":
+        heads = Heads((), tuple(HipResult(side, "not graded", NOT_LOOKED_FOR) for side in options.sides), ())
     case = Case(study, heads.heads, options.patient)
     for n, system in enumerate(systems):
         part = _part(step, 0.65 + 0.25 * n / len(systems), 0.65 + 0.25 * (n + 1) / len(systems))

@@ -35,6 +35,7 @@ from ONFHAssistLib.core.volume import Box, Volume, box_of
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
+from ONFHAssistLib.systems import kept_by_0_1_0
 
 SCHEMA = "onfh-assist-review/1"
 TEXT = "vtkMRMLTextNode"
@@ -283,6 +284,9 @@ def _automatic(
     own_models = plain.get("models", models)
     own_models = None if own_models is None else tuple(own_models)
     findings = tuple(_finding(found, kept_grid, volume) for found in plain.get("findings", ()))
+    if plain.get("threshold"):  # version 0.1.0 had one place for one other system
+        other = _automatic(side, plain["threshold"] | {"threshold": None}, kept_grid, volume, models)
+        findings = (kept_by_0_1_0(plain["threshold_result"], other.state.masks(volume)),)
     return Automatic(head[0], near, result, findings, own_models)
 
 

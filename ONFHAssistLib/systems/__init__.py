@@ -3,9 +3,12 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.systems.base import Form, System
+from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.systems.base import Form, KeptBefore, System
 
 OWN = "networks"
 """The project's own networks: what is chosen where nobody chooses."""
@@ -39,6 +42,20 @@ def chosen(ids: Iterable[str]) -> tuple[System, ...]:
 def forms_of(systems: Iterable[System]) -> frozenset[Form]:
     """Return the forms of image that some systems take."""
     return frozenset(form for system in systems for form in system.card.forms)
+
+
+def kept_by_0_1_0(figures: dict[str, Any], own: HipMasks) -> Finding:
+    """Return what version 0.1.0 kept in scenes and drafts of its one other system, as a finding.
+
+    Args:
+        figures: JSON-ready, as that version wrote them.
+        own: the masks that it kept beside them, on the grid of the image.
+
+    Raises:
+        KeyError, TypeError, ValueError: they are damaged.
+    """
+    systems = (system for system in known().values() if isinstance(system, KeptBefore))
+    return next(systems).kept_by_0_1_0(figures, own)
 
 
 def bundles(systems: Iterable[System]) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.hip import HipMasks, Notice
 
 if TYPE_CHECKING:
     from ONFHAssistLib.imaging.read import Study
@@ -127,6 +127,15 @@ class System(Protocol):
             earlier: findings of the systems that were run before it.
             step: see `Step`.
         """
+        ...
+
+
+@runtime_checkable
+class KeptBefore(Protocol):
+    """The system whose results version 0.1.0 kept in a form of their own."""
+
+    def kept_by_0_1_0(self, figures: dict[str, Any], own: HipMasks) -> Finding:
+        """See `systems.kept_by_0_1_0`."""
         ...
 
 

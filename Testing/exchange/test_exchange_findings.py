@@ -18,7 +18,7 @@ from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.exchange.pdf import report_pdf
 from ONFHAssistLib.exchange.tables import report, report_json
 from ONFHAssistLib.systems.steinberg_t1 import CARD
-from ONFHAssistLib.systems.steinberg_t1.hip import finding
+from ONFHAssistLib.systems.steinberg_t1.hip import finding, overlaps_of
 from ONFHAssistLib.systems.steinberg_t1.threshold import Extraction
 
 
@@ -31,7 +31,9 @@ def both(study) -> StudyResult:
         necrosis[: necrosis.shape[0] // 2] = False
         own = HipMasks(networks.side, networks.head, networks.head.like(necrosis), networks.sphere)
         passed = bool(necrosis.any())
-        found.append(finding(Extraction(necrosis, -0.25, 0.41 if passed else 0.1, passed), own, networks))
+        found.append(
+            finding(Extraction(necrosis, -0.25, 0.41 if passed else 0.1, passed), own, overlaps_of(own, networks))
+        )
     return dataclasses.replace(study, findings=tuple(found))
 
 

@@ -66,6 +66,21 @@ def test_a_png_that_unpacks_to_more_than_is_read_is_refused(tmp_path):
         read_picture(path)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_whose_bytes_were_changed_is_read_or_refused_with_one_sentence(tmp_path, kind):
+    random = np.random.default_rng(0)
+    whole = saved(tmp_path / "a", random.integers(0, 255, (60, 80), dtype=np.uint8), format=kind).read_bytes()
+    for n in range(5):
+        changed = bytearray(whole)
+        for at in random.integers(8, len(whole), 1 + 4 * n):
+            changed[at] = random.integers(0, 256)
+        (tmp_path / "b").write_bytes(changed)
+        try:
+            assert read_picture(tmp_path / "b").volume.array.size
+        except InputError as error:
+            assert "\n" not in str(error)
+
+
 @pytest.mark.parametrize("array", [np.zeros((40, 60), np.uint8), GREY[:8]])
 def test_an_empty_or_tiny_picture_is_refused(tmp_path, array):
     with pytest.raises(InputError):

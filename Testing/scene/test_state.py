@@ -142,18 +142,38 @@ def test_what_other_systems_have_found_is_kept_too(scene, grid, reopened):
             assert (marked.array[s.index].any()) == (s.necrosis_mm2 > 0)
 
 
-def test_what_an_older_version_kept_opens_without_other_systems(scene):
-    """Version 0.1.0 had fields for the one other system of its time."""
-    result = made_up(missed=("left",))
-    review = begun(scene, result)
-    plain = review.made()
+def as_0_1_0_kept_it(plain, result=None):
+    """What version 0.1.0 wrote of the same review: one place in each hip for one other system."""
     del plain["findings"]
     for hip in plain["automatic"].values():
         del hip["findings"]
         hip["threshold"] = hip["threshold_result"] = None
-    plain["missed"][0]["threshold"] = None
-    again, automatic = unpacked(json.loads(json.dumps(plain)), study_from_node(review.volume_node).volume)
+        if result is not None:
+            hip["threshold"], hip["threshold_result"] = dict(hip), result
+    for hip in plain["missed"]:
+        hip["threshold"] = None
+    return json.loads(json.dumps(plain))
+
+
+def test_what_an_older_version_kept_opens(scene):
+    review = begun(scene, made_up(missed=("left",)))
+    plain = as_0_1_0_kept_it(review.made())
+    again, automatic = unpacked(plain, study_from_node(review.volume_node).volume)
     assert again.findings == () and automatic["right"].findings == () and again.hips[1].status == "not graded"
+
+
+def test_what_an_older_version_kept_of_its_other_system_is_a_finding(scene):
+    review = begun(scene, made_up())
+    grade = {"grade": "mild", "rule": "x", "value": 0.1, "margin": 0.05, "unit": "", "details": {}, "interval": None}
+    result = {"threshold": -0.2, "contrast": 0.4, "contrast_from": 0.22, "passed": True, "head_volume_ml": 1.0}
+    result |= {"necrosis_volume_ml": 0.1, "volume_ratio": 0.1, "slices": [], "grade": grade}
+    result |= {"head_dice": 1.0, "necrosis_dice": None}
+    again, _ = unpacked(as_0_1_0_kept_it(review.made(), result), study_from_node(review.volume_node).volume)
+    assert [found.about for found in again.findings] == ["right", "left"]
+    for found, masks in zip(again.findings, review.result.masks, strict=True):
+        assert (found.value("threshold"), found.value("contrast"), found.value("passed")) == (-0.2, 0.4, True)
+        assert np.array_equal(found.masks[1].volume.array, masks.necrosis.array)
+        assert found.value("volume_ratio") == pytest.approx(masks.necrosis.array.sum() / masks.head.array.sum())
 
 
 def test_a_hip_that_was_segmented_anew_is_restored_as_such(scene, reopened):

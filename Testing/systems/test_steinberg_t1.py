@@ -8,7 +8,7 @@ from ONFHAssistLib.core.hip import HipMasks, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.systems.steinberg_t1 import SYSTEM
-from ONFHAssistLib.systems.steinberg_t1.hip import finding
+from ONFHAssistLib.systems.steinberg_t1.hip import finding, overlaps_of
 from ONFHAssistLib.systems.steinberg_t1.threshold import CONTRAST_FROM, dice, extract_necrosis
 
 RADIUS_MM = 24.0
@@ -94,7 +94,7 @@ def test_the_result_stands_beside_that_of_the_networks():
     own = HipMasks("right", image.like(head), image.like(found.necrosis), sphere)
     half = head & (offset[..., 2] < 0)
     others = HipMasks("right", image.like(half), image.like(np.zeros(SHAPE, bool)), sphere)
-    result = finding(found, own, others)
+    result = finding(found, own, overlaps_of(own, others))
     assert result.value("volume_ratio") == pytest.approx(ratio, abs=0.02)
     assert result.grades["steinberg"].grade == steinberg_grade(ratio)
     assert result.value("head_dice") == pytest.approx(2 * 0.5 / 1.5, abs=0.02) and result.value("necrosis_dice") == 0

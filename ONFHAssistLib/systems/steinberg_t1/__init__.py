@@ -1,8 +1,9 @@
 """S-T1: on axial T1 slices, a U-Net finds the head, a threshold inside it the necrosis, their ratio gives the grade."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.systems.base import Card, Case, Models, Step, System
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ class SteinbergT1:
             step(n / len(case.heads), f"Grading the {head.side} hip by S-T1")
             found.append(find(case.study, head, models[BUNDLE], others.get(head.side)))
         return tuple(found)
+
+    def kept_by_0_1_0(self, figures: dict[str, Any], own: HipMasks) -> Finding:
+        """Read what scenes and drafts of version 0.1.0 have kept."""
+        from ONFHAssistLib.systems.steinberg_t1.hip import finding
+        from ONFHAssistLib.systems.steinberg_t1.threshold import Extraction
+
+        threshold, contrast = float(figures["threshold"]), float(figures["contrast"])
+        extraction = Extraction(own.necrosis.array, threshold, contrast, bool(figures["passed"]))
+        return finding(extraction, own, (figures["head_dice"], figures["necrosis_dice"]))
 
 
 SYSTEM: System = SteinbergT1()

@@ -16,6 +16,8 @@ LABELS: dict[Side, tuple[int, int]] = {"right": (5, 6), "left": (7, 8)}
 """Of head and necrosis in masks.seg.nrrd; written to files, they never change."""
 COLORS: dict[Side, tuple[str, str]] = {"right": ("#009e73", "#cc79a7"), "left": ("#2fbf95", "#e0a3c3")}
 CAPTION = "It marks what is dark and what that encloses: a lesion as bright as marrow escapes it, red marrow may not."
+Overlaps = tuple[float | None, float | None]
+"""Dice of the heads and of the necroses; None where both are empty."""
 _SIDES: dict[Side, str] = {"right": "SCT^24028007^Right", "left": "SCT^7771000^Left"}
 _HEAD = (
     "Segmentation category and type - DICOM master list~SCT^123037004^Anatomical Structure~SCT^2812003^Femoral head"
@@ -49,21 +51,26 @@ def find(study: Study, head: Head, network: Network, others: HipMasks | None) ->
         return Finding(CARD.id, CARD.title, head.side, reason=reason)
     extraction = extract_necrosis(hip.volume, own)
     whole, part = (volume.like(to_input(mask, hip, volume)) for mask in (own, extraction.necrosis))
-    return finding(extraction, HipMasks(head.side, whole, part, head.sphere), others)
+    masks = HipMasks(head.side, whole, part, head.sphere)
+    return finding(extraction, masks, overlaps_of(masks, others))
 
 
-def finding(extraction: Extraction, own: HipMasks, others: HipMasks | None) -> Finding:
-    """Measure and grade what was found, and compare it.
+def overlaps_of(own: HipMasks, others: HipMasks | None) -> Overlaps | None:
+    """Compare head and necrosis with the networks' on the same grid; None where those have not looked for necrosis."""
+    if others is None or others.not_sought is not None:
+        return None
+    return dice(own.head.array, others.head.array), dice(own.necrosis.array, others.necrosis.array)
+
+
+def finding(extraction: Extraction, own: HipMasks, overlaps: Overlaps | None) -> Finding:
+    """Measure and grade what was found.
 
     Args:
         extraction: from `extract_necrosis`.
         own: the system's head and necrosis on the grid of the input.
-        others: the masks of the networks on the same grid; None where there are none.
+        overlaps: see `overlaps_of`.
     """
     measured = measure_hip(own)
-    overlaps: tuple[float | None, float | None] | None = None
-    if others is not None and others.not_sought is None:
-        overlaps = dice(own.head.array, others.head.array), dice(own.necrosis.array, others.necrosis.array)
     return Finding(
         CARD.id,
         CARD.title,
@@ -77,7 +84,7 @@ def finding(extraction: Extraction, own: HipMasks, others: HipMasks | None) -> F
     )
 
 
-def notes(extraction: Extraction, overlaps: tuple[float | None, float | None] | None) -> tuple[str, ...]:
+def notes(extraction: Extraction, overlaps: Overlaps | None) -> tuple[str, ...]:
     """Say what the threshold did, and how far the masks agree with those of the networks (head, necrosis)."""
     test = f"contrast {100 * extraction.contrast:.0f} %, at least {100 * CONTRAST_FROM:.0f} % wanted"
     verdict = "passed" if extraction.passed else "not passed, so nothing counts as necrotic"
