@@ -24,13 +24,14 @@ from rich.console import Console
 from ONFHAssistLib import __version__
 from ONFHAssistLib.cli_data import data
 from ONFHAssistLib.cli_models import models
+from ONFHAssistLib.cli_systems import parse_patient, print_finding, systems
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
 from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.systems import OWN, chosen, forms_of
 
 if TYPE_CHECKING:
-    from ONFHAssistLib.analysis import HeadSeed
-    from ONFHAssistLib.core.hip import HipResult, StudyResult
+    from ONFHAssistLib.core.hip import HeadSeed, HipResult, StudyResult
 
 PROGRAM = "onfh-assist"
 OUT_OF_MEMORY = (
@@ -40,6 +41,7 @@ OUT_OF_MEMORY = (
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
+app.command()(systems)
 
 
 class SideChoice(StrEnum):
@@ -56,13 +58,6 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
-
-
-class System(StrEnum):
-    """What grades: the project's networks alone, or with a published system beside them."""
-
-    networks = "networks"
-    steinberg_t1 = "steinberg-t1"
 
 
 class Engine(StrEnum):
@@ -152,15 +147,25 @@ def grade(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series.",
+            help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series; PNG, JPEG or one DICOM picture "
+            "for systems that read it.",
             show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("onfh-report"),
     side: Annotated[SideChoice, typer.Option(help="Hips to grade.")] = SideChoice.both,
     system: Annotated[
-        System, typer.Option(help="What grades; steinberg-t1 adds a threshold's result, on axial T1 only.")
-    ] = System.networks,
+        list[str] | None,
+        typer.Option(
+            metavar="SYSTEM",
+            help="What looks at the image; once for each system that is wanted, see: onfh-assist systems.",
+            show_default=OWN,
+        ),
+    ] = None,
+    patient: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A patient variable that a system asks for; once for each."),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
     engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.auto,
     precision: Annotated[
@@ -184,17 +189,18 @@ def grade(
     """Grade both hips of a study and write the report."""
     sides = tuple(one for one in SIDES if side is SideChoice.both or side.value == one)
     seeds = tuple(parse_head(text) for text in head or ())
+    wanted, variables = chosen(system or (OWN,)), parse_patient(patient or ())
     check_seeds(seeds, sides)
     check_writable(out)
     with stoppable() as stop, progress_bar() as progress, contextlib.redirect_stdout(sys.stderr):
         progress(0.0, "Starting")
         from ONFHAssistLib.analysis import AnalysisOptions, analyse
         from ONFHAssistLib.exchange.write import require_not_overwritten, write_study
-        from ONFHAssistLib.imaging.read import read_study
+        from ONFHAssistLib.imaging.picture import read_image
 
         require_not_overwritten(path, out)
         progress(0.02, "Reading")
-        study = read_study(path, series=series)
+        study = read_image(path, forms_of(wanted), series)
         result = analyse(
             study,
             AnalysisOptions(
@@ -203,7 +209,8 @@ def grade(
                 heads=seeds,
                 engine=engine.value,
                 precision=precision.value,
-                system=system.value,
+                systems=tuple(one.card.id for one in wanted),
+                patient=variables,
             ),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
             cancelled=lambda: stop.asked,
@@ -289,7 +296,7 @@ def parse_head(text: str) -> "HeadSeed":
     """
     import math
 
-    from ONFHAssistLib.analysis import HeadSeed
+    from ONFHAssistLib.core.hip import HeadSeed
 
     side, _, rest = text.partition(":")
     try:
@@ -393,9 +400,10 @@ def print_result(result: "StudyResult", page: Path) -> None:
     for name, grading in GRADINGS.items():
         table.add_row(grading.title, *(grade_cell(hip, name) for hip in result.hips))
     table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
-    if any(hip.threshold for hip in result.hips):
-        table.add_row("S-T1, by threshold", *(threshold_cell(hip) for hip in result.hips))
-    console.print(table)
+    if result.hips:
+        console.print(table)
+    for finding in result.findings:
+        print_finding(finding, next((hip for hip in result.hips if hip.side == finding.about), None))
     for notice in result.warnings:
         console.print(f"Warning: {notice.message}", markup=False)
     for engine in sorted({f"{model['engine']}, device {model['device']}" for model in result.models}):
@@ -419,18 +427,6 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     mark = " [yellow](borderline)[/yellow]" if is_borderline(name, given) else ""
     lines = [f"[bold]{escape(str(shown))}[/bold]{mark}", f"[dim]{escape(given.rule)}[/dim]"]
     return "\n".join([*lines, interval(name, given, hip)]).rstrip()
-
-
-def threshold_cell(hip: "HipResult") -> str:
-    """What S-T1 makes of the hip, in the words of the report."""
-    from rich.markup import escape
-
-    from ONFHAssistLib.exchange.words import threshold_notes
-
-    if hip.threshold is None:
-        return "-"
-    grade, notes = hip.threshold.grade, " ".join(threshold_notes(hip.threshold))
-    return f"[bold]{escape(str(grade.grade))}[/bold]\n{escape(grade.rule)}\n[dim]{escape(notes)}[/dim]"
 
 
 def volume_cell(hip: "HipResult") -> str:

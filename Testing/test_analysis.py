@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed, Models, analyse, grade
+from ONFHAssistLib.analysis import AnalysisOptions, analyse, grade
 from ONFHAssistLib.core.errors import Cancelled, InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.hip import HeadSeed, Notice
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.systems.base import Models
 from Testing.hip_phantom import (
     AXIAL,
     RADIUS_MM,
@@ -39,7 +40,7 @@ def study(*sides, lesions=("right", "left"), **source):
 
 
 def models(finder=None, necrosis=None):
-    return Models(finder or finder_network(), anatomy_network(), necrosis or necrosis_network())
+    return Models.of(finder or finder_network(), anatomy_network(), necrosis or necrosis_network())
 
 
 def no_finder():
@@ -81,7 +82,7 @@ def test_work_is_done_once():
     """The finder once; the anatomy once for each hip, to find its sphere and to cut its head; the necrosis once."""
     opened = models()
     analyse(study("right", "left"), models=opened)
-    assert [network.engine.calls for network in (opened.finder, opened.anatomy, opened.necrosis)] == [1, 2, 2]
+    assert [network.engine.calls for network in opened.networks.values()] == [1, 2, 2]
 
 
 def test_a_side_without_a_head_is_not_graded_and_says_how_to_help():
@@ -191,7 +192,7 @@ def test_edited_masks_are_graded_like_the_first_ones():
 
 def calibrated(*sequences):
     known = {"certain": 0.8, "possible": 0.2, "head_mm": 0.0, "sequences": list(sequences), "measured_on": "solids"}
-    return Models(finder_network(), anatomy_network(), necrosis_network(calibration=known))
+    return Models.of(finder_network(), anatomy_network(), necrosis_network(calibration=known))
 
 
 def test_a_calibrated_network_gives_the_ratio_with_its_interval_until_a_reader_edits_the_mask():

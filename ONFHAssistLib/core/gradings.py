@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ONFHAssistLib.core.measure import HipMeasurement
 
 STEINBERG_NONE_BELOW = 0.001
-"""Below 0.1 %: without ONFH (study S-T1)."""
+"""Below 0.1 %: without ONFH (PMC11680720)."""
 STEINBERG_MODERATE_FROM = 0.15
 STEINBERG_MODERATE_TO = 0.30
 """Mild (A) below 15 %, severe (C) above 30 %, both ends belong to moderate (B): Steinberg, Hayken, Steinberg, JBJS Br

@@ -5,9 +5,12 @@ Points are RAS in mm. Ratios are fractions from 0 to 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ONFHAssistLib.core.volume import Box, Point, Volume
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.core.findings import Finding
 
 Side = Literal["right", "left"]
 SIDES: tuple[Side, Side] = ("right", "left")
@@ -27,6 +30,15 @@ class Sphere:
 
     centre_ras_mm: Point
     radius_mm: float
+
+
+@dataclass(frozen=True)
+class HeadSeed:
+    """A femoral head that a reader has pointed at: centre in RAS mm and, if placed by hand, the sphere's radius."""
+
+    side: Side
+    centre_ras_mm: Point
+    radius_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,34 +97,6 @@ class Grade:
 
 
 @dataclass(frozen=True)
-class ThresholdResult:
-    """What the system S-T1 makes of one hip with a threshold, to be compared with the necrosis network.
-
-    Attributes:
-        threshold: normalised intensity (about -1 to 1) below which marrow counts as necrotic.
-        contrast: how much darker that marrow is than the rest of the head, as a part (0 to 1) of the rest's signal.
-        contrast_from: the least contrast of a lesion.
-        passed: whether the contrast is enough; where it is not, nothing counts as necrotic.
-        head_volume_ml, necrosis_volume_ml, volume_ratio: of the system's own masks.
-        slices: of the system's own masks.
-        grade: Steinberg extent by the volume ratio.
-        head_dice, necrosis_dice: overlap with the masks of the networks; None where both are empty.
-    """
-
-    threshold: float
-    contrast: float
-    contrast_from: float
-    passed: bool
-    head_volume_ml: float
-    necrosis_volume_ml: float
-    volume_ratio: float
-    slices: tuple[SliceMeasurement, ...]
-    grade: Grade
-    head_dice: float | None
-    necrosis_dice: float | None
-
-
-@dataclass(frozen=True)
 class HipResult:
     """Everything that is reported about one hip.
 
@@ -121,7 +105,6 @@ class HipResult:
         ratio_interval: holds the true volume ratio in 90 % of hips (see `Calibration`); None where it is not known.
         look_first: indices of the slices that decide how wide it is, the most uncertain one first; at most three.
         grades: steinberg, jic, kerboul, ... as `Grade`.
-        threshold: what the system S-T1 makes of this hip; None where it was not asked for or found no head.
     """
 
     side: Side
@@ -136,7 +119,6 @@ class HipResult:
     look_first: tuple[int, ...] = ()
     slices: tuple[SliceMeasurement, ...] = ()
     grades: dict[str, Grade] = field(default_factory=dict)
-    threshold: ThresholdResult | None = None
 
     @property
     def segmented(self) -> bool:
@@ -211,7 +193,7 @@ class StudyResult:
             here identifies the patient.
         patient: what the input says of the patient; a report has name and ID, and only when asked to.
         masks: one entry for each hip that is segmented.
-        threshold_masks: those of the system S-T1, as far as it was asked for and found a head.
+        findings: of the systems that were chosen beside the networks, about a hip or the patient.
     """
 
     volume: Volume
@@ -221,4 +203,4 @@ class StudyResult:
     warnings: tuple[Notice, ...] = ()
     models: tuple[Mapping[str, Any], ...] = ()
     patient: dict[str, str] = field(default_factory=dict)
-    threshold_masks: tuple[HipMasks, ...] = ()
+    findings: "tuple[Finding, ...]" = ()

@@ -160,8 +160,8 @@ def version(record: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 def _numbers(result: HipResult) -> dict[str, Any]:
     """Return the result without what depends on the numbering of slices; it can be measured again from the masks."""
-    content = to_plain(replace(result, slices=(), look_first=(), threshold=None))
-    for name in ("slices", "look_first", "threshold", "sphere", "landmarks", "side"):
+    content = to_plain(replace(result, slices=(), look_first=()))
+    for name in ("slices", "look_first", "sphere", "landmarks", "side"):
         content.pop(name)
     for grade in content["grades"].values():
         grade.pop("details")

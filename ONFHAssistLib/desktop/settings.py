@@ -9,8 +9,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core import gradings
+from ONFHAssistLib.scene.systems import those_known
+from ONFHAssistLib.systems import OWN
 
 FOLDER, REVIEWER, DEVICE = "ONFHAssist/CaseFolder", "ONFHAssist/Reviewer", "ONFHAssist/Device"
+SYSTEMS = "ONFHAssist/Systems"
 TRAINING_PYTHON, TRAINING_CLONE = "ONFHAssist/TrainingPython", "ONFHAssist/TrainingClone"
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -25,6 +28,7 @@ class Settings:
         device: where the networks run, one of DEVICES.
         training_python, training_clone: program of the training environment, and folder of the project's sources;
             both may be empty.
+        systems: ids of those that the next analysis takes; at least one.
     """
 
     folder: Path
@@ -32,6 +36,7 @@ class Settings:
     device: str
     training_python: str = ""
     training_clone: str = ""
+    systems: tuple[str, ...] = (OWN,)
 
 
 def read_settings() -> Settings:
@@ -41,12 +46,18 @@ def read_settings() -> Settings:
     reviewer, python, clone = (
         (slicer.util.settingsValue(name, "") or "").strip() for name in (REVIEWER, TRAINING_PYTHON, TRAINING_CLONE)
     )
-    return Settings(Path(folder), reviewer, device if device in DEVICES else "auto", python, clone)
+    systems = those_known((slicer.util.settingsValue(SYSTEMS, "") or "").split())
+    return Settings(Path(folder), reviewer, device if device in DEVICES else "auto", python, clone, systems)
 
 
 def keep_reviewer(code: str) -> None:
     """Remember the reviewer's code for the next case."""
     slicer.app.userSettings().setValue(REVIEWER, code)
+
+
+def keep_systems(systems: tuple[str, ...]) -> None:
+    """Remember which systems the next analysis takes."""
+    slicer.app.userSettings().setValue(SYSTEMS, " ".join(systems))
 
 
 def default_folder() -> Path:

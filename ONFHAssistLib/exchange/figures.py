@@ -7,8 +7,8 @@ top; sagittal slices have anterior at the left. Lengths are mm from the picture'
 import base64
 import io
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -41,8 +41,7 @@ Spot = tuple[float, float]
 class Picture:
     """A grey image of ``width`` × ``height`` mm as a data URI, with the outlines of head and necrosis as paths.
 
-    ``uncertain`` goes around what is possibly and what is certainly necrotic; "" where that is not known. ``other`` is
-    the outline of another mask of the necrosis, to compare with.
+    ``uncertain`` goes around what is possibly and what is certainly necrotic; "" where that is not known.
     """
 
     image: str
@@ -51,7 +50,6 @@ class Picture:
     head: str
     necrosis: str
     uncertain: str
-    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,9 +189,7 @@ def portion_lines(plane: Plane, masks: HipMasks, hip: HipResult) -> PortionLines
     return PortionLines(tuple(thirds), tuple(letters), lesion_end)
 
 
-def contact_sheet(
-    volume: Volume, masks: HipMasks, hip: HipResult, first_index: int, other: Volume | None = None
-) -> list[Tile]:
+def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: int) -> list[Tile]:
     """Show the head's slices along k, at most MAX_TILES of them, see `chosen_slices`.
 
     Args:
@@ -201,23 +197,15 @@ def contact_sheet(
         masks: cropped in the same way.
         hip: its slices have indices of the whole image.
         first_index: the crop's first slice there.
-        other: another necrosis mask on the crop's grid, to compare with.
     """
-    normal = int(np.argmax(np.abs(volume.axes_ras[:, 2])))
-    right, top = _RIGHT_OF_PICTURE[normal], _TOP_OF_PICTURE[normal]
-    columns = int(np.argmax(np.abs(volume.axes_ras[:, :2].T @ right)))
-    flip_columns = volume.axes_ras[:, columns] @ right < 0
-    flip_rows = volume.axes_ras[:, 1 - columns] @ top > 0
-    pixel = np.array([volume.spacing_mm[columns], volume.spacing_mm[1 - columns]])
+    turn, pixel = in_view(volume)
     centre = volume.ijk(np.array(masks.sphere.centre_ras_mm))
     reach = 1.25 * masks.sphere.radius_mm / np.array(volume.spacing_mm)
     low = np.maximum(np.rint(centre - reach), 0).astype(int)
     high = np.rint(centre + reach).astype(int) + 1
 
     def turned(array: np.ndarray) -> np.ndarray:
-        part = array[low[1] : high[1], low[0] : high[0]]
-        part = part if columns == 0 else part.T
-        return part[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+        return turn(array[low[1] : high[1], low[0] : high[0]])
 
     levels = window(volume.array[:, low[1] : high[1], low[0] : high[0]])
     bounds = outlines(masks) or ()
@@ -226,11 +214,23 @@ def contact_sheet(
         k = measured.index - first_index
         image, head, necrosis = (turned(v.array[k]) for v in (volume, masks.head, masks.necrosis))
         near = [turned(mask[k]) for mask in bounds]
-        picture = _picture(image, levels, head, necrosis & head, near, pixel)
-        if other is not None:
-            picture = replace(picture, other=outline(turned(other.array[k]), pixel))
-        tiles.append(Tile(measured, picture))
+        tiles.append(Tile(measured, _picture(image, levels, head, necrosis & head, near, pixel)))
     return tiles
+
+
+def in_view(volume: Volume) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+    """Return what turns a slice (along k) as a reader expects it, and the size of its pixels then, (x, y) in mm."""
+    normal = int(np.argmax(np.abs(volume.axes_ras[:, 2])))
+    right, top = _RIGHT_OF_PICTURE[normal], _TOP_OF_PICTURE[normal]
+    columns = int(np.argmax(np.abs(volume.axes_ras[:, :2].T @ right)))
+    flip_columns = volume.axes_ras[:, columns] @ right < 0
+    flip_rows = volume.axes_ras[:, 1 - columns] @ top > 0
+
+    def turn(array: np.ndarray) -> np.ndarray:
+        part = array if columns == 0 else array.T
+        return part[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+    return turn, np.array([volume.spacing_mm[columns], volume.spacing_mm[1 - columns]])
 
 
 def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
@@ -268,7 +268,7 @@ def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
     scale = np.array([POLAR_TO_DEG / half] * 2)
     involved, zone = (outline(values, scale, offset=-POLAR_TO_DEG) for values in (disc.involved, disc.zone))
     lateral = "left" if masks.side == "right" else "right"
-    return Polar(_data_uri(disc.tint), involved, zone, lateral, disc.deepest_mm)
+    return Polar(data_uri(disc.tint), involved, zone, lateral, disc.deepest_mm)
 
 
 def polar_disc(masks: HipMasks, portion: WeightBearing | None, half: int = 100) -> PolarDisc:
@@ -346,14 +346,15 @@ def _picture(
     height, width = image.shape * pixel_mm[::-1]
     uncertain = " ".join(filter(None, (outline(mask, pixel_mm) for mask in bounds)))
     outer, inner = outline(head, pixel_mm), outline(necrosis, pixel_mm)
-    return Picture(_data_uri(grey), float(width), float(height), outer, inner, uncertain)
+    return Picture(data_uri(grey), float(width), float(height), outer, inner, uncertain)
 
 
 def _path(points: Iterable, closed: bool) -> str:
     return "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points) + ("Z" if closed else "")
 
 
-def _data_uri(pixels: np.ndarray) -> str:
+def data_uri(pixels: np.ndarray) -> str:
+    """Return a picture as a data URI: uint8, shape (rows, columns), with 3 or 4 channels behind for a coloured one."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -288,7 +288,7 @@ def plot(figure: RatioPlot, wide: float) -> Figure:
     return Figure(404, 172, wide, draw)
 
 
-def tile(shown: Tile, head: str, necrosis: str, other: str, wide: float, look_first: bool) -> Figure:
+def tile(shown: Tile, head: str, necrosis: str, wide: float, look_first: bool) -> Figure:
     """One slice of the contact sheet with its index and share."""
     picture, measured = shown.picture, shown.measured
     unit = picture.width / 40
@@ -297,7 +297,7 @@ def tile(shown: Tile, head: str, necrosis: str, other: str, wide: float, look_fi
     def draw(pen: Pen) -> None:
         pen.box(0, 0, picture.width, height, "#0b0f13")
         with pen.clipped(_rectangle(0, 0, picture.width, picture.height)):
-            _slice(pen, picture, head, necrosis, 0.7, other)
+            _slice(pen, picture, head, necrosis, 0.7)
         line = picture.height + 4.9 * unit
         pen.write((2 * unit, line), str(measured.index), 4.6 * unit, "#9fb0bf")
         if look_first:
@@ -338,11 +338,10 @@ def gauge(ratio: float, interval: tuple[float, float] | None, wide: float) -> Fi
     return Figure(102, 12, wide, draw)
 
 
-def _slice(pen: Pen, picture: Picture, head: str, necrosis: str, line: float, other: str = "") -> None:
+def _slice(pen: Pen, picture: Picture, head: str, necrosis: str, line: float) -> None:
     pen.image(picture.image, 0, 0, picture.width, picture.height)
     pen.path(picture.head, head, line)
     pen.path(picture.uncertain, fill=DOUBT, alpha=0.4)
-    pen.path(picture.other, other or necrosis, 0.8)
     pen.path(picture.necrosis, fill=necrosis, alpha=0.16)
     pen.path(picture.necrosis, necrosis, 1.25 * line)
 

@@ -12,7 +12,8 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, SimpleDocTemplate, Spacer, Table
 
 from ONFHAssistLib.exchange import pdf_figures as figures
-from ONFHAssistLib.exchange.pdf_figures import BOLD, INK, LINE, SOFT, TEXT
+from ONFHAssistLib.exchange.pdf_figures import BOLD, LINE, SOFT, TEXT
+from ONFHAssistLib.exchange.pdf_findings import findings
 from ONFHAssistLib.exchange.pdf_parts import (
     ACCENT,
     FONT,
@@ -104,13 +105,15 @@ def _story(content: dict[str, Any], patient: str) -> Iterable[Flowable]:
     yield Spacer(0, 3 * mm)
     if content["warnings"] and content["serious"]:
         yield from _warnings(content["warnings"])
-    yield side_by_side([_card(hip, column_width(hips)) for hip in hips], column_width(hips))
-    yield Spacer(0, 3 * mm)
+    if hips:  # a picture has none
+        yield side_by_side([_card(hip, column_width(hips)) for hip in hips], column_width(hips))
+        yield Spacer(0, 3 * mm)
     if content["warnings"] and not content["serious"]:
         yield from _warnings(content["warnings"])
     doubt = any(hip["result"].ratio_interval for hip in hips)
-    for section in (_plot, _coronal, _polar, _slices, _threshold):
+    for section in (_plot, _coronal, _polar, _slices):
         yield from section(content, doubt)
+    yield from findings(content)
     yield from _facts(content)
     yield from _notes(content, doubt)
 
@@ -224,60 +227,13 @@ def _slices(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
         keys.append("half-filled circle: look here first, the most uncertain slices of a borderline hip")
 
     def draw(hip: dict[str, Any], width: float) -> Flowable:
-        colours = content["head_color"], content["necrosis_color"], ""
-        return _sheet(hip["tiles"], colours, hip["look_first"], len(hip["result"].slices), "slices.csv", width)
+        colours = content["head_color"], content["necrosis_color"]
+        return _sheet(hip["tiles"], colours, hip["look_first"], len(hip["result"].slices), width)
 
     return _pictures(content, "tiles", "Slices", keys, draw)
 
 
-def _threshold(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
-    head, necrosis = content["threshold_colors"]
-    keys = [
-        key_to(head, "head by S-T1"),
-        key_to(necrosis, "necrosis by its threshold"),
-        key_to(content["necrosis_color"], "necrosis by the networks"),
-        "Slice index and necrotic share by S-T1. It marks what is dark and what that encloses: a lesion as bright as "
-        "marrow escapes it, red marrow may not.",
-    ]
-
-    def draw(hip: dict[str, Any], width: float) -> Flowable:
-        result, found = hip["result"], hip["result"].threshold
-        letter = f" ({hip['threshold']['letter']})" if hip["threshold"]["letter"] else ""
-        grade = str(found.grade.grade)
-        rows = [
-            ["", "Networks", "S-T1"],
-            ["Steinberg extent", hip["rows"][0].grade, grade[0].upper() + grade[1:] + letter],
-            ["Necrosis / head", percent(result.volume_ratio), percent(found.volume_ratio)],
-            ["Necrosis", f"{result.necrosis_volume_ml:.1f} ml", f"{found.necrosis_volume_ml:.1f} ml"],
-            ["Head", f"{result.head_volume_ml:.1f} ml", f"{found.head_volume_ml:.1f} ml"],
-        ]
-        table = Table(
-            [[paragraph(cell or "", 7.5, SOFT if n == 0 or c == 0 else INK) for c, cell in enumerate(row)]
-             for n, row in enumerate(rows)],
-            colWidths=[0.36 * width, 0.32 * width, 0.32 * width],
-            style=[
-                FONT,
-                ("LINEBELOW", (0, 0), (-1, -1), 0.5, HexColor(LINE)),
-                ("LEFTPADDING", (0, 0), (-1, -1), 0),
-                ("TOPPADDING", (0, 0), (-1, -1), 2),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
-            ],
-        )  # fmt: skip
-        told = [paragraph(note, 7.5, SOFT, before=2) for note in hip["threshold"]["notes"]]
-        colours = head, necrosis, content["necrosis_color"]
-        sheet = _sheet(hip["threshold"]["tiles"], colours, (), len(found.slices), "report.json", width)
-        return Table(
-            [[table], [told], [sheet]],
-            colWidths=[width],
-            style=[FONT, ("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)],
-        )
-
-    return _pictures(content, "threshold", "The system S-T1: a threshold inside the head", keys, draw)
-
-
-def _sheet(
-    tiles: list[Any], colours: tuple[str, str, str], look_first: Iterable[int], count: int, rest: str, width: float
-) -> Flowable:
+def _sheet(tiles: list[Any], colours: tuple[str, str], look_first: Iterable[int], count: int, width: float) -> Flowable:
     """The contact sheet in rows, with a word on the slices that are not in it."""
     columns = max(4, int(width // (24 * mm)))
     wide = width / columns - 3
@@ -290,7 +246,7 @@ def _sheet(
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
     ]
     if len(tiles) < count:
-        note = paragraph(f"{len(tiles)} of {count} slices; all of them are in {rest}.", 7.5, SOFT)
+        note = paragraph(f"{len(tiles)} of {count} slices; all of them are in slices.csv.", 7.5, SOFT)
         rows.append([note] + [[]] * (columns - 1))
         style.append(("SPAN", (0, -1), (-1, -1)))
     return Table(rows, colWidths=[width / columns] * columns, style=style)

@@ -33,7 +33,12 @@ class Segment:
     @property
     def rgb(self) -> tuple[float, float, float]:
         """Red, green and blue from 0 to 1."""
-        return triple(int(self.color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+        return rgb_of(self.color)
+
+
+def rgb_of(color: str) -> tuple[float, float, float]:
+    """Return red, green and blue from 0 to 1 of ``#rrggbb``."""
+    return triple(int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
 
 
 def segments() -> dict[MaskLabel, Segment]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.borderline import is_borderline
-from ONFHAssistLib.core.hip import Grade, HipResult, SliceMeasurement, StudyResult, ThresholdResult
+from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.hip import Grade, HipResult, SliceMeasurement, StudyResult
 
 SCHEMA = "onfh-assist-report/1"
 RESEARCH_USE = (
@@ -57,6 +58,7 @@ def report(result: StudyResult, identify: bool = False) -> dict[str, Any]:
         "warnings": [{"code": notice.code, "message": notice.message} for notice in result.warnings],
         "models": result.models,
         "hips": [_hip(hip) for hip in result.hips],
+        "findings": [_finding(finding) for finding in result.findings],
     }
     return _json_ready(content)
 
@@ -103,7 +105,7 @@ def _hip(hip: HipResult) -> dict[str, Any]:
         "look_first": hip.look_first,
         "slices": _slices(hip.slices),
         "grades": {name: _grade(name, grade) for name, grade in hip.grades.items()},
-        "threshold": hip.threshold and _threshold(hip.threshold),
+        "threshold": None,  # version 0.1.0 had the result of another system here; ``findings`` has them all
     }
 
 
@@ -122,20 +124,18 @@ def _slices(slices: tuple[SliceMeasurement, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def _threshold(found: ThresholdResult) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "system": "steinberg-t1",
-        "threshold": found.threshold,
-        "contrast": found.contrast,
-        "contrast_from": found.contrast_from,
-        "passed": found.passed,
-        "head_volume_ml": found.head_volume_ml,
-        "necrosis_volume_ml": found.necrosis_volume_ml,
-        "volume_ratio": found.volume_ratio,
-        "slices": _slices(found.slices),
-        "steinberg": _grade("steinberg", found.grade),
-        "head_dice": found.head_dice,
-        "necrosis_dice": found.necrosis_dice,
+        "system": finding.system,
+        "title": finding.title,
+        "about": finding.about,
+        "reason": finding.reason,
+        "grades": {name: _grade(name, grade) for name, grade in finding.grades.items()},
+        "probabilities": finding.probabilities,
+        "figures": {figure.name: {"value": figure.value, "unit": figure.unit} for figure in finding.figures},
+        "slices": _slices(finding.slices),
+        "masks": [{"name": mask.name, "label": mask.label} for mask in finding.masks],
+        "notes": finding.notes,
     }
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from ONFHAssistLib.core.borderline import is_borderline, thresholds_within
-from ONFHAssistLib.core.hip import Grade, HipResult, ThresholdResult
+from ONFHAssistLib.core.hip import Grade, HipResult
 from ONFHAssistLib.core.necrosis import COVERAGE
 
 
@@ -86,17 +86,6 @@ def rows(hip: HipResult) -> list[Row]:
     return found
 
 
-def threshold_notes(found: ThresholdResult) -> tuple[str, ...]:
-    """Say what the system S-T1 did in one hip, and how far it agrees with the networks."""
-    test = f"contrast {percent(found.contrast, 0)}, at least {percent(found.contrast_from, 0)} wanted"
-    verdict = "passed" if found.passed else "not passed, so nothing counts as necrotic"
-    dice = "none is marked by either" if found.necrosis_dice is None else f"Dice {found.necrosis_dice:.2f}"
-    return (
-        f"Threshold {found.threshold:.2f} of the normalised intensity (-1 to 1); {test}: {verdict}.".replace("-", "−"),
-        f"Against the networks: head Dice {found.head_dice or 0:.2f}; necrosis: {dice}.",
-    )
-
-
 def percent(fraction: float | None, digits: int = 1) -> str:
     """Show a fraction as per cent."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
@@ -132,13 +121,19 @@ def _row(name: str, grade: Grade, hip: HipResult) -> Row:
     if grade.interval:
         margin = interval(name, grade, hip)
     return Row(
-        GRADINGS[name].title, _shown(name, grade), grade.rule, margin, is_borderline(name, grade), _notes(name, grade)
+        GRADINGS[name].title,
+        shown_grade(name, grade),
+        grade.rule,
+        margin,
+        is_borderline(name, grade),
+        _notes(name, grade),
     )
 
 
-def _shown(name: str, grade: Grade) -> str:
+def shown_grade(name: str, grade: Grade) -> str:
+    """Return the class of a grade as it is shown, or its value; "–" where it has neither."""
     if grade.grade is None:
-        return f"{grade.value:.1f}"
+        return "–" if grade.value is None else f"{grade.value:.1f}"
     if name == "steinberg":
         letter = STEINBERG_LETTERS.get(str(grade.grade))
         words = str(grade.grade)[0].upper() + str(grade.grade)[1:]

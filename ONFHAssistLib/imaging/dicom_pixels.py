@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.pixels import get_decoder, iter_pixels
+from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.uid import UID, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, MRImageStorage, RLELossless, generate_uid
 
 from ONFHAssistLib.core.errors import InputError
@@ -59,6 +59,22 @@ def read_pixels(frames: Sequence[Frame]) -> np.ndarray:
             array = _wide_enough(array, values)
             array[k] = values
     return _smallest(array)
+
+
+def read_colour(frame: Frame) -> np.ndarray:
+    """Read the pixels of a file with one frame in red, green and blue: shape (rows, columns, 3).
+
+    Raises:
+        InputError: they are compressed, or cannot be decoded.
+    """
+    syntax = frame.header.file_meta.TransferSyntaxUID
+    if syntax.is_compressed:
+        raise InputError(f"{frame.path} is a compressed picture in colours; export it uncompressed, or as PNG.")
+    with _told(frame.path):
+        pixels = pixel_array(read_with_pixels(frame.header), index=0)
+        if pixels.shape != (*frame.shape, 3):
+            raise ValueError(pixels.shape)
+        return pixels
 
 
 def inverted(array: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,6 +59,11 @@ class Study:
     patient: dict[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def form(self) -> Literal["volume", "slice", "picture"]:
+        """Whether it is a volume, one slice with its place in the patient, or a picture without (`picture`)."""
+        return self.source.get("form", "volume")
+
 
 def read_study(path: str | Path, series: str | None = None, below: bool = True) -> Study:
     """Read NIfTI, NRRD, MetaImage or DICOM (a folder, searched through, or one file of a series).
@@ -81,23 +86,30 @@ def read_study(path: str | Path, series: str | None = None, below: bool = True) 
             if series is not None:
                 raise InputError(f"{path} holds one image and no series; leave --series out.")
             return _read_file(path, kind)
-        try:
+        with damage_said(path):
             return _read_dicom(path, series, below)
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-            LookupError,
-            NotImplementedError,
-            ArithmeticError,
-            RecursionError,
-            OSError,
-            struct.error,
-        ) as error:
-            if isinstance(error, InputError):
-                raise
-            # pydicom parses a value when it is asked for, so a broken one shows up anywhere
-            raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
+
+
+@contextmanager
+def damage_said(path: Path) -> Iterator[None]:
+    """Turn what a damaged DICOM header raises wherever it is looked at into a sentence."""
+    try:
+        yield
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        ArithmeticError,
+        RecursionError,
+        OSError,
+        struct.error,
+    ) as error:
+        if isinstance(error, InputError):
+            raise
+        # pydicom parses a value when it is asked for, so a broken one shows up anywhere
+        raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
 
 
 def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import Notice
-from ONFHAssistLib.models.bundle import Bundle
+from ONFHAssistLib.models.bundle import POOLED, Bundle
 from ONFHAssistLib.models.networks import INSTALL_TORCH, build_network
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Engine(Protocol):
         ...
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Return float32 logits of shape (n, out_channels, *spatial).
+        """Return float32 logits of shape (n, out_channels, *spatial); (n, out_channels) of kinds in ``bundle.POOLED``.
 
         Args:
             batch: float32, shape (n, in_channels, *spatial); any n and any sizes that are multiples of
@@ -264,13 +264,16 @@ def _engine_name(program: str, version: str, precision: str) -> str:
 
 def _graph_fits(graph: Any, bundle: Bundle) -> bool:
     rank = len(bundle.size_multiples) + 2
-    ends = [(graph.inputs, bundle.in_channels), (graph.outputs, bundle.out_channels)]
+    ends = [
+        (graph.inputs, bundle.in_channels, rank),
+        (graph.outputs, bundle.out_channels, 2 if bundle.kind in POOLED else rank),
+    ]
     return all(
         len(ports) == 1
         and ports[0].partial_shape.rank.is_static
         and len(ports[0].partial_shape) == rank
         and ports[0].partial_shape[1] == channels
-        for ports, channels in ends
+        for ports, channels, rank in ends
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ONFHAssistLib.core.findings import About, Finding
 from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.volume import Box, Volume, box_of
@@ -60,7 +61,7 @@ class Automatic:
 
     Attributes:
         near: cropped to ``box``, the smallest one that holds the head.
-        threshold: masks of the system S-T1 on the same grid, as far as it was asked for.
+        findings: of the other systems about this hip, as they were when it was segmented.
         models: the networks, as `StudyResult.models` lists them; None where a reader had drawn it all, and this is only
             what the review began with.
     """
@@ -68,19 +69,19 @@ class Automatic:
     box: Box
     near: HipMasks
     result: HipResult
-    threshold: HipMasks | None = None
+    findings: tuple[Finding, ...] = ()
     models: tuple[Mapping[str, Any], ...] | None = ()
 
     @staticmethod
     def of(
         masks: HipMasks,
         result: HipResult,
-        threshold: HipMasks | None = None,
+        findings: tuple[Finding, ...] = (),
         models: tuple[Mapping[str, Any], ...] | None = (),
     ) -> "Automatic":
         """Crop the masks of an analysis."""
         box = bounding_box(masks.head.array)
-        return Automatic(box, masks.cropped(box), result, threshold, models)
+        return Automatic(box, masks.cropped(box), result, findings, models)
 
     @cached_property
     def state(self) -> "HipState":
@@ -92,11 +93,15 @@ class Automatic:
 def automatic_of(result: StudyResult) -> dict[Side, Automatic]:
     """Return what an analysis made of each hip that it has segmented."""
     graded = {hip.side: hip for hip in result.hips}
-    by_threshold = {masks.side: masks for masks in result.threshold_masks}
     return {
-        masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side), result.models)
+        masks.side: Automatic.of(masks, graded[masks.side], findings_about(masks.side, result), result.models)
         for masks in result.masks
     }
+
+
+def findings_about(about: About, result: StudyResult) -> tuple[Finding, ...]:
+    """Return the findings of an analysis about one hip or the patient."""
+    return tuple(found for found in result.findings if found.about == about)
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,28 +50,22 @@ class Move:
         if id(automatic) not in self._automatic:
             near = self._masks(automatic.near, self._grid.cropped(automatic.box))
             result = result_of(measure_near(self._grid, near, automatic.box))
-            threshold, compared = automatic.threshold, automatic.result.threshold
-            if threshold and compared:
-                threshold = self._masks(threshold, self._grid)
-                result = replace(result, threshold=replace(compared, slices=measure_hip(threshold).slices))
-            moved = replace(automatic, near=near, result=result, threshold=threshold)
+            findings = tuple(found.moved(self._motion, self._grid) for found in automatic.findings)
+            moved = replace(automatic, near=near, result=result, findings=findings)
             self._automatic[id(automatic)] = (automatic, moved)
         return self._automatic[id(automatic)][1]
 
     def result(self, result: StudyResult) -> StudyResult:
         """Return a study at its new place, its hips measured there."""
         masks = tuple(self._masks(masks, self._grid) for masks in result.masks)
-        extra = tuple(self._masks(masks, self._grid) for masks in result.threshold_masks)
         measured = {m.side: result_of(measure_hip(m)) for m in masks}
-        slices = {m.side: measure_hip(m).slices for m in extra}
-        hips = []
-        for hip in result.hips:
-            moved = measured.get(hip.side) or replace(hip, sphere=hip.sphere and self._sphere(hip.sphere))
-            if hip.threshold and hip.side in slices:
-                moved = replace(moved, threshold=replace(hip.threshold, slices=slices[hip.side]))
-            hips.append(moved)
+        hips = tuple(
+            measured.get(hip.side) or replace(hip, sphere=hip.sphere and self._sphere(hip.sphere))
+            for hip in result.hips
+        )
+        findings = tuple(found.moved(self._motion, self._grid) for found in result.findings)
         volume = Volume(result.volume.array, self._grid.ijk_to_ras)
-        return replace(result, volume=volume, hips=tuple(hips), masks=masks, threshold_masks=extra)
+        return replace(result, volume=volume, hips=hips, masks=masks, findings=findings)
 
     def _masks(self, masks: HipMasks, place: Volume) -> HipMasks:
         return replace(

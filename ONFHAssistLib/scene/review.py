@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.findings import PATIENT, About, Finding
 from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, Sphere, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, Sphere, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import PlaneArcs, measure_near
 from ONFHAssistLib.core.volume import Volume
@@ -16,7 +16,7 @@ from ONFHAssistLib.curation.case import ReviewedCase, same_grid
 from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.hand_over import reviewed_case, slices_that_matter
-from ONFHAssistLib.scene.hip_state import Automatic, HipState, automatic_of
+from ONFHAssistLib.scene.hip_state import Automatic, HipState, automatic_of, findings_about
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.move import Move, require_rigid
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
@@ -166,6 +166,11 @@ class Review:
         """Return the result that the networks had made of a hip."""
         state = self._states.get(side)
         return state.automatic.result if state else self.hip(side)
+
+    def findings(self, about: About) -> tuple[Finding, ...]:
+        """Return what the systems beside the networks had found of a hip or of the patient."""
+        state = None if about == PATIENT else self._states.get(about)
+        return state.automatic.findings if state else findings_about(about, self.result)
 
     def masks(self, side: Side) -> HipMasks:
         """Return the masks of a hip as they are now, on the grid of the input; raises InputError where it has none."""
@@ -330,8 +335,8 @@ class Review:
         if hip is None or masks is None:
             reason = hip.reason if hip and hip.reason else "it was not looked at"
             raise InputError(f"The {side} hip could not be segmented: {reason}.")
-        threshold = next((masks for masks in found.threshold_masks if masks.side == side), None)
-        self._do(f"{side} hip segmented anew", side, Automatic.of(masks, hip, threshold, found.models).state)
+        automatic = Automatic.of(masks, hip, findings_about(side, found), found.models)
+        self._do(f"{side} hip segmented anew", side, automatic.state)
 
     def seed(self, side: Side) -> HeadSeed:
         """Return where the reader sees a head: its centre as marked, and the radius where the reader has set it.
@@ -357,7 +362,7 @@ class Review:
             self.result,
             hips=tuple(self._hips[side] for side in self.sides),
             masks=tuple(self.masks(side) for side in segmented),
-            threshold_masks=tuple(one.threshold for one in automatic if one.threshold),
+            findings=tuple(finding for about in (*self.sides, PATIENT) for finding in self.findings(about)),
             # A hip that was segmented anew may come from other networks than the rest.
             models=tuple(model for n, model in enumerate(models) if model not in models[:n]) or self.result.models,
         )
@@ -542,7 +547,7 @@ class Review:
             return HipResult(side, "not graded", reason, state.sphere, state.landmarks)
         arcs = self._arcs.setdefault(side, PlaneArcs())
         measured = measure_near(self._grid, state.near(self._grid), state.box, arcs)
-        return replace(result_of(measured), threshold=state.automatic.result.threshold)
+        return result_of(measured)
 
     def _touched(self) -> None:
         if not self.closed:

@@ -9,12 +9,13 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.findings import Finding, finding_from_plain, finding_to_plain
 from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.hip import (
     SIDES,
@@ -26,14 +27,15 @@ from ONFHAssistLib.core.hip import (
     Side,
     Sphere,
     StudyResult,
-    ThresholdResult,
 )
 from ONFHAssistLib.core.measure import measure_near
+from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.volume import Box, Volume, box_of
 from ONFHAssistLib.curation.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
+from ONFHAssistLib.systems import kept_by_0_1_0
 
 SCHEMA = "onfh-assist-review/1"
 TEXT = "vtkMRMLTextNode"
@@ -71,6 +73,7 @@ def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str
         "missed": [to_plain(hip) for hip in result.hips if hip.side not in automatic],
         "warnings": to_plain(result.warnings),
         "models": to_plain(result.models),
+        "findings": [_plain_finding(found) for found in result.findings if found.about not in automatic],
         "automatic": {side: _plain(found) for side, found in automatic.items()},
     }
 
@@ -126,7 +129,8 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
         raise ValueError("its volume has another grid now")
     models = tuple(plain["models"])
     automatic = {side: _automatic(side, found, kept_grid, volume, models) for side, found in plain["automatic"].items()}
-    hips = [*(one.result for one in automatic.values()), *(from_plain(HipResult, hip) for hip in plain["missed"])]
+    hips = [*(one.result for one in automatic.values()), *(_missed(hip) for hip in plain["missed"])]
+    others = (_finding(found, kept_grid, volume) for found in plain.get("findings", ()))  # version 0.1.0 kept none
     result = StudyResult(
         volume,
         plain["source"],
@@ -134,7 +138,7 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
         tuple(one.state.masks(volume) for one in automatic.values()),
         tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
         models,
-        threshold_masks=tuple(one.threshold for one in automatic.values() if one.threshold),
+        findings=(*others, *(found for one in automatic.values() for found in one.findings)),
     )
     return result, automatic
 
@@ -142,7 +146,7 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
 def packed_state(state: HipState) -> dict[str, Any]:
     """Return a hip as it is now as JSON-ready values; its automatic result is packed by `packed`."""
     return {
-        "box": [[part.start, part.stop] for part in state.box],
+        "box": _ends(state.box),
         "head": _text(state.head_bits.tobytes()),
         "necrosis": _text(state.necrosis_bits.tobytes()),
         "sphere": to_plain(state.sphere),
@@ -239,9 +243,9 @@ def _node(volume_node: Node) -> Node:
 
 
 def _plain(found: Automatic) -> dict[str, Any]:
-    near, threshold = found.near, found.threshold
+    near = found.near
     return {
-        "box": [[part.start, part.stop] for part in found.box],
+        "box": _ends(found.box),
         "head": _packed(near.head.array),
         "necrosis": _packed(near.necrosis.array),
         "probability": near.probability and _text(near.probability.array.astype("<f4").tobytes()),
@@ -249,8 +253,7 @@ def _plain(found: Automatic) -> dict[str, Any]:
         "not_sought": near.not_sought,
         "sphere": to_plain(near.sphere),
         "landmarks": to_plain(near.landmarks),
-        "threshold": threshold and _plain(Automatic.of(threshold, found.result)),
-        "threshold_result": to_plain(found.result.threshold) if threshold else None,
+        "findings": [_plain_finding(finding) for finding in found.findings],
         "models": to_plain(found.models),
     }
 
@@ -280,11 +283,54 @@ def _automatic(
     result = result_of(measure_near(volume, near, head[0]))
     own_models = plain.get("models", models)
     own_models = None if own_models is None else tuple(own_models)
-    if plain["threshold"] is None:
-        return Automatic(head[0], near, result, models=own_models)
-    own = _automatic(side, plain["threshold"], kept_grid, volume, models)
-    threshold = replace(from_plain(ThresholdResult, plain["threshold_result"]), slices=own.result.slices)
-    return Automatic(head[0], near, replace(result, threshold=threshold), own.state.masks(volume), own_models)
+    findings = tuple(_finding(found, kept_grid, volume) for found in plain.get("findings", ()))
+    if plain.get("threshold"):  # version 0.1.0 had one place for one other system
+        other = _automatic(side, plain["threshold"] | {"threshold": None}, kept_grid, volume, models)
+        findings = (kept_by_0_1_0(plain["threshold_result"], other.state.masks(volume)),)
+    return Automatic(head[0], near, result, findings, own_models)
+
+
+def _missed(plain: dict[str, Any]) -> HipResult:
+    """Read a hip without masks; version 0.1.0 kept a field of it that findings have taken the place of."""
+    return from_plain(HipResult, {name: value for name, value in plain.items() if name != "threshold"})
+
+
+def _plain_finding(finding: Finding) -> dict[str, Any]:
+    return {"finding": finding_to_plain(finding), "volumes": [_plain_volume(volume) for volume in finding.volumes]}
+
+
+def _plain_volume(volume: Volume) -> dict[str, Any]:
+    """A mask as bits, a map of numbers as float32, in the box of what is in it."""
+    filled = volume.array.astype(bool)
+    box = bounding_box(filled) if filled.any() else None
+    if box is None:
+        return {"box": None, "bits": volume.array.dtype == bool, "values": ""}
+    if volume.array.dtype == bool:
+        return {"box": _ends(box), "bits": True, "values": _packed(volume.array[box])}
+    return {"box": _ends(box), "bits": False, "values": _text(volume.array[box].astype("<f4").tobytes())}
+
+
+def _finding(plain: dict[str, Any], kept_grid: Volume, volume: Volume) -> Finding:
+    volumes = [_whole(entry, kept_grid, volume) for entry in plain["volumes"]]
+    here = kept_grid.index_map(volume)
+    assert here is not None  # `unpacked` has made sure of it
+    return finding_from_plain(plain["finding"], volumes).renumbered(lambda k: int(here[2, 2] * k + here[2, 3]))
+
+
+def _whole(plain: dict[str, Any], kept_grid: Volume, volume: Volume) -> Volume:
+    whole = np.zeros(volume.array.shape, bool if plain["bits"] else np.float32)
+    if plain["box"] is not None:
+        box = _box(plain["box"], kept_grid.array.shape)
+        shape = tuple(part.stop - part.start for part in box)
+        bits, values = plain["bits"], plain["values"]
+        array = _unpacked(values, shape) if bits else np.frombuffer(_bytes(values), "<f4").reshape(shape)
+        place, carried = _carried(array, box, kept_grid, volume)
+        whole[place] = carried
+    return volume.like(whole)
+
+
+def _ends(box: Box) -> list[list[int]]:
+    return [[part.start, part.stop] for part in box]
 
 
 def _carried(array: np.ndarray, box: Box, kept_grid: Volume, volume: Volume) -> tuple[Box, np.ndarray]:

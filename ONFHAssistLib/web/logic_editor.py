@@ -31,8 +31,7 @@ from trame_slicer.segmentation import (
     SegmentationOverwriteMode,
 )
 
-from ONFHAssistLib.analysis import HeadSeed
-from ONFHAssistLib.core.hip import Landmarks, Side
+from ONFHAssistLib.core.hip import HeadSeed, Landmarks, Side
 from ONFHAssistLib.core.volume import as_point
 from ONFHAssistLib.scene.markups import What, landmarks_node, place_landmark, write_landmarks
 from ONFHAssistLib.web.actions import Actions

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
+from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, StudyResult
+from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, StudyResult
 from ONFHAssistLib.curation.case import ReviewedCase, Status
 from ONFHAssistLib.curation.index import CaseSummary
 from ONFHAssistLib.curation.open_case import OpenCase, Reading, only_one_hip
@@ -18,7 +18,9 @@ from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff, packed
 from ONFHAssistLib.scene.stored_case import begin_case
+from ONFHAssistLib.scene.systems import those_known
 from ONFHAssistLib.scene.volumes import add_volume, describe
+from ONFHAssistLib.systems import OWN
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.ahead import Ahead
 from ONFHAssistLib.web.folder import StudyFolder
@@ -45,6 +47,7 @@ class Session:
         alarm: whether it tells of something that has failed.
         restored: whether the open review was taken up from a draft.
         reviewer: the code of the reader, as it was given last.
+        systems: ids of those that the next analysis takes.
         held: whether changes in the scene are left alone for the moment, while a landmark is being placed.
         on_change: called after anything of this has changed.
         on_study: called after another study was put into the scene, or its review has begun.
@@ -62,6 +65,7 @@ class Session:
         self.stage, self.fraction, self.analysing = "", 0.0, False
         self.message, self.alarm, self.restored, self.reviewer = "", False, False, ""
         self.held = False
+        self.systems: tuple[str, ...] = (OWN,)
         self.folder = StudyFolder(place, state, self._unkept)
         self.ahead = Ahead(worker, self._unseen, self._found, self._not_usable)
         self._worker = worker
@@ -206,7 +210,8 @@ class Session:
             raise InputError(only_one_hip(self.stored))
         self.settle()
         sides = (self.stored.side,) if self.stored else SIDES
-        options = AnalysisOptions(sides) if seed is None else AnalysisOptions(sides=(seed.side,), heads=(seed,))
+        heads = () if seed is None else (seed,)
+        options = AnalysisOptions((seed.side,) if seed else sides, heads=heads, systems=self.systems)
         self._busy("Starting", analysing=True)
         try:
             await self.ahead.yield_worker()
@@ -230,6 +235,13 @@ class Session:
             self.restored = False
         self._changed(sort=True)
         self.on_study()
+
+    def choose_systems(self, ids: Iterable[str]) -> None:
+        """Let the next analysis, also one ahead, take these systems; where it is none, the choice stays as it was."""
+        wanted = set(ids)
+        self.systems = those_known(wanted) if wanted else self.systems
+        self.ahead.options = AnalysisOptions(systems=self.systems)
+        self.on_change()
 
     def cancel(self) -> None:
         """Stop the analysis that runs, if any."""

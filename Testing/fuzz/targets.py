@@ -11,7 +11,7 @@ SHARES = {"nifti": 6, "nrrd": 5, "mha": 5, "dicom": 5, "case": 2, "bundle": 2}
 
 def use(kind: str, folder: Path) -> None:
     """Read an input; whatever is wrong with it ends in InputError, anything else that is raised is a finding."""
-    {"case": _data_set, "bundle": _bundle}.get(kind, _image)(folder)
+    {"case": _data_set, "bundle": _bundle, "dicom": _dicom}.get(kind, _image)(folder)
 
 
 def refused(action, *given) -> bool:
@@ -39,6 +39,16 @@ def _image(folder: Path) -> None:
             coarse_volume(study.volume, study.source["modality"])
         except InputError as error:
             assert "\n" not in str(error), "a sentence is one line"
+
+
+def _dicom(folder: Path) -> None:
+    """As a series, and one file of it as a picture."""
+    from ONFHAssistLib.imaging.picture import read_image
+
+    _image(folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files[:1]:
+        refused(read_image, path, ("slice", "picture"))
 
 
 def _data_set(folder: Path) -> None:

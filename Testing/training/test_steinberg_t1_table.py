@@ -327,7 +327,7 @@ def test_more_contrast_wanted_finds_less(small):
 
 
 def test_the_constants_of_the_system_are_among_those_that_are_tried():
-    from ONFHAssistLib.systems.steinberg_t1 import CONTRAST_FROM, RIM_MM
+    from ONFHAssistLib.systems.steinberg_t1.threshold import CONTRAST_FROM, RIM_MM
     from training.steinberg_t1.threshold import CONTRASTS, RIMS_MM
 
     assert RIM_MM in RIMS_MM and CONTRAST_FROM in CONTRASTS

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from web_parts import at_work, erase, key_of, same_masks, until
 
-from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import HeadSeed
 from ONFHAssistLib.curation.case import save_case
 from ONFHAssistLib.curation.check import check
 from ONFHAssistLib.curation.folder import open_store

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from web_parts import at_work, erase, key_of, row_of, same_masks, sample, until
 
-from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.hip import HeadSeed
 from ONFHAssistLib.web import drafts
 from ONFHAssistLib.web.worklist import Summary
 

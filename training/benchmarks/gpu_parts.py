@@ -29,10 +29,10 @@ def study_part(
     with card_peak(where) as memory:
         models = open_models(where, engine, "auto" if precision == "fp16" else precision)
         figures, result = timed(study, models, runs)
-    ran = {network.engine.device for network in models.all()}
+    ran = {network.engine.device for network in models.networks.values()}
     if ran != {where}:
         raise RuntimeError(f"the networks ran on {', '.join(sorted(ran))}, not on {where} alone")
-    figures |= {"engine": models.necrosis.engine.name} | memory
+    figures |= {"engine": models["necrosis"].engine.name} | memory
     for other, expected in exact.items():
         heads, necroses, points = agreement(result, expected)
         figures[f"against {other}"] = {

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
+from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import SIDES, HipMasks, Side
@@ -39,6 +39,7 @@ from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.installed import id_of, install, models, use
 from ONFHAssistLib.models.places import BUNDLES_VARIABLE
+from ONFHAssistLib.systems.base import Models
 from training.bundles.install import CARDS
 from training.bundles.make import candidate
 from training.learning.config import read_config

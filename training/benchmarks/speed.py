@@ -26,10 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib import __version__
-from ONFHAssistLib.analysis import Models, analyse, open_models
+from ONFHAssistLib.analysis import analyse, open_models
 from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.read import read_study
+from ONFHAssistLib.systems.base import Models
 from training.real.data import ROOT, TRAINING_CASES, data_folder
 
 RESULTS = ROOT / "docs" / "speed.json"

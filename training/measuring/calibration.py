@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
+from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Side
@@ -27,6 +27,7 @@ from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.places import BUNDLES_VARIABLE, in_place
+from ONFHAssistLib.systems.base import Models
 from training.learning.curated import read_hip
 from training.learning.samples import MARROW_EDGE_MM, inside_bone_mm, real_hip, run_jobs
 from training.measuring.interval import LOGITS, Case, Fit, calibrate, fit, held_out

@@ -89,7 +89,7 @@ With the slices at hand, `python -m training.evaluate real --pictures DIR` puts 
 
 def evaluate_real(docs: Path, pictures: Path | None) -> dict[str, Any]:
     """Real osteonecrosis on single slices; its page goes into ``docs``, pictures of the slices into ``pictures``."""
-    network = open_models().necrosis
+    network = open_models()["necrosis"]
     measured = measure_all(network)
     section = results(network, measured)
     write_page(docs, section, measured, network.bundle)

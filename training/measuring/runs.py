@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib import analysis
-from ONFHAssistLib.analysis import Models
 from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.systems.base import Models
 from training.real.data import CACHE, ROOT
 
 KEPT = CACHE / "evaluation"

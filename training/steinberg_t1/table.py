@@ -31,7 +31,7 @@ from ONFHAssistLib.core.necrosis import SMALLEST_LESION_ML, largest_piece
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
-from ONFHAssistLib.systems.steinberg_t1 import extract_necrosis
+from ONFHAssistLib.systems.steinberg_t1.threshold import extract_necrosis
 from training.bundles.card import read_evaluation
 from training.bundles.install import EVALUATION, weights_in
 from training.learning import loop

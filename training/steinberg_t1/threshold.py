@@ -3,7 +3,7 @@
 On the training patients of the synthetic slices, with their true heads, so that no network and no test patient has a
 say: how often is the Steinberg class of a slice right, for each width of the rim and each contrast that is wanted? Of
 the pairs that find nothing in NORMAL_RIGHT of the slices without necrosis the one that is right most often stands in
-``ONFHAssistLib/systems/steinberg_t1.py`` (RIM_MM, CONTRAST_FROM).
+``ONFHAssistLib/systems/steinberg_t1/threshold.py`` (RIM_MM, CONTRAST_FROM).
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.systems.steinberg_t1 import extract_necrosis
+from ONFHAssistLib.systems.steinberg_t1.threshold import extract_necrosis
 from training.learning.config import read_config
 from training.steinberg_t1.slices import plain, read_slices, split
 from training.steinberg_t1.table import CONFIG, slice_volume

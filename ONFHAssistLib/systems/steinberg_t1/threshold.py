@@ -1,21 +1,15 @@
-"""S-T1: on axial T1 slices, a U-Net finds the head, a threshold inside it the necrosis, their ratio gives the grade.
+"""The threshold of S-T1: necrosis inside a head that is outlined already; no network is needed.
 
-After the study of 261 axial T1 slices (PMC11680720; docs/clinical.md). The network's
-bundle is ``steinberg_t1``; what is in this file needs no network. Necrosis is whatever is darker than the rest of the
-head: a lesion that is as bright as marrow is seen only where its dark band encloses it.
+After the study of 261 axial T1 slices (PMC11680720; docs/clinical.md). Necrosis is whatever is darker than the rest of
+the head: a lesion that is as bright as marrow is seen only where its dark band encloses it.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.gradings import grade_steinberg
-from ONFHAssistLib.core.hip import HipMasks, ThresholdResult
-from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.volume import Volume
 
@@ -44,24 +38,6 @@ class Extraction:
     threshold: float
     contrast: float
     passed: bool
-
-
-def check_source(source: dict[str, Any]) -> None:
-    """Refuse what the system was not made for: it reads axial T1 without fat suppression, and nothing else.
-
-    Args:
-        source: facts about the input, as in ``StudyResult.source``.
-
-    Raises:
-        InputError: another plane, another sequence, or suppressed fat.
-    """
-    sequence = "fat-suppressed T1" if source["fat_suppressed"] else source["sequence"]
-    if source["plane"] != "axial" or sequence != "T1":
-        known = "of unknown sequence" if sequence == "unknown" else sequence
-        raise InputError(
-            f"The system steinberg-t1 reads axial T1 images, and this one is {source['plane']}, {known}; "
-            "give an axial T1 series, or leave --system out."
-        )
 
 
 def extract_necrosis(
@@ -98,30 +74,6 @@ def extract_necrosis(
     below = marrow & (image.array <= threshold)
     necrosis = necrosis_above(image.like(below[tuple(nearest)].astype(np.float32)), head)
     return Extraction(necrosis, threshold, contrast, True)
-
-
-def threshold_result(found: Extraction, own: HipMasks, others: HipMasks) -> ThresholdResult:
-    """Measure and grade what was found, and compare it.
-
-    Args:
-        found: from `extract_necrosis`.
-        own: the system's head and necrosis on the grid of the input.
-        others: the masks of the networks on the same grid.
-    """
-    measured = measure_hip(own)
-    return ThresholdResult(
-        threshold=found.threshold,
-        contrast=found.contrast,
-        contrast_from=CONTRAST_FROM,
-        passed=found.passed,
-        head_volume_ml=measured.head_volume_ml,
-        necrosis_volume_ml=measured.necrosis_volume_ml,
-        volume_ratio=measured.volume_ratio,
-        slices=measured.slices,
-        grade=grade_steinberg(measured),
-        head_dice=dice(own.head.array, others.head.array),
-        necrosis_dice=dice(own.necrosis.array, others.necrosis.array),
-    )
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float | None:

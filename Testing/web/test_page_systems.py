@@ -1,0 +1,54 @@
+"""The systems on the page: what can be chosen, and their findings beside the networks' grades."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from web_parts import at_work, key_of
+
+from ONFHAssistLib.core.findings import Figure, Finding
+from ONFHAssistLib.web.state import hip_cards, system_lines
+from Testing import toy_system
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    toy_system.install(tmp_path / "toy", monkeypatch)
+
+
+def test_every_system_can_be_chosen_and_says_what_it_reads(toy, place: Path, state: Path):
+    async def steps(session) -> None:
+        session.choose_systems(["toy", "networks", "unknown"])
+        assert session.systems == ("networks", "toy") == session.ahead.options.systems
+        session.choose_systems([])
+        assert session.systems == ("networks", "toy")
+        lines = system_lines(session.systems, None)
+        assert [(line["id"], line["chosen"]) for line in lines] == [
+            ("networks", True), ("steinberg-t1", False), ("toy", True)
+        ]  # fmt: skip
+        assert lines[2]["title"] == "A toy system" and "Whatever is square" in lines[2]["about"]
+        await session.open(key_of(session, "sample.nii.gz"))
+        lines = system_lines(session.systems, session.study)
+        assert "reads axial T1 images" in lines[1]["why_not"] and lines[0]["why_not"] == lines[2]["why_not"] == ""
+
+    at_work(place, state, steps)
+
+
+def test_findings_stand_beside_the_grades_of_a_hip(place: Path, state: Path):
+    async def steps(session) -> None:
+        await session.open(key_of(session, "sample.nii.gz"))
+        result = session.review.study_result()
+        ratio = Figure("volume_ratio", 0.125, "Necrosis / head", "fraction")
+        found = (
+            Finding("toy", "A toy system", "left", figures=(ratio,), notes=("It is a square.",)),
+            Finding("toy", "A toy system", "patient", probabilities={"collapse": 0.25}),
+        )
+        session._begin(replace(result, findings=found))
+        right, left = hip_cards(session.review)
+        assert [row["title"] for one in right["findings"] for row in one["rows"]] == ["Probability of collapse"]
+        row = left["findings"][0]["rows"][0]
+        networks = f"{100 * session.review.hip('left').volume_ratio:.1f} %"
+        assert (row["title"], row["value"], row["networks"]) == ("Necrosis / head", "12.5 %", networks)
+        assert left["findings"][0]["notes"] == ["It is a square."]
+
+    at_work(place, state, steps)
