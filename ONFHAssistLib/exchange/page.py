@@ -14,7 +14,8 @@ from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.exchange import figures, words
+from ONFHAssistLib.exchange import drawings, figures, words
+from ONFHAssistLib.exchange.draw_svg import svg
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.tables import RESEARCH_USE, shown_patient
 
@@ -77,6 +78,8 @@ def template(name: str) -> "Template":
         lstrip_blocks=True,
     )
     environment.filters["percent"] = words.percent
+    environment.globals["draw"] = drawings
+    environment.globals["svg"] = svg
     return environment.get_template(name)
 
 
