@@ -1,4 +1,4 @@
-"""Drawings as pixels, by Pillow, which 3D Slicer has, too."""
+"""Drawings as pixels, by Pillow (10.1 or later), which 3D Slicer has, too."""
 
 import io
 import math
@@ -45,9 +45,9 @@ def _draw(canvas: Image.Image, shape: Shape, scale: float, origin: np.ndarray) -
         case Lines():
             _lines(canvas, shape, [[at(x, y) for x, y in part] for part in shape.parts], scale)
         case Circle():
-            reach = (shape.radius + shape.width / 2) * scale
-            pen = ImageDraw.Draw(canvas)
-            pen.circle(at(*shape.centre), reach, shape.fill or None, shape.stroke or None, _width(shape, scale))
+            (x, y), r = shape.centre, shape.radius + shape.width / 2
+            look = shape.fill or None, shape.stroke or None, _width(shape, scale)
+            ImageDraw.Draw(canvas).ellipse((*at(x - r, y - r), *at(x + r, y + r)), *look)
         case Text():
             _write(canvas, shape, at(*shape.at), scale)
 
