@@ -1,13 +1,11 @@
-"""The report's pictures, ready to be drawn as SVG: image data, outlines as paths, points; nothing is drawn here.
+"""What the report's pictures show: grey levels, outlines and points as numbers; `drawings` gives them their look.
 
 Pictures follow the radiological convention: the patient's right is at the left, superior (axial: anterior) at the
 top; sagittal slices have anterior at the left. Lengths are mm from the picture's upper left corner.
 """
 
-import base64
-import io
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +23,7 @@ from ONFHAssistLib.core.measure import LARGE_SLICE
 from ONFHAssistLib.core.necrosis import outlines
 from ONFHAssistLib.core.planes import Plane, mid_plane, sample
 from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.exchange.shapes import Spot
 
 MAX_TILES = 20
 POLAR_TO_DEG = 120.0
@@ -34,40 +33,42 @@ AXIS_ENDS = (("left", "right"), ("posterior", "anterior"), ("inferior", "superio
 _RIGHT_OF_PICTURE = np.array([[0, -1, 0], [-1, 0, 0], [-1, 0, 0]])
 _TOP_OF_PICTURE = np.array([[0, 0, 1], [0, 0, 1], [0, 1, 0]])
 
-Spot = tuple[float, float]
+Outline = tuple[np.ndarray, ...]
+"""Closed lines around the parts of a mask and around the holes in them, points of shape (n, 2); empty for no mask."""
+Contours = Callable[[np.ndarray, float], Sequence[np.ndarray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """A grey image of ``width`` × ``height`` mm as a data URI, with the outlines of head and necrosis as paths.
+    """A slice of ``width`` × ``height`` mm as grey levels, uint8 of shape (rows, columns), with outlines on it.
 
-    ``uncertain`` goes around what is possibly and what is certainly necrotic; "" where that is not known.
+    ``uncertain`` goes around what is possibly and what is certainly necrotic; empty where that is not known.
     """
 
-    image: str
+    image: np.ndarray
     width: float
     height: float
-    head: str
-    necrosis: str
-    uncertain: str
+    head: Outline
+    necrosis: Outline
+    uncertain: Outline
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coronal:
     """The mid-coronal slice with sphere, thirds of the weight-bearing portion (medial first) and landmarks.
 
     Attributes:
         centre, radius: the section of the sphere.
-        thirds: (path, letter's place) of each third; empty where the portion is not known.
-        lesion_end: path across the outline where the lesion ends laterally, by which JIC classes it; "" if unknown.
+        thirds: (line, letter's place) of each third; empty where the portion is not known.
+        lesion_end: line across the outline where the lesion ends laterally, by which JIC classes it; None if unknown.
         edge, teardrop: landmarks projected on the slice, or None.
     """
 
     picture: Picture
     centre: Spot
     radius: float
-    thirds: tuple[tuple[str, Spot], ...]
-    lesion_end: str
+    thirds: tuple[tuple[np.ndarray, Spot], ...]
+    lesion_end: np.ndarray | None
     edge: Spot | None
     teardrop: Spot | None
 
@@ -105,30 +106,22 @@ class RatioPlot:
     ends: tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Polar:
-    """The surface from above as a disc of radius POLAR_TO_DEG, centre at (0, 0), x to the right, y downwards."""
-
-    image: str
-    involved: str
-    zone: str
-    lateral: str
-    deepest_mm: float
-
-
-@dataclass(frozen=True)
-class PolarDisc:
-    """What `Polar` is drawn from, on square pixels of the disc and its surroundings; anterior in row 0.
+    """The surface from above as a disc of radius POLAR_TO_DEG, centre at (0, 0), x to the right, y downwards.
 
     Attributes:
-        tint: uint8, shape (n, n, 4): the darker, the more necrosis lies below.
-        involved, zone: 0 to 1, shape (n, n); one half at the outline.
+        tint: uint8, shape (n, n, 4), over the disc's square, anterior in row 0: the darker, the more necrosis below.
+        involved: where necrosis reaches the surface.
+        zone: the weight-bearing zone; empty where it is not known.
+        lateral: the side of the picture that is lateral, "left" or "right".
         deepest_mm: the most necrosis below one place.
     """
 
     tint: np.ndarray
-    involved: np.ndarray
-    zone: np.ndarray
+    involved: Outline
+    zone: Outline
+    lateral: str
     deepest_mm: float
 
 
@@ -159,15 +152,16 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
         return float(x), float(y)
 
     lines = portion_lines(plane, masks, hip)
-    thirds = tuple(
-        (_path(map(spot, third), closed=False), spot(letter))
-        for third, letter in zip(lines.thirds, lines.letters, strict=True)
-    )
+
+    def line(points_ras_mm: np.ndarray) -> np.ndarray:
+        return np.array([spot(point) for point in points_ras_mm])
+
+    thirds = tuple((line(third), spot(letter)) for third, letter in zip(lines.thirds, lines.letters, strict=True))
     edge, teardrop = (
         spot(point) if point else None
         for point in (masks.landmarks.acetabular_edge_ras_mm, masks.landmarks.teardrop_ras_mm)
     )
-    lesion_end = "" if lines.lesion_end is None else _path(map(spot, lines.lesion_end), closed=False)
+    lesion_end = None if lines.lesion_end is None else line(lines.lesion_end)
     centre, radius = spot(masks.sphere.centre_ras_mm), section_radius_mm(plane, masks.sphere)
     return Coronal(picture, centre, radius, thirds, lesion_end, edge, teardrop)
 
@@ -257,22 +251,20 @@ def slice_axis(volume: Volume) -> tuple[np.ndarray, tuple[str, str]]:
     return direction * np.sign(direction[axis]), AXIS_ENDS[axis]
 
 
-def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
+def polar_figure(
+    masks: HipMasks, portion: WeightBearing | None, half: int = 100, contours: Contours | None = None
+) -> Polar:
     """Show where necrosis comes close to the surface, and how much of it lies below, seen along the S axis.
 
     Azimuthal equidistant about the superior pole, laid out as an axial slice: anterior at the top, the patient's
     right at the left.
+
+    Args:
+        masks: of the hip; cropped about the head (`crop`) it is quicker.
+        portion: on the mid-coronal slice; None where it is not known.
+        half: pixels from the pole to the rim.
+        contours: finds the outlines, see `outline`.
     """
-    disc = polar_disc(masks, portion)
-    half = len(disc.tint) // 2
-    scale = np.array([POLAR_TO_DEG / half] * 2)
-    involved, zone = (outline(values, scale, offset=-POLAR_TO_DEG) for values in (disc.involved, disc.zone))
-    lateral = "left" if masks.side == "right" else "right"
-    return Polar(data_uri(disc.tint), involved, zone, lateral, disc.deepest_mm)
-
-
-def polar_disc(masks: HipMasks, portion: WeightBearing | None, half: int = 100) -> PolarDisc:
-    """Spread the surface map over a disc of ``half`` pixels radius, as `polar_figure` shows it."""
     mapped = surface_map(masks.necrosis, masks.sphere, masks.side, portion, step_deg=2.0)
     y, x = (np.mgrid[0 : 2 * half, 0 : 2 * half] + 0.5) / half - 1
     lateral = -x if masks.side == "right" else x
@@ -288,7 +280,12 @@ def polar_disc(masks: HipMasks, portion: WeightBearing | None, half: int = 100) 
     tint = np.zeros((2 * half, 2 * half, 4), np.uint8)
     tint[..., :3] = (213, 94, 0)  # Okabe and Ito's vermillion
     tint[..., 3] = np.where(strength > 0.02, 255 * (0.15 + 0.75 * strength), 0)
-    return PolarDisc(tint, spread(mapped.involved), spread(mapped.weight_bearing), float(mapped.depth_mm.max()))
+    degrees = np.array([POLAR_TO_DEG / half] * 2)
+    involved, zone = (
+        outline(spread(values), degrees, -POLAR_TO_DEG, contours) for values in (mapped.involved, mapped.weight_bearing)
+    )
+    left = "left" if masks.side == "right" else "right"
+    return Polar(tint, involved, zone, left, float(mapped.depth_mm.max()))
 
 
 def slice_picture(image: np.ndarray, head: np.ndarray, necrosis: np.ndarray, pixel_mm: tuple[float, float]) -> Picture:
@@ -309,12 +306,22 @@ def window(values: np.ndarray) -> tuple[float, float]:
     return low, max(high, low + 1e-6)
 
 
-def outline(mask: np.ndarray, pixel_mm: np.ndarray, offset: float = 0.0) -> str:
-    """Return the outline (at 0.5) of a 2D mask as an SVG path in mm; "" when the mask is empty."""
-    from skimage.measure import find_contours
+def outline(mask: np.ndarray, pixel_mm: np.ndarray, offset: float = 0.0, contours: Contours | None = None) -> Outline:
+    """Return the outline (at 0.5) of a 2D mask in mm, to a hundredth; empty when the mask is.
 
-    contours = find_contours(np.pad(mask.astype(float), 1), 0.5)
-    return " ".join(_path((c[:, ::-1] - 0.5) * pixel_mm + offset, closed=True) for c in contours)
+    Args:
+        mask: boolean, or how much of it lies in a pixel (0 to 1); shape (rows, columns).
+        pixel_mm: size of a pixel, (x, y).
+        offset: added to x and y.
+        contours: where there is no scikit-image: takes values of shape (rows, columns) and a level, and returns lines
+            of (row, column), as `skimage.measure.find_contours` does.
+    """
+    if contours is None:
+        from skimage.measure import find_contours
+
+        contours = find_contours
+    lines = contours(np.pad(mask.astype(float), 1), 0.5)
+    return tuple(np.round((line[:, ::-1] - 0.5) * pixel_mm + offset, 2) for line in lines)
 
 
 def chosen_slices(hip: HipResult) -> list[SliceMeasurement]:
@@ -344,19 +351,6 @@ def _picture(
     grey = np.clip((image - low) / (high - low), 0, 1) * 255
     grey = ndimage.zoom(grey, enlarge, order=1, mode="nearest", grid_mode=True).astype(np.uint8)
     height, width = image.shape * pixel_mm[::-1]
-    uncertain = " ".join(filter(None, (outline(mask, pixel_mm) for mask in bounds)))
+    uncertain = tuple(line for mask in bounds for line in outline(mask, pixel_mm))
     outer, inner = outline(head, pixel_mm), outline(necrosis, pixel_mm)
-    return Picture(data_uri(grey), float(width), float(height), outer, inner, uncertain)
-
-
-def _path(points: Iterable, closed: bool) -> str:
-    return "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points) + ("Z" if closed else "")
-
-
-def data_uri(pixels: np.ndarray) -> str:
-    """Return a picture as a data URI: uint8, shape (rows, columns), with 3 or 4 channels behind for a coloured one."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return Picture(grey, float(width), float(height), outer, inner, uncertain)

@@ -8,8 +8,8 @@ import numpy as np
 from ONFHAssistLib.core.findings import Finding
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.exchange.figures import MAX_TILES, data_uri, in_view, outline, window
-from ONFHAssistLib.exchange.words import percent
+from ONFHAssistLib.exchange.figures import MAX_TILES, Outline, in_view, outline, window
+from ONFHAssistLib.exchange.words import share_in_words
 
 MARGIN_MM = 8.0
 """Shown around what is marked."""
@@ -19,7 +19,7 @@ TINT = np.array([255.0, 170.0, 0.0])
 """Where a system looked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FindingTile:
     """One slice of a finding.
 
@@ -27,20 +27,20 @@ class FindingTile:
         index: along k.
         label: the share of the slice, in words; or "".
         steinberg: the class of the slice; or "".
-        image: data URI.
+        image: uint8, shape (rows, columns), with a channel for red, green and blue behind where it is tinted.
         width, height: mm; pixels where their size is not known.
-        lines: outlines as (path, colour).
-        other: the outline of the networks' necrosis, to compare with; or "".
+        lines: outlines with their colours.
+        other: the outline of the networks' necrosis, to compare with; empty where there is none.
     """
 
     index: int
     label: str
     steinberg: str
-    image: str
+    image: np.ndarray
     width: float
     height: float
-    lines: tuple[tuple[str, str], ...]
-    other: str = ""
+    lines: tuple[tuple[Outline, str], ...]
+    other: Outline = ()
 
 
 def finding_tiles(image: Volume, finding: Finding, other: Volume | None = None) -> tuple[FindingTile, ...]:
@@ -74,13 +74,13 @@ def finding_tiles(image: Volume, finding: Finding, other: Volume | None = None) 
         height, width = grey.shape * pixel_mm[::-1]
         return FindingTile(
             k,
-            _share(s.ratio) if s else "",
+            share_in_words(s.ratio) if s else "",
             s.steinberg if s else "",
-            data_uri(shown.astype(np.uint8)),
+            shown.astype(np.uint8),
             float(width),
             float(height),
-            tuple((path, color) for path, color in lines if path),
-            "" if other is None else outline(cut(other.array[k]), pixel_mm),
+            tuple((parts, color) for parts, color in lines if parts),
+            () if other is None else outline(cut(other.array[k]), pixel_mm),
         )
 
     return tuple(map(tile, indices))
@@ -100,7 +100,3 @@ def _cut(image: Volume, box: tuple[slice, ...]) -> tuple[Callable[[np.ndarray], 
         return turn(array[top:bottom:step, left:right:step])
 
     return cut, pixel_mm * step
-
-
-def _share(ratio: float) -> str:
-    return percent(ratio, 0 if ratio >= 0.0995 or ratio == 0 else 1)

@@ -14,7 +14,8 @@ from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.exchange import figures, words
+from ONFHAssistLib.exchange import drawings, figures, words
+from ONFHAssistLib.exchange.draw_svg import svg
 from ONFHAssistLib.exchange.finding_figures import finding_tiles
 from ONFHAssistLib.exchange.finding_words import finding_card
 from ONFHAssistLib.exchange.segments import segments
@@ -75,6 +76,9 @@ def template(name: str) -> "Template":
         lstrip_blocks=True,
     )
     environment.filters["percent"] = words.percent
+    environment.filters["share"] = words.share_in_words
+    environment.globals["draw"] = drawings
+    environment.globals["svg"] = svg
     return environment.get_template(name)
 
 

@@ -7,8 +7,10 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer, Table
 
+from ONFHAssistLib.exchange import drawings
+from ONFHAssistLib.exchange.draw_pdf import Figure
+from ONFHAssistLib.exchange.drawings import INK, LINE, SOFT
 from ONFHAssistLib.exchange.finding_figures import FindingTile
-from ONFHAssistLib.exchange.pdf_figures import BOLD, CLASSES, INK, LINE, SOFT, Figure, Pen
 from ONFHAssistLib.exchange.pdf_parts import FONT, WARN, column_width, heading, key_to, paragraph, side_by_side
 
 _PLAIN = (
@@ -77,29 +79,9 @@ def _table(rows: Iterable[Any], width: float) -> Flowable:
 def _sheet(tiles: tuple[FindingTile, ...], other: str, width: float) -> Flowable:
     columns = max(4, int(width // (24 * mm))) if len(tiles) > 1 else 1
     wide = (width / columns if columns > 1 else min(width, 80 * mm)) - 3
-    drawn = [_tile(tile, other, wide) for tile in tiles]
+    drawn = [Figure(drawings.finding_tile(tile, other), wide) for tile in tiles]
     rows: list[list[Any]] = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     rows = [row + [[]] * (columns - len(row)) for row in rows]
     padding = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP")]
     style = [FONT, *padding, ("BOTTOMPADDING", (0, 0), (-1, -1), 3)]
     return Table(rows, colWidths=[width / columns] * columns, style=style)
-
-
-def _tile(tile: FindingTile, other: str, wide: float) -> Figure:
-    unit = tile.width / 40
-    height = tile.height + 7.5 * unit
-
-    def draw(pen: Pen) -> None:
-        pen.box(0, 0, tile.width, height, "#0b0f13")
-        pen.image(tile.image, 0, 0, tile.width, tile.height)
-        pen.path(tile.other, other, 0.8 * unit)
-        for path, color in tile.lines:
-            pen.path(path, color, 0.8 * unit)
-        line = tile.height + 4.9 * unit
-        pen.write((2 * unit, line), str(tile.index), 4.6 * unit, "#9fb0bf")
-        pen.write((38 * unit, line), tile.label, 4.6 * unit, "#ffffff", "end", BOLD)
-        if tile.steinberg in CLASSES:
-            colour = "#2f86cb" if tile.steinberg == "severe" else CLASSES[tile.steinberg]
-            pen.box(0, height - 1.4 * unit, tile.width, 1.4 * unit, colour)
-
-    return Figure(tile.width, height, wide, draw)

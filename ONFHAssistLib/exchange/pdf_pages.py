@@ -11,8 +11,9 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, SimpleDocTemplate, Spacer, Table
 
-from ONFHAssistLib.exchange import pdf_figures as figures
-from ONFHAssistLib.exchange.pdf_figures import BOLD, LINE, SOFT, TEXT
+from ONFHAssistLib.exchange import drawings
+from ONFHAssistLib.exchange.draw_pdf import BOLD, TEXT, Figure
+from ONFHAssistLib.exchange.drawings import LINE, SOFT
 from ONFHAssistLib.exchange.pdf_findings import findings
 from ONFHAssistLib.exchange.pdf_parts import (
     ACCENT,
@@ -136,7 +137,7 @@ def _card(hip: dict[str, Any], width: float) -> Flowable:
     lead = rows[0]
     shown = [title, _named(lead), paragraph(lead.grade or "Not given", 17, bold=True, after=4)]
     if result.volume_ratio is not None:
-        shown += [figures.gauge(result.volume_ratio, result.ratio_interval, min(inner, 84 * mm)), Spacer(0, 4)]
+        shown += [Figure(drawings.gauge(result.volume_ratio, result.ratio_interval), min(inner, 84 * mm)), Spacer(0, 4)]
     shown += [*_reasons(lead), Spacer(0, 4)]
     for row in rows[1:]:
         grade = row.grade or "–"
@@ -182,29 +183,29 @@ def _coronal(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     keys = [
         key_to(head, "head"),
         key_to(necrosis, "necrosis"),
-        *([key_to(figures.DOUBT, "uncertain: may or may not be necrosis")] if doubt else []),
+        *([key_to(drawings.DOUBT, "uncertain: may or may not be necrosis")] if doubt else []),
         "dashed: best-fit sphere",
-        key_to(figures.ARC, "weight-bearing portion in thirds: a lesion that ends there laterally is A, B or C1; at or "
-               "past the acetabular edge C2"),
+        key_to(drawings.ARC, "weight-bearing portion in thirds: a lesion that ends there laterally is A, B or C1; at "
+               "or past the acetabular edge C2"),
         key_to(necrosis, "tick: where it ends"),
-        key_to(figures.MARK, "crosses: lateral acetabular edge, teardrop"),
+        key_to(drawings.MARK, "crosses: lateral acetabular edge, teardrop"),
     ]  # fmt: skip
     return _pictures(
         content, "coronal", "Mid-coronal slice", keys,
-        lambda hip, width: figures.coronal(hip["coronal"], head, necrosis, min(width, 80 * mm)),
+        lambda hip, width: Figure(drawings.coronal(hip["coronal"], head, necrosis), min(width, 80 * mm)),
     )  # fmt: skip
 
 
 def _polar(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
     keys = [
         key_to("#e58b4a", "necrosis below the surface: the darker, the deeper it goes towards the centre"),
-        key_to(figures.LESION, "reaches the surface"),
-        key_to(figures.ZONE, "hatched: weight-bearing zone, drawn 30° before and behind the mid-coronal plane"),
+        key_to(drawings.LESION, "reaches the surface"),
+        key_to(drawings.ZONE, "hatched: weight-bearing zone, drawn 30° before and behind the mid-coronal plane"),
         f"Seen along the body axis, laid out as an axial slice, to {content['polar_to']:.0f}° from the superior pole.",
     ]
     return _pictures(
         content, "polar", "Where the lesion lies on the head's surface", keys,
-        lambda hip, width: figures.polar(hip["polar"], min(width, 66 * mm)),
+        lambda hip, width: Figure(drawings.polar(hip["polar"]), min(width, 66 * mm)),
     )  # fmt: skip
 
 
@@ -215,14 +216,14 @@ def _plot(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
     ]
     return _pictures(
         content, "plot", "Necrotic share along the slices", keys,
-        lambda hip, width: figures.plot(hip["plot"], min(width, 84 * mm)),
+        lambda hip, width: Figure(drawings.plot(hip["plot"]), min(width, 84 * mm)),
     )  # fmt: skip
 
 
 def _slices(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     keys = ["Slice index (from 0) and necrotic share of the head's area."]
     if doubt:
-        keys.append(key_to(figures.DOUBT, "uncertain: may or may not be necrosis"))
+        keys.append(key_to(drawings.DOUBT, "uncertain: may or may not be necrosis"))
     if any(hip["look_first"] for hip in content["hips"]):
         keys.append("half-filled circle: look here first, the most uncertain slices of a borderline hip")
 
@@ -237,7 +238,7 @@ def _sheet(tiles: list[Any], colours: tuple[str, str], look_first: Iterable[int]
     """The contact sheet in rows, with a word on the slices that are not in it."""
     columns = max(4, int(width // (24 * mm)))
     wide = width / columns - 3
-    drawn = [figures.tile(shown, *colours, wide, shown.measured.index in look_first) for shown in tiles]
+    drawn = [Figure(drawings.tile(shown, *colours, shown.measured.index in look_first), wide) for shown in tiles]
     rows: list[list[Any]] = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     rows = [row + [[]] * (columns - len(row)) for row in rows]
     style: list[tuple[object, ...]] = [

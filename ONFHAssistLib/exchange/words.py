@@ -91,6 +91,11 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
+def share_in_words(ratio: float) -> str:
+    """Return a slice's necrotic share, with a digit after the point where it is small."""
+    return percent(ratio, 0 if ratio >= 0.0995 or ratio == 0 else 1)
+
+
 def _not_given(grade: Grade) -> str | None:
     return grade.rule if grade.grade is None and grade.value is None else None
 

@@ -1,4 +1,4 @@
-"""Before the user has agreed to install anything, Slicer has numpy, scipy, SimpleITK, pydicom and VTK, and no more."""
+"""Before the user has agreed to install anything, Slicer has numpy, scipy, SimpleITK, pydicom, Pillow and VTK alone."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ pytest.importorskip("slicer", reason="needs slicer-core")
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import sys
-for name in ("skimage", "PIL", "jinja2", "jsonschema", "openvino", "torch", "reportlab", "matplotlib"):
+for name in ("skimage", "jinja2", "jsonschema", "openvino", "torch", "reportlab", "matplotlib"):
     sys.modules[name] = None  # importing it fails
 import importlib
 import pkgutil
