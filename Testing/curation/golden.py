@@ -20,12 +20,12 @@ import pytest
 from reviewed_hip import MODEL, Hip
 
 from ONFHAssistLib.core.hip import Grade, HipResult, Landmarks, Sphere
-from ONFHAssistLib.curation import record as records
-from ONFHAssistLib.curation import rename as renaming
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.folder import create_store, open_store
-from ONFHAssistLib.curation.keys import Key
-from ONFHAssistLib.curation.store import Store
+from ONFHAssistLib.curation.case import entries
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store import rename as renaming
+from ONFHAssistLib.curation.store.folder import create_store, open_store
+from ONFHAssistLib.curation.store.keys import Key
+from ONFHAssistLib.curation.store.store import Store
 
 ARCHIVE = Path(__file__).parent / "every_shape.zip"
 NAME = "Dataset101_Heads"
@@ -140,7 +140,7 @@ def made(place: Path, clock: pytest.MonkeyPatch) -> dict[str, bytes]:
 
     Checksums of packed files are left out: they depend on the zlib that is installed.
     """
-    clock.setattr(records, "now", lambda: "2026-11-30T12:00:00+00:00")
+    clock.setattr(entries, "now", lambda: "2026-11-30T12:00:00+00:00")
     store = create_store(place / NAME, key=KEY)
     save_every_shape(store)
     files = {f"saved/{name}": content for name, content in _json_files(store.folder).items()}
