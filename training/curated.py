@@ -20,7 +20,7 @@ from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case.labels import CaseLabel
+from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.nifti import read_nifti
 from ONFHAssistLib.curation.reports.training_case import TrainingCase
 from ONFHAssistLib.curation.reports.training_cases import training_cases
@@ -62,7 +62,7 @@ class CuratedHip:
     @property
     def head(self) -> np.ndarray:
         """The head with its necrosis (bool)."""
-        return np.isin(self.labels, (CaseLabel.HEAD, CaseLabel.NECROSIS))
+        return is_head(self.labels)
 
     @property
     def necrosis(self) -> np.ndarray:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from ONFHAssistLib.curation.case import record
+from ONFHAssistLib.curation.case import facts, record
 from ONFHAssistLib.curation.reports.export_lock import ExportLock
 from ONFHAssistLib.curation.reports.training_case import TrainingCase
 from ONFHAssistLib.curation.store.lists import Patient
 from ONFHAssistLib.curation.store.marker import Marker
 
 LIBRARY = Path(record.__file__).parents[2]
-IN_RECORD = [kind for kind in vars(record).values() if is_dataclass(kind) and kind.__module__.startswith("ONFHAssist")]
+IN_RECORD = [
+    kind
+    for kind in (vars(record) | vars(facts)).values()
+    if is_dataclass(kind) and kind.__module__.startswith("ONFHAssist")
+]
 NAMES = {field.name for kind in (*IN_RECORD, ExportLock, TrainingCase, Patient, Marker) for field in fields(kind)}
 
 

@@ -10,18 +10,16 @@ import numpy as np
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.curation.case import layout
-from ONFHAssistLib.curation.case.labels import CaseLabel
+from ONFHAssistLib.curation.case.facts import ImageFacts, ModelFacts, ResultFacts
+from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.pose import Pose
 from ONFHAssistLib.curation.case.record import (
     Automatic,
     CaseRecord,
     Changes,
-    ImageFacts,
     MaskChange,
     MaskChanges,
-    ModelFacts,
     Rename,
-    ResultFacts,
     Version,
     Withdrawal,
 )
@@ -160,8 +158,7 @@ def new_record(
 def changes(before: np.ndarray, after: np.ndarray, voxel_mm3: float) -> MaskChanges:
     """Return how label values differ: voxels and mm³ added and removed."""
 
-    def change(*values: CaseLabel) -> MaskChange:
-        was, is_now = np.isin(before, values), np.isin(after, values)
+    def change(was: np.ndarray, is_now: np.ndarray) -> MaskChange:
         added, removed = int((is_now & ~was).sum()), int((was & ~is_now).sum())
         return MaskChange(
             added_voxels=added,
@@ -170,4 +167,7 @@ def changes(before: np.ndarray, after: np.ndarray, voxel_mm3: float) -> MaskChan
             removed_mm3=round(removed * voxel_mm3, 3),
         )
 
-    return MaskChanges(head=change(CaseLabel.HEAD, CaseLabel.NECROSIS), necrosis=change(CaseLabel.NECROSIS))
+    return MaskChanges(
+        head=change(is_head(before), is_head(after)),
+        necrosis=change(before == CaseLabel.NECROSIS, after == CaseLabel.NECROSIS),
+    )

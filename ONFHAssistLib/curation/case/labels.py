@@ -20,3 +20,8 @@ def label_array(head: np.ndarray, necrosis: np.ndarray) -> np.ndarray:
     labels[head] = CaseLabel.HEAD
     labels[necrosis] = CaseLabel.NECROSIS
     return labels
+
+
+def is_head(labels: np.ndarray) -> np.ndarray:
+    """Return where the head is, its necrosis included (bool)."""
+    return np.isin(labels, (CaseLabel.HEAD, CaseLabel.NECROSIS))

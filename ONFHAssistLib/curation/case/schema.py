@@ -16,8 +16,9 @@ from ONFHAssistLib.core.outside import parse_json
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
+from ONFHAssistLib.curation.case.facts import ResultFacts
 from ONFHAssistLib.curation.case.pose import Pose
-from ONFHAssistLib.curation.case.record import CaseRecord, Rename, ResultFacts, Version, Withdrawal
+from ONFHAssistLib.curation.case.record import CaseRecord, Rename, Version, Withdrawal
 from ONFHAssistLib.curation.case.reviewed import LABELS, require_reviewer
 from ONFHAssistLib.curation.case.standing import standing
 

@@ -22,7 +22,7 @@ from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.statistics import Agreement, Estimate, bland_altman, bootstrap, icc_2_1
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
-from ONFHAssistLib.curation.case.labels import CaseLabel
+from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.record import CaseRecord, Version
 from ONFHAssistLib.curation.reports.bland_altman import bland_altman_svg
 from ONFHAssistLib.curation.store.content import file_of_case
@@ -111,8 +111,8 @@ def agree(store: Store) -> tuple[ReaderAgreement, ...]:
 def compare_masks(one: Volume, other: Volume, known: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return Dice and HD95 (mm) of head and necrosis of two label volumes, where ``known`` is true."""
     dice, hd95 = {}, {}
-    for name, values in (("head", (CaseLabel.HEAD, CaseLabel.NECROSIS)), ("necrosis", (CaseLabel.NECROSIS,))):
-        found = segmentation_metrics(*(volume.like(np.isin(volume.array, values) & known) for volume in (one, other)))
+    for name, marked in (("head", is_head), ("necrosis", lambda labels: labels == CaseLabel.NECROSIS)):
+        found = segmentation_metrics(*(volume.like(marked(volume.array) & known) for volume in (one, other)))
         dice[name], hd95[name] = (None if math.isnan(x) else x for x in (found.dice, found.hd95_mm))
     return dice, hd95
 
@@ -149,7 +149,7 @@ def _both(one: T | None, other: T | None) -> tuple[T, T] | None:
 
 def _ratio(labels: np.ndarray) -> float | None:
     """Return necrosis / head of label values; None without a head."""
-    head = np.isin(labels, (CaseLabel.HEAD, CaseLabel.NECROSIS)).sum()
+    head = is_head(labels).sum()
     return float((labels == CaseLabel.NECROSIS).sum() / head) if head else None
 
 

@@ -16,7 +16,8 @@ from typing import Any
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.hip import HipResult
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.curation.case.record import CaseRecord, ImageFacts
+from ONFHAssistLib.curation.case.facts import ImageFacts
+from ONFHAssistLib.curation.case.record import CaseRecord
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.reports.condition import Value
 from ONFHAssistLib.curation.store.index import cache_file

@@ -17,7 +17,7 @@ from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
-from ONFHAssistLib.curation.case.labels import CaseLabel
+from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.reports.status import WANTED, DataStatus, Week, grade_of, status_of, weeks
 from ONFHAssistLib.curation.store.content import file_of_case
@@ -145,7 +145,7 @@ def _mid_slice(store: Store, case_id: str) -> Picture:
     mask = file_of_case(store.folder, layout.kept_file(version.number, layout.MASK), record.pose).array
     k, rows, columns, step = _around(image, record.side, version.sphere)
     grey, labels = (array[k, rows, columns] for array in (image.array, mask))
-    head = np.isin(labels, (CaseLabel.HEAD, CaseLabel.NECROSIS))
+    head = is_head(labels)
     x_mm, y_mm, _ = image.spacing_mm
     return slice_picture(grey, head, labels == CaseLabel.NECROSIS, (x_mm * step, y_mm * step))
 

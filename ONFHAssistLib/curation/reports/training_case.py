@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from ONFHAssistLib.core.hip import SIDES, Point
 from ONFHAssistLib.core.plain import UNSET
 from ONFHAssistLib.curation.case import layout
-from ONFHAssistLib.curation.case.record import CASE_STATUSES, CaseRecord, ModelFacts, Version
+from ONFHAssistLib.curation.case.facts import ModelFacts
+from ONFHAssistLib.curation.case.record import CASE_STATUSES, CaseRecord, Version
 from ONFHAssistLib.curation.case.reviewed import PROVENANCES
 from ONFHAssistLib.curation.reports.condition import Field, Value
 from ONFHAssistLib.imaging.canonical import Plane

@@ -10,7 +10,7 @@ from scipy import ndimage
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
-from ONFHAssistLib.curation.case.labels import CaseLabel
+from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.nifti import header_texts, nifti_volume
 from ONFHAssistLib.curation.case.pose import Pose
 from ONFHAssistLib.curation.case.record import CaseRecord
@@ -77,7 +77,7 @@ def _mask_problems(path: str, volume: Volume, of_training: bool) -> Iterator[str
         return
     if not of_training:
         return  # a draft may be empty, and what the networks make of an image is their affair
-    marked = np.isin(labels, (CaseLabel.HEAD, CaseLabel.NECROSIS))
+    marked = is_head(labels)
     if not marked.any():
         yield f"{path} is empty: no femoral head."
         return

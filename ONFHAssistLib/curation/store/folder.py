@@ -10,7 +10,7 @@ from pathlib import Path
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.outside import is_link
 from ONFHAssistLib.curation.case import layout
-from ONFHAssistLib.curation.case.record import ImageFacts
+from ONFHAssistLib.curation.case.facts import ImageFacts
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store import disk, inside, journal, keys
 from ONFHAssistLib.curation.store.lists import list_files

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipMasks, Side
+from ONFHAssistLib.curation.case.facts import ResultFacts
 from ONFHAssistLib.curation.case.history import save_line, saves_of
-from ONFHAssistLib.curation.case.record import CaseRecord, ResultFacts, Version, Withdrawal
+from ONFHAssistLib.curation.case.record import CaseRecord, Version, Withdrawal
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.folder import open_store
 from ONFHAssistLib.curation.store.store import Store

@@ -19,10 +19,11 @@ from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout, privacy
 from ONFHAssistLib.curation.case.entries import new_record, withdrawal
+from ONFHAssistLib.curation.case.facts import ImageFacts, ModelFacts
 from ONFHAssistLib.curation.case.history import Save, saves_of
-from ONFHAssistLib.curation.case.labels import CaseLabel
+from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.pose import Pose
-from ONFHAssistLib.curation.case.record import Automatic, CaseRecord, ImageFacts, ModelFacts, Version
+from ONFHAssistLib.curation.case.record import Automatic, CaseRecord, Version
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase, require_reviewer
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.store import index, inside, journal, keys
@@ -235,7 +236,7 @@ class Store:
         not_sought = result and result.status != "graded" and result.head_volume_ml is not None
         return HipMasks(
             pose.side,
-            mask.like(np.isin(mask.array, (CaseLabel.HEAD, CaseLabel.NECROSIS))),
+            mask.like(is_head(mask.array)),
             mask.like(mask.array == CaseLabel.NECROSIS),
             entry.sphere,
             entry.landmarks,
