@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+CURATION = {"curation", "curation.case", "curation.store", "curation.reports"}
 # Which rooms a room may import, besides itself.
 ROOMS = {
     "core": set(),
@@ -18,14 +19,17 @@ ROOMS = {
     "imaging": {"core", "models"},
     "systems": {"core", "models", "imaging"},
     "exchange": {"core", "models"},
-    "curation": {"core", "imaging", "exchange"},
+    "curation": set(),
+    "curation.case": {"core", "imaging"},
+    "curation.store": {"core", "imaging", "exchange", "curation.case"},
+    "curation.reports": {"core", "imaging", "exchange", "curation.case", "curation.store"},
     "analysis": {"core", "models", "imaging", "systems", "exchange"},
     "worker": {"core", "models", "imaging", "systems", "analysis"},
-    "scene": {"core", "imaging", "systems", "curation", "exchange", "analysis"},
-    "training": {"core", "models", "imaging", "systems", "curation", "analysis", "scene"},
-    "desktop": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis", "worker", "scene"},
-    "web": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis", "worker", "scene"},
-    "cli": {"core", "models", "imaging", "systems", "curation", "exchange", "analysis", "web", "cli_data"},
+    "scene": {"core", "imaging", "systems", *CURATION, "exchange", "analysis"},
+    "training": {"core", "models", "imaging", "systems", *CURATION, "analysis", "scene"},
+    "desktop": {"core", "models", "imaging", "systems", *CURATION, "exchange", "analysis", "worker", "scene"},
+    "web": {"core", "models", "imaging", "systems", *CURATION, "exchange", "analysis", "worker", "scene"},
+    "cli": {"core", "models", "imaging", "systems", *CURATION, "exchange", "analysis", "web", "cli_data"},
 }
 # Which libraries a room may import, besides the standard library and those of core; training is free.
 LIBRARIES = {
@@ -34,7 +38,7 @@ LIBRARIES = {
     "imaging": {"SimpleITK", "pydicom", "nibabel", "nrrd"},
     "systems": set(),
     "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2", "reportlab", "PIL"},
-    "curation": {"nibabel"},
+    "curation.case": {"nibabel"},
     "analysis": set(),
     "worker": set(),
     "scene": {"SimpleITK", "pydicom", "vtk", "slicer"},
@@ -70,6 +74,8 @@ def room_of(module: str) -> str | None:
         return "training"
     if parts[0] != "ONFHAssistLib" or len(parts) == 1:
         return None
+    if parts[1] == "curation" and len(parts) > 2 and parts[2] != "__init__":
+        return f"curation.{parts[2]}"
     return "cli" if parts[1].startswith("cli_") else parts[1]
 
 
@@ -190,6 +196,10 @@ def test_every_room_has_a_floor():
         ("ONFHAssistLib.exchange.write", "from ONFHAssistLib.analysis import analyse"),
         ("ONFHAssistLib.analysis", "import training.train"),
         ("training.train", "from ONFHAssistLib.exchange.write import write_study"),
+        ("ONFHAssistLib.curation.case.record", "from ONFHAssistLib.curation.store.index import cases"),
+        ("ONFHAssistLib.curation.case.record", "def f():\n    from ONFHAssistLib.curation import reports"),
+        ("ONFHAssistLib.curation.case.record", "from ..reports import status"),
+        ("ONFHAssistLib.curation.store.check", "from ONFHAssistLib.curation.reports.status import status"),
         ("ONFHAssistLib.core.hip", "import SimpleITK"),
         ("ONFHAssistLib.models.engine", "import torch.nn"),
         ("ONFHAssistLib.models.engine", "try:\n    import torch\nexcept ImportError:\n    torch = None"),
@@ -209,6 +219,8 @@ def test_an_import_against_the_direction_is_noticed(module: str, source: str):
         ("ONFHAssistLib.imaging.read", "from ONFHAssistLib.core.volume import Volume\nimport numpy as np"),
         ("ONFHAssistLib.core.planes", "from .volume import Volume\nfrom . import sphere"),
         ("ONFHAssistLib.cli", "from ONFHAssistLib import __version__"),
+        ("ONFHAssistLib.curation.reports.status", "from ONFHAssistLib.curation.store.index import cases"),
+        ("ONFHAssistLib.curation.store.check", "from ONFHAssistLib.curation.case import layout"),
         ("training.train", "import torch\nfrom training.phantoms.anatomy import random_hip"),
     ],
 )

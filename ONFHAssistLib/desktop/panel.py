@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.hip import HeadSeed, Side
-from ONFHAssistLib.curation.open_case import open_case
+from ONFHAssistLib.curation.store.open_case import open_case
 from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.desktop.baseline import Baseline
 from ONFHAssistLib.desktop.busy import while_busy

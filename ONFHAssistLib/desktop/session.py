@@ -12,8 +12,8 @@ from slicer.i18n import tr as _
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, HeadSeed, Side, StudyResult
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.desktop import install
 from ONFHAssistLib.desktop.baseline import REVIEWED
 from ONFHAssistLib.desktop.guard import guarded

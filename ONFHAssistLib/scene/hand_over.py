@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 from ONFHAssistLib.core.hip import HipResult, StudyResult
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene.hip_state import HipState
 from ONFHAssistLib.scene.state import SignOff

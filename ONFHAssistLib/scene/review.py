@@ -12,8 +12,8 @@ from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, S
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import PlaneArcs, measure_near
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase, same_grid
-from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase, same_grid
+from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.hand_over import reviewed_case, slices_that_matter
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, automatic_of, findings_about
@@ -376,7 +376,7 @@ class Review:
         write_sign_off(self.volume_node, side, sign_off)
 
     def case(self, side: Side, patient_code: str = "") -> ReviewedCase:
-        """Return one hip as the reader leaves it, with the sign-off that was set, for `curation.case.save_case`.
+        """Return one hip as the reader leaves it, with the sign-off that was set, for `curation.store.folder`.
 
         Args:
             side: which hip.

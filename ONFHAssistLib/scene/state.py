@@ -32,7 +32,7 @@ from ONFHAssistLib.core.measure import measure_near
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.volume import Box, Volume, box_of
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
 from ONFHAssistLib.systems import kept_by_0_1_0

@@ -5,8 +5,8 @@ from typing import Any
 
 from ONFHAssistLib.core.hip import Side, StudyResult
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.imaging.read import Study, source_facts
 from ONFHAssistLib.imaging.sequence import ImageKind
 from ONFHAssistLib.scene.hip_state import Automatic, HipState
@@ -26,7 +26,7 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
     Args:
         scene: where the volume is.
         volume_node: the image of the case.
-        opened: see `curation.open_case.open_case`.
+        opened: see `curation.store.open_case.open_case`.
         case: see there.
     """
     masks = case.automatic or case.masks

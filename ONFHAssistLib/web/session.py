@@ -9,9 +9,9 @@ from pathlib import Path
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, StudyResult
-from ONFHAssistLib.curation.case import ReviewedCase, Status
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.open_case import OpenCase, Reading, only_one_hip
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase, Status
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.store.open_case import OpenCase, Reading, only_one_hip
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.hip_state import automatic_of
 from ONFHAssistLib.scene.nodes import Node, Scene
@@ -105,7 +105,7 @@ class Session:
         Args:
             folder: the data set.
             name: of the case.
-            independent: see `curation.open_case.open_case`.
+            independent: see `curation.store.open_case.open_case`.
 
         Raises:
             InputError: see there; or an analysis runs.

@@ -9,9 +9,9 @@ from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.open_case import OpenCase, told
-from ONFHAssistLib.curation.overview import Overview, hip_of
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.reports.overview import Overview, hip_of
+from ONFHAssistLib.curation.store.open_case import OpenCase, told
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
 from ONFHAssistLib.exchange.finding_words import FindingCard
 from ONFHAssistLib.exchange.segments import segments

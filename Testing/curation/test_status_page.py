@@ -12,10 +12,10 @@ from PIL import Image
 from reviewed_hip import RADIUS_MM, Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.status import weeks
-from ONFHAssistLib.curation.status_page import MAX_THUMBNAILS, status_html, write_status_page
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.reports.status import weeks
+from ONFHAssistLib.curation.reports.status_page import MAX_THUMBNAILS, status_html, write_status_page
+from ONFHAssistLib.curation.store.folder import create_store
 
 
 class Page(HTMLParser):

@@ -52,10 +52,10 @@ def _dicom(folder: Path) -> None:
 
 
 def _data_set(folder: Path) -> None:
-    from ONFHAssistLib.curation.check import check
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.open_case import open_case
-    from ONFHAssistLib.curation.status import status
+    from ONFHAssistLib.curation.reports.status import status
+    from ONFHAssistLib.curation.store.check import check
+    from ONFHAssistLib.curation.store.folder import open_store
+    from ONFHAssistLib.curation.store.open_case import open_case
 
     place = next(folder.iterdir())
     names = [path.stem for path in (place / "cases").glob("*.json")]

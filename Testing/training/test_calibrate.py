@@ -19,10 +19,10 @@ from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import HipMasks, Sphere
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.export import export
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.reports.export import export
+from ONFHAssistLib.curation.reports.training_cases import training_cases
+from ONFHAssistLib.curation.store.folder import create_store
 from ONFHAssistLib.imaging.read import read_study
 from ONFHAssistLib.models.bundle import load_bundle
 from Testing import hip_phantom

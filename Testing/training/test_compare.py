@@ -15,8 +15,8 @@ from reviewed_hip import Hip
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.hip import HipMasks, Sphere
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.curation.reports.training_cases import training_cases
+from ONFHAssistLib.curation.store.folder import create_store
 from ONFHAssistLib.models.bundle import load_bundle
 from training.learning.curated import read_hip
 from training.measuring import comparison

@@ -17,9 +17,9 @@ from reviewed_hip import RADIUS_MM, Hip  # noqa: E402
 
 from ONFHAssistLib.core.errors import InputError  # noqa: E402
 from ONFHAssistLib.core.labels import AnatomyLabel  # noqa: E402
-from ONFHAssistLib.curation.export import export  # noqa: E402
-from ONFHAssistLib.curation.folder import create_store  # noqa: E402
-from ONFHAssistLib.curation.training_case import training_cases  # noqa: E402
+from ONFHAssistLib.curation.reports.export import export  # noqa: E402
+from ONFHAssistLib.curation.reports.training_cases import training_cases  # noqa: E402
+from ONFHAssistLib.curation.store.folder import create_store  # noqa: E402
 from ONFHAssistLib.models.bundle import load_bundle  # noqa: E402
 from ONFHAssistLib.models.networks import build_network  # noqa: E402
 from training import train as command  # noqa: E402

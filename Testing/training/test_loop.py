@@ -14,8 +14,8 @@ from reviewed_hip import CENTRES, RADIUS_MM, SOURCE, Hip
 
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import HipMasks, Sphere, StudyResult
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.curation.reports.training_cases import training_cases
+from ONFHAssistLib.curation.store.folder import open_store
 from training.benchmarks import loop
 from training.learning.curated import read_hip
 

@@ -10,7 +10,7 @@ import pytest
 from web_parts import at_work, erase, key_of
 
 from ONFHAssistLib.core.hip import HipResult
-from ONFHAssistLib.curation.overview import Overview
+from ONFHAssistLib.curation.reports.overview import Overview
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.state import PageState, on_page, study_lines
 from ONFHAssistLib.worker.fine_tune import FineTune

@@ -167,7 +167,7 @@ def test_a_damaged_draft_is_no_harm(place: Path, state: Path, name: str):
 
 
 def test_signed_studies_go_to_the_data_set_and_the_next_one_waits(place: Path, state: Path, tmp_path: Path):
-    from ONFHAssistLib.curation.case import save_case
+    from ONFHAssistLib.curation.store.folder import save_case
 
     sample(place, "a second one.nii.gz")
 

@@ -32,9 +32,9 @@ from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import SIDES, HipMasks, Side
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.export import export
-from ONFHAssistLib.curation.folder import create_store, open_store
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.reports.export import export
+from ONFHAssistLib.curation.store.folder import create_store, open_store
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.installed import id_of, install, models, use

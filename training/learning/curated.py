@@ -20,9 +20,10 @@ from ONFHAssistLib.core.gradings import steinberg_grade
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.labels import CaseLabel
-from ONFHAssistLib.curation.nifti import read_nifti
-from ONFHAssistLib.curation.training_case import TrainingCase, training_cases
+from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
+from ONFHAssistLib.curation.case.nifti import read_nifti
+from ONFHAssistLib.curation.reports.training_case import TrainingCase
+from ONFHAssistLib.curation.reports.training_cases import training_cases
 from ONFHAssistLib.imaging.canonical import CanonicalHip, from_network, network_slices, normalise
 from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import WEIGHTS, Bundle, load_bundle
@@ -62,7 +63,7 @@ class CuratedHip:
     @property
     def head(self) -> np.ndarray:
         """The head with its necrosis (bool)."""
-        return np.isin(self.labels, (CaseLabel.HEAD, CaseLabel.NECROSIS))
+        return is_head(self.labels)
 
     @property
     def necrosis(self) -> np.ndarray:

@@ -21,7 +21,7 @@ from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import COVERAGE, outlines
-from ONFHAssistLib.curation.training_case import TrainingCase
+from ONFHAssistLib.curation.reports.training_case import TrainingCase
 from ONFHAssistLib.imaging.read import Study, read_study
 from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import Bundle, load_bundle

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from skimage.measure import find_contours
 
 from ONFHAssistLib.core.hip import HipMasks
-from ONFHAssistLib.curation.bland_altman import bland_altman_svg
+from ONFHAssistLib.curation.reports.bland_altman import bland_altman_svg
 from training.learning.curated import CuratedHip
 from training.measuring.comparison import Comparison, Figure, Row
 
