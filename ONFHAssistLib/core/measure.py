@@ -217,15 +217,15 @@ class PlaneArcs:
         if key != self._key:
             self._planes = {name: _planes(grid, name, near.sphere) for name in ("coronal", "sagittal")}
             self._key, self._box, self._arcs = key, None, {}
-        edited, lesion = self._edited(grid, near, box), None
+        edited = self._edited(grid, near, box)
+        lesion = _lesion(near)
         found: dict[Orientation, float | None] = {}
         for name, planes in self._planes.items():
             for number, plane in enumerate(planes):
                 if (name, number) in self._arcs and (edited is None or reached(edited, plane) is None):
                     continue
-                lesion = lesion or _lesion(near)
-                arc = surface_arc(sample(lesion, plane), plane, near.sphere, near.side)
-                self._arcs[name, number] = arc.arc_deg
+                arc = lesion and surface_arc(sample(lesion, plane), plane, near.sphere, near.side)
+                self._arcs[name, number] = arc.arc_deg if arc else 0.0
             found[name] = max((self._arcs[name, number] for number in range(len(planes))), default=0.0)
             if found[name] == 0 and not any(sample(near.head, plane).any() for plane in planes):
                 found[name] = None  # where there is an arc, there is necrosis, and the head around it
@@ -256,10 +256,10 @@ def _planes(grid: Volume, orientation: Orientation, sphere: Sphere) -> list[Plan
     return [plane for plane in found if plane]
 
 
-def _lesion(near: HipMasks) -> Volume:
+def _lesion(near: HipMasks) -> Volume | None:
     """Return the necrosis in the smallest box: the less there is of it, the sooner a plane is sampled."""
-    empty = not near.necrosis.array.any()
-    return near.necrosis if empty else near.necrosis.cropped(bounding_box(near.necrosis.array))
+    mask = near.necrosis.array
+    return near.necrosis.cropped(bounding_box(mask)) if mask.any() else None
 
 
 def _pillars(coronal: PlaneMeasurement, sphere: Sphere, side: Side) -> Pillars | None:

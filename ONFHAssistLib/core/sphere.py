@@ -74,7 +74,7 @@ def articular_sphere(femur: Volume, initial: Sphere) -> Sphere:
     Raises:
         ValueError: the mask has no head-like surface near ``initial``.
     """
-    near = _crop(femur, initial, 2.5)
+    near = femur.cropped(box_around(femur, initial, 2.5))
     points = _boundary_points(near)
     if len(points) < 50:
         raise ValueError("The femur mask has no surface near the head.")
@@ -102,9 +102,9 @@ def articular_sphere(femur: Volume, initial: Sphere) -> Sphere:
 def head_from_femur(femur: Volume, sphere: Sphere) -> np.ndarray:
     """Cut the head: shape (k, j, i), true where the femur lies inside ``sphere`` times HEAD_ENLARGEMENT."""
     enlarged = Sphere(sphere.centre_ras_mm, sphere.radius_mm * HEAD_ENLARGEMENT)
-    box = _box(femur, enlarged, 1.0)
+    box = box_around(femur, enlarged, 1.0)
     head = np.zeros(femur.array.shape, dtype=bool)
-    near = _crop(femur, enlarged, 1.0)
+    near = femur.cropped(box)
     inside = _distance(near.grid_ras(), enlarged) <= enlarged.radius_mm
     head[box] = near.array.astype(bool) & inside
     return head
@@ -200,7 +200,7 @@ def _neck_direction(body: np.ndarray, sphere: Sphere) -> np.ndarray | None:
     return direction / length if length > 0.5 * sphere.radius_mm else None
 
 
-def _box(volume: Volume, sphere: Sphere, radii: float) -> Box:
+def box_around(volume: Volume, sphere: Sphere, radii: float) -> Box:
     """Return the (k, j, i) slices of the voxels within ``radii`` radii of the sphere's centre, and one more."""
     centre = volume.ijk(np.array(sphere.centre_ras_mm))
     reach = radii * sphere.radius_mm / np.array(volume.spacing_mm) + 1
@@ -208,13 +208,6 @@ def _box(volume: Volume, sphere: Sphere, radii: float) -> Box:
     low = np.clip(np.floor(centre - reach), 0, size).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, 0, size).astype(int)
     return box_of(zip(low[::-1], high[::-1], strict=True))
-
-
-def _crop(volume: Volume, sphere: Sphere, radii: float) -> Volume:
-    box = _box(volume, sphere, radii)
-    matrix = volume.ijk_to_ras.copy()
-    matrix[:3, 3] = volume.ras(np.array([box[2].start, box[1].start, box[0].start]))
-    return Volume(volume.array[box].astype(bool), matrix)
 
 
 def _boundary_points(mask: Volume) -> np.ndarray:

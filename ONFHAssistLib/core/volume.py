@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -62,12 +63,12 @@ class Volume:
             raise ValueError("The axes of the IJK-to-RAS matrix are not orthogonal (sheared volume).")
         object.__setattr__(self, "ijk_to_ras", matrix)
 
-    @property
+    @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between voxel centres along (i, j, k)."""
         return as_point(np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0))
 
-    @property
+    @cached_property
     def axes_ras(self) -> np.ndarray:
         """Shape (3, 3): unit vectors of the i, j and k axis in RAS, as columns."""
         return self.ijk_to_ras[:3, :3] / np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
@@ -83,8 +84,11 @@ class Volume:
 
     def ijk(self, ras_mm: np.ndarray) -> np.ndarray:
         """Map RAS points of shape (..., 3) in mm to continuous (i, j, k)."""
-        inverse = np.linalg.inv(self.ijk_to_ras[:3, :3])
-        return (np.asarray(ras_mm, dtype=float) - self.ijk_to_ras[:3, 3]) @ inverse.T
+        return (np.asarray(ras_mm, dtype=float) - self.ijk_to_ras[:3, 3]) @ self._inverse.T
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        return np.linalg.inv(self.ijk_to_ras[:3, :3])
 
     def grid_ras(self) -> np.ndarray:
         """Shape (k, j, i, 3): the RAS position in mm of each voxel centre."""

@@ -22,6 +22,8 @@ OUTSIDE = -1.0
 """Normalised intensity where there is no image, as dark as air."""
 FOUND = 0.1
 """Peaks of the heat map above this are looked at by the anatomy network, which decides."""
+BASE = 0.3
+"""A peak is what rises above this part of its height; its centre of gravity is the place."""
 CANDIDATES = 6
 """At the most so many peaks are looked at: each costs two runs of the anatomy network."""
 APART_MM = 40.0
@@ -102,19 +104,21 @@ def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHe
     """
     coarse = coarse_volume(volume, modality)
     heat = expit(engine(coarse.array[None, None])[0, 0])
-    positions = coarse.grid_ras()
+    places = np.argwhere(heat > BASE * FOUND)  # the others are neither a peak nor part of one
+    positions = coarse.ras(places[:, ::-1])
     at = volume.ijk(positions)
     # The grid is larger than the image; what the network sees in the padding is no place to look at.
-    heat = np.where(np.all((at > -0.5) & (at < np.array(volume.array.shape[::-1]) - 0.5), axis=-1), heat, 0)
+    inside = np.all((at > -0.5) & (at < np.array(volume.array.shape[::-1]) - 0.5), axis=-1)
+    height = np.where(inside, heat[tuple(places.T)], 0)
     found: list[FoundHead] = []
-    while len(found) < CANDIDATES and heat.max() > FOUND:
-        top = np.unravel_index(int(heat.argmax()), heat.shape)
-        box = tuple(slice(max(t - 2, 0), t + 3) for t in top)
-        weight = np.clip(heat[box] - 0.3 * heat[top], 0, None)
-        centre = np.average(positions[box].reshape(-1, 3), axis=0, weights=weight.ravel())
-        found.append(FoundHead(as_point(centre), float(heat[top])))
+    while len(found) < CANDIDATES and height.max(initial=0) > FOUND:
+        top = int(height.argmax())
+        near = (np.abs(places - places[top]) <= 2).all(axis=1)
+        weight = np.clip(height[near] - BASE * height[top], 0, None)
+        centre = np.average(positions[near], axis=0, weights=weight)
+        found.append(FoundHead(as_point(centre), float(height[top])))
         apart = np.minimum(
             np.linalg.norm(positions - centre, axis=-1), np.linalg.norm(positions - positions[top], axis=-1)
         )
-        heat = np.where(apart < APART_MM, 0, heat)
+        height = np.where(apart < APART_MM, 0, height)
     return tuple(found)

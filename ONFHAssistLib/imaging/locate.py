@@ -7,7 +7,7 @@ import numpy as np
 
 from ONFHAssistLib.core.hip import SIDES, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
-from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, head_from_femur
+from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, box_around, head_from_femur
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.head_check import SIDE_SURE, HeadCheck, check_head
 from ONFHAssistLib.imaging.hips import find_heads
@@ -174,7 +174,10 @@ def _look(volume: Volume, modality: str, side: Side, centre_ras_mm: Point, anato
         seen = look_at(volume, modality, side, centre_ras_mm, anatomy)
     except NoHead:
         return None
-    label, sphere = seen.hip.volume.like(seen.label), seen.sphere
+    sphere = seen.sphere
+    reach = max(NEAR_MM, sphere.radius_mm + ROOF_MM) / sphere.radius_mm
+    label = seen.hip.volume.like(seen.label)
+    label = label.cropped(box_around(label, sphere, reach))
     bone = label.array == AnatomyLabel.HIP_BONE
     rest = label.array == AnatomyLabel.FEMUR
     offset = label.grid_ras() - np.array(sphere.centre_ras_mm)

@@ -240,12 +240,8 @@ def require_usable_values(array: np.ndarray, name: str) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the libraries' own warnings off the terminal; what matters is raised or noticed."""
-    import SimpleITK as sitk
-
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg", "pylibjpeg")]
     levels = [logger.level for logger in loggers]
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
@@ -253,6 +249,5 @@ def _quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
