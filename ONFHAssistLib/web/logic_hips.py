@@ -132,7 +132,7 @@ class HipsLogic:
 
     async def _map(self) -> None:
         session, data = self._session, self._data
-        review, side = session.review, data.side
+        review, side = session.review, told.side_of(data)
         graded = review is not None and side in review.sides and review.hip(side).status == "graded"
         masks = review.masks(side) if review and graded else None  # an empty map would tell of a sound head
         drawn = await asyncio.to_thread(told.polar_picture, masks) if masks else ""
