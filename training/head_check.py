@@ -36,6 +36,8 @@ HELD_OUT = ("ct_t1_extremities/e010", "ct_t1_extremities/e029", "t2_prostate/p1"
 cut by the image on CT and MR, and heads cut at the side on T2. They choose the limits."""
 AWAY_MM = 12.0
 """A sphere whose middle lies farther than this from a head's is none, however round what it holds is."""
+LESION_SHARE = 0.45
+"""How often a part of the sphere is painted over as necrosis would."""
 PLACES = 50
 """Places away from the heads that are taken from each real image."""
 
@@ -159,6 +161,11 @@ def augment(place: Place, size_px: int, pixel_mm: float, rng: np.random.Generato
     image = image * float(rng.uniform(0.8, 1.2)) + float(rng.normal(0, 0.1))
     coarse = torch.from_numpy(rng.normal(0, 0.12, (1, 1, 3, 3, 3)).astype(np.float32))
     image = image + F.interpolate(coarse, size=[size_px] * 3, mode="trilinear")[0, 0] * (image + 1)
+    points_mm = np.stack(np.meshgrid(*[(np.arange(size_px) - (size_px - 1) / 2) * pixel_mm] * 3, indexing="ij"), -1)
+    depth_mm = place.radius_mm / scale + rng.normal(0, 1.0) - np.linalg.norm(points_mm, axis=-1)
+    if rng.random() < LESION_SHARE:
+        tone, weight = dead_part(depth_mm, points_mm, rng)
+        image = image + torch.from_numpy((weight * (tone - image.numpy())).astype(np.float32))
     image = image + torch.from_numpy(rng.normal(0, rng.uniform(0, 0.12), image.shape).astype(np.float32))
     if rng.random() < 0.4:  # thick slices along one axis
         axis, step = int(rng.integers(3)), int(rng.integers(2, 4))
@@ -169,11 +176,33 @@ def augment(place: Place, size_px: int, pixel_mm: float, rng: np.random.Generato
         beyond = beyond if rng.random() < 0.5 else beyond.flip(0)
         outside = outside | beyond.reshape([-1 if a == axis else 1 for a in range(3)])
     image[outside] = OUTSIDE
-    offset = (np.arange(size_px) - (size_px - 1) / 2) * pixel_mm
-    distance = np.sqrt(sum(np.square(axis) for axis in np.meshgrid(offset, offset, offset, indexing="ij")))
-    radius = place.radius_mm / scale + rng.normal(0, 1.0)
-    depth = torch.from_numpy(np.clip((radius - distance) / DEPTH_MM, -1.5, 1.5).astype(np.float32))
+    depth = torch.from_numpy(np.clip(depth_mm / DEPTH_MM, -1.5, 1.5).astype(np.float32))
     return torch.stack([image, depth]), kind
+
+
+def dead_part(depth_mm: np.ndarray, points_mm: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a part of a sphere that has lost its signal or gained some, from a small cap to nearly all of it.
+
+    Heads and other places get it alike, so that a dead part says nothing of what it lies in, and a head that is full
+    of necrosis remains one.
+
+    Args:
+        depth_mm: (k, j, i), how far inside the sphere.
+        points_mm: (k, j, i, 3) from the middle: up, forward, lateral.
+        rng: the only source of chance.
+
+    Returns:
+        The normalised intensity there and its weight, 0 to 1, both (k, j, i).
+    """
+    towards = rng.normal((1.0, 0.4, 0.0), 0.6)  # most lie in the upper front part (docs/clinical.md)
+    coarse = torch.from_numpy(rng.normal(0, 4.0, (2, 1, 4, 4, 4)).astype(np.float32))
+    border, grain = F.interpolate(coarse, size=depth_mm.shape, mode="trilinear").numpy()[:, 0]
+    inside = points_mm @ (towards / np.linalg.norm(towards)) + depth_mm.max() * rng.uniform(-0.6, 0.9) + border
+    weight = np.clip(np.minimum(inside, depth_mm) / 3.0 + 0.5, 0, 1)
+    tone = rng.uniform(-1.2, 1.2) + grain * rng.uniform(0, 0.1)
+    if rng.random() < 0.5:  # the band about it is dark, or bright where fat is suppressed
+        tone = np.where(inside < rng.uniform(3, 6), rng.choice([-1.2, 1.0]), tone)
+    return tone, weight * rng.uniform(0.6, 1.0)
 
 
 def middle_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
