@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from web_parts import at_work, key_of
+from page_parts import Bench, needs_browser, on_page
+from web_parts import at_work, key_of, until
 
 from ONFHAssistLib.core.findings import Figure, Finding
 from ONFHAssistLib.web.state import hip_cards, system_lines
@@ -52,3 +53,22 @@ def test_findings_stand_beside_the_grades_of_a_hip(place: Path, state: Path):
         assert left["findings"][0]["notes"] == ["It is a square."]
 
     at_work(place, state, steps)
+
+
+@needs_browser
+def test_a_system_is_chosen_on_the_page_and_its_findings_are_read_there(place: Path, state: Path, screenshots: Path):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        await bench.page.click(".systems .v-field")
+        await bench.page.click(".v-list-item:has-text('S-T1')")
+        await until(lambda: bench.session.systems == ("networks", "steinberg-t1"))
+        await bench.shown("reads axial T1 images")
+        await bench.page.keyboard.press("Escape")
+        found = Finding("toy", "A toy system", "left", probabilities={"collapse": 0.25}, notes=("It is a square.",))
+        bench.session._begin(replace(bench.review.study_result(), findings=(found,)))
+        bench.session.on_study()
+        for text in ("A toy system", "Probability of collapse", "25.0 %", "It is a square."):
+            await bench.shown(text)
+        await bench.shot("systems")
+
+    on_page(place, state, screenshots, steps)
