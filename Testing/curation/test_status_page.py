@@ -96,9 +96,9 @@ def test_a_thumbnail_shows_the_slice_through_the_heads_centre(store, side, plane
 
 
 def test_a_large_set_shows_its_newest_cases_and_a_large_image_is_made_smaller(store, monkeypatch):
-    monkeypatch.setattr("ONFHAssistLib.curation.status_page.MAX_THUMBNAILS", 2)
+    monkeypatch.setattr("ONFHAssistLib.curation.reports.status_page.MAX_THUMBNAILS", 2)
     times = iter(f"2026-01-0{n}T00:00:00+00:00" for n in range(1, 9))
-    monkeypatch.setattr("ONFHAssistLib.curation.record.now", lambda: next(times))
+    monkeypatch.setattr("ONFHAssistLib.curation.case.entries.now", lambda: next(times))
     names = [store.save(Hip(seed=n, spacing_mm=(1.0, 0.3, 9.0)).case(f"p{n}")).stem for n in range(3)]
     page = Page(status_html(store, datetime(2026, 1, 5, tzinfo=UTC)))
     assert [name in page.words for name in names] == [False, True, True] and MAX_THUMBNAILS > 2

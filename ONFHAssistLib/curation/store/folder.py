@@ -92,10 +92,11 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / layout.MARKER} can't be read; get it back from a copy.") from error
     if marker.format != layout.FORMAT:
-        newer = re.fullmatch(r"onfh-assist-data/\d+", marker.format)
+        newer = re.fullmatch(r"onfh-assist-data/\d+", str(marker.format))
         what = "comes from a newer version of this software; update it" if newer else "has an unknown format"
-        raise InputError(f"The data set {folder.name} {what} ({marker.format:.40}).")
-    if marker.modality not in DEFAULT_NAMES or not keys.is_fingerprint(marker.key_fingerprint):
+        raise InputError(f"The data set {folder.name} {what} ({marker.format!s:.40}).")
+    known = isinstance(marker.modality, str) and marker.modality in DEFAULT_NAMES
+    if not known or not keys.is_fingerprint(marker.key_fingerprint):
         raise InputError(f"{folder / layout.MARKER} is damaged; get it back from a copy.")
     links = [name for name in (*layout.FOLDERS, layout.SET_ASIDE) if is_link(folder / name)]
     if links:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.curation.case import layout
@@ -10,11 +11,11 @@ from ONFHAssistLib.curation.store import inside
 
 @dataclass(frozen=True)
 class Marker:
-    """The content of the file; see `store.Store`."""
+    """The content of the file; see `store.Store`. Of another version it may be anything: the reader looks first."""
 
-    format: str
-    key_fingerprint: str
-    modality: str
+    format: Any
+    key_fingerprint: Any
+    modality: Any
 
 
 def marker_bytes(fingerprint: str, modality: str) -> bytes:
@@ -23,5 +24,5 @@ def marker_bytes(fingerprint: str, modality: str) -> bytes:
 
 
 def read_marker(folder: Path) -> Marker:
-    """Read the file; raises OSError as `inside.read`, and ValueError where it is damaged."""
+    """Read the file; raises OSError as `inside.read`, and ValueError where it is damaged or lacks a field."""
     return from_plain(Marker, inside.read_json(folder, layout.MARKER), others=True)
