@@ -258,7 +258,7 @@ def test_the_shipped_networks_can_be_trained_on(store, name):
     config = read_config(ROOT / "training/configs" / f"finetune_{name}.yaml")
     bundle = load_bundle(name)
     described = curated.with_data(config, store.folder, bundle)
-    assert described["init"]["version"] == bundle.version
+    assert described.init.version == bundle.version
     build_network(config.network).load_state_dict(curated.initial_weights(bundle))
 
 
