@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def warm_pairs(checkouts: tuple[Path, Path], study: Path, threads: int, pairs: i
 
 def cold_pairs(checkouts: tuple[Path, Path], study: Path, threads: int, pairs: int) -> dict[str, Any]:
     """Time ``onfh-assist grade`` of both as processes of their own, with the report."""
-    older, newer = (lambda checkout=checkout: _cold(checkout, study, threads) for checkout in checkouts)
+    older, newer = (partial(_cold, checkout, study, threads) for checkout in checkouts)
     return compared(timed_in_turn((older, newer), pairs))
 
 
