@@ -32,7 +32,7 @@ class Stage:
         self._landmarks_node: Node = markups.landmarks_node(volume_node)
         self._stamps: dict[MaskLabel, Hashable] = {}
         self._observed: list[tuple[vtk.vtkObject, int]] = []
-        self._writing = False
+        self._writing = self._dragging = False
         self._observe_all()
 
     @contextmanager
@@ -189,14 +189,16 @@ class Stage:
         self._observe(self.scene, self.scene.StartCloseEvent, self._scene_closes)
 
     def _observe_landmarks(self) -> None:
-        node = self._landmarks_node
+        node, self._dragging = self._landmarks_node, False
         for event in (
             node.PointModifiedEvent,
             node.PointPositionDefinedEvent,
             node.PointPositionUndefinedEvent,
             vtk.vtkCommand.ModifiedEvent,
         ):
-            self._observe(node, event, self._touched)
+            self._observe(node, event, self._point_touched)
+        self._observe(node, node.PointStartInteractionEvent, self._drag_begins)
+        self._observe(node, node.PointEndInteractionEvent, self._drag_ends)
 
     def _observe(self, thing: vtk.vtkObject, event: int, callback: Callable) -> None:
         self._observed.append((thing, thing.AddObserver(event, callback)))
@@ -204,6 +206,17 @@ class Stage:
     def _touched(self, *_: object) -> None:
         if not self._writing:
             self.touched()
+
+    def _point_touched(self, *_: object) -> None:
+        if not self._dragging:  # a hand that rests has not let go: a drag is one step, and counts when it ends
+            self._touched()
+
+    def _drag_begins(self, *_: object) -> None:
+        self._dragging = True
+
+    def _drag_ends(self, *_: object) -> None:
+        self._dragging = False
+        self._touched()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _removed(self, caller: object, event: str, node: Node) -> None:
