@@ -124,6 +124,8 @@ class Stage:
     def show_numbers(self, grid: Volume, state: HipState | None, hip: HipResult) -> None:
         """Write table and plot, and draw sphere, portion and the outline of what the networks had marked."""
         automatic = state.automatic if state else None
+        if state is not None:
+            self._tell_origins(hip.side, state)
         tables.update_table(
             tables.hip_table(self.volume_node, hip.side),
             grid,
@@ -167,6 +169,15 @@ class Stage:
         whole = head.joined(Patch(before.box, lost))
         self._write(MaskLabel.head(side), whole)
         return whole
+
+    def _tell_origins(self, side: Side, state: HipState) -> None:
+        start = state.automatic.state
+        untouched = (state.same_head(start), state.same_masks(start))
+        for label, same in zip(segmentation.labels_of(side), untouched, strict=True):
+            origin: segmentation.Origin = "AUTOMATIC" if same else "SEMIAUTOMATIC"
+            segmentation.tell_origin(
+                self.segmentation_node, label, "MANUAL" if state.automatic.models is None else origin
+            )
 
     def _write(self, label: MaskLabel, mask: Patch) -> None:
         segmentation.write_mask(self.segmentation_node, self.volume_node, label, mask)
