@@ -99,6 +99,22 @@ def test_one_view_that_shows_another_volume_has_no_outlines(host, widget, review
     assert "Red" in drawn_in(review)
 
 
+def test_a_maximised_view_of_another_study_has_the_name_and_numbers_of_that_study(host, widget, review):
+    def in_layout(*names):  # as Slicer does when one view is maximised, and when it is not any more
+        for node in slicer.util.getNodesByClass(SLICES):
+            node.SetMappedInLayout(node.GetLayoutName() in names)
+        host.spin()
+
+    in_layout("Red", "Green", "Yellow")
+    second, _ = add_study(host, name="Second")
+    put_into(host, second, "Red")
+    assert widget.panel.review() is review
+    in_layout("Red")
+    assert widget.panel.volume is second and hides_the_numbers(widget.ui)
+    in_layout("Red", "Green", "Yellow")
+    assert widget.panel.review() is review and "%" in widget.ui.rightCard.text
+
+
 def test_an_image_in_front_that_covers_the_study_hides_its_outlines(host, widget, review):
     second, _ = add_study(host, name="Second")
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
