@@ -6,6 +6,7 @@ import slicer
 from host import pythonqt
 from module_parts import add_study, analysed, half_necrosis
 
+from ONFHAssistLib.scene.markups import landmarks_node
 from ONFHAssistLib.scene.nodes import review_nodes
 
 SLICES, IN_3D = "vtkMRMLSliceNode", "vtkMRMLViewNode"
@@ -156,6 +157,14 @@ def test_outlines_that_come_later_are_drawn_in_their_own_views_too(host, widget,
     put_into(host, second, "Red")
     erase_half(host, review)  # now there is the dashed outline of what the networks had made
     assert "Red" not in drawn_in(review) and "Green" in drawn_in(review)
+
+
+def test_landmarks_that_were_deleted_come_back_in_the_views_of_their_own_study_only(host, widget, review):
+    second, _ = add_study(host, name="Second")
+    put_into(host, second, "Red")
+    host.scene.RemoveNode(landmarks_node(review.volume_node))
+    host.spin(0.3)
+    assert "Red" not in drawn_in(review) and {"Green", "Yellow", "View1"} <= drawn_in(review)
 
 
 def test_with_another_module_open_the_outlines_still_belong_to_the_image(host, widget, review):
