@@ -51,10 +51,12 @@ class ONFHAssist(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 
     def onStartupCompleted(self) -> None:
-        """Offer sample data and the settings page."""
+        """Offer sample data and the settings page, and make the layouts known."""
+        from ONFHAssistLib.desktop.layout import make_known
         from ONFHAssistLib.desktop.samples import register_sample_data
         from ONFHAssistLib.desktop.settings import add_settings_panel
 
+        make_known()
         register_sample_data()
         self.settingsPanel = add_settings_panel()
 

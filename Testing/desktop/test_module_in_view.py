@@ -6,6 +6,7 @@ import slicer
 from host import pythonqt
 from module_parts import add_study, analysed, half_necrosis
 
+from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.scene.markups import landmarks_node
 from ONFHAssistLib.scene.nodes import review_nodes
 
@@ -223,3 +224,18 @@ def test_removing_another_study_leaves_the_editor_of_this_one_alone(host, widget
 def drawn_in_by_segmentation(review):
     display = review.segmentation_node.GetDisplayNode()
     return [node for node in slicer.util.getNodesByClass(SLICES) if display.GetVisibility(node.GetID())]
+
+
+def test_a_scene_that_was_saved_in_the_layout_of_a_review_opens_with_views(host, module_widget, monkeypatch):
+    monkeypatch.setattr(layout, "REVIEW_LAYOUT", 51999)  # one that no other test has made known
+    node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    node.SetViewArrangement(layout.REVIEW_LAYOUT)  # as the scene does, before the module has told what that is
+    assert not node.GetCurrentLayoutDescription()
+    layout.show_layout(layout.REVIEW_LAYOUT)
+    assert node.GetCurrentLayoutDescription() == layout.REVIEW and layout.plot_view() is not None
+
+
+def test_slicer_knows_the_layouts_before_the_module_is_opened(host, module_widget):
+    slicer.app.startupCompleted.emit()
+    node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    assert node.IsLayoutDescription(layout.REVIEW_LAYOUT) and node.IsLayoutDescription(layout.FOLLOW_UP_LAYOUT)
