@@ -105,7 +105,8 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        # Before Slicer takes the views apart: what the panel asks about is still to be seen then.
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose, priority=1.0)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
