@@ -51,10 +51,12 @@ class ONFHAssist(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 
     def onStartupCompleted(self) -> None:
-        """Offer sample data and the settings page."""
+        """Offer sample data and the settings page, and make the layouts known."""
+        from ONFHAssistLib.desktop.layout import make_known
         from ONFHAssistLib.desktop.samples import register_sample_data
         from ONFHAssistLib.desktop.settings import add_settings_panel
 
+        make_known()
         register_sample_data()
         self.settingsPanel = add_settings_panel()
 
@@ -103,7 +105,8 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        # Before Slicer takes the views apart: what the panel asks about is still to be seen then.
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose, priority=1.0)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)

@@ -78,6 +78,8 @@ class Editor:
             return
         self._review, self._painted, self._deleted = None, "", None
         self.pause()
+        # While a scene closes, Slicer's editor puts no brush away; the views that come anew then would crash with it.
+        self._widget.removeViewObservations()
         self._widget.setSegmentationNode(None)
         self._widget.setSourceVolumeNode(None)
 

@@ -45,8 +45,8 @@ FOLLOW_UP = (
 )
 
 
-def show_layout(number: int) -> None:
-    """Arrange the views; the layout is made known to Slicer first if it is not yet."""
+def make_known() -> None:
+    """Tell Slicer of the layouts: at its start, as a scene that was saved in one of them may be opened at any time."""
     manager = slicer.app.layoutManager()
     if manager is None:  # started without a main window
         return
@@ -54,7 +54,17 @@ def show_layout(number: int) -> None:
     for known, description in ((REVIEW_LAYOUT, REVIEW), (FOLLOW_UP_LAYOUT, FOLLOW_UP)):
         if not node.IsLayoutDescription(known):
             node.AddLayoutDescription(known, description)
+
+
+def show_layout(number: int) -> None:
+    """Arrange the views; the layout is made known to Slicer first if it is not yet."""
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return
+    make_known()
     manager.setLayout(number)
+    # A scene that was opened before the layout was known has its number, and no view at all.
+    manager.layoutLogic().GetLayoutNode().SetViewArrangement(number)
 
 
 def plot_view():

@@ -299,6 +299,8 @@ class Panel:
         changed = [review.update() for review in self.session.reviews]
         if any(changed):
             self.refresh()
+        else:
+            self.session.draw()  # a node that was deleted is there again, and knows no view yet
         self._editor.resume()
 
     def _gone(self, review: Review, reason: str) -> None:

@@ -24,5 +24,6 @@ def register_sample_data() -> None:
             uris=path.as_uri(),
             fileNames=f"ONFHAssist_{file}",
             nodeNames=title,
+            loadFileTypes="VolumeFile",  # a segmentation may be a NIfTI file, too, and the first reader asked takes it
             checksums=f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}",
         )

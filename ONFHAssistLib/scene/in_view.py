@@ -12,8 +12,8 @@ import vtk
 
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene
 
-COMPOSITE = "vtkMRMLSliceCompositeNode"
-VIEWS = (COMPOSITE, "vtkMRMLSliceNode", "vtkMRMLViewNode")
+COMPOSITE, SLICE = "vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode"
+VIEWS = (COMPOSITE, SLICE, "vtkMRMLViewNode")
 COVERS_FROM = 0.5
 """A foreground with more opacity than that is what a view shows; the background is but a shadow behind it."""
 
@@ -87,45 +87,58 @@ def draw_where_shown(scene: Scene, main: Node | None) -> None:
 
 
 class ViewWatch:
-    """Calls ``changed`` when a view comes, or shows another volume."""
+    """Calls ``changed`` when a view comes, shows another volume, or enters or leaves the layout (one is maximised)."""
 
     def __init__(self, scene: Scene, changed: Callable[[], None]) -> None:
         """Begin to watch."""
         self._scene, self._changed = scene, changed
         self._composites: dict[Node, int] = {}
+        self._slices: dict[Node, int] = {}
+        self._mapped: dict[Node, bool] = {}
         self._tags = [
             scene.AddObserver(scene.NodeAddedEvent, self._added),
             scene.AddObserver(scene.NodeRemovedEvent, self._removed),
         ]
-        for node in _nodes(scene, COMPOSITE):
+        for node in (*_nodes(scene, COMPOSITE), *_nodes(scene, SLICE)):
             self._observe(node)
         self._known = volumes_in_views(scene)
 
     def close(self) -> None:
         """Watch no more; idempotent."""
-        for node, tag in self._composites.items():
+        for node, tag in (*self._composites.items(), *self._slices.items()):
             node.RemoveObserver(tag)
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
-        self._composites, self._tags = {}, []
+        self._composites, self._slices, self._mapped, self._tags = {}, {}, {}, []
 
-    def _observe(self, composite: Node) -> None:
-        if composite not in self._composites:
-            self._composites[composite] = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, self._look)
+    def _observe(self, node: Node) -> None:
+        if node.IsA(COMPOSITE) and node not in self._composites:
+            self._composites[node] = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._look)
+        elif node.IsA(SLICE) and node not in self._slices:
+            self._mapped[node] = bool(node.IsMappedInLayout())
+            self._slices[node] = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._placed)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _added(self, _caller: Any, _event: str, node: Node) -> None:
-        if node.IsA(COMPOSITE):
-            self._observe(node)
+        self._observe(node)
         if any(node.IsA(kind) for kind in VIEWS):
             self._known = volumes_in_views(self._scene)
             self._changed()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _removed(self, _caller: Any, _event: str, node: Node) -> None:
-        tag = self._composites.pop(node, None)
-        if tag is not None:
-            node.RemoveObserver(tag)
+        for observed in (self._composites, self._slices):
+            tag = observed.pop(node, None)
+            if tag is not None:
+                node.RemoveObserver(tag)
+        self._mapped.pop(node, None)
+
+    def _placed(self, node: Node, *_: Any) -> None:
+        """A slice node is modified with each step through the slices, too: only whether it is in the layout counts."""
+        mapped = bool(node.IsMappedInLayout())
+        if mapped != self._mapped.get(node):
+            self._mapped[node] = mapped
+            self._changed()
 
     def _look(self, *_: Any) -> None:
         now = volumes_in_views(self._scene)

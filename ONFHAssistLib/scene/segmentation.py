@@ -6,6 +6,7 @@ counts their values anew: the tag stays what it is.
 """
 
 from collections.abc import Hashable
+from typing import Literal
 
 import numpy as np
 import vtk
@@ -25,6 +26,11 @@ LABELMAP = "Binary labelmap"
 """Name of the representation in vtkSegmentationConverter."""
 HEAD_FILL, NECROSIS_FILL = 0.06, 0.3
 """Opacity of the segments inside their outlines in the slice views."""
+SCALARS = "ImageScalars"
+"""Name that VTK gives to the voxels of an image; Slicer's DICOM export takes a segment without it for an empty one."""
+ORIGIN, MADE_BY = "DICOM.SegmentAlgorithmType", "DICOM.SegmentAlgorithmName"
+"""Tags of a segment that Slicer's DICOM export writes; without them it says that a segment was drawn by hand."""
+Origin = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
 SAME_GRID = 1e-4
 """Matrices that differ by less, in mm, are of the same grid: files keep about six digits."""
 
@@ -149,6 +155,17 @@ def stamp(node: Node, label: MaskLabel) -> Hashable:
     return name, segment.GetLabelValue(), labelmap and labelmap.GetMTime(), scalars and scalars.GetMTime()
 
 
+def tell_origin(node: Node, label: MaskLabel, origin: Origin) -> None:
+    """Note who has drawn a segment: the networks, a reader over their result, or a reader alone."""
+    name = segment_id(node, label)
+    segment = node.GetSegmentation().GetSegment(name) if name is not None else None
+    known = vtk.reference("")
+    if segment is None or (segment.GetTag(ORIGIN, known) and str(known) == origin):
+        return
+    segment.SetTag(ORIGIN, origin)
+    segment.SetTag(MADE_BY, "ONFHAssist")
+
+
 def remove_mask(node: Node, label: MaskLabel) -> None:
     """Take the segment of a label away, if it is there."""
     name = segment_id(node, label)
@@ -165,7 +182,9 @@ def _image(mask: Patch, value: int, matrix: np.ndarray) -> Data:
         return image
     image = _frame((i.start, i.stop - 1, j.start, j.stop - 1, k.start, k.stop - 1), matrix)
     values = np.multiply(mask.array, value, dtype=np.uint8).ravel()
-    image.GetPointData().SetScalars(numpy_to_vtk(values, deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
+    scalars = numpy_to_vtk(values, deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+    scalars.SetName(SCALARS)
+    image.GetPointData().SetScalars(scalars)
     return image
 
 

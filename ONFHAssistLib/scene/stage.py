@@ -32,7 +32,7 @@ class Stage:
         self._landmarks_node: Node = markups.landmarks_node(volume_node)
         self._stamps: dict[MaskLabel, Hashable] = {}
         self._observed: list[tuple[vtk.vtkObject, int]] = []
-        self._writing = False
+        self._writing = self._dragging = False
         self._observe_all()
 
     @contextmanager
@@ -124,6 +124,8 @@ class Stage:
     def show_numbers(self, grid: Volume, state: HipState | None, hip: HipResult) -> None:
         """Write table and plot, and draw sphere, portion and the outline of what the networks had marked."""
         automatic = state.automatic if state else None
+        if state is not None:
+            self._tell_origins(hip.side, state)
         tables.update_table(
             tables.hip_table(self.volume_node, hip.side),
             grid,
@@ -168,6 +170,15 @@ class Stage:
         self._write(MaskLabel.head(side), whole)
         return whole
 
+    def _tell_origins(self, side: Side, state: HipState) -> None:
+        start = state.automatic.state
+        untouched = (state.same_head(start), state.same_masks(start))
+        for label, same in zip(segmentation.labels_of(side), untouched, strict=True):
+            origin: segmentation.Origin = "AUTOMATIC" if same else "SEMIAUTOMATIC"
+            segmentation.tell_origin(
+                self.segmentation_node, label, "MANUAL" if state.automatic.models is None else origin
+            )
+
     def _write(self, label: MaskLabel, mask: Patch) -> None:
         segmentation.write_mask(self.segmentation_node, self.volume_node, label, mask)
         self._stamps[label] = segmentation.stamp(self.segmentation_node, label)
@@ -189,14 +200,16 @@ class Stage:
         self._observe(self.scene, self.scene.StartCloseEvent, self._scene_closes)
 
     def _observe_landmarks(self) -> None:
-        node = self._landmarks_node
+        node, self._dragging = self._landmarks_node, False
         for event in (
             node.PointModifiedEvent,
             node.PointPositionDefinedEvent,
             node.PointPositionUndefinedEvent,
             vtk.vtkCommand.ModifiedEvent,
         ):
-            self._observe(node, event, self._touched)
+            self._observe(node, event, self._point_touched)
+        self._observe(node, node.PointStartInteractionEvent, self._drag_begins)
+        self._observe(node, node.PointEndInteractionEvent, self._drag_ends)
 
     def _observe(self, thing: vtk.vtkObject, event: int, callback: Callable) -> None:
         self._observed.append((thing, thing.AddObserver(event, callback)))
@@ -204,6 +217,17 @@ class Stage:
     def _touched(self, *_: object) -> None:
         if not self._writing:
             self.touched()
+
+    def _point_touched(self, *_: object) -> None:
+        if not self._dragging:  # a hand that rests has not let go: a drag is one step, and counts when it ends
+            self._touched()
+
+    def _drag_begins(self, *_: object) -> None:
+        self._dragging = True
+
+    def _drag_ends(self, *_: object) -> None:
+        self._dragging = False
+        self._touched()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _removed(self, caller: object, event: str, node: Node) -> None:

@@ -6,6 +6,8 @@ import slicer
 from host import pythonqt
 from module_parts import add_study, analysed, half_necrosis
 
+from ONFHAssistLib.desktop import layout
+from ONFHAssistLib.scene.markups import landmarks_node
 from ONFHAssistLib.scene.nodes import review_nodes
 
 SLICES, IN_3D = "vtkMRMLSliceNode", "vtkMRMLViewNode"
@@ -99,6 +101,22 @@ def test_one_view_that_shows_another_volume_has_no_outlines(host, widget, review
     assert "Red" in drawn_in(review)
 
 
+def test_a_maximised_view_of_another_study_has_the_name_and_numbers_of_that_study(host, widget, review):
+    def in_layout(*names):  # as Slicer does when one view is maximised, and when it is not any more
+        for node in slicer.util.getNodesByClass(SLICES):
+            node.SetMappedInLayout(node.GetLayoutName() in names)
+        host.spin()
+
+    in_layout("Red", "Green", "Yellow")
+    second, _ = add_study(host, name="Second")
+    put_into(host, second, "Red")
+    assert widget.panel.review() is review
+    in_layout("Red")
+    assert widget.panel.volume is second and hides_the_numbers(widget.ui)
+    in_layout("Red", "Green", "Yellow")
+    assert widget.panel.review() is review and "%" in widget.ui.rightCard.text
+
+
 def test_an_image_in_front_that_covers_the_study_hides_its_outlines(host, widget, review):
     second, _ = add_study(host, name="Second")
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
@@ -140,6 +158,14 @@ def test_outlines_that_come_later_are_drawn_in_their_own_views_too(host, widget,
     put_into(host, second, "Red")
     erase_half(host, review)  # now there is the dashed outline of what the networks had made
     assert "Red" not in drawn_in(review) and "Green" in drawn_in(review)
+
+
+def test_landmarks_that_were_deleted_come_back_in_the_views_of_their_own_study_only(host, widget, review):
+    second, _ = add_study(host, name="Second")
+    put_into(host, second, "Red")
+    host.scene.RemoveNode(landmarks_node(review.volume_node))
+    host.spin(0.3)
+    assert "Red" not in drawn_in(review) and {"Green", "Yellow", "View1"} <= drawn_in(review)
 
 
 def test_with_another_module_open_the_outlines_still_belong_to_the_image(host, widget, review):
@@ -198,3 +224,18 @@ def test_removing_another_study_leaves_the_editor_of_this_one_alone(host, widget
 def drawn_in_by_segmentation(review):
     display = review.segmentation_node.GetDisplayNode()
     return [node for node in slicer.util.getNodesByClass(SLICES) if display.GetVisibility(node.GetID())]
+
+
+def test_a_scene_that_was_saved_in_the_layout_of_a_review_opens_with_views(host, module_widget, monkeypatch):
+    monkeypatch.setattr(layout, "REVIEW_LAYOUT", 51999)  # one that no other test has made known
+    node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    node.SetViewArrangement(layout.REVIEW_LAYOUT)  # as the scene does, before the module has told what that is
+    assert not node.GetCurrentLayoutDescription()
+    layout.show_layout(layout.REVIEW_LAYOUT)
+    assert node.GetCurrentLayoutDescription() == layout.REVIEW and layout.plot_view() is not None
+
+
+def test_slicer_knows_the_layouts_before_the_module_is_opened(host, module_widget):
+    slicer.app.startupCompleted.emit()
+    node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    assert node.IsLayoutDescription(layout.REVIEW_LAYOUT) and node.IsLayoutDescription(layout.FOLLOW_UP_LAYOUT)

@@ -153,6 +153,24 @@ def test_dragging_a_landmark_regrades_at_once(host, widget, review):
     assert "automatic" in widget.ui.rightCard.text
 
 
+def test_a_landmark_that_is_dragged_with_a_rest_is_one_step_back(host, widget, review):
+    before = review.hip("right").grades["jic"].value
+    node = landmarks_node(review.volume_node)
+    edge = control_point(node, "right", "acetabular edge")
+    place = np.array(node.GetNthControlPointPositionWorld(edge))
+    node.InvokeCustomModifiedEvent(node.PointStartInteractionEvent)  # as Slicer's views do
+    for down_mm in (4, 8):
+        node.SetNthControlPointPositionWorld(edge, *(place - [0, 0, down_mm]))
+        host.spin(0.3)
+        assert not review.can_undo
+    node.InvokeCustomModifiedEvent(node.PointEndInteractionEvent)
+    host.wait_for(lambda: review.hip("right").grades["jic"].value != before, 0.5)
+    host.click(widget.ui.correctSection)
+    host.click(widget.ui.undoButton)
+    assert np.allclose(node.GetNthControlPointPositionWorld(edge), place)
+    assert not review.can_undo
+
+
 def test_back_to_the_automatic_result_for_a_slice_and_for_the_hip(host, widget, review):
     first = percent(widget, "right")
     host.click(widget.ui.correctSection)

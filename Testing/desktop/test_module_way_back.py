@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import slicer
+from host import pythonqt
 from host.segment_editor import paint
 from module_parts import add_study, analysed, made
 from PySide6.QtCore import Qt
@@ -163,3 +164,12 @@ def test_a_hip_whose_segment_was_deleted_can_still_be_gone_to(host, widget, revi
     review.segmentation_node.GetSegmentation().RemoveSegment(review.segment_id("right", "necrosis"))
     host.click(widget.ui.rightCard)
     assert widget.ui.rightCard.checked and widget.ui.rightDetails.visible
+
+
+def test_slicer_does_not_crash_when_the_scene_is_closed_with_the_brush_in_hand(host, widget, review):
+    """Its editor does not let go of the brush then, and its views call the brush when they come anew."""
+    editor = pythonqt.unwrap(widget.ui.segmentEditor)
+    widget.ui.segmentEditor.setActiveEffectByName("Paint")
+    assert editor.property("_observes_views")
+    host.close_scene()
+    assert not editor.property("_observes_views")

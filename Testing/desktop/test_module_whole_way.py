@@ -28,6 +28,15 @@ def test_sample_data_needs_no_network(host, module_widget):
     assert node
 
 
+def test_a_sample_opens_as_an_image_even_where_slicer_would_ask_the_reader_of_segmentations_first(host, module_widget):
+    slicer.app.startupCompleted.emit()
+    import SampleData
+
+    (node,) = SampleData.SampleDataLogic().downloadSample("ONFHAssist T1")
+    assert node.GetClassName() == "vtkMRMLScalarVolumeNode"
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
 def test_the_settings_page_keeps_folder_reviewer_and_device(host, widget, worker, tmp_path):
     slicer.app.startupCompleted.emit()
     panel = slicer.modules.ONFHAssistInstance.settingsPanel

@@ -87,10 +87,15 @@ def test_the_watch_tells_of_another_volume_once_and_of_nothing_else(scene, views
     views["Red"][1].SetLinkedControl(True)
     put(views, {"Red": volumes[0]})
     assert len(heard) == 1
+    views["Red"][0].SetSliceOffset(7)
+    assert len(heard) == 1
+    red = views["Red"][0]
+    red.SetMappedInLayout(not red.IsMappedInLayout())  # one is maximised, or there is another layout
+    assert len(heard) == 2
     watch.close()
     watch.close()
     put(views, {"Red": volumes[1]})
-    assert len(heard) == 1
+    assert len(heard) == 2
 
 
 def drawn_node(node):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import slicer
+import vtk
 from review_parts import GRIDS, add_volume, made_up, to_vtk
 
 from ONFHAssistLib.core.labels import MaskLabel
@@ -228,3 +229,35 @@ def test_the_segmentation_is_under_the_transform_of_the_volume(scene):
     volume.SetAndObserveTransformNodeID(above.GetID())
     node = segmentation_node(volume)
     assert node.GetParentTransformNode() is above
+
+
+def test_slicer_writes_the_masks_as_dicom_and_says_who_has_drawn_them(scene):
+    """Slicer's DICOM export takes a segment for empty whose voxels have another name, and for hand-drawn by default."""
+    result = made_up()
+    review = Review.begin(scene, add_volume(scene, result.volume), result)
+    node, necrosis = review.segmentation_node, MaskLabel.RIGHT_NECROSIS
+
+    def origin(label):
+        found = vtk.reference("")
+        assert segment(node, label).GetTag("DICOM.SegmentAlgorithmType", found)
+        return str(found)
+
+    def in_file(label):
+        voxels = segment(node, label).GetRepresentation("Binary labelmap").GetPointData().GetArray("ImageScalars")
+        return voxels is not None and voxels.GetValueRange()[1] > 0
+
+    assert all(in_file(label) and origin(label) == "AUTOMATIC" for label in LABELS)
+    image = segment(node, necrosis).GetRepresentation("Binary labelmap")
+    low, high = image.GetExtent()[0], image.GetExtent()[1]
+    cut = slicer.vtkOrientedImageData()
+    cut.DeepCopy(image)
+    cut.SetExtent(low, high - (high - low) // 2, *image.GetExtent()[2:])
+    cut.AllocateScalars(image.GetScalarType(), 1)
+    cut.GetPointData().GetScalars().Fill(int(necrosis))
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetBinaryLabelmapToSegment(cut, node, segment_id(node, necrosis), logic.MODE_REPLACE)
+    assert review.update() == ("right",)
+    assert (origin(necrosis), origin(MaskLabel.RIGHT_HEAD)) == ("SEMIAUTOMATIC", "AUTOMATIC")
+    assert all(in_file(label) for label in LABELS)
+    review.undo()
+    assert origin(necrosis) == "AUTOMATIC" and in_file(necrosis)

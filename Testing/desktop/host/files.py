@@ -7,8 +7,10 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 READERS = {
-    (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"): "VolumeFile",
-    (".seg.nrrd",): "SegmentationFile",
+    # Slicer's readers of volumes and of segmentations both take these; which one is asked first depends on the order in
+    # which the modules were loaded. The host takes the one that a module does not expect.
+    (".seg.nrrd", ".nrrd", ".nhdr", ".nii", ".nii.gz"): "SegmentationFile",
+    (".mha", ".mhd"): "VolumeFile",
     (".mrb", ".mrml"): "SceneFile",
     (".mrk.json", ".fcsv"): "MarkupsFile",
     (".txt", ".json"): "TextFile",

@@ -7,6 +7,7 @@ import unittest
 from dataclasses import dataclass, field
 
 import slicer
+import vtk
 
 from .annotations import Choice, Decimals, Default, Maximum, Minimum, SingleStep, Validator, WithinRange
 from .parameter_node import PROPERTY, isParameterNodeWrapper, parameterNodeWrapper, parameterPack
@@ -173,11 +174,18 @@ class SampleDataLogic:
         from urllib.parse import urlparse
         from urllib.request import url2pathname
 
-        names = source.nodeNames if isinstance(source.nodeNames, list) else [source.nodeNames] * len(uris)
-        return [
-            slicer.util.loadVolume(url2pathname(urlparse(uri).path), {"name": name} if name else {})
-            for uri, name in zip(uris, names, strict=True)
-        ]
+        manager = slicer.app.coreIOManager()
+
+        def each(values):
+            return values if isinstance(values, list) else [values] * len(uris)
+
+        loaded = vtk.vtkCollection()
+        for uri, name, kind in zip(uris, each(source.nodeNames), each(source.loadFileTypes), strict=True):
+            path = url2pathname(urlparse(uri).path)
+            properties = {"fileName": path, **({"name": name} if name else {}), **source.loadFileProperties}
+            if not manager.loadNodes(kind or manager.fileType(path), properties, loaded):
+                raise RuntimeError(f"Failed to load node from file: {path}")
+        return [loaded.GetItemAsObject(n) for n in range(loaded.GetNumberOfItems())]
 
 
 def tr(text: str) -> str:

@@ -197,6 +197,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         if name and name not in EFFECT_NAMES:
             raise ValueError(f"the segment editor has no effect '{name}'")
         self._need_node().SetActiveEffectName(name)
+        if name:
+            self.setupViewObservations()
 
     def setActiveEffect(self, effect):
         if effect is not None or self._node is not None:

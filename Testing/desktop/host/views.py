@@ -158,8 +158,8 @@ class qSlicerLayoutManager(QObject):
             scene.AddNode(slicer.vtkMRMLLayoutNode())
         self._layout_logic = slicer.vtkMRMLLayoutLogic()
         self._layout_logic.SetMRMLScene(scene)
-        self._observed, self._tag, self._known = None, None, 0
-        self._known = self._layout_node().GetViewArrangement()
+        self._observed, self._tag, self._known = None, None, None
+        self._known = self._shown()
 
     def _layout_node(self):
         """The layout logic's node, observed; closing a scene may bring another one."""
@@ -186,11 +186,15 @@ class qSlicerLayoutManager(QObject):
         self._logics.AddItem(logic)
         self._slices[name] = qMRMLSliceWidget(logic)
 
+    def _shown(self) -> tuple[int, str | None]:
+        node = self._layout_node()
+        return node.GetViewArrangement(), node.GetCurrentLayoutDescription()
+
     def _changed(self) -> None:
-        if self._layout_node().GetViewArrangement() != self._known:
-            self._known = self._layout_node().GetViewArrangement()
+        if self._shown() != self._known:
+            self._known = self._shown()
             self._add_views_of_layout()
-            self.layoutChanged.emit(self._known)
+            self.layoutChanged.emit(self._known[0])
 
     def _add_views_of_layout(self) -> None:
         description = self._layout_node().GetCurrentLayoutDescription()
@@ -225,7 +229,8 @@ class qSlicerLayoutManager(QObject):
     tableViewCount = Property(int, lambda self: sum(kind == "vtkMRMLTableViewNode" for kind, _ in self._others))
 
     def setLayout(self, arrangement: int):
-        self._set_layout(arrangement)
+        if arrangement != self._layout_node().GetViewArrangement():  # Slicer does nothing then
+            self._set_layout(arrangement)
 
     def layoutLogic(self):
         return self._layout_logic
