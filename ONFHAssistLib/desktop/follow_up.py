@@ -5,9 +5,10 @@ from html import escape
 
 from slicer.i18n import tr as _
 
+from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.hip import SIDES, HipResult
 from ONFHAssistLib.desktop.cards import side_name
-from ONFHAssistLib.exchange.words import GRADINGS, percent, rows
+from ONFHAssistLib.exchange.words import percent, rows
 
 SHOWN = ("steinberg", "jic", "kerboul", "cjfh")
 

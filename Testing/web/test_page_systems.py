@@ -7,8 +7,9 @@ import pytest
 from web_parts import at_work, key_of
 
 from ONFHAssistLib.core.findings import Figure, Finding
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.web.state import hip_cards, system_lines
-from Testing import toy_system
+from Testing import toy_grading, toy_system
 
 
 @pytest.fixture
@@ -50,5 +51,18 @@ def test_findings_stand_beside_the_grades_of_a_hip(place: Path, state: Path):
         networks = f"{100 * session.review.hip('left').volume_ratio:.1f} %"
         assert (row["title"], row["value"], row["networks"]) == ("Necrosis / head", "12.5 %", networks)
         assert left["findings"][0]["notes"] == ["It is a square."]
+
+    at_work(place, state, steps)
+
+
+def test_a_grading_that_is_added_by_one_entry_stands_on_the_card(place: Path, state: Path, monkeypatch):
+    toy_grading.install(monkeypatch)
+
+    async def steps(session) -> None:
+        await session.open(key_of(session, "sample.nii.gz"))
+        result = session.review.study_result()
+        session._begin(replace(result, hips=tuple(grade(masks) for masks in result.masks)))
+        rows = [row for card in hip_cards(session.review) for row in card["rows"] if row["title"] == "Toy halves"]
+        assert rows and rows[0]["grade"] == "small half" and "toy points from the nearest threshold" in rows[0]["told"]
 
     at_work(place, state, steps)
