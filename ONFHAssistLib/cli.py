@@ -387,7 +387,7 @@ def print_result(result: "StudyResult", page: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ONFHAssistLib.exchange.words import GRADINGS
+    from ONFHAssistLib.core.gradings import GRADINGS
 
     console = Console(highlight=False)
     table = Table(

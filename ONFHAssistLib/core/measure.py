@@ -13,7 +13,8 @@ from ONFHAssistLib.core.arcs import (
     surface_arc,
     weight_bearing_portion,
 )
-from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
+from ONFHAssistLib.core.gradings.cjfh import CJFH_OUTER_PILLAR
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
 from ONFHAssistLib.core.necrosis import bounding_box, outlines, ratio_interval
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, reached, sample

@@ -7,9 +7,10 @@ from html import escape
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.findings import PATIENT
+from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.hip import HipResult, Side
 from ONFHAssistLib.exchange.finding_words import ABOUT, FindingCard
-from ONFHAssistLib.exchange.words import GRADINGS, Row, headline, rows
+from ONFHAssistLib.exchange.words import Row, headline, rows
 
 SLICE_LINK = "slice:"
 """Links of a card that jump to a slice begin like this and end with its index."""
@@ -69,7 +70,7 @@ def _finding(found: FindingCard) -> str:
 
 
 def _others(found: list[Row]) -> str:
-    short = {GRADINGS["jic"].title: "JIC", GRADINGS["kerboul"].title: "Kerboul", GRADINGS["cjfh"].title: "CJFH"}
+    short = {grading.title: grading.short for grading in GRADINGS.values() if grading.classes and grading.of_lesions}
     given = (row for row in found if row.title in short and row.grade)
     return "  ·  ".join(f"{short[row.title]} {row.grade}{' ⚠' * row.borderline}" for row in given)
 

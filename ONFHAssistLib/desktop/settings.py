@@ -8,7 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core import gradings
+from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.scene.systems import those_known
 from ONFHAssistLib.systems import OWN
 
@@ -67,14 +67,7 @@ def default_folder() -> Path:
 
 def thresholds() -> list[tuple[str, str]]:
     """Return what the grades are decided by, as (grading, limits) in words; for reading only."""
-    none, low, high = (f"{100 * limit:g} %" for limit in gradings.STEINBERG_THRESHOLDS)
-    kerboul = ", ".join(f"{limit:.0f}°" for limit in gradings.KERBOUL_GRADES_FROM_DEG)
-    return [
-        ("Steinberg", _("without ONFH below {none}, mild below {low}, severe above {high}").format(**locals())),
-        ("JIC", _("A to 1/3, B to 2/3, C1 to the edge of the weight-bearing portion, C2 beyond")),
-        ("Kerboul", _("grades 2, 3, 4 from {kerboul}").format(**locals())),
-        ("CJFH", _("outer pillars {part:.0f} % of the head's width").format(part=100 * gradings.CJFH_OUTER_PILLAR)),
-    ]
+    return [(grading.short, grading.limits) for grading in GRADINGS.values() if grading.limits]
 
 
 class SettingsPanel(ctk.ctkSettingsPanel):

@@ -8,8 +8,9 @@ import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
-from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN, is_borderline
+from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.findings import PATIENT
+from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import mid_plane
@@ -58,8 +59,8 @@ def content(result: StudyResult, identify: bool = False) -> dict[str, Any]:
         "necrosis_color": table[MaskLabel.RIGHT_NECROSIS].color,
         "systems": _systems(result),
         "polar_to": figures.POLAR_TO_DEG,
-        "within": BORDERLINE_WITHIN,
-        "gradings": words.GRADINGS.values(),
+        "borderline_rules": {by_interval: words.borderline_rule(by_interval) for by_interval in (False, True)},
+        "gradings": GRADINGS.values(),
     }
 
 

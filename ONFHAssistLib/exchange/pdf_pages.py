@@ -35,7 +35,6 @@ from ONFHAssistLib.exchange.pdf_parts import (
     register_fonts,
     side_by_side,
 )
-from ONFHAssistLib.exchange.words import percent
 
 
 def pages(content: dict[str, Any]) -> bytes:
@@ -300,18 +299,8 @@ def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
 
 
 def _notes(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
-    within = content["within"]
     first, _, rest = content["research_use"].partition(". ")
-    steinberg = (
-        "the 90 % interval of the ratio holds a threshold"
-        if doubt
-        else f"within {percent(within['steinberg'], 0)} of head volume"
-    )
-    borderline = (
-        f"Borderline: {steinberg} (Steinberg), {'within ' * doubt}{percent(within['jic'], 0)} of the weight-bearing "
-        f"portion (JIC), {within['kerboul']:.0f}° (Kerboul) or {percent(within['cjfh'], 0)} of a pillar (CJFH) of a "
-        "threshold."
-    )
+    borderline = content["borderline_rules"][doubt]
     if doubt:
         borderline += " Interval: the true ratio lay within it in 90 % of hips with painted lesions (see the models)."
     sources = " ".join(f"{grading.title}: {grading.source}." for grading in content["gradings"])

@@ -7,7 +7,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from ONFHAssistLib.core.gradings import STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO
 from ONFHAssistLib.core.hip import HipResult, Side, SliceMeasurement
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume

@@ -9,11 +9,12 @@ import pytest
 from made_up_study import PATIENT, RADIUS_MM, coronal_grid, make_study
 
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.hip import Grade, HipResult, Landmarks, Notice, SliceMeasurement
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange import figures
 from ONFHAssistLib.exchange.page import report_html
-from ONFHAssistLib.exchange.words import GRADINGS, rows
+from ONFHAssistLib.exchange.words import rows
 
 VOID = {"meta", "br", "img", "input", "hr", "link"}
 

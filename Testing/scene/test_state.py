@@ -10,7 +10,7 @@ from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
-from ONFHAssistLib.core.gradings import grade_steinberg
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG
 from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import measure_hip
@@ -53,7 +53,7 @@ def with_findings(result):
         findings.append(
             Finding(
                 "toy", "A toy", masks.side,
-                grades={"steinberg": grade_steinberg(measured)},
+                grades={"steinberg": STEINBERG.grade(measured)},
                 figures=(Figure("contrast", 0.4, "Contrast", "fraction"),),
                 slices=measured.slices,
                 masks=tuple(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ONFHAssistLib.core.gradings import steinberg_grade
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study

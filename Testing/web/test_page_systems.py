@@ -8,8 +8,9 @@ from page_parts import Bench, needs_browser, on_page
 from web_parts import at_work, key_of, until
 
 from ONFHAssistLib.core.findings import Figure, Finding
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.web.state import hip_cards, system_lines
-from Testing import toy_system
+from Testing import toy_grading, toy_system
 
 
 @pytest.fixture
@@ -72,3 +73,16 @@ def test_a_system_is_chosen_on_the_page_and_its_findings_are_read_there(place: P
         await bench.shot("systems")
 
     on_page(place, state, screenshots, steps)
+
+
+def test_a_grading_that_is_added_by_one_entry_stands_on_the_card(place: Path, state: Path, monkeypatch):
+    toy_grading.install(monkeypatch)
+
+    async def steps(session) -> None:
+        await session.open(key_of(session, "sample.nii.gz"))
+        result = session.review.study_result()
+        session._begin(replace(result, hips=tuple(grade(masks) for masks in result.masks)))
+        rows = [row for card in hip_cards(session.review) for row in card["rows"] if row["title"] == "Toy halves"]
+        assert rows and rows[0]["grade"] == "small half" and "toy points from the nearest threshold" in rows[0]["told"]
+
+    at_work(place, state, steps)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.gradings import steinberg_grade
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.core.volume import Volume

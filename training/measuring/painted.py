@@ -12,7 +12,8 @@ import numpy as np
 from ONFHAssistLib.analysis import AnalysisOptions, analyse
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.gradings import grade_hip, steinberg_grade
+from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.hip import HipMasks, HipResult
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.metrics import confusion_matrix, segmentation_metrics, weighted_kappa

@@ -25,7 +25,7 @@ import torch
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
-from ONFHAssistLib.core.gradings import steinberg_grade
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import SMALLEST_LESION_ML, largest_piece
 from ONFHAssistLib.core.volume import Volume

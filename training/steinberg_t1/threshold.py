@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ONFHAssistLib.core.gradings import steinberg_grade
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.systems.steinberg_t1.threshold import extract_necrosis
 from training.learning.config import read_config

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.gradings import steinberg_grade
+from ONFHAssistLib.core.gradings import GRADINGS
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.statistics import Agreement, Estimate, bland_altman, bootstrap, icc_2_1
 from ONFHAssistLib.core.volume import Volume
@@ -29,7 +30,7 @@ from ONFHAssistLib.curation.store.content import file_of_case
 from ONFHAssistLib.curation.store.records import readable_records
 from ONFHAssistLib.curation.store.store import Store
 
-CLASSES = {"steinberg": ("without ONFH", "mild", "moderate", "severe"), "jic": ("A", "B", "C1", "C2")}
+CLASSES = {name: tuple(map(str, GRADINGS[name].classes)) for name in ("steinberg", "jic")}
 _NAMES = {"steinberg": "Steinberg", "jic": "JIC"}
 _MASKS = ("head", "necrosis")
 T = TypeVar("T")

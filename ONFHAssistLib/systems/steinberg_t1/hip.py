@@ -1,7 +1,7 @@
 """What S-T1 makes of one hip: its masks, measured, graded, and compared with those of another system."""
 
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
-from ONFHAssistLib.core.gradings import grade_steinberg
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG
 from ONFHAssistLib.core.hip import HipMasks, Side
 from ONFHAssistLib.core.measure import HipMeasurement, measure_hip
 from ONFHAssistLib.core.necrosis import largest_piece
@@ -75,7 +75,7 @@ def finding(extraction: Extraction, own: HipMasks, overlaps: Overlaps | None) ->
         CARD.id,
         CARD.title,
         own.side,
-        grades={"steinberg": grade_steinberg(measured)},
+        grades={STEINBERG.name: STEINBERG.grade(measured)},
         figures=_figures(extraction, measured, overlaps),
         slices=measured.slices,
         masks=_masks(own),
