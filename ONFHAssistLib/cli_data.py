@@ -288,7 +288,7 @@ def unsaved(store: "Store", folder: Path) -> "list[Candidate]":
     from ONFHAssistLib.core.outside import shown
     from ONFHAssistLib.curation.reports.next_cases import Remembered, graded
     from ONFHAssistLib.imaging.read import read_study
-    from ONFHAssistLib.web.worklist import find_studies
+    from ONFHAssistLib.imaging.studies import find_studies
 
     entries = find_studies(folder)
     models = open_models()

@@ -188,6 +188,11 @@ class Review:
             )
         return found
 
+    @property
+    def segmented(self) -> tuple[Side, ...]:
+        """Return the sides that have masks, so that they can be edited, reset and saved."""
+        return tuple(side for side in self.sides if side in self._states)
+
     def changed(self, side: Side) -> bool:
         """Say whether a hip differs from what the networks made of it."""
         state = self._states.get(side)

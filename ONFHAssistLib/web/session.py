@@ -298,20 +298,26 @@ class Session:
         self._changed()
 
     def forget_draft(self) -> None:
-        """Go back to the automatic result of all hips; of a case, to how it was stored."""
-        review = self.opened()
-        case = self._case = self._stored
+        """Go back to the automatic result of all hips; of a case, to how it was stored.
+
+        Raises:
+            InputError: nothing is analysed, or the image was changed or moved; the draft stays as it is.
+        """
+        review, case = self.opened(), self._stored
+        review.update()  # what can't be measured any more is told before anything is changed
+        for side in review.segmented:
+            if case is None:
+                review.reset(side)
+            else:
+                review.take_over(side, case[1].masks, "the data set", case[1].reviewed_slices)
+        self._case = case
         if case is not None:
             review.renew(case[0])
         for side in review.sides:
             review.set_reviewed(side, case[1].reviewed_slices if case else None)
             review.set_sign_off(side, SignOff(status=case[1].status, comment=case[1].comment) if case else SignOff())
-            with contextlib.suppress(InputError):  # a hip without masks has nothing to go back to
-                if case is None:
-                    review.reset(side)
-                else:
-                    review.take_over(side, case[1].masks, "the data set", case[1].reviewed_slices)
-                    review.mark_as_stored(side)
+            if case and side in review.segmented:
+                review.mark_as_stored(side)
         self.restored = False
         self._changed()
 
@@ -341,9 +347,8 @@ class Session:
         self.settle()
         review = self.opened()
         self.reviewer, self.restored = reviewer, False
-        for side in review.sides:
-            with contextlib.suppress(InputError):  # one that is not segmented was not saved
-                review.mark_saved(side)
+        for side in review.segmented:  # others were not saved
+            review.mark_saved(side)
         if self._case is not None:
             self._changed()  # what was drawn while it was saved is a draft still
             return

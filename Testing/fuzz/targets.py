@@ -27,7 +27,7 @@ def _image(folder: Path) -> None:
     from ONFHAssistLib.imaging.domain import check_image
     from ONFHAssistLib.imaging.hips import coarse_volume
     from ONFHAssistLib.imaging.read import read_study
-    from ONFHAssistLib.web.worklist import find_studies
+    from ONFHAssistLib.imaging.studies import find_studies
 
     for entry in find_studies(folder):
         if entry.problem:

@@ -19,8 +19,8 @@ from pydicom.uid import (
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.read import read_study
+from ONFHAssistLib.imaging.studies import find_studies
 from ONFHAssistLib.web.reading import read_checked
-from ONFHAssistLib.web.worklist import find_studies
 
 
 def refusal(path: Path, **options) -> str:

@@ -307,3 +307,21 @@ def test_the_list_knows_at_once_which_cases_have_a_draft_here(place, state, stor
 
     at_work(place, state, correct)
     at_work(place, state, sign_it)
+
+
+def test_a_draft_of_a_case_whose_image_was_moved_is_not_forgotten_in_silence(place, state, store):
+    name = name_of(store, "left")
+
+    async def steps(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        session.turn_reviewed("left", 8)
+        x, y, z = session.volume_node.GetOrigin()
+        session.volume_node.SetOrigin(x + 7.3, y, z)
+        with pytest.raises(InputError, match="The image was moved since it was saved"):
+            session.forget_draft()
+        assert session.drafted() and session.review.reviewed("left") == (8,)
+
+    at_work(place, state, steps)

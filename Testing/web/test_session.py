@@ -310,3 +310,16 @@ def test_a_mask_that_is_emptied_leaves_the_surface_of_the_head(place: Path, stat
         assert (points("head"), points("necrosis")) == (head, necrosis)
 
     at_work(place, state, steps)
+
+
+def test_a_draft_of_an_image_that_was_changed_is_not_forgotten_in_silence(place: Path, state: Path):
+    async def steps(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        erase(session.review, "left", slice(0, 10))
+        session.settle()
+        session.volume_node.SetSpacing(9.0, 9.0, 9.0)
+        with pytest.raises(InputError, match="The volume was changed or scaled"):
+            session.forget_draft()
+        assert session.drafted()
+
+    at_work(place, state, steps)
