@@ -175,6 +175,8 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def takeVolume(self) -> None:
         """Choose the volume that is shown, or the first one, if none is chosen."""
+        if slicer.mrmlScene.IsImporting():  # a scene brings the image after its node
+            return
         if self._parameterNode and self._parameterNode.volume is None:
             self._parameterNode.volume = self.logic.volumeInView()
 
@@ -196,6 +198,8 @@ class ONFHAssistWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onParametersModified(self, caller=None, event=None) -> None:
         """Let the panel follow the choices of volume, baseline and masks."""
+        if slicer.mrmlScene.IsImporting():
+            return
         parameters = self._parameterNode
         if parameters.volume is not self.panel.volume and not self.panel.choose(parameters.volume):
             parameters.volume = self.panel.volume

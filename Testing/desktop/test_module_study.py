@@ -21,6 +21,23 @@ def test_a_volume_that_is_loaded_is_taken_and_described(host, widget):
     assert widget.ui.analyseButton.enabled
 
 
+def test_the_study_of_a_scene_that_is_opened_is_described_once_its_image_is_there(host, widget):
+    image = made.made_up().volume
+    host.scene.StartState(host.scene.ImportState)
+    node = host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Image")
+    widget._parameterNode.volume = node  # as the scene has kept it
+    host.spin(0.2)  # Slicer shows its progress, and lets timers run, before it reads the images
+    slicer.util.updateVolumeFromArray(node, image.array)
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(image.ijk_to_ras.ravel())
+    node.SetIJKToRASMatrix(matrix)
+    node.CreateDefaultDisplayNodes()
+    host.scene.EndState(host.scene.ImportState)
+    host.spin(0.2)
+    assert widget.panel.volume is node
+    assert widget.ui.studyLabel.text.startswith("Coronal") and widget.ui.analyseButton.enabled
+
+
 def test_a_second_volume_does_not_push_the_first_one_aside(host, widget):
     first, _ = add_study(host)
     add_study(host, name="Second")
