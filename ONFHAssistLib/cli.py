@@ -294,16 +294,15 @@ def parse_head(text: str) -> "HeadSeed":
     Raises:
         InputError: it is not of this form, or not possible.
     """
-    import math
-
     from ONFHAssistLib.core.hip import HeadSeed
+    from ONFHAssistLib.imaging.limits import ORIGIN_MM
 
     side, _, rest = text.partition(":")
     try:
         numbers = [float(number) for number in rest.split(",")]
     except ValueError:
         numbers = []
-    if side not in SIDES or len(numbers) not in (3, 4) or not all(map(math.isfinite, numbers)):
+    if side not in SIDES or len(numbers) not in (3, 4) or not all(abs(number) <= ORIGIN_MM for number in numbers):
         raise InputError(
             f"--head {text!r} is not a centre; write the side and its place in RAS mm, and the radius if known, "
             "for example --head right:85,10,-20 or --head left:-85,10,-20,24."

@@ -1,5 +1,6 @@
 """What is done with a changed input: what a user does with it first."""
 
+import importlib
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
@@ -12,6 +13,12 @@ SHARES = {"nifti": 6, "nrrd": 5, "mha": 5, "dicom": 5, "case": 2, "bundle": 2}
 def use(kind: str, folder: Path) -> None:
     """Read an input; whatever is wrong with it ends in InputError, anything else that is raised is a finding."""
     {"case": _data_set, "bundle": _bundle, "dicom": _dicom}.get(kind, _image)(folder)
+
+
+def import_all() -> None:
+    """Import what is used, so that the first case does not take the time for it."""
+    for name in ("curation.check", "curation.status", "imaging.domain", "models.bundle", "web.worklist"):
+        importlib.import_module(f"ONFHAssistLib.{name}")
 
 
 def refused(action, *given) -> bool:
