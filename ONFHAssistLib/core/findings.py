@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ONFHAssistLib.core.grid import Grid, Point, as_point
 from ONFHAssistLib.core.hip import Grade, HipMasks, Side, SliceMeasurement
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Point, Volume, as_point
+from ONFHAssistLib.core.volume import Volume
 
 About = Side | Literal["patient"]
 PATIENT: Literal["patient"] = "patient"
@@ -105,7 +106,7 @@ class Finding:
         masks = tuple(replace(mask, volume=change(mask.volume)) for mask in self.masks)
         return replace(self, masks=masks, attention=None if self.attention is None else change(self.attention))
 
-    def moved(self, motion: np.ndarray, grid: Volume) -> "Finding":
+    def moved(self, motion: np.ndarray, grid: Grid) -> "Finding":
         """Return the finding of an image that was moved.
 
         Args:
@@ -117,7 +118,7 @@ class Finding:
             return as_point(motion[:3, :3] @ np.array(ras_mm) + motion[:3, 3])
 
         slices = tuple(replace(s, position_ras_mm=point(s.position_ras_mm)) for s in self.slices)
-        return replace(self.with_volumes(lambda volume: grid.like(volume.array)), slices=slices)
+        return replace(self.with_volumes(lambda volume: Volume.on(grid, volume.array)), slices=slices)
 
     def renumbered(self, index: Callable[[int], int]) -> "Finding":
         """Return the finding with its slices counted in another order; ``index`` gives the new number of each."""

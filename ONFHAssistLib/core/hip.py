@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ONFHAssistLib.core.volume import Box, Point, Volume
+from ONFHAssistLib.core.grid import Box, Point
+from ONFHAssistLib.core.volume import Volume
 
 if TYPE_CHECKING:
     from ONFHAssistLib.core.findings import Finding

@@ -14,11 +14,12 @@ from ONFHAssistLib.core.arcs import (
     weight_bearing_portion,
 )
 from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
+from ONFHAssistLib.core.grid import Box, Grid, as_point, box_of
 from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
 from ONFHAssistLib.core.necrosis import bounding_box, outlines, ratio_interval
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, reached, sample
 from ONFHAssistLib.core.sphere import sphere_coverage
-from ONFHAssistLib.core.volume import Box, Volume, as_point, box_of
+from ONFHAssistLib.core.volume import Volume
 
 LARGE_SLICE = 0.5
 """Only slices with at least half of the largest head area can be the worst one: polar slices reach 100 % of their
@@ -95,7 +96,7 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     Raises:
         ValueError: the head mask is empty, or the masks lie on different grids.
     """
-    if masks.head.array.shape != masks.necrosis.array.shape or not np.allclose(
+    if masks.head.shape != masks.necrosis.array.shape or not np.allclose(
         masks.head.ijk_to_ras, masks.necrosis.ijk_to_ras
     ):
         raise ValueError("The masks of head and necrosis lie on different grids.")
@@ -106,11 +107,11 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     return measure_near(head, replace(masks, head=head).cropped(box), box)
 
 
-def measure_near(grid: Volume, near: HipMasks, box: Box, arcs: "PlaneArcs | None" = None) -> HipMeasurement:
+def measure_near(grid: Grid, near: HipMasks, box: Box, arcs: "PlaneArcs | None" = None) -> HipMeasurement:
     """Measure one hip whose masks are cropped to the head, as an edited one is kept: `measure_hip` gives the same.
 
     Args:
-        grid: the input's; its array is not looked at, only its shape.
+        grid: the input's.
         near: boolean masks, cropped to ``box``.
         box: the smallest box of ``grid`` that holds the head.
         arcs: of this hip before its last edit, which makes it faster and changes no number.
@@ -151,11 +152,11 @@ def measure_near(grid: Volume, near: HipMasks, box: Box, arcs: "PlaneArcs | None
 
 
 def _slices(
-    grid: Volume, near: HipMasks, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
+    grid: Grid, near: HipMasks, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
 ) -> tuple[SliceMeasurement, ...]:
     """Measure each slice; ``near`` and ``bounds`` are cropped, their slice 0 is ``first`` of the grid."""
     pixel_mm2 = grid.spacing_mm[0] * grid.spacing_mm[1]
-    rows, columns = grid.array.shape[1:]
+    rows, columns = grid.shape[1:]
     head_counts, necrosis_counts = near.head.array.sum(axis=(1, 2)), near.necrosis.array.sum(axis=(1, 2))
     found = []
     for k in np.flatnonzero(head_counts):
@@ -181,7 +182,7 @@ def _on_plane(near: HipMasks, plane: Plane) -> PlaneMeasurement:
     return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, near.sphere, near.side))
 
 
-def _mid(grid: Volume, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
+def _mid(grid: Grid, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
     plane = mid_plane(grid, orientation, near.sphere)
     return _on_plane(near, plane) if plane else None
 
@@ -208,12 +209,12 @@ class PlaneArcs:
         self._box: Box | None = None
         self._necrosis = np.zeros((0, 0, 0), bool)
 
-    def largest_deg(self, grid: Volume, near: HipMasks, box: Box) -> dict[Orientation, float | None]:
+    def largest_deg(self, grid: Grid, near: HipMasks, box: Box) -> dict[Orientation, float | None]:
         """Return the largest arc over all planes of each orientation that show the head; None where none does.
 
         Args as for `measure_near`, the necrosis clipped to the head.
         """
-        key = (near.side, near.sphere, grid.array.shape, grid.ijk_to_ras.tobytes())
+        key = (near.side, near.sphere, grid.shape, grid.ijk_to_ras.tobytes())
         if key != self._key:
             self._planes = {name: _planes(grid, name, near.sphere) for name in ("coronal", "sagittal")}
             self._key, self._box, self._arcs = key, None, {}
@@ -232,7 +233,7 @@ class PlaneArcs:
         self._box, self._necrosis = box, near.necrosis.array
         return found
 
-    def _edited(self, grid: Volume, near: HipMasks, box: Box) -> Volume | None:
+    def _edited(self, grid: Grid, near: HipMasks, box: Box) -> Grid | None:
         """Return the smallest part of the grid in which the necrosis is another one than the last time."""
         if self._box is None:
             return None
@@ -247,7 +248,7 @@ class PlaneArcs:
         return grid.cropped(box_of((j.start + a.start, j.start + a.stop) for a, j in zip(inside, joint, strict=True)))
 
 
-def _planes(grid: Volume, orientation: Orientation, sphere: Sphere) -> list[Plane]:
+def _planes(grid: Grid, orientation: Orientation, sphere: Sphere) -> list[Plane]:
     """Return the planes on which the largest arc is sought."""
     axis = native_axis(grid, orientation, sphere.radius_mm)
     step = REFORMATTED_STEP_MM if axis is None else grid.spacing_mm[axis]

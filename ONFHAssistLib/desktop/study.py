@@ -92,7 +92,7 @@ def dicom_header(node: Any) -> Any:
 
 
 def _in_view(volume: Volume) -> str:
-    across_mm = np.abs(volume.axes_ras[0]) @ (np.array(volume.array.shape[::-1]) * volume.spacing_mm)
+    across_mm = np.abs(volume.axes_ras[0]) @ (volume.size * volume.spacing_mm)
     if across_mm >= BOTH_HIPS_FROM_MM:
         return _("wide enough for both hips ({width:.0f} mm)").format(width=across_mm)
     return _("wide enough for one hip ({width:.0f} mm)").format(width=across_mm)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
+from ONFHAssistLib.core.grid import as_point
 from ONFHAssistLib.core.hip import Calibration, HipMasks, Landmarks, Point, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.necrosis import largest_piece, necrosis_above
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import (
     CanonicalHip,
     canonical_hip,

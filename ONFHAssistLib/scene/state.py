@@ -17,6 +17,7 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Finding, finding_from_plain, finding_to_plain
 from ONFHAssistLib.core.grade import result_of
+from ONFHAssistLib.core.grid import Box, Grid, box_of, triple
 from ONFHAssistLib.core.hip import (
     SIDES,
     Calibration,
@@ -31,7 +32,7 @@ from ONFHAssistLib.core.hip import (
 from ONFHAssistLib.core.measure import measure_near
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Box, Volume, box_of
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
@@ -68,7 +69,7 @@ def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str
     return {
         "schema": SCHEMA,
         "source": result.source,
-        "shape": list(result.volume.array.shape),
+        "shape": list(result.volume.shape),
         "ijk_to_ras": result.volume.ijk_to_ras.tolist(),
         "missed": [to_plain(hip) for hip in result.hips if hip.side not in automatic],
         "warnings": to_plain(result.warnings),
@@ -233,9 +234,9 @@ def fingerprint_of(state: HipState, reviewed: tuple[int, ...] | None, sign_off: 
     return f"{zlib.crc32(content):08x}"
 
 
-def _grid(plain: dict[str, Any]) -> Volume:
-    """Return the grid that was kept with a review; it holds no voxels."""
-    return Volume(np.broadcast_to(np.False_, plain["shape"]), np.array(plain["ijk_to_ras"]))
+def _grid(plain: dict[str, Any]) -> Grid:
+    """Return the grid that was kept with a review."""
+    return Grid(triple(plain["shape"]), np.array(plain["ijk_to_ras"]))
 
 
 def _node(volume_node: Node) -> Node:
@@ -259,21 +260,21 @@ def _plain(found: Automatic) -> dict[str, Any]:
 
 
 def _automatic(
-    side: Side, plain: dict[str, Any], kept_grid: Volume, volume: Volume, models: tuple[Mapping[str, Any], ...]
+    side: Side, plain: dict[str, Any], kept_grid: Grid, volume: Volume, models: tuple[Mapping[str, Any], ...]
 ) -> Automatic:
     """Read one hip; ``models`` are those of the study, where what an older version kept of the hip tells of none."""
-    box = _box(plain["box"], kept_grid.array.shape)
+    box = _box(plain["box"], kept_grid.shape)
     shape = tuple(part.stop - part.start for part in box)
     head, necrosis = (_carried(_unpacked(plain[what], shape), box, kept_grid, volume) for what in ("head", "necrosis"))
     place = volume.cropped(head[0])
     probability = plain["probability"]
     if probability is not None:
         _, values = _carried(np.frombuffer(_bytes(probability), "<f4").reshape(shape), box, kept_grid, volume)
-        probability = place.like(values)
+        probability = Volume.on(place, values)
     near = HipMasks(
         side,
-        place.like(head[1]),
-        place.like(necrosis[1]),
+        Volume.on(place, head[1]),
+        Volume.on(place, necrosis[1]),
         from_plain(Sphere, plain["sphere"]),
         from_plain(Landmarks, plain["landmarks"]),
         probability,
@@ -310,17 +311,17 @@ def _plain_volume(volume: Volume) -> dict[str, Any]:
     return {"box": _ends(box), "bits": False, "values": _text(volume.array[box].astype("<f4").tobytes())}
 
 
-def _finding(plain: dict[str, Any], kept_grid: Volume, volume: Volume) -> Finding:
+def _finding(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Finding:
     volumes = [_whole(entry, kept_grid, volume) for entry in plain["volumes"]]
     here = kept_grid.index_map(volume)
     assert here is not None  # `unpacked` has made sure of it
     return finding_from_plain(plain["finding"], volumes).renumbered(lambda k: int(here[2, 2] * k + here[2, 3]))
 
 
-def _whole(plain: dict[str, Any], kept_grid: Volume, volume: Volume) -> Volume:
-    whole = np.zeros(volume.array.shape, bool if plain["bits"] else np.float32)
+def _whole(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Volume:
+    whole = np.zeros(volume.shape, bool if plain["bits"] else np.float32)
     if plain["box"] is not None:
-        box = _box(plain["box"], kept_grid.array.shape)
+        box = _box(plain["box"], kept_grid.shape)
         shape = tuple(part.stop - part.start for part in box)
         bits, values = plain["bits"], plain["values"]
         array = _unpacked(values, shape) if bits else np.frombuffer(_bytes(values), "<f4").reshape(shape)
@@ -333,7 +334,7 @@ def _ends(box: Box) -> list[list[int]]:
     return [[part.start, part.stop] for part in box]
 
 
-def _carried(array: np.ndarray, box: Box, kept_grid: Volume, volume: Volume) -> tuple[Box, np.ndarray]:
+def _carried(array: np.ndarray, box: Box, kept_grid: Grid, volume: Volume) -> tuple[Box, np.ndarray]:
     """Bring an array that lies in ``box`` of the grid that was kept to its place on the present one."""
     here = kept_grid.index_map(volume)
     assert here is not None  # `unpacked` has made sure of it

@@ -47,4 +47,4 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
 def _source(known: Mapping[str, Any], image: Volume) -> dict[str, Any]:
     """Return what is known of the whole image, with size and plane of the part that is kept."""
     kind = ImageKind(known.get("modality", "unknown"), known.get("sequence", "unknown"))
-    return {**source_facts("data set", image, kind), **known, "shape": list(image.array.shape)}
+    return {**source_facts("data set", image, kind), **known, "shape": list(image.shape)}

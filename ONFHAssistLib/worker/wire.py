@@ -31,10 +31,11 @@ import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.findings import Finding, finding_from_plain, finding_to_plain
+from ONFHAssistLib.core.grid import Grid, box_of
 from ONFHAssistLib.core.hip import Calibration, HipMasks, HipResult, Landmarks, Notice, Sphere, StudyResult
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 
 Message = dict[str, Any]
@@ -138,7 +139,7 @@ def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
     return entry
 
 
-def _unpack_masks(entry: Message, arrays: Iterator[np.ndarray], grid: Volume) -> HipMasks:
+def _unpack_masks(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> HipMasks:
     volumes = {name: start and _unpack_volume(start, arrays, grid) for name, start in entry["from"].items()}
     calibration = entry["calibration"]
     return HipMasks(
@@ -156,7 +157,7 @@ def _pack_finding(finding: Finding, arrays: list[np.ndarray]) -> Message:
     return {"finding": finding_to_plain(finding), "from": starts}
 
 
-def _unpack_finding(entry: Message, arrays: Iterator[np.ndarray], grid: Volume) -> Finding:
+def _unpack_finding(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> Finding:
     return finding_from_plain(entry["finding"], [_unpack_volume(start, arrays, grid) for start in entry["from"]])
 
 
@@ -168,11 +169,11 @@ def _pack_volume(volume: Volume, arrays: list[np.ndarray]) -> list[int]:
     return [part.start for part in box]
 
 
-def _unpack_volume(start: Sequence[int], arrays: Iterator[np.ndarray], grid: Volume) -> Volume:
+def _unpack_volume(start: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid) -> Volume:
     part = next(arrays)
-    whole = np.zeros(grid.array.shape, part.dtype)
+    whole = np.zeros(grid.shape, part.dtype)
     whole[box_of((first, first + n) for first, n in zip(start, part.shape, strict=True))] = part
-    return grid.like(whole)
+    return Volume.on(grid, whole)
 
 
 def _fill(stream: io.BufferedReader, array: np.ndarray) -> None:

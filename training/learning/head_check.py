@@ -127,7 +127,7 @@ def _places_of(
         else:
             centre = volume.ras(body[rng.integers(len(body))][::-1])
         at = volume.ijk(centre)
-        if np.any(at < 0) or np.any(at > np.array(volume.array.shape[::-1]) - 1):
+        if np.any(at < 0) or np.any(at > np.array(volume.shape[::-1]) - 1):
             continue
         if any(np.linalg.norm(centre - sphere.centre_ras_mm) < AWAY_MM for _, sphere in heads):
             continue

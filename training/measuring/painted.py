@@ -144,7 +144,7 @@ def paint_lesion(case: str, plan: LesionSpec) -> tuple[np.ndarray, np.ndarray, s
     )  # fmt: skip
     start = np.round(volume.ijk(near.ijk_to_ras[:3, 3])).astype(int)[::-1]
     box = tuple(slice(a, a + n) for a, n in zip(start, near.array.shape, strict=True))
-    image, necrosis = volume.array.astype(np.float32), np.zeros(volume.array.shape, bool)
+    image, necrosis = volume.array.astype(np.float32), np.zeros(volume.shape, bool)
     image[box], necrosis[box] = lesion.image, lesion.necrosis
     return image, necrosis, lesion.mitchell
 

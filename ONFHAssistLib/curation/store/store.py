@@ -280,7 +280,7 @@ def _digest(image: Volume) -> bytes:
 
     Slicer opens a left-handed grid with its slices in reverse order, so they are taken in that order.
     """
-    digest = hashlib.blake2b(repr(image.array.shape).encode())
+    digest = hashlib.blake2b(repr(image.shape).encode())
     left_handed = np.linalg.det(image.axes_ras) < 0
     for plane in image.array[:: -1 if left_handed else 1]:
         digest.update(np.ascontiguousarray(plane, dtype="<f4").tobytes())
