@@ -1,6 +1,7 @@
 """The pixels of DICOM files: decoded, rescaled frame by frame, and bright where the image is to be bright."""
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.apart import decoded_by_itk
 from ONFHAssistLib.imaging.dicom_frames import Frame
 from ONFHAssistLib.imaging.dicom_header import read_with_pixels
+from ONFHAssistLib.imaging.sequence import text_of
 
 # pydicom's free codecs do not decode these; ITK does.
 _DECODED_BY_ITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
@@ -55,6 +57,7 @@ def read_pixels(frames: Sequence[Frame]) -> np.ndarray:
         own = apart.pop(path) if path in apart else _decoded(path, [frames[k] for k in places])
         for k, pixels in zip(places, own, strict=True):
             frame = frames[k]
+            pixels = _with_dark_padding(pixels, frame.header)
             values = pixels if (frame.slope, frame.intercept) == (1, 0) else _rescaled(pixels, frame)
             array = _wide_enough(array, values)
             array[k] = values
@@ -100,6 +103,25 @@ def _type_for(frames: Sequence[Frame]) -> type:
 
 def _fits(low: float, high: float, kind: type | np.dtype) -> bool:
     return np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
+
+
+def _with_dark_padding(pixels: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
+    """Make padding (PS3.3 C.7.5.1.1.2) as dark as the darkest voxel where it would be the brightest of a frame."""
+    ends = [text_of(header, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    numbers = [int(end) for end in ends if re.fullmatch(r"-?\d{1,10}", end)]
+    if not numbers or pixels.dtype.kind not in "iu":
+        return pixels
+    # The tag may be unsigned where the pixels are not.
+    wrapped = [n - 2**16 if pixels.dtype.kind == "i" and n > 2**15 - 1 else n for n in numbers]
+    padding = (pixels >= min(wrapped)) & (pixels <= max(wrapped))
+    if not padding.any() or padding.all():
+        return pixels
+    low, high = pixels[~padding].min(), pixels[~padding].max()
+    dark = low
+    brightest = min(wrapped) > high
+    if text_of(header, "PhotometricInterpretation") == "MONOCHROME1":
+        dark, brightest = high, max(wrapped) < low
+    return np.where(padding, dark, pixels) if brightest else pixels
 
 
 def _rescaled(pixels: np.ndarray, frame: Frame) -> np.ndarray:

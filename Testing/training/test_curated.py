@@ -26,7 +26,7 @@ from training import train as command  # noqa: E402
 from training.bundles.make import make_bundle  # noqa: E402
 from training.learning import curated, loop  # noqa: E402
 from training.learning.checkpoint import load_checkpoint  # noqa: E402
-from training.learning.config import Data, cache_path, config_of, read_config  # noqa: E402
+from training.learning.config import Data, Patch, cache_path, config_of, read_config  # noqa: E402
 from training.real.data import ROOT  # noqa: E402
 from training.real.labelled import IGNORE  # noqa: E402
 
@@ -100,7 +100,7 @@ def test_a_case_lies_in_its_patches_as_its_masks_do(tmp_path, side, plane):
     store.save(Hip(side, plane, spacing_mm=(2.0, 2.0, 2.5)).case())
     (case,) = training_cases(store.folder)[1]
     hip = curated.read_hip(store.folder, case)
-    patch = {"size_px": 64, "pixel_mm": 1.0, "neighbour_mm": 4.0, "sphere_mm": 10.0}
+    patch = Patch(size_px=64, pixel_mm=1.0, neighbour_mm=4.0, sphere_mm=10.0)
     images, labels = curated.case_patches(hip, "necrosis", patch, np.random.default_rng(0))
     voxel_mm3 = np.prod(hip.hip.volume.spacing_mm)
     assert labels.astype(bool).sum() * 2.5 == pytest.approx(hip.necrosis.sum() * voxel_mm3, rel=0.08)
@@ -158,7 +158,7 @@ def test_folds_decide_what_is_learned_from_and_what_is_kept_out(store, tmp_path)
     assert cache["real"].all() and 0 < cache["validation"].sum() < len(cache["real"])
     assert cache["validation"].mean() == pytest.approx(2 / 5, abs=0.1)
     everything = curated.with_data(CONFIG, store.folder, None, fold=0, keep_out=None)
-    assert everything["data"]["cases"] == 6
+    assert everything.data.cases == 6
 
 
 def test_a_data_set_and_an_export_of_it_are_the_same_to_a_training(store, tmp_path):
@@ -258,7 +258,7 @@ def test_the_shipped_networks_can_be_trained_on(store, name):
     config = read_config(ROOT / "training/configs" / f"finetune_{name}.yaml")
     bundle = load_bundle(name)
     described = curated.with_data(config, store.folder, bundle)
-    assert described["init"]["version"] == bundle.version
+    assert described.init.version == bundle.version
     build_network(config.network).load_state_dict(curated.initial_weights(bundle))
 
 

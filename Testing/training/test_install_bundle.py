@@ -11,7 +11,7 @@ import pytest
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models.bundle import files_of, load_bundle
-from training import make_bundle as command
+from training import make_bundle
 from training.bundles import install as installer
 from training.bundles import make as maker
 from training.bundles.card import model_card, read_evaluation
@@ -156,7 +156,7 @@ def test_the_card_follows_a_new_evaluation_of_the_same_weights_only(places, monk
     def command():
         arguments = ["make_bundle", "random", "--card", "--card-data", str(data), "--bundles", str(places / "Bundles")]
         monkeypatch.setattr(sys, "argv", [*arguments, "--evaluation", str(places / "docs.json")])
-        command.main()
+        make_bundle.main()
 
     evaluate(places / "docs.json", places / "Bundles", 0.7)
     command()
@@ -192,7 +192,7 @@ def test_a_failing_export_leaves_the_bundle_as_it_was(places, monkeypatch, capsy
     monkeypatch.setattr(sys, "argv", ["make_bundle", "random", "--export", "--bundles", str(places / "Bundles")])
     before = content(places / "Bundles")
     with pytest.raises(SystemExit) as stop:
-        command.main()
+        make_bundle.main()
     assert stop.value.code == 2 and capsys.readouterr().err == "No space left on device\n"
     assert content(places / "Bundles") == before
 

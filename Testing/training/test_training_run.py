@@ -357,6 +357,8 @@ def test_a_config_that_is_wrong_somewhere_is_refused_in_one_sentence(tmp_path):
     assert "training.steps is 'many'; give a whole number, 1 or more" in refusal(other("training", steps="many"))
     assert "training.seed is True; give a whole number" in refusal(other("training", seed=True))
     assert "training.learning_rate is '2e-3'; give a number above 0" in refusal(other("training", learning_rate="2e-3"))
+    assert "training.learning_rate is inf; give" in refusal(other("training", learning_rate=float("inf")))
+    assert "training.steps is [1]; give" in refusal(other("training", steps=[1]))
     assert "training.real_share is 1.5; give a number from 0 to 1" in refusal(other("training", real_share=1.5))
     assert "patch.pixel_mm is 0; give a number of mm above 0" in refusal(other("patch", pixel_mm=0))
     assert "samples is [1]; give a mapping with the keys procedural, seed" in refusal(PLAIN | {"samples": [1]})

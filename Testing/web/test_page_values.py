@@ -115,9 +115,9 @@ def test_a_hip_that_was_not_found_says_where_to_click(reviewed):
 def test_the_sentences_of_the_analysis_are_those_that_are_rewritten():
     import inspect
 
-    from ONFHAssistLib import analysis
+    from ONFHAssistLib.systems.networks import heads
 
-    source = inspect.getsource(analysis)
+    source = inspect.getsource(heads)
     assert all(given in source for given in told._CLICKS), "the analysis says something else now"
 
 

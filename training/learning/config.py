@@ -7,6 +7,7 @@ given, and what to give; all faults of a config are told at once.
 import difflib
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -27,7 +28,7 @@ def tasks() -> tuple[str, ...]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -310,7 +311,7 @@ def _build(kind: type[S], content: Any, what: str, faults: list[str]) -> S | Non
         return None
     before, known = len(faults), _known(kind)
     place = kind.place
-    for name in content.keys() - known.keys():
+    for name in (name for name in content if name not in known):
         near = difflib.get_close_matches(str(name), known, 1)
         hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
         faults.append(f"{place}{name} is not a key; {hint}")
@@ -323,8 +324,8 @@ def _build(kind: type[S], content: Any, what: str, faults: list[str]) -> S | Non
         elif "section" in own.metadata:
             values[name] = _build(own.metadata["section"], content[name], f"{place}{name}", faults)
         else:
+            faults += _fault(own, content[name], place)
             values[name] = tuple(content[name]) if isinstance(content[name], list) else content[name]
-            faults += _fault(own, values[name], place)
     try:
         return kind(**values) if len(faults) == before else None
     except InputError as error:
