@@ -3,7 +3,7 @@
 import math
 
 from ONFHAssistLib.core.gradings import CJFH_UNTOUCHED_TO, STEINBERG_NONE_BELOW, STEINBERG_THRESHOLDS
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 
 BORDERLINE_WITHIN = {"steinberg": 0.03, "jic": 0.05, "kerboul": 10.0, "cjfh": 0.03}
 """How far the value may be off where the grade has no interval of its own, in the unit of each grading: 3 percentage

@@ -10,9 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.grid import Grid, Point, as_point
-from ONFHAssistLib.core.hip import Grade, HipMasks, Side, SliceMeasurement
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.results import Grade
 from ONFHAssistLib.core.volume import Volume
 
 About = Side | Literal["patient"]

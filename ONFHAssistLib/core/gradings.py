@@ -3,18 +3,13 @@
 They grade the extent only, not the stage (collapse, joint space). The thresholds are those of docs/clinical.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-from ONFHAssistLib.core.hip import Grade, SliceMeasurement
+from ONFHAssistLib.core.measurements import HipMeasurement, SliceMeasurement
+from ONFHAssistLib.core.results import Grade
 from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM
-
-if TYPE_CHECKING:
-    from ONFHAssistLib.core.measure import HipMeasurement
 
 STEINBERG_NONE_BELOW = 0.001
 """Below 0.1 %: without ONFH (PMC11680720)."""

@@ -13,7 +13,8 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.grid import Box, box_of
-from ONFHAssistLib.core.hip import HipMasks, SliceMeasurement
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.volume import Volume
 
 SMALLEST_LESION_ML = 0.3

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.grid import Grid, Point, as_point
-from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 
 Orientation = Literal["coronal", "sagittal"]

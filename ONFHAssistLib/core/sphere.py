@@ -6,8 +6,8 @@ One rule for manual masks (the truth) and for the masks of the networks (docs/cl
 import numpy as np
 from scipy import ndimage
 
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.grid import Box, Grid, as_point, box_of
-from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 
 HEAD_ENLARGEMENT = 1.04

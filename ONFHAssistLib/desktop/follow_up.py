@@ -5,7 +5,8 @@ from html import escape
 
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core.hip import SIDES, HipResult
+from ONFHAssistLib.core.geometry import SIDES
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.desktop.cards import side_name
 from ONFHAssistLib.exchange.words import GRADINGS, percent, rows
 

@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.desktop.guard import unexpected
 from ONFHAssistLib.imaging.domain import check_image

@@ -18,11 +18,14 @@ from ONFHAssistLib.core.arcs import (
     surface_map,
     weight_bearing_portion,
 )
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grid import Box, Grid, box_of
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, SliceMeasurement, Sphere
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import LARGE_SLICE
+from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.necrosis import outlines
 from ONFHAssistLib.core.planes import Plane, mid_plane, sample
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.shapes import Spot
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.findings import PATIENT, Figure, Finding
-from ONFHAssistLib.core.hip import HipResult
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.exchange.words import GRADINGS, percent, shown_grade
 
 ABOUT = {"right": "Right hip", "left": "Left hip", PATIENT: "Patient"}

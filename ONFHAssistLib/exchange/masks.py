@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.segments import Segment, rgb_of, segments

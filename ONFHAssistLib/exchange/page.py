@@ -10,10 +10,13 @@ from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN, is_borderline
 from ONFHAssistLib.core.findings import PATIENT
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange import drawings, figures, words
 from ONFHAssistLib.exchange.draw_svg import svg
 from ONFHAssistLib.exchange.finding_figures import finding_tiles

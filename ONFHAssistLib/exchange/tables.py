@@ -14,7 +14,9 @@ import numpy as np
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import Grade, HipResult, SliceMeasurement, StudyResult
+from ONFHAssistLib.core.measurements import SliceMeasurement
+from ONFHAssistLib.core.results import Grade, HipResult
+from ONFHAssistLib.core.study import StudyResult
 
 SCHEMA = "onfh-assist-report/1"
 RESEARCH_USE = (

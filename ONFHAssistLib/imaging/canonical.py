@@ -12,8 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.grid import Box, Grid, Point, box_of, triple
-from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 

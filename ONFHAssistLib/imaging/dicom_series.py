@@ -9,7 +9,7 @@ import pydicom
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.imaging.canonical import Plane, plane_of
 from ONFHAssistLib.imaging.contrast import IN_WORDS
 from ONFHAssistLib.imaging.dicom_frames import Frame

@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice, Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.planes import stack_axis
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM, sphere_coverage
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import canonical_hip, normalise

@@ -7,8 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from ONFHAssistLib.core.grid import as_point
-from ONFHAssistLib.core.hip import Point
+from ONFHAssistLib.core.grid import Point, as_point
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 

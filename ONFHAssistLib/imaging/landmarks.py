@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.grid import as_point
-from ONFHAssistLib.core.hip import Landmarks, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Point, as_point
 from ONFHAssistLib.core.planes import mid_plane, native_axis, plane_at, sample
 from ONFHAssistLib.core.volume import Volume
 

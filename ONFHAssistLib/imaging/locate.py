@@ -5,7 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import SIDES, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
+from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, box_around, head_from_femur
 from ONFHAssistLib.core.volume import Volume

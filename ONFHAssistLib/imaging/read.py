@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits, metaimage, nifti, nrrd
 from ONFHAssistLib.imaging.canonical import plane_of

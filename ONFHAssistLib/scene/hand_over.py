@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.exchange.figures import slice_axis

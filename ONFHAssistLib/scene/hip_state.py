@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.findings import About, Finding
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.grid import Box, Grid, box_of
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.necrosis import bounding_box
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 
 

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.grid import Grid, Point, as_point
-from ONFHAssistLib.core.hip import HipMasks, Landmarks, Sphere, StudyResult
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import measure_hip, measure_near
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene.hip_state import Automatic, HipState
 

@@ -11,8 +11,8 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import Side
 from ONFHAssistLib.scene.hip_state import Patch
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node
 

@@ -10,10 +10,11 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import HipResult, Landmarks, Side, Sphere
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import Plane, mid_plane
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.exchange.figures import PortionLines, portion_lines
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node

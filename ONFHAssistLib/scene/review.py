@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import PATIENT, About, Finding
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side, Sphere
 from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, Sphere, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import PlaneArcs, measure_near
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.scene import markups, segmentation

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import vtk
 
+from ONFHAssistLib.core.geometry import Landmarks, Side
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import HipResult, Landmarks, Side
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
 from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review, review_nodes

@@ -16,22 +16,15 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Finding, finding_from_plain, finding_to_plain
+from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
 from ONFHAssistLib.core.grade import result_of
 from ONFHAssistLib.core.grid import Box, Grid, box_of, triple
-from ONFHAssistLib.core.hip import (
-    SIDES,
-    Calibration,
-    HipMasks,
-    HipResult,
-    Landmarks,
-    Notice,
-    Side,
-    Sphere,
-    StudyResult,
-)
+from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.measure import measure_near
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch

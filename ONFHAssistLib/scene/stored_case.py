@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase

@@ -7,10 +7,12 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.gradings import STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import HipResult, Side, SliceMeasurement
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.measurements import SliceMeasurement
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node

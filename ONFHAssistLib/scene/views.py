@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from ONFHAssistLib.core.grid import Grid, box_of
-from ONFHAssistLib.core.hip import Point, Sphere
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.grid import Grid, Point, box_of
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.figures import window

@@ -31,10 +31,13 @@ import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.findings import Finding, finding_from_plain, finding_to_plain
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grid import Grid, box_of
-from ONFHAssistLib.core.hip import Calibration, HipMasks, HipResult, Landmarks, Notice, Sphere, StudyResult
+from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 

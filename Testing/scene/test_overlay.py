@@ -8,7 +8,9 @@ vtk = pytest.importorskip("vtk")
 
 from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
 
-from ONFHAssistLib.core.hip import Grade, HipMasks, HipResult, Landmarks, Sphere  # noqa: E402
+from ONFHAssistLib.core.geometry import Landmarks, Sphere  # noqa: E402
+from ONFHAssistLib.core.masks import HipMasks  # noqa: E402
+from ONFHAssistLib.core.results import Grade, HipResult  # noqa: E402
 from ONFHAssistLib.core.volume import Volume  # noqa: E402
 from ONFHAssistLib.scene import overlay  # noqa: E402
 from Testing.exchange.made_up_study import coronal_grid  # noqa: E402

@@ -9,8 +9,8 @@ import slicer
 from review_parts import CENTRES, CORONAL, GRIDS, Grid, add_volume, made_up, paint, ratio, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups
 from ONFHAssistLib.scene.nodes import ROLE

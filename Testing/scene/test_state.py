@@ -10,8 +10,8 @@ from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.gradings import grade_steinberg
-from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.volume import Volume

@@ -28,8 +28,9 @@ import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import SIDES, HipMasks, Side
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase

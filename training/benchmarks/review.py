@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.grid import as_point, box_of
-from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Landmarks, Side, Sphere, StudyResult
+from ONFHAssistLib.core.masks import Calibration, HipMasks
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene.review import Review, What
 from ONFHAssistLib.scene.volumes import add_volume

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch.nn import functional as F
 
-from ONFHAssistLib.core.hip import SIDES, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.head_check import DEPTH_MM, OUTSIDE, head_box, middle

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, Plane, canonical_hip, network_slices, normalise, sphere_slices

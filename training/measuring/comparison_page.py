@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from skimage.measure import find_contours
 
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.curation.reports.bland_altman import bland_altman_svg
 from training.learning.curated import CuratedHip
 from training.measuring.comparison import Comparison, Figure, Row

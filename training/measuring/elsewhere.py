@@ -13,8 +13,8 @@ import numpy as np
 
 from ONFHAssistLib.analysis import analyse
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grid import box_of
-from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study, read_study
 from training.learning.samples import measured_femora

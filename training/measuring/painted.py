@@ -13,9 +13,10 @@ from ONFHAssistLib.analysis import AnalysisOptions, analyse
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings import grade_hip, steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks, HipResult
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.metrics import confusion_matrix, segmentation_metrics, weighted_kappa
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 from training.measuring.runs import measure, open_models, spread

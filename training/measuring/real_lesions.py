@@ -26,8 +26,8 @@ from PIL import Image
 from skimage.draw import polygon2mask
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.grid import as_point
-from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.volume import Volume

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 
 SIGNAL = (1.2, 1.4)

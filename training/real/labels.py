@@ -16,8 +16,8 @@ from scipy import ndimage
 from skimage import morphology, segmentation
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.grid import as_point
-from ONFHAssistLib.core.hip import Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from training.real.data import CACHE, read_volume, to_volume

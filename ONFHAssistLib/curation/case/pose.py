@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.grid import Box, Grid, Point, box_of, triple
-from ONFHAssistLib.core.hip import Side
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, Plane, canonical_hip
 

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Side
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 
 Status = Literal["draft", "approved", "flagged"]

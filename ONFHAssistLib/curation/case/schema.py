@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import Landmarks, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.outside import parse_json
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.curation.case import layout

@@ -13,7 +13,7 @@ import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout

@@ -7,7 +7,7 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import entries, layout

@@ -14,8 +14,9 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipMasks, HipResult
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.plain import to_plain
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout, privacy
 from ONFHAssistLib.curation.case.entries import new_record, withdrawal
