@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ONFHAssistLib.core.codec import bits_of, mask_of
 from ONFHAssistLib.core.findings import About, Finding
 from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.grid import Box, Grid, box_of
@@ -114,7 +115,7 @@ class HipState:
 
     Attributes:
         box: of the head; the necrosis lies inside the head.
-        head_bits, necrosis_bits: `numpy.packbits` of the masks in ``box``.
+        head_bits, necrosis_bits: `codec.bits_of` the masks in ``box``.
         automatic: what "back to the automatic result" goes back to.
     """
 
@@ -130,7 +131,7 @@ class HipState:
         """Keep these masks, the necrosis clipped to the head."""
         head = head.tight()
         clipped = necrosis.within(head.box) & head.array
-        return HipState(head.box, np.packbits(head.array), np.packbits(clipped), sphere, landmarks, automatic)
+        return HipState(head.box, bits_of(head.array), bits_of(clipped), sphere, landmarks, automatic)
 
     @property
     def head(self) -> Patch:
@@ -234,8 +235,7 @@ class HipState:
         )
 
     def _unpacked(self, bits: np.ndarray) -> np.ndarray:
-        shape = [part.stop - part.start for part in self.box]
-        return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
+        return mask_of(bits, tuple(part.stop - part.start for part in self.box))
 
 
 def _joint_box(one: Box, other: Box) -> Box:

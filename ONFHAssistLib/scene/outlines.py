@@ -11,6 +11,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
+from ONFHAssistLib.core.codec import bits_of
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.scene.hip_state import Patch
@@ -90,7 +91,7 @@ def _fingerprint(grid: Grid, masks: Iterable[Patch]) -> str:
     """Return what changes with the masks or their place; drawing them takes a hundred times as long."""
     parts = [grid.ijk_to_ras.tobytes()]
     for mask in masks:
-        parts += [repr(mask.box).encode(), np.packbits(mask.array).tobytes()]
+        parts += [repr(mask.box).encode(), bits_of(mask.array).tobytes()]
     return f"{zlib.crc32(b''.join(parts)):08x}"
 
 
