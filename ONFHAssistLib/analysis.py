@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Notice, Side, StudyResult
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.domain import check_image
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network, outlined

@@ -27,11 +27,13 @@ from ONFHAssistLib.cli_models import models
 from ONFHAssistLib.cli_systems import parse_patient, print_finding, systems
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.systems import OWN, chosen, forms_of
 
 if TYPE_CHECKING:
-    from ONFHAssistLib.core.hip import HeadSeed, HipResult, StudyResult
+    from ONFHAssistLib.core.geometry import HeadSeed
+    from ONFHAssistLib.core.results import HipResult
+    from ONFHAssistLib.core.study import StudyResult
 
 PROGRAM = "onfh-assist"
 OUT_OF_MEMORY = (
@@ -294,7 +296,7 @@ def parse_head(text: str) -> "HeadSeed":
     Raises:
         InputError: it is not of this form, or not possible.
     """
-    from ONFHAssistLib.core.hip import HeadSeed
+    from ONFHAssistLib.core.geometry import HeadSeed
     from ONFHAssistLib.imaging.limits import ORIGIN_MM
 
     side, _, rest = text.partition(":")

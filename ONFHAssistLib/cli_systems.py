@@ -7,7 +7,7 @@ from ONFHAssistLib.core.errors import InputError
 
 if TYPE_CHECKING:
     from ONFHAssistLib.core.findings import Finding
-    from ONFHAssistLib.core.hip import HipResult
+    from ONFHAssistLib.core.results import HipResult
     from ONFHAssistLib.systems.base import Variable
 
 

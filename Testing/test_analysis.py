@@ -8,7 +8,8 @@ import pytest
 
 from ONFHAssistLib.analysis import AnalysisOptions, analyse, grade
 from ONFHAssistLib.core.errors import Cancelled, InputError
-from ONFHAssistLib.core.hip import HeadSeed, Notice
+from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.systems.base import Models

@@ -2,7 +2,7 @@
 
 from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.gradings.grading import Grading, margin_to
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 
 
 def grade_halves(measurement) -> Grade:

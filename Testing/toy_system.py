@@ -12,7 +12,7 @@ PACKAGE = """
 import numpy as np
 
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 from ONFHAssistLib.systems.base import Card, Variable
 
 CARD = Card(

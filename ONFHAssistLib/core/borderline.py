@@ -1,7 +1,7 @@
 """When a grade is called borderline: what is not known of the masks could change it."""
 
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 
 
 def is_borderline(name: str, grade: Grade) -> bool:

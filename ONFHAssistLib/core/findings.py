@@ -6,13 +6,16 @@ values, colours and sentences from the finding; none of them knows a system by n
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import Grade, HipMasks, Side, SliceMeasurement
-from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Point, Volume, as_point
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.grid import Grid, Point, as_point
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measurements import SliceMeasurement
+from ONFHAssistLib.core.results import Grade
+from ONFHAssistLib.core.volume import Volume
 
 About = Side | Literal["patient"]
 PATIENT: Literal["patient"] = "patient"
@@ -105,7 +108,7 @@ class Finding:
         masks = tuple(replace(mask, volume=change(mask.volume)) for mask in self.masks)
         return replace(self, masks=masks, attention=None if self.attention is None else change(self.attention))
 
-    def moved(self, motion: np.ndarray, grid: Volume) -> "Finding":
+    def moved(self, motion: np.ndarray, grid: Grid) -> "Finding":
         """Return the finding of an image that was moved.
 
         Args:
@@ -117,49 +120,9 @@ class Finding:
             return as_point(motion[:3, :3] @ np.array(ras_mm) + motion[:3, 3])
 
         slices = tuple(replace(s, position_ras_mm=point(s.position_ras_mm)) for s in self.slices)
-        return replace(self.with_volumes(lambda volume: grid.like(volume.array)), slices=slices)
+        return replace(self.with_volumes(lambda volume: Volume.on(grid, volume.array)), slices=slices)
 
     def renumbered(self, index: Callable[[int], int]) -> "Finding":
         """Return the finding with its slices counted in another order; ``index`` gives the new number of each."""
         slices = sorted((replace(s, index=index(s.index)) for s in self.slices), key=lambda s: s.index)
         return replace(self, slices=tuple(slices))
-
-
-_IMAGES = ("masks", "attention", "hip")
-
-
-def finding_to_plain(finding: Finding) -> dict[str, Any]:
-    """Return a finding as JSON-ready values without its `Finding.volumes`, which the caller keeps beside it."""
-    plain = to_plain(replace(finding, masks=(), attention=None, hip=None))
-    del plain["hip"]
-    masks = [{name: getattr(mask, name) for name in _DESCRIBED} for mask in finding.masks]
-    return {**plain, "masks": masks, "attention": finding.attention is not None}
-
-
-def finding_from_plain(plain: dict[str, Any], volumes: "list[Volume]") -> Finding:
-    """Return what `finding_to_plain` was given.
-
-    Args:
-        plain: what it returned.
-        volumes: in the order of `Finding.volumes`.
-
-    Raises:
-        ValueError: they do not fit each other, or are none.
-    """
-    described, attended = plain.get("masks"), plain.get("attention")
-    if not isinstance(described, list) or len(volumes) != len(described) + bool(attended):
-        raise ValueError("a finding whose images are missing")
-    found = from_plain(Finding, {name: value for name, value in plain.items() if name not in _IMAGES})
-    masks = tuple(_mask(entry, volume) for entry, volume in zip(described, volumes, strict=False))
-    return replace(found, masks=masks, attention=volumes[-1] if attended else None)
-
-
-_DESCRIBED = ("name", "title", "label", "color", "terminology")
-
-
-def _mask(plain: Any, volume: Volume) -> FindingMask:
-    if not isinstance(plain, dict) or plain.keys() != set(_DESCRIBED):
-        raise ValueError("a mask that is not described")
-    kinds: dict[str, Any] = {"label": int}
-    described: dict[str, Any] = {name: from_plain(kinds.get(name, str), plain[name]) for name in _DESCRIBED}
-    return FindingMask(**described, volume=volume)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ONFHAssistLib.core.hip import SIDES, Grade, HipResult, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
+from ONFHAssistLib.core.results import Grade, HipResult
 
 AMOUNTS = ("volume_ratio", "necrosis_volume_ml", "head_volume_ml")
 

@@ -7,8 +7,9 @@ from html import escape
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.findings import PATIENT
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.core.hip import HipResult, Side
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.exchange.finding_words import ABOUT, FindingCard
 from ONFHAssistLib.exchange.words import Row, headline, rows
 

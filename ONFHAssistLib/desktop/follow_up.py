@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.follow_up import HipChange, compare
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.core.hip import Grade, HipResult
+from ONFHAssistLib.core.results import Grade, HipResult
 from ONFHAssistLib.desktop.cards import side_name
 from ONFHAssistLib.exchange.words import percent, shown_grade
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import qt
 
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.desktop.cards import SLICE_LINK, card
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.systems import cards_of

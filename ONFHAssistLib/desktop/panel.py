@@ -7,7 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core.hip import HeadSeed, Side
+from ONFHAssistLib.core.geometry import HeadSeed, Side
 from ONFHAssistLib.curation.store.open_case import open_case
 from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.desktop.baseline import Baseline

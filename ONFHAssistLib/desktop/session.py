@@ -11,7 +11,8 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HeadSeed, Side, StudyResult
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.desktop import install

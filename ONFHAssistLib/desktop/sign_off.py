@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.curation.case.reviewed import STATUSES, ReviewedCase
 from ONFHAssistLib.curation.store.folder import save_case
 from ONFHAssistLib.curation.store.open_case import OpenCase

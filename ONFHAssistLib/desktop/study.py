@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.desktop.guard import unexpected
 from ONFHAssistLib.imaging.domain import check_image
@@ -92,7 +92,7 @@ def dicom_header(node: Any) -> Any:
 
 
 def _in_view(volume: Volume) -> str:
-    across_mm = np.abs(volume.axes_ras[0]) @ (np.array(volume.array.shape[::-1]) * volume.spacing_mm)
+    across_mm = np.abs(volume.axes_ras[0]) @ (volume.size * volume.spacing_mm)
     if across_mm >= BOTH_HIPS_FROM_MM:
         return _("wide enough for both hips ({width:.0f} mm)").format(width=across_mm)
     return _("wide enough for one hip ({width:.0f} mm)").format(width=across_mm)

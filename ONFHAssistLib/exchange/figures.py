@@ -18,11 +18,15 @@ from ONFHAssistLib.core.arcs import (
     surface_map,
     weight_bearing_portion,
 )
-from ONFHAssistLib.core.hip import HipMasks, HipResult, SliceMeasurement
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
+from ONFHAssistLib.core.grid import Box, Grid, box_of
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import LARGE_SLICE
+from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.necrosis import outlines
 from ONFHAssistLib.core.planes import Plane, mid_plane, sample
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.shapes import Spot
 
 MAX_TILES = 20
@@ -127,13 +131,18 @@ class Polar:
 
 def crop(volume: Volume, masks: HipMasks, radii: float = 2.2) -> tuple[Volume, HipMasks]:
     """Cut image and masks about the head, so that large images cost nothing."""
-    centre = volume.ijk(np.array(masks.sphere.centre_ras_mm))
-    reach = radii * masks.sphere.radius_mm / np.array(volume.spacing_mm)
-    size = np.array(volume.array.shape[::-1])
+    box = head_box(volume, masks.sphere, radii)
+    return volume.cropped(box), masks.cropped(box)
+
+
+def head_box(grid: Grid, sphere: Sphere, radii: float = 2.2) -> Box:
+    """Return the part of a grid that pictures of a head show."""
+    centre = grid.ijk(np.array(sphere.centre_ras_mm))
+    reach = radii * sphere.radius_mm / np.array(grid.spacing_mm)
+    size = grid.size
     low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, low + 1, size).astype(int)
-    box = box_of(zip(low[::-1], high[::-1], strict=True))
-    return volume.cropped(box), masks.cropped(box)
+    return box_of(zip(low[::-1], high[::-1], strict=True))
 
 
 def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal | None:
@@ -151,7 +160,7 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
         x, y = (plane.pixels(np.array(ras_mm)) + 0.5) * pixel
         return float(x), float(y)
 
-    lines = portion_lines(plane, masks, hip)
+    lines = portion_lines(plane, masks.sphere, masks.landmarks, hip)
 
     def line(points_ras_mm: np.ndarray) -> np.ndarray:
         return np.array([spot(point) for point in points_ras_mm])
@@ -166,14 +175,14 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
     return Coronal(picture, centre, radius, thirds, lesion_end, edge, teardrop)
 
 
-def portion_lines(plane: Plane, masks: HipMasks, hip: HipResult) -> PortionLines:
+def portion_lines(plane: Plane, sphere: Sphere, landmarks: Landmarks, hip: HipResult) -> PortionLines:
     """Place the weight-bearing portion and the lesion's lateral end on the mid-coronal plane, just off the head."""
 
     def on_circle(angle_deg: float | np.ndarray, radii: float) -> np.ndarray:
-        return circle_ras_mm(plane, masks.sphere, masks.side, angle_deg, radii)
+        return circle_ras_mm(plane, sphere, hip.side, angle_deg, radii)
 
     thirds, letters = [], []
-    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side)
+    portion = weight_bearing_portion(plane, sphere, landmarks, hip.side)
     if portion:
         for start, stop in itertools.pairwise(np.linspace(portion.medial_deg, portion.lateral_deg, 4)):
             thirds.append(on_circle(np.linspace(start, stop, 13), 1.05))
@@ -212,26 +221,26 @@ def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: 
     return tiles
 
 
-def in_view(volume: Volume) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+def in_view(grid: Grid) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
     """Return what turns a slice (along k) as a reader expects it, and the size of its pixels then, (x, y) in mm."""
-    normal = int(np.argmax(np.abs(volume.axes_ras[:, 2])))
+    normal = int(np.argmax(np.abs(grid.axes_ras[:, 2])))
     right, top = _RIGHT_OF_PICTURE[normal], _TOP_OF_PICTURE[normal]
-    columns = int(np.argmax(np.abs(volume.axes_ras[:, :2].T @ right)))
-    flip_columns = volume.axes_ras[:, columns] @ right < 0
-    flip_rows = volume.axes_ras[:, 1 - columns] @ top > 0
+    columns = int(np.argmax(np.abs(grid.axes_ras[:, :2].T @ right)))
+    flip_columns = grid.axes_ras[:, columns] @ right < 0
+    flip_rows = grid.axes_ras[:, 1 - columns] @ top > 0
 
     def turn(array: np.ndarray) -> np.ndarray:
         part = array if columns == 0 else array.T
         return part[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
 
-    return turn, np.array([volume.spacing_mm[columns], volume.spacing_mm[1 - columns]])
+    return turn, np.array([grid.spacing_mm[columns], grid.spacing_mm[1 - columns]])
 
 
-def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
+def ratio_plot(hip: HipResult, grid: Grid) -> RatioPlot | None:
     """Place each slice along the axis k, from left, posterior or inferior to the other end."""
     if not hip.slices:
         return None
-    direction, ends = slice_axis(volume)
+    direction, ends = slice_axis(grid)
     places = np.array([np.array(s.position_ras_mm) @ direction for s in hip.slices])
     large = LARGE_SLICE * max(s.head_mm2 for s in hip.slices)
     points = sorted(
@@ -240,13 +249,13 @@ def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
     )
     highest = max(s.ratio for s in hip.slices)
     top = min(1.0, max(0.5, np.ceil(10 * highest + 0.3) / 10))
-    length = max(float(np.ptp(places)), volume.spacing_mm[2])
+    length = max(float(np.ptp(places)), grid.spacing_mm[2])
     return RatioPlot(tuple(points), length, float(top), ends)
 
 
-def slice_axis(volume: Volume) -> tuple[np.ndarray, tuple[str, str]]:
+def slice_axis(grid: Grid) -> tuple[np.ndarray, tuple[str, str]]:
     """Return the RAS unit vector along k towards right, anterior or superior, and the names of both its ends."""
-    direction = volume.axes_ras[:, 2]
+    direction = grid.axes_ras[:, 2]
     axis = int(np.argmax(np.abs(direction)))
     return direction * np.sign(direction[axis]), AXIS_ENDS[axis]
 

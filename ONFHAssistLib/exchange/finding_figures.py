@@ -90,7 +90,7 @@ def _cut(image: Volume, box: tuple[slice, ...]) -> tuple[Callable[[np.ndarray], 
     """Return what takes the part about a box (k, j, i) out of a slice, as a reader expects it, and its pixel size."""
     turn, pixel_mm = in_view(image)
     ends = []
-    for part, spacing_mm, length in zip(box[1:], image.spacing_mm[1::-1], image.array.shape[1:], strict=True):
+    for part, spacing_mm, length in zip(box[1:], image.spacing_mm[1::-1], image.shape[1:], strict=True):
         margin = round(MARGIN_MM / spacing_mm)
         ends.append((max(part.start - margin, 0), min(part.stop + margin, length)))
     step = -(-max(stop - start for start, stop in ends) // MOST_PIXELS)

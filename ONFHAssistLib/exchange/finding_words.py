@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.findings import PATIENT, Figure, Finding
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.core.hip import HipResult
-from ONFHAssistLib.exchange.words import percent, shown_grade
+from ONFHAssistLib.core.gradings.grading import percent
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.exchange.words import shown_grade
 
 ABOUT = {"right": "Right hip", "left": "Left hip", PATIENT: "Patient"}
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import HipMasks
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.segments import Segment, rgb_of, segments
@@ -24,7 +24,7 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 def label_map(volume: Volume, masks: Sequence[HipMasks]) -> np.ndarray:
     """Join the masks of both hips: uint8, shape (k, j, i), values of MaskLabel, necrosis over head."""
-    labels = np.zeros(volume.array.shape, np.uint8)
+    labels = np.zeros(volume.shape, np.uint8)
     for hip in masks:
         labels[hip.head.array] = MaskLabel.head(hip.side)
         labels[hip.necrosis.array] = MaskLabel.necrosis(hip.side)
@@ -72,7 +72,7 @@ def segmentation_nrrd(volume: Volume, masks: Sequence[HipMasks], findings: Seque
         for label, mask in ((MaskLabel.head(hip.side), hip.head), (MaskLabel.necrosis(hip.side), hip.necrosis))
     ]
     listed += _of_findings(findings)
-    layers = np.zeros((*volume.array.shape, max([1, *(one.layer for one in listed)]) + 1), np.uint8)
+    layers = np.zeros((*volume.shape, max([1, *(one.layer for one in listed)]) + 1), np.uint8)
     for one in listed:
         layers[..., one.layer][one.mask] = one.label
 

@@ -10,11 +10,14 @@ from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.findings import PATIENT
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange import drawings, figures, words
 from ONFHAssistLib.exchange.draw_svg import svg
 from ONFHAssistLib.exchange.finding_figures import finding_tiles
@@ -87,9 +90,11 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[st
     """Return what the template draws of one hip; pictures are None where there are none."""
     drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": []}
     if hip.status != "graded" and hip.sphere:  # show where to look, and what was taken for the head
-        nothing = result.volume.like(np.broadcast_to(np.False_, result.volume.array.shape))
-        place = masks or HipMasks(hip.side, nothing, nothing, hip.sphere)
-        drawn["coronal"] = figures.coronal_figure(*figures.crop(result.volume, place), hip)
+        box = figures.head_box(result.volume, masks.sphere if masks else hip.sphere)
+        image = result.volume.cropped(box)
+        nothing = image.like(np.zeros(image.shape, bool))
+        near = masks.cropped(box) if masks else HipMasks(hip.side, nothing, nothing, hip.sphere)
+        drawn["coronal"] = figures.coronal_figure(image, near, hip)
     elif masks is not None:
         image, near = figures.crop(result.volume, masks)
         first = round(float(result.volume.ijk(image.ijk_to_ras[:3, 3])[2]))

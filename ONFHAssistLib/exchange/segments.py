@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
+from ONFHAssistLib.core.grid import triple
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.core.volume import triple
 
 Code = tuple[str, str, str]
 """Coding scheme designator, code value, code meaning."""

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import numpy as np
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import Grade, HipResult, SliceMeasurement, StudyResult
+from ONFHAssistLib.core.plain import to_plain
+from ONFHAssistLib.core.results import Grade, HipResult
+from ONFHAssistLib.core.study import StudyResult
 
 SCHEMA = "onfh-assist-report/1"
 RESEARCH_USE = (
@@ -86,42 +89,12 @@ def slices_csv(result: StudyResult) -> str:
 
 
 def _hip(hip: HipResult) -> dict[str, Any]:
-    sphere = hip.sphere and {"centre_ras_mm": hip.sphere.centre_ras_mm, "radius_mm": hip.sphere.radius_mm}
+    """The fields of a hip under their own names, and what a reader of the report wants to know beside each grade."""
     return {
-        "side": hip.side,
-        "status": hip.status,
-        "reason": hip.reason,
-        "sphere": sphere,
-        "landmarks": {
-            "acetabular_edge_ras_mm": hip.landmarks.acetabular_edge_ras_mm,
-            "teardrop_ras_mm": hip.landmarks.teardrop_ras_mm,
-            "acetabular_edge_confidence": hip.landmarks.acetabular_edge_confidence,
-            "teardrop_confidence": hip.landmarks.teardrop_confidence,
-        },
-        "head_volume_ml": hip.head_volume_ml,
-        "necrosis_volume_ml": hip.necrosis_volume_ml,
-        "volume_ratio": hip.volume_ratio,
-        "ratio_interval": hip.ratio_interval,
-        "look_first": hip.look_first,
-        "slices": _slices(hip.slices),
+        **to_plain(replace(hip, grades={})),
         "grades": {name: _grade(name, grade) for name, grade in hip.grades.items()},
         "threshold": None,  # version 0.1.0 had the result of another system here; ``findings`` has them all
     }
-
-
-def _slices(slices: tuple[SliceMeasurement, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "index": s.index,
-            "position_ras_mm": s.position_ras_mm,
-            "head_mm2": s.head_mm2,
-            "necrosis_mm2": s.necrosis_mm2,
-            "ratio": s.ratio,
-            "steinberg": s.steinberg,
-            "uncertain_mm2": s.uncertain_mm2,
-        }
-        for s in slices
-    ]
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -133,7 +106,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "grades": {name: _grade(name, grade) for name, grade in finding.grades.items()},
         "probabilities": finding.probabilities,
         "figures": {figure.name: {"value": figure.value, "unit": figure.unit} for figure in finding.figures},
-        "slices": _slices(finding.slices),
+        "slices": to_plain(finding.slices),
         "masks": [{"name": mask.name, "label": mask.label} for mask in finding.masks],
         "notes": finding.notes,
     }

@@ -6,8 +6,8 @@ from itertools import groupby
 
 from ONFHAssistLib.core.borderline import is_borderline, thresholds_within
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.core.hip import Grade, HipResult
 from ONFHAssistLib.core.necrosis import COVERAGE
+from ONFHAssistLib.core.results import Grade, HipResult
 
 
 @dataclass(frozen=True)

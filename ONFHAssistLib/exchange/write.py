@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange.masks import segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.exchange.pdf import report_pdf

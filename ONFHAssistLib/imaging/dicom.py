@@ -11,7 +11,7 @@ from pathlib import Path
 import pydicom
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.dicom_frames import Frame, count_of_frames, frames_of
 from ONFHAssistLib.imaging.dicom_header import (

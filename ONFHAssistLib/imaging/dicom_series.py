@@ -8,8 +8,8 @@ import numpy as np
 import pydicom
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.grid import Grid
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.imaging.canonical import Plane, plane_of
 from ONFHAssistLib.imaging.contrast import IN_WORDS
 from ONFHAssistLib.imaging.dicom_frames import Frame
@@ -121,7 +121,7 @@ class Series:
         if self.problem:
             return None
         frames, matrix = self.grid
-        return plane_of(Volume(np.broadcast_to(np.uint8(0), (len(frames), *frames[0].shape)), matrix))[0]
+        return plane_of(Grid((len(frames), *frames[0].shape), matrix))[0]
 
     @property
     def summary(self) -> str:

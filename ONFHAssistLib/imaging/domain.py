@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice, Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.planes import stack_axis
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM, sphere_coverage
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import canonical_hip, normalise
@@ -72,7 +73,7 @@ def check_image(study: Study) -> tuple[Notice, ...]:
             f"The image is too coarse ({pixels_mm.max():.1f} mm pixels, slices every {slice_mm:.1f} mm) to grade a "
             f"femoral head; give one of at most {LARGEST_PIXEL_MM:g} mm and {LARGEST_SLICE_MM:g} mm."
         )
-    extent_mm = spacing * volume.array.shape[::-1]
+    extent_mm = spacing * volume.shape[::-1]
     if extent_mm.min() < SMALLEST_EXTENT_MM:
         size = " x ".join(f"{x:.0f}" for x in extent_mm)
         raise InputError(f"The image covers only {size} mm, less than a femoral head; give one that covers the hip.")
@@ -204,7 +205,7 @@ def _scrambled(volume: Volume) -> bool:
 def _slices_across(volume: Volume, sphere: Sphere) -> int:
     axis = stack_axis(volume)
     centre = volume.ijk(np.array(sphere.centre_ras_mm))[axis]
-    slices = np.arange(volume.array.shape[2 - axis])
+    slices = np.arange(volume.shape[2 - axis])
     return int((np.abs(slices - centre) * volume.spacing_mm[axis] < sphere.radius_mm).sum())
 
 

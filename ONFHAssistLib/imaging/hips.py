@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import Point
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.grid import Point, as_point
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def coarse_volume(volume: Volume, modality: str) -> Volume:
     Returns:
         a float32 Volume, normalised.
     """
-    size = np.array(volume.array.shape[::-1])
+    size = volume.size
     corners = volume.ras(np.array([[i, j, k] for i in (0, size[0]) for j in (0, size[1]) for k in (0, size[2])]) - 0.5)
     low, high = corners.min(0), corners.max(0)
     count = np.maximum(np.ceil((high - low) / COARSE_MM / COARSE_MULTIPLE).astype(int) * COARSE_MULTIPLE, 32)
@@ -74,7 +74,7 @@ def sample_coarsely(
         float32 (...).
     """
     at = volume.ijk(points_ras)
-    size = np.array(volume.array.shape[::-1])
+    size = volume.size
     inside = np.all((at > -0.5) & (at < size - 0.5), axis=-1)
     # Averaging over a coarse voxel before sampling keeps thin dark cortex from aliasing.
     sigma = np.maximum(pixel_mm / np.array(volume.spacing_mm) - 1, 0) * 0.42
@@ -108,7 +108,7 @@ def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHe
     positions = coarse.ras(places[:, ::-1])
     at = volume.ijk(positions)
     # The grid is larger than the image; what the network sees in the padding is no place to look at.
-    inside = np.all((at > -0.5) & (at < np.array(volume.array.shape[::-1]) - 0.5), axis=-1)
+    inside = np.all((at > -0.5) & (at < volume.size - 0.5), axis=-1)
     height = np.where(inside, heat[tuple(places.T)], 0)
     found: list[FoundHead] = []
     while len(found) < CANDIDATES and height.max(initial=0) > FOUND:

@@ -5,7 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import SIDES, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
+from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, box_around, head_from_femur
 from ONFHAssistLib.core.volume import Volume
@@ -157,7 +158,7 @@ def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) 
 
     The side on which the place lies in the image is looked at first; where it clearly makes sense, the other is not.
     """
-    middle = volume.ras((np.array(volume.array.shape[::-1]) - 1) / 2)
+    middle = volume.ras((volume.size - 1) / 2)
     sights = []
     for side in SIDES if centre_ras_mm[0] > middle[0] else SIDES[::-1]:
         sight = _look(volume, modality, side, centre_ras_mm, anatomy)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.declared import LPS_TO_RAS, NO_ORIENTATION, Declared, or_none, squared
 from ONFHAssistLib.imaging.packed import Packed, Packing

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.apart import decoded_by_itk

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits, metaimage, nifti, nrrd
 from ONFHAssistLib.imaging.canonical import plane_of
@@ -196,7 +196,7 @@ def source_facts(file_kind: str, volume: Volume, kind: ImageKind, shown: str = "
         "plane": plane,
         "obliquity_deg": round(obliquity_deg, 1),
         "spacing_mm": [round(x, 4) for x in volume.spacing_mm],
-        "shape": list(volume.array.shape),
+        "shape": list(volume.shape),
         "body_part": shown,
     }
 

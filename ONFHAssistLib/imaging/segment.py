@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import Calibration, HipMasks, Landmarks, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Point, as_point
 from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.necrosis import largest_piece, necrosis_above
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import (
     CanonicalHip,
     canonical_hip,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.models.bundle import POOLED, Bundle
 from ONFHAssistLib.models.networks import INSTALL_TORCH, build_network
 

@@ -7,7 +7,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ONFHAssistLib.core.arcs import WeightBearing
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.exchange import drawings
 from ONFHAssistLib.exchange.draw_png import png
 from ONFHAssistLib.exchange.figures import polar_figure

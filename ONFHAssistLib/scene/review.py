@@ -7,12 +7,15 @@ from typing import Any, Literal
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import PATIENT, About, Finding
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side, Sphere
 from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, Sphere, StudyResult
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import PlaneArcs, measure_near
-from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case.reviewed import ReviewedCase, same_grid
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.hand_over import reviewed_case, slices_that_matter
@@ -113,7 +116,7 @@ class Review:
         if volume_node is None or volume_node.GetScene() is not scene:
             raise InputError("The volume was removed while it was analysed; load it again.")
         grid = grid_of(volume_node)
-        if not same_grid(grid, result.volume):
+        if not grid.matches(result.volume):
             raise InputError("The volume was changed or moved while it was analysed; analyse it again.")
         if start is None:
             start = {side: automatic.state for side, automatic in automatic_of(result).items()}
@@ -238,7 +241,7 @@ class Review:
         if self.closed:
             return ()
         grid = grid_of(self.volume_node)
-        moved = not same_grid(grid, self._grid)
+        moved = not grid.matches(self._grid)
         if moved:
             require_rigid(self._grid, grid)
         changed = self._take_edits(points=not moved)
@@ -428,7 +431,7 @@ class Review:
         self.update()
         try:
             states = {
-                side: unpacked_state(plain, self._states[side].automatic, self._grid.array.shape)
+                side: unpacked_state(plain, self._states[side].automatic, self._grid.shape)
                 for side, plain in now.items()
             }
         except (KeyError, TypeError, ValueError, zlib.error) as error:
@@ -490,7 +493,7 @@ class Review:
                 self._measure(side)
         return changed
 
-    def _move(self, grid: Volume) -> None:
+    def _move(self, grid: Grid) -> None:
         """Follow the volume to its new place, with every step of the history."""
         moved = Move(self._grid, grid)
         self._grid = grid

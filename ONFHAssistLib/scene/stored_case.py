@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase
@@ -47,4 +48,4 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
 def _source(known: Mapping[str, Any], image: Volume) -> dict[str, Any]:
     """Return what is known of the whole image, with size and plane of the part that is kept."""
     kind = ImageKind(known.get("modality", "unknown"), known.get("sequence", "unknown"))
-    return {**source_facts("data set", image, kind), **known, "shape": list(image.array.shape)}
+    return {**source_facts("data set", image, kind), **known, "shape": list(image.shape)}

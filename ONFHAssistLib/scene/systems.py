@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ONFHAssistLib.core.findings import PATIENT
-from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.exchange.finding_words import FindingCard, finding_card
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review

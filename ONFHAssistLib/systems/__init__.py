@@ -7,7 +7,7 @@ from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.systems.base import Form, KeptBefore, System
 
 OWN = "networks"

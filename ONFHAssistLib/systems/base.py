@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import HipMasks, Notice
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import Notice
 
 if TYPE_CHECKING:
     from ONFHAssistLib.imaging.read import Study

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.web.faults import tell_fault
 from ONFHAssistLib.web.reading import read_checked

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.outside import shown as shown_text
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Side, StudyResult
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase, Status
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.store.open_case import OpenCase, Reading, only_one_hip

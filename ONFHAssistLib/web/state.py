@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.planes import mid_plane
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.reports.overview import Overview, hip_of
 from ONFHAssistLib.curation.store.open_case import OpenCase, told

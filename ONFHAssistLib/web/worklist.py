@@ -9,9 +9,11 @@ from typing import Any
 
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HipResult, StudyResult
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.studies import find_studies, study_at
 
 STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.worker import wire
 from ONFHAssistLib.worker.process import Ended, Process

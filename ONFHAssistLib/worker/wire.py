@@ -24,23 +24,31 @@ the patient is. Masks are cropped to what is in them: what is left out is zero.
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import IO, Any
 
 import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions
-from ONFHAssistLib.core.findings import Finding, finding_from_plain, finding_to_plain
-from ONFHAssistLib.core.hip import Calibration, HipMasks, HipResult, Landmarks, Notice, Sphere, StudyResult
-from ONFHAssistLib.core.necrosis import bounding_box
+from ONFHAssistLib.core.codec import (
+    filled_part,
+    finding_from_plain,
+    finding_to_plain,
+    masks_from_plain,
+    masks_to_plain,
+    part_on,
+)
+from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.grid import Grid, box_of
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 
 Message = dict[str, Any]
 LONGEST_LINE = 1 << 24
 """Bytes; the line of a study with hundreds of slices has some hundred thousand."""
-_MASKS = ("head", "necrosis", "probability")
 
 
 def write(stream: IO[bytes], message: Message, arrays: Sequence[np.ndarray] = ()) -> None:
@@ -132,23 +140,17 @@ def unpack_result(entry: Message, arrays: Sequence[np.ndarray], study: Study) ->
 
 def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
     """``from`` holds for each array what `_pack_volume` returns, or None where there is no such mask."""
-    entry = {field.name: to_plain(getattr(masks, field.name)) for field in fields(masks) if field.name not in _MASKS}
-    volumes = {name: getattr(masks, name) for name in _MASKS}
-    entry["from"] = {name: volume and _pack_volume(volume, arrays) for name, volume in volumes.items()}
-    return entry
+    volumes = (masks.head, masks.necrosis, masks.probability)
+    return {
+        "side": masks.side,
+        **masks_to_plain(masks),
+        "from": [volume and _pack_volume(volume, arrays) for volume in volumes],
+    }
 
 
-def _unpack_masks(entry: Message, arrays: Iterator[np.ndarray], grid: Volume) -> HipMasks:
-    volumes = {name: start and _unpack_volume(start, arrays, grid) for name, start in entry["from"].items()}
-    calibration = entry["calibration"]
-    return HipMasks(
-        side=entry["side"],
-        sphere=from_plain(Sphere, entry["sphere"]),
-        landmarks=from_plain(Landmarks, entry["landmarks"]),
-        calibration=None if calibration is None else from_plain(Calibration, calibration),
-        not_sought=entry["not_sought"],
-        **volumes,
-    )
+def _unpack_masks(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> HipMasks:
+    head, necrosis, probability = (start and _unpack_volume(start, arrays, grid) for start in entry["from"])
+    return masks_from_plain(entry["side"], entry, head, necrosis, probability)
 
 
 def _pack_finding(finding: Finding, arrays: list[np.ndarray]) -> Message:
@@ -156,23 +158,20 @@ def _pack_finding(finding: Finding, arrays: list[np.ndarray]) -> Message:
     return {"finding": finding_to_plain(finding), "from": starts}
 
 
-def _unpack_finding(entry: Message, arrays: Iterator[np.ndarray], grid: Volume) -> Finding:
+def _unpack_finding(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> Finding:
     return finding_from_plain(entry["finding"], [_unpack_volume(start, arrays, grid) for start in entry["from"]])
 
 
 def _pack_volume(volume: Volume, arrays: list[np.ndarray]) -> list[int]:
     """Add what is in an image to the arrays; return the (k, j, i) of its first voxel."""
-    filled = volume.array.astype(bool)
-    box = bounding_box(filled) if filled.any() else (slice(0, 0),) * 3
-    arrays.append(volume.array[box])
+    box, array = filled_part(volume)
+    arrays.append(array)
     return [part.start for part in box]
 
 
-def _unpack_volume(start: Sequence[int], arrays: Iterator[np.ndarray], grid: Volume) -> Volume:
+def _unpack_volume(start: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid) -> Volume:
     part = next(arrays)
-    whole = np.zeros(grid.array.shape, part.dtype)
-    whole[box_of((first, first + n) for first, n in zip(start, part.shape, strict=True))] = part
-    return grid.like(whole)
+    return part_on(grid, box_of((first, first + n) for first, n in zip(start, part.shape, strict=True)), part)
 
 
 def _fill(stream: io.BufferedReader, array: np.ndarray) -> None:

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ONFHAssistLib.core.hip import Grade, HipMasks, HipResult, Notice, Sphere, StudyResult
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import Grade, HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 
 SHAPE = (8, 24, 40)

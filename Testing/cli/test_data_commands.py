@@ -124,7 +124,8 @@ def test_agreement_of_two_readers_is_shown_and_written(store, tmp_path, capsys):
 def test_next_suggests_drafts_and_studies_that_are_not_in_the_set(store, tmp_path, capsys, monkeypatch):
     import SimpleITK as sitk
 
-    from ONFHAssistLib.core.hip import HipResult, StudyResult
+    from ONFHAssistLib.core.results import HipResult
+    from ONFHAssistLib.core.study import StudyResult
 
     assert cli.main(["data", "next", str(store.folder)]) == 0
     said = capsys.readouterr().out

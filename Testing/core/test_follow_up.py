@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ONFHAssistLib.core.follow_up import compare
-from ONFHAssistLib.core.hip import Grade, HipResult
+from ONFHAssistLib.core.results import Grade, HipResult
 
 
 def hip(side: str, ratio: float, grade: str, **grades: Grade) -> HipResult:

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from reviewed_hip import MODEL, Hip
 
-from ONFHAssistLib.core.hip import Grade, HipResult, Landmarks, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
+from ONFHAssistLib.core.results import Grade, HipResult
 from ONFHAssistLib.curation.case import entries
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store import rename as renaming

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from reviewed_hip import Hip
 
-from ONFHAssistLib.core.hip import Grade, HipResult
+from ONFHAssistLib.core.results import Grade, HipResult
 from ONFHAssistLib.curation.reports.next_cases import Candidate, Remembered, approved_kinds, graded, suggest, unread
 
 SURE = Candidate("a", "right", "coronal", "T1", "mild", "A", 0.1, (0.09, 0.11))

@@ -9,7 +9,7 @@ from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipResult
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case.nifti import read_nifti
 from ONFHAssistLib.curation.case.record import MaskChange

@@ -10,8 +10,9 @@ import SimpleITK as sitk
 from pypdf import PdfReader
 
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import HipMasks, StudyResult
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange.finding_words import finding_card
 from ONFHAssistLib.exchange.masks import segmentation_nrrd
 from ONFHAssistLib.exchange.page import report_html

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from made_up_study import PATIENT, RADIUS_MM, coronal_grid, make_study
 
+from ONFHAssistLib.core.geometry import Landmarks
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.core.hip import Grade, HipResult, Landmarks, Notice, SliceMeasurement
+from ONFHAssistLib.core.measurements import SliceMeasurement
+from ONFHAssistLib.core.results import Grade, HipResult, Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange import figures
 from ONFHAssistLib.exchange.page import report_html

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("reportlab")
 pypdf = pytest.importorskip("pypdf")
 
-from ONFHAssistLib.core.hip import HipResult, Notice, StudyResult  # noqa: E402
+from ONFHAssistLib.core.results import HipResult, Notice  # noqa: E402
+from ONFHAssistLib.core.study import StudyResult  # noqa: E402
 from ONFHAssistLib.exchange.page import content  # noqa: E402
 from ONFHAssistLib.exchange.pdf import report_pdf  # noqa: E402
 from ONFHAssistLib.exchange.write import write_study  # noqa: E402

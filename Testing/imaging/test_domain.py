@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.domain import check_hip, check_image
 from ONFHAssistLib.imaging.read import Study, read_study

@@ -7,7 +7,7 @@ import pytest
 from hip_phantom import anatomy_network, finder_network, network
 
 from ONFHAssistLib import analysis
-from ONFHAssistLib.core.hip import SIDES, HeadSeed, Sphere
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Sphere
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.head_check import OUTSIDE, HeadCheck, check_head, head_box, middle

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ONFHAssistLib.analysis import analyse
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models import engine as engines

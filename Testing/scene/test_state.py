@@ -10,10 +10,11 @@ from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.gradings.steinberg import STEINBERG
-from ONFHAssistLib.core.hip import Sphere
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.nodes import find_node
 from ONFHAssistLib.scene.review import Review
@@ -203,7 +204,7 @@ def test_under_a_linear_transform_all_comes_back_to_its_place(scene, reopened):
     result = made_up(GRIDS["oblique"])
     shift = np.eye(4)
     shift[:3, 3] = (40.0, -15.0, 8.0)
-    node = add_volume(scene, replace(result.volume, ijk_to_ras=np.linalg.inv(shift) @ result.volume.ijk_to_ras))
+    node = add_volume(scene, Volume(result.volume.array, np.linalg.inv(shift) @ result.volume.ijk_to_ras))
     above = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     above.SetMatrixTransformToParent(to_vtk(shift))
     node.SetAndObserveTransformNodeID(above.GetID())

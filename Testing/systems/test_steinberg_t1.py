@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks, Sphere
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.systems.steinberg_t1 import SYSTEM

@@ -10,7 +10,7 @@ import pytest
 from ONFHAssistLib import analysis, cli
 from ONFHAssistLib.analysis import AnalysisOptions, analyse
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HeadSeed
+from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.systems.base import Models

@@ -15,8 +15,9 @@ from reviewed_hip import RADIUS_MM, SOURCE, Hip
 
 from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipMasks, Sphere
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
 from reviewed_hip import Hip
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HipMasks, Sphere
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.curation.reports.training_cases import training_cases
 from ONFHAssistLib.curation.store.folder import create_store
 from ONFHAssistLib.models.bundle import load_bundle

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
 from training.measuring import elsewhere
 from training.real.data import NO_DATA, data_folder

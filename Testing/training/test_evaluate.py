@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from training import evaluate
 from training.measuring import heads, others, painted, runs

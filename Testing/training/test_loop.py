@@ -12,8 +12,10 @@ pytest.importorskip("torch", reason="torch is not installed")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
 from reviewed_hip import CENTRES, RADIUS_MM, SOURCE, Hip
 
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipMasks, Sphere, StudyResult
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.reports.training_cases import training_cases
 from ONFHAssistLib.curation.store.folder import open_store
 from training.benchmarks import loop

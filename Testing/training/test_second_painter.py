@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
 from training.phantoms.second_painter import MITCHELL_CLASSES, RATIO_TOLERANCE, lesion_plan, paint_second
 

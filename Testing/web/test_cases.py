@@ -8,7 +8,7 @@ import pytest
 from web_parts import at_work, erase, key_of, same_masks, until
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HeadSeed
+from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.curation.reports.overview import data_set_in
 from ONFHAssistLib.curation.store.check import check
 from ONFHAssistLib.curation.store.folder import open_store, save_case

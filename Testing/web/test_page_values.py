@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from web_parts import at_work, erase, key_of
 
-from ONFHAssistLib.core.hip import HipResult
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.curation.reports.overview import Overview
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.state import PageState, on_page, study_lines

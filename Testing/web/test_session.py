@@ -10,7 +10,7 @@ import pytest
 from web_parts import at_work, erase, key_of, row_of, same_masks, sample, until
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HeadSeed
+from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.web import drafts
 from ONFHAssistLib.web.worklist import Summary
 

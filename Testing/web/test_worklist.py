@@ -10,7 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
+from ONFHAssistLib.core.results import Grade, HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.studies import STATE_FOLDER, find_studies, study_at
 from ONFHAssistLib.web.drafts import write

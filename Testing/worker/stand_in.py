@@ -16,7 +16,8 @@ import numpy as np
 
 import ONFHAssistLib.analysis
 from ONFHAssistLib.core.errors import Cancelled, InputError
-from ONFHAssistLib.core.hip import HipResult, Notice, StudyResult
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.worker import serve
 
 behaviour = sys.argv[1]

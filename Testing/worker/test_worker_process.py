@@ -15,7 +15,7 @@ import pytest
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HeadSeed
+from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.worker.client import (
     Failed,
     Finished,

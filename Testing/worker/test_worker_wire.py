@@ -8,8 +8,10 @@ import pytest
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
-from ONFHAssistLib.core.hip import Calibration, Grade, HeadSeed, HipResult, Notice
+from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.core.masks import Calibration
 from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.results import Grade, HipResult, Notice
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.worker import wire
 from Testing.exchange.made_up_study import coronal_grid, make_study

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from training.benchmarks.gpu_parts import Figures, command_part, matrix_part, study_part, training_part
 from training.benchmarks.speed import processor
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.analysis import open_models
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from training.benchmarks.engines import agreement
 from training.benchmarks.speed import cold, timed
 from training.learning.config import read_config

@@ -28,8 +28,9 @@ import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import SIDES, HipMasks, Side
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
@@ -75,7 +76,7 @@ def bright(case: str, side: Side, number: int, head: HipMasks) -> tuple[Volume, 
 def true_head(case: str, side: Side) -> HipMasks:
     """Return the head of the manual masks, without necrosis."""
     sphere, head = truth_of(case, side)
-    return HipMasks(side, head, head.like(np.zeros(head.array.shape, bool)), sphere)
+    return HipMasks(side, head, head.like(np.zeros(head.shape, bool)), sphere)
 
 
 def correct(work: Path, networks: Models) -> Path:
@@ -145,7 +146,7 @@ def sound_heads() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray
     """Return the heads of the test patients as they are; no osteonecrosis is visible in them."""
 
     def sound(case: str, side: Side) -> tuple[Volume, np.ndarray]:
-        return study_of(case).volume, np.zeros(true_head(case, side).head.array.shape, bool)
+        return study_of(case).volume, np.zeros(true_head(case, side).head.shape, bool)
 
     heads = [(case, side) for case in TEST_PATIENTS for side in SIDES]
     return [(case, side, partial(sound, case, side)) for case, side in heads]

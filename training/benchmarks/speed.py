@@ -30,8 +30,8 @@ from typing import Any
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.analysis import analyse, open_models
-from ONFHAssistLib.core.hip import StudyResult
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import read_study
 from ONFHAssistLib.systems.base import Models
 from training.benchmarks.pairs import cold_pairs, commit_of, warm_pairs

@@ -88,7 +88,7 @@ def read_hip(folder: Path, case: TrainingCase) -> CuratedHip:
         volumes.append(read_nifti(Path(folder) / path))
     image, label = volumes
     values = set(np.unique(label.array).tolist())
-    if image.array.shape != label.array.shape or not values <= set(map(int, CaseLabel)):
+    if image.shape != label.array.shape or not values <= set(map(int, CaseLabel)):
         raise InputError(f"The mask of the case {case.case} does not fit its image or labels; check the data set.")
     whole = (slice(None),) * 3
     hip = CanonicalHip(image, "right", case.plane, whole, (0, 1, 2), (False, False, False))

@@ -7,7 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch.nn import functional as F
 
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE, coarse_volume
 from training.learning.config import Config, cache_path

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch.nn import functional as F
 
-from ONFHAssistLib.core.hip import SIDES, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.head_check import DEPTH_MM, OUTSIDE, head_box, middle
@@ -127,7 +127,7 @@ def _places_of(
         else:
             centre = volume.ras(body[rng.integers(len(body))][::-1])
         at = volume.ijk(centre)
-        if np.any(at < 0) or np.any(at > np.array(volume.array.shape[::-1]) - 1):
+        if np.any(at < 0) or np.any(at > np.array(volume.shape[::-1]) - 1):
             continue
         if any(np.linalg.norm(centre - sphere.centre_ras_mm) < AWAY_MM for _, sphere in heads):
             continue

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, Plane, canonical_hip, network_slices, normalise, sphere_slices
@@ -210,7 +210,7 @@ def _nearest(hip: CanonicalHip, centre: tuple[float, float, float], size: int, p
     offset = (np.arange(size) - (size - 1) / 2) * pixel_mm
     rows = np.round(row + offset / hip.volume.spacing_mm[1]).astype(int)
     columns = np.round(column + offset / hip.volume.spacing_mm[0]).astype(int)
-    _, height, width = hip.volume.array.shape
+    _, height, width = hip.volume.shape
     label = hip.volume.array[:, np.clip(rows, 0, height - 1)][:, :, np.clip(columns, 0, width - 1)].astype(np.uint8)
     label[:, (rows < 0) | (rows >= height)] = IGNORE
     label[:, :, (columns < 0) | (columns >= width)] = IGNORE

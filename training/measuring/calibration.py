@@ -18,8 +18,9 @@ from scipy.special import expit
 from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
-from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.necrosis import COVERAGE, outlines
 from ONFHAssistLib.curation.reports.training_case import TrainingCase
 from ONFHAssistLib.imaging.read import Study, read_study

@@ -17,7 +17,7 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
 from ONFHAssistLib.core.statistics import Estimate, bland_altman, bootstrap
 from ONFHAssistLib.imaging.segment import Network

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from skimage.measure import find_contours
 
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.curation.reports.bland_altman import bland_altman_svg
 from training.learning.curated import CuratedHip
 from training.measuring.comparison import Comparison, Figure, Row
@@ -121,7 +121,7 @@ def picture(hip: CuratedHip, old: np.ndarray, new: np.ndarray, reader: np.ndarra
     half = [1.35 * hip.case.radius_mm / volume.spacing_mm[axis] for axis in (1, 0)]
     box = tuple(
         slice(max(int(middle - reach), 0), min(int(middle + reach) + 1, length))
-        for middle, reach, length in zip((row, column), half, volume.array.shape[1:], strict=True)
+        for middle, reach, length in zip((row, column), half, volume.shape[1:], strict=True)
     )
     plane = volume.array[k][box].astype(float)
     low, high = np.percentile(plane, [1, 99])

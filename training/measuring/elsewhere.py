@@ -13,8 +13,9 @@ import numpy as np
 
 from ONFHAssistLib.analysis import analyse
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Sphere
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.grid import box_of
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study, read_study
 from training.learning.samples import measured_femora
 from training.measuring.runs import measure, open_models, spread
@@ -160,7 +161,7 @@ def _crop(number: int) -> tuple[str, Study] | None:
     else:
         study, volume = read_study(require_data_folder() / name), read_image(name)
         spheres = [head.sphere for head in _heads_of(name)]
-    size = np.array(volume.array.shape[::-1])
+    size = np.array(volume.shape[::-1])
     spacing = np.array(volume.spacing_mm)
     for _ in range(500):
         wanted = np.minimum(np.ceil(rng.uniform(60, 160, 3) / spacing).astype(int), size)

@@ -8,7 +8,8 @@ import numpy as np
 from ONFHAssistLib.analysis import AnalysisOptions, analyse
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import read_study
 from training.measuring.heads import apart
 from training.measuring.runs import measure, open_models

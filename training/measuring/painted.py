@@ -14,9 +14,10 @@ from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks, HipResult
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.metrics import confusion_matrix, segmentation_metrics, weighted_kappa
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 from training.measuring.runs import measure, open_models, spread
@@ -145,7 +146,7 @@ def paint_lesion(case: str, plan: LesionSpec) -> tuple[np.ndarray, np.ndarray, s
     )  # fmt: skip
     start = np.round(volume.ijk(near.ijk_to_ras[:3, 3])).astype(int)[::-1]
     box = tuple(slice(a, a + n) for a, n in zip(start, near.array.shape, strict=True))
-    image, necrosis = volume.array.astype(np.float32), np.zeros(volume.array.shape, bool)
+    image, necrosis = volume.array.astype(np.float32), np.zeros(volume.shape, bool)
     image[box], necrosis[box] = lesion.image, lesion.necrosis
     return image, necrosis, lesion.mitchell
 

@@ -26,10 +26,11 @@ from PIL import Image
 from skimage.draw import polygon2mask
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
+from ONFHAssistLib.core.grid import as_point
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import necrosis_above
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.segment import Network, crop_hip, head_probability
 from training.measuring.runs import spread

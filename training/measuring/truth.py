@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from ONFHAssistLib.core.hip import Landmarks, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.sphere import articular_sphere, head_from_femur, initial_head_sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.landmarks import find_landmarks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.curation.reports.training_case import TrainingCase
 from ONFHAssistLib.curation.reports.training_cases import training_cases
 from ONFHAssistLib.imaging.segment import Network, NoHead, segment_hip

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 
 SIGNAL = (1.2, 1.4)
@@ -44,7 +44,7 @@ def paint_bright(
     Raises:
         InputError: the head is empty, or the ratio is not between 0 and 0.6.
     """
-    if head.shape != image.array.shape or not head.any() or not 0 < ratio <= 0.6:
+    if head.shape != image.shape or not head.any() or not 0 < ratio <= 0.6:
         raise InputError(
             "A lesion is painted into a head on the image's grid, over more than 0 and at most 60 % of it."
         )

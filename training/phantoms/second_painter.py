@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from ONFHAssistLib.core.hip import SIDES, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
 from ONFHAssistLib.core.volume import Volume
 
 MITCHELL_CLASSES = ("A", "B", "C", "D")
@@ -106,7 +106,7 @@ def paint_second(
     Raises:
         ValueError: the arguments do not fit together, or no lesion of that ratio fits into this head.
     """
-    if head.shape != image.array.shape or head.dtype != bool or not head.any():
+    if head.shape != image.shape or head.dtype != bool or not head.any():
         raise ValueError("The head must be a boolean mask on the image's grid with at least one voxel.")
     if mitchell not in MITCHELL_CLASSES:
         raise ValueError(f"The Mitchell class {mitchell!r} is not one of {', '.join(MITCHELL_CLASSES)}.")

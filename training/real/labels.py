@@ -16,9 +16,10 @@ from scipy import ndimage
 from skimage import morphology, segmentation
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
+from ONFHAssistLib.core.grid import as_point
 from ONFHAssistLib.core.labels import AnatomyLabel
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.volume import Volume
 from training.real.data import CACHE, read_volume, to_volume
 from training.real.labelled import IGNORE
 
@@ -74,7 +75,7 @@ def crop(volume: Volume, centre_ras_mm: np.ndarray, half_mm: float = _CROP_MM) -
     centre = volume.ijk(np.asarray(centre_ras_mm))
     reach = half_mm / np.array(volume.spacing_mm)
     low = np.maximum(np.ceil(centre - reach), 0).astype(int)
-    high = np.minimum(np.floor(centre + reach) + 1, volume.array.shape[::-1]).astype(int)
+    high = np.minimum(np.floor(centre + reach) + 1, volume.shape[::-1]).astype(int)
     matrix = volume.ijk_to_ras.copy()
     matrix[:3, 3] = volume.ras(low)
     return Volume(volume.array[low[2] : high[2], low[1] : high[1], low[0] : high[0]], matrix)
@@ -82,7 +83,7 @@ def crop(volume: Volume, centre_ras_mm: np.ndarray, half_mm: float = _CROP_MM) -
 
 def _draw(volume: Volume, lines: list[list], radius: float = 1.2) -> np.ndarray:
     """Shape (k, j, i): strokes of ``radius`` voxels along RAS lines, each in the slice of its first point."""
-    mask: np.ndarray = np.zeros(volume.array.shape, bool)
+    mask: np.ndarray = np.zeros(volume.shape, bool)
     jj, ii = np.indices(mask.shape[1:])
     for line in lines:
         points = volume.ijk(np.asarray(line, float))

@@ -15,7 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Point, Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
+from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import canonical_hip

@@ -14,7 +14,7 @@ from ONFHAssistLib.core.gradings.jic import JIC
 from ONFHAssistLib.core.gradings.kerboul import KERBOUL
 from ONFHAssistLib.core.gradings.necrotic_index import NECROTIC_INDEX
 from ONFHAssistLib.core.gradings.steinberg import STEINBERG, STEINBERG_NONE_BELOW
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM
 
 if TYPE_CHECKING:

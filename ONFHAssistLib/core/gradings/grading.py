@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 
 if TYPE_CHECKING:
     from ONFHAssistLib.core.measure import HipMeasurement

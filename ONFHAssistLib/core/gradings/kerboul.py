@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ONFHAssistLib.core.gradings.grading import NOT_REACHED, Grading, margin_to
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 
 if TYPE_CHECKING:
     from ONFHAssistLib.core.measure import HipMeasurement

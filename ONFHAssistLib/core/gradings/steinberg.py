@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ONFHAssistLib.core.gradings.grading import Grading, margin_to, percent
-from ONFHAssistLib.core.hip import Grade, SliceMeasurement
+from ONFHAssistLib.core.measurements import SliceMeasurement
+from ONFHAssistLib.core.results import Grade
 
 if TYPE_CHECKING:
     from ONFHAssistLib.core.measure import HipMeasurement

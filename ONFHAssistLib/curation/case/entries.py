@@ -60,7 +60,7 @@ def version_of(
         adjudicates: whether it settles what readers differ in.
     """
     voxel_mm3 = case.image.voxel_ml * 1000
-    first = 0 if case.image.array.shape == pose.input_shape else pose.box[0][0]
+    first = 0 if case.image.shape == pose.input_shape else pose.box[0][0]
     slices = case.reviewed_slices
     return Version(
         number=number,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Grade, HipResult
 from ONFHAssistLib.core.plain import UNSET, Unset, from_plain, to_plain
+from ONFHAssistLib.core.results import Grade, HipResult
 
 Facts = TypeVar("Facts")
 
@@ -54,7 +54,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class GradeFacts:
-    """A grade as it is kept; see `core.hip.Grade`."""
+    """A grade as it is kept; see `core.results.Grade`."""
 
     grade: str | int | None
     rule: str = ""
@@ -84,7 +84,7 @@ class GradeFacts:
 class ResultFacts:
     """A result as it is kept: without what depends on the numbering of slices, which the masks tell again.
 
-    See `core.hip.HipResult`; numbers that JSON has none for are None.
+    See `core.results.HipResult`; numbers that JSON has none for are None.
     """
 
     status: Literal["graded", "not graded"]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Side
-from ONFHAssistLib.core.volume import Box, Point, Volume, box_of
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.grid import Box, Grid, Point, box_of, triple
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip, Plane, canonical_hip
 
 SIZE_MM = (80.0, 160.0, 160.0)
@@ -48,7 +49,7 @@ class Pose:
         return cls(
             side,
             hip.plane,
-            image.array.shape,
+            image.shape,
             tuple(map(tuple, image.ijk_to_ras.tolist())),
             tuple((part.start, part.stop) for part in hip.slices),
             hip.axes,
@@ -64,14 +65,32 @@ class Pose:
         }
 
     @property
-    def kept_shape(self) -> tuple[int, ...]:
-        """Shape (k, j, i) of the part that is kept, in the order of the input."""
-        return tuple(stop - start for start, stop in self.box)
+    def input_grid(self) -> Grid:
+        """The grid of the input; raises ValueError where its matrix is none."""
+        return Grid(self.input_shape, np.array(self.input_ijk_to_ras))
 
     @property
-    def file_shape(self) -> tuple[int, ...]:
+    def kept_grid(self) -> Grid:
+        """The part of the input's grid that is kept."""
+        return self.input_grid.cropped(box_of(self.box))
+
+    @property
+    def file_grid(self) -> Grid:
+        """The grid of the files, in their own world: a left hip is mirrored there."""
+        matrix = np.array(self.input_ijk_to_ras) @ self._to_input()
+        if self.side == "left":
+            matrix[0] *= -1
+        return Grid(self.file_shape, matrix)
+
+    @property
+    def kept_shape(self) -> tuple[int, int, int]:
+        """Shape (k, j, i) of the part that is kept, in the order of the input."""
+        return triple(stop - start for start, stop in self.box)
+
+    @property
+    def file_shape(self) -> tuple[int, int, int]:
         """Shape (slice, row, column) of the files."""
-        return tuple(self.kept_shape[axis] for axis in self.axes)
+        return triple(self.kept_shape[axis] for axis in self.axes)
 
     def place(self, array: np.ndarray) -> np.ndarray:
         """Bring an array on the input's grid, or on that of the part that is kept, into the pose of the files.
@@ -100,15 +119,11 @@ class Pose:
         """Bring an array of the files into the order of the input: the part that is kept, in the patient's RAS."""
         array = np.zeros(self.kept_shape, placed.dtype)
         self._hip(array, self._whole).view(array)[...] = placed
-        whole = Volume(np.broadcast_to(np.zeros(1, bool), self.input_shape), np.array(self.input_ijk_to_ras))
-        return Volume(array, whole.cropped(box_of(self.box)).ijk_to_ras)
+        return Volume.on(self.kept_grid, array)
 
     def file_volume(self, placed: np.ndarray) -> Volume:
         """Put an array into the world of the files."""
-        matrix = np.array(self.input_ijk_to_ras) @ self._to_input()
-        if self.side == "left":
-            matrix[0] *= -1
-        return Volume(placed, matrix)
+        return Volume.on(self.file_grid, placed)
 
     def of_slices(self, wanted: tuple[int, ...] | None) -> np.ndarray:
         """Return where the slices (indices along k of the input; None: all) lie in the pose of the files."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from ONFHAssistLib.core.hip import Landmarks, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.plain import UNSET, Unset, to_plain
 from ONFHAssistLib.curation.case import layout
 from ONFHAssistLib.curation.case.facts import ImageFacts, ModelFacts, ResultFacts

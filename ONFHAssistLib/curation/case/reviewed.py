@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Side
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 
 Status = Literal["draft", "approved", "flagged"]
@@ -19,8 +21,6 @@ PROVENANCES: tuple[Provenance, ...] = ("automatic", "corrected", "manual")
 LABELS = ("head", "necrosis")
 
 _REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")
-_NEAR_MM = 0.01
-"""Grids whose corners lie closer than this are the same; headers keep about six digits."""
 
 
 @dataclass(frozen=True)
@@ -142,21 +142,12 @@ def require_reviewer(code: str) -> None:
         )
 
 
-def same_grid(one: Volume, other: Volume) -> bool:
-    """Say whether two volumes have the same shape and place."""
-    if one.array.shape != other.array.shape:
-        return False
-    k, j, i = one.array.shape
-    corners = np.array([[x, y, z] for x in (0, i - 1) for y in (0, j - 1) for z in (0, k - 1)])
-    return bool(np.abs(one.ras(corners) - other.ras(corners)).max() <= _NEAR_MM)
-
-
 def _check_masks(what: str, masks: HipMasks, case: ReviewedCase) -> None:
     if masks.side != case.side:
         raise InputError(f"The {what} are of the {masks.side} hip, the case is the {case.side} one; give one hip.")
     for label in LABELS:
         volume = getattr(masks, label)
-        if not same_grid(volume, case.image):
+        if not volume.matches(case.image):
             raise InputError(
                 f"The {what} of the {case.side} hip ({label}) have another geometry than the image; "
                 "export them on the image's own grid."

@@ -11,10 +11,9 @@ from datetime import date, datetime
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import Landmarks, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.outside import parse_json
 from ONFHAssistLib.core.plain import from_plain
-from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
 from ONFHAssistLib.curation.case.facts import ResultFacts
 from ONFHAssistLib.curation.case.pose import Pose
@@ -121,7 +120,7 @@ def _require_pose(pose: Pose) -> None:
     _require(sorted(pose.axes) == [0, 1, 2] and [len(row) for row in pose.input_ijk_to_ras] == [4] * 4, "pose")
     matrix = np.array(pose.input_ijk_to_ras)
     _require((np.abs(matrix) <= _FURTHEST_MM).all(), "pose")
-    Volume(np.broadcast_to(np.zeros(1, bool), pose.input_shape), matrix)  # which checks the matrix
+    _ = pose.input_grid  # which checks the matrix
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     _require(((lengths >= 1 / _LARGEST_MM) & (lengths <= _LARGEST_MM)).all(), "pose")
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ONFHAssistLib.core.borderline import is_borderline
-from ONFHAssistLib.core.hip import HipResult
 from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.curation.case.facts import ImageFacts
 from ONFHAssistLib.curation.case.record import CaseRecord
 from ONFHAssistLib.curation.case.summary import CaseSummary

@@ -13,7 +13,7 @@ import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
@@ -154,7 +154,7 @@ def _around(image: Volume, side: str, sphere: Sphere) -> tuple[int, slice, slice
     """Return the mid slice, and rows and columns about the head; of large images every ``step``-th."""
     x, y, z = sphere.centre_ras_mm
     centre = image.ijk(np.array([-x if side == "left" else x, y, z]))  # the world of the files is that of a right hip
-    size = np.array(image.array.shape[::-1])
+    size = image.size
     reach = _RADII * sphere.radius_mm / np.array(image.spacing_mm)
     low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, low + 1, size).astype(int)

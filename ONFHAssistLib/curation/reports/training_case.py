@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from ONFHAssistLib.core.hip import SIDES, Point
+from ONFHAssistLib.core.geometry import SIDES
+from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.core.plain import UNSET
 from ONFHAssistLib.curation.case import layout
 from ONFHAssistLib.curation.case.facts import ModelFacts

@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.grid import Grid
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.nifti import nifti_bytes
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import entries, layout
 from ONFHAssistLib.curation.case.labels import label_array
 from ONFHAssistLib.curation.case.nifti import smallest
 from ONFHAssistLib.curation.case.pose import Pose
 from ONFHAssistLib.curation.case.record import CaseRecord, Version, Withdrawal, record_bytes
-from ONFHAssistLib.curation.case.reviewed import ReviewedCase, same_grid
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.case.standing import standing
 from ONFHAssistLib.curation.store import inside
 from ONFHAssistLib.curation.store.content import file_of_case
@@ -179,11 +180,10 @@ def in_place(case: ReviewedCase, known: CaseRecord | None) -> ReviewedCase:
     if known is None:
         return case
     pose = known.pose
-    whole = Volume(np.broadcast_to(np.zeros(1, bool), pose.input_shape), np.array(pose.input_ijk_to_ras))
-    part = whole.cropped(box_of(pose.box))
-    if same_grid(case.image, whole) or same_grid(case.image, part):
+    grids = (pose.input_grid, pose.kept_grid)
+    if any(case.image.matches(grid) for grid in grids):
         return case
-    for grid in (whole, part):
+    for grid in grids:
         here = case.image.index_map(grid)
         if here is not None and here[2, 2]:
             return _in_order(case, grid, here)
@@ -193,7 +193,7 @@ def in_place(case: ReviewedCase, known: CaseRecord | None) -> ReviewedCase:
     )
 
 
-def _in_order(case: ReviewedCase, grid: Volume, here: np.ndarray) -> ReviewedCase:
+def _in_order(case: ReviewedCase, grid: Grid, here: np.ndarray) -> ReviewedCase:
     def turned(volume: Volume) -> Volume:
         found = volume.in_order_of(grid)
         assert found is not None  # the masks have the image's grid, and ``here`` maps that

@@ -14,7 +14,6 @@ from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.nifti import header_texts, nifti_volume
 from ONFHAssistLib.curation.case.pose import Pose
 from ONFHAssistLib.curation.case.record import CaseRecord
-from ONFHAssistLib.curation.case.reviewed import same_grid
 from ONFHAssistLib.curation.store import inside
 
 _TOUCHING = np.ones((3, 3, 3), bool)
@@ -35,7 +34,7 @@ def file_of_case(folder: Path, path: str, pose: Pose) -> Volume:
         volume = nifti_volume(inside.read(folder, path), path)
     except OSError as error:
         raise InputError(f"{path} of {folder.name} can't be read; check the data set.") from error
-    if volume.array.shape != pose.file_shape:
+    if volume.shape != pose.file_shape:
         raise InputError(f"{path} of {folder.name} does not fit its case; check the data set.")
     return volume
 
@@ -49,7 +48,6 @@ def problems_of(folder: Path, record: CaseRecord, paths: Iterable[str]) -> Itera
         paths: images and masks, relative to ``folder``.
     """
     pose = record.pose
-    grid = pose.file_volume(np.broadcast_to(np.zeros(1, bool), pose.file_shape))
     for path in paths:
         try:
             content = inside.read(folder, path)
@@ -57,7 +55,7 @@ def problems_of(folder: Path, record: CaseRecord, paths: Iterable[str]) -> Itera
         except (InputError, OSError, EOFError, zlib.error):
             yield f"{path} can't be read as an image."
             continue
-        if not same_grid(volume, grid):
+        if not volume.matches(pose.file_grid):
             yield f"{path} has another geometry than the case."
         if says:
             yield f"{path} holds words in its header, which may name the patient."

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HipMasks, Side
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.curation.case.facts import ResultFacts
 from ONFHAssistLib.curation.case.history import save_line, saves_of
 from ONFHAssistLib.curation.case.record import CaseRecord, Version, Withdrawal

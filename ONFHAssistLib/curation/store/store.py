@@ -14,8 +14,9 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipMasks, HipResult
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.plain import to_plain
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout, privacy
 from ONFHAssistLib.curation.case.entries import new_record, withdrawal
@@ -280,7 +281,7 @@ def _digest(image: Volume) -> bytes:
 
     Slicer opens a left-handed grid with its slices in reverse order, so they are taken in that order.
     """
-    digest = hashlib.blake2b(repr(image.array.shape).encode())
+    digest = hashlib.blake2b(repr(image.shape).encode())
     left_handed = np.linalg.det(image.axes_ras) < 0
     for plane in image.array[:: -1 if left_handed else 1]:
         digest.update(np.ascontiguousarray(plane, dtype="<f4").tobytes())

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass, replace
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HeadSeed, HipResult, Notice, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import HeadSeed, Side, Sphere
+from ONFHAssistLib.core.grid import Point
+from ONFHAssistLib.core.results import HipResult, Notice
 from ONFHAssistLib.imaging.domain import check_hip
 from ONFHAssistLib.imaging.locate import Doubt, Located, locate_hips, look
 from ONFHAssistLib.imaging.read import Study

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.systems.base import Card, Case, Models, Step, System
 
 if TYPE_CHECKING:

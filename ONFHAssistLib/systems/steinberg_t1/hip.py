@@ -1,9 +1,11 @@
 """What S-T1 makes of one hip: its masks, measured, graded, and compared with those of another system."""
 
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.gradings.steinberg import STEINBERG
-from ONFHAssistLib.core.hip import HipMasks, Side
-from ONFHAssistLib.core.measure import HipMeasurement, measure_hip
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.measurements import HipMeasurement
 from ONFHAssistLib.core.necrosis import largest_piece
 from ONFHAssistLib.core.sphere import head_from_femur
 from ONFHAssistLib.imaging.canonical import to_input
