@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.findings import Finding
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.hip import SIDES, HeadSeed, HipMasks, HipResult, Notice, Side, StudyResult
 from ONFHAssistLib.imaging.domain import check_image
+from ONFHAssistLib.imaging.picture import read_image
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network, outlined
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.table import Table, open_table
-from ONFHAssistLib.systems import OWN, bundles, chosen
+from ONFHAssistLib.systems import OWN, bundles, chosen, forms_of
 from ONFHAssistLib.systems.base import Case, Models, Step, System, refusal
 from ONFHAssistLib.systems.networks.heads import Heads, find_heads
 
@@ -73,6 +75,28 @@ def open_models(
         else:
             networks[name] = Network(bundle, open_engine(bundle, device, threads, engine, precision))
     return Models(networks, tables)
+
+
+def grade_file(
+    path: str | Path,
+    options: AnalysisOptions = AnalysisOptions(),
+    progress: Progress = lambda fraction, stage: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    models: Models | None = None,
+    series: str | None = None,
+) -> StudyResult:
+    """Read one study or picture, and analyse it; the function, its options and its result can be pickled.
+
+    Args:
+        path: file or folder, see `imaging.picture.read_image`.
+        options, progress, cancelled, models: see `analyse`.
+        series: the DICOM series to take instead of the best one.
+
+    Raises:
+        InputError, Cancelled: see `read_image` and `analyse`.
+    """
+    study = read_image(path, forms_of(chosen(options.systems)), series)
+    return analyse(study, options, progress, cancelled, models)
 
 
 def analyse(
