@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.findings import Finding
@@ -11,12 +12,13 @@ from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.results import HipResult, Notice
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.domain import check_image
+from ONFHAssistLib.imaging.picture import read_image
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network, outlined
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.table import Table, open_table
-from ONFHAssistLib.systems import OWN, bundles, chosen
+from ONFHAssistLib.systems import OWN, bundles, chosen, forms_of
 from ONFHAssistLib.systems.base import Case, Models, Step, System, refusal
 from ONFHAssistLib.systems.networks.heads import Heads, find_heads
 
@@ -76,6 +78,28 @@ def open_models(
         else:
             networks[name] = Network(bundle, open_engine(bundle, device, threads, engine, precision))
     return Models(networks, tables)
+
+
+def grade_file(
+    path: str | Path,
+    options: AnalysisOptions = AnalysisOptions(),
+    progress: Progress = lambda fraction, stage: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    models: Models | None = None,
+    series: str | None = None,
+) -> StudyResult:
+    """Read one study or picture, and analyse it; the function, its options and its result can be pickled.
+
+    Args:
+        path: file or folder, see `imaging.picture.read_image`.
+        options, progress, cancelled, models: see `analyse`.
+        series: the DICOM series to take instead of the best one.
+
+    Raises:
+        InputError, Cancelled: see `read_image` and `analyse`.
+    """
+    study = read_image(path, forms_of(chosen(options.systems)), series)
+    return analyse(study, options, progress, cancelled, models)
 
 
 def analyse(

@@ -28,7 +28,7 @@ from ONFHAssistLib.cli_systems import parse_patient, print_finding, systems
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
 from ONFHAssistLib.core.geometry import SIDES
-from ONFHAssistLib.systems import OWN, chosen, forms_of
+from ONFHAssistLib.systems import OWN, chosen
 
 if TYPE_CHECKING:
     from ONFHAssistLib.core.geometry import HeadSeed
@@ -196,15 +196,13 @@ def grade(
     check_writable(out)
     with stoppable() as stop, progress_bar() as progress, contextlib.redirect_stdout(sys.stderr):
         progress(0.0, "Starting")
-        from ONFHAssistLib.analysis import AnalysisOptions, analyse
+        from ONFHAssistLib.analysis import AnalysisOptions, grade_file
         from ONFHAssistLib.exchange.write import require_not_overwritten, write_study
-        from ONFHAssistLib.imaging.picture import read_image
 
         require_not_overwritten(path, out)
         progress(0.02, "Reading")
-        study = read_image(path, forms_of(wanted), series)
-        result = analyse(
-            study,
+        result = grade_file(
+            path,
             AnalysisOptions(
                 sides=sides,
                 device=device.value,
@@ -216,6 +214,7 @@ def grade(
             ),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
             cancelled=lambda: stop.asked,
+            series=series,
         )
         if stop.asked:
             raise Cancelled

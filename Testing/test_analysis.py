@@ -1,14 +1,17 @@
 """A study on its whole way through the analysis; networks and hips are the solids of hip_phantom."""
 
 import math
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
-from ONFHAssistLib.analysis import AnalysisOptions, analyse, grade
+from ONFHAssistLib.analysis import AnalysisOptions, analyse, grade, grade_file
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.imaging.read import Study
@@ -275,3 +278,11 @@ def test_a_place_that_must_not_be_graded_is_shown_in_the_report():
     assert hip.status == "not graded" and "cut off" in hip.reason and not result.masks
     assert math.dist(hip.sphere.centre_ras_mm, CENTRES["left"]) < 3
     assert 'aria-label="Mid-coronal slice of the left hip' in report_html(result)
+
+
+def test_a_file_is_graded_in_another_process_and_comes_back():
+    path = resource_path("SampleData", "procedural_t1.nii.gz")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        result = pool.submit(grade_file, path, AnalysisOptions(sides=("left",))).result()
+    (hip,) = result.hips
+    assert hip.grades["steinberg"].grade == "moderate" and hip == grade(result.masks[0])

@@ -80,7 +80,7 @@ def analysis(monkeypatch) -> dict:
     """Put a made-up result in the place of the analysis; holds the options it was called with."""
     seen: dict = {}
 
-    def analyse(study, options, progress, cancelled):
+    def analyse(study, options, progress, cancelled, models):
         seen.update(study=study, options=options)
         progress(0.5, "Looking")
         return made_up_result()

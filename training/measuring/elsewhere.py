@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.analysis import analyse
+from ONFHAssistLib.analysis import analyse, grade_file
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grid import box_of
@@ -54,7 +54,7 @@ def measure_image(image: str) -> list[dict[str, Any]]:
     """Return a row for each marked head of an image, with the status that the software gives it."""
     folder = require_data_folder()
     try:
-        result = analyse(read_study(folder / image), models=open_models())
+        result = grade_file(folder / image, models=open_models())
     except InputError as error:
         return [_row(head, "refused", str(error).replace(str(folder), "")) for head in _heads_of(image)]
     hips = {hip.side: hip for hip in result.hips}

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.analysis import AnalysisOptions, analyse
+from ONFHAssistLib.analysis import AnalysisOptions, grade_file
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.study import StudyResult
-from ONFHAssistLib.imaging.read import read_study
 from training.measuring.heads import apart
 from training.measuring.runs import measure, open_models
 from training.real.data import require_data_folder
@@ -42,7 +41,7 @@ def measure_other(name: str) -> dict[str, Any]:
     """Return what the software says of one of the other images."""
     path = _inputs()[name]
     try:
-        return _summary(analyse(read_study(path), models=open_models()))
+        return _summary(grade_file(path, models=open_models()))
     except InputError as error:
         return {"refused": str(error).replace(str(path), path.name)}
 
@@ -84,7 +83,7 @@ def evaluate_pair(processes: int = 2) -> dict[str, Any]:
 def measure_sphere(name: str, side: Side) -> list[float] | None:
     """Return centre (RAS, mm) and radius of a head, None where it was not found."""
     try:
-        (hip,) = analyse(read_study(_inputs()[name]), AnalysisOptions(sides=(side,)), models=open_models()).hips
+        (hip,) = grade_file(_inputs()[name], AnalysisOptions(sides=(side,)), models=open_models()).hips
     except InputError:
         return None
     return None if hip.sphere is None else [*hip.sphere.centre_ras_mm, hip.sphere.radius_mm]
