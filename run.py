@@ -100,17 +100,15 @@ def prepare(extras):
     if is_ready(python, extras):
         return python
     with one_at_a_time():
-        return python if is_ready(python, extras) else set_up(python, extras)  # another start may have done it meanwhile
+        if is_ready(python, extras):  # another start has done it meanwhile
+            return python
+        return set_up(python, extras)
 
 
 def is_ready(python, extras):
     """Whether the environment is there, finished, up to date and has these extras."""
     mark = read_mark()
-    return (
-        is_intact(python, mark)
-        and mark["fingerprint"] == fingerprint()
-        and set(extras) <= set(mark["extras"])
-    )
+    return is_intact(python, mark) and mark["fingerprint"] == fingerprint() and set(extras) <= set(mark["extras"])
 
 
 def is_intact(python, mark):
