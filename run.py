@@ -136,7 +136,7 @@ def one_at_a_time():
 def take(file):
     """Lock a file; returns False where another process has it."""
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":  # mypy knows this one
             import msvcrt
 
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
