@@ -10,6 +10,7 @@
 Only the standard library is used, and the syntax of Python 3.6, so that an old Python can say which one is wanted.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -18,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # the same range as requires-python in pyproject.toml
 ROOT = os.path.dirname(os.path.abspath(__file__))
@@ -95,11 +97,67 @@ def prepare(extras):
     set-up is seen and made anew.
     """
     python = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin", "python" + (".exe" if os.name == "nt" else ""))
+    if is_ready(python, extras):
+        return python
+    with one_at_a_time():
+        if is_ready(python, extras):  # another start has done it meanwhile
+            return python
+        return set_up(python, extras)
+
+
+def is_ready(python, extras):
+    """Whether the environment is there, finished, up to date and has these extras."""
+    mark = read_mark()
+    return is_intact(python, mark) and mark["fingerprint"] == fingerprint() and set(extras) <= set(mark["extras"])
+
+
+def is_intact(python, mark):
+    """Whether the environment was finished once, by the Python that it still has."""
+    return os.path.exists(python) and mark.get("base") == os.path.realpath(python)
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Wait until no other start of run.py works on the environment; the system frees the lock of one that is killed."""
+    try:
+        file = open(VENV + ".lock", "a")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise SetupError(explain(str(error), error.errno)) from error
+    try:
+        if not take(file):
+            sys.stderr.write(f"Another start of run.py is setting up {VENV}; waiting for it\n")
+            while not take(file):
+                time.sleep(0.5)
+        yield
+    finally:
+        file.close()
+
+
+def take(file):
+    """Lock a file; returns False where another process has it."""
+    try:
+        if sys.platform == "win32":  # mypy knows this one
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            return False
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):  # a network drive without locks
+            return True
+        raise SetupError(explain(str(error), error.errno)) from error
+    return True
+
+
+def set_up(python, extras):
+    """Make or mend the environment; the caller has the lock."""
     mark = read_mark()
     finished = {"fingerprint": fingerprint(), "base": os.path.realpath(python)}
-    intact = os.path.exists(python) and mark.get("base") == finished["base"]
-    if intact and mark["fingerprint"] == finished["fingerprint"] and set(extras) <= set(mark["extras"]):
-        return python
+    intact = is_intact(python, mark)
     if os.path.lexists(VENV) and not mark:
         raise SetupError(f"{VENV} is in the way and was not made by run.py; rename or remove it, then start again")
     try:
@@ -109,6 +167,8 @@ def prepare(extras):
             if os.path.isdir(VENV):
                 shutil.rmtree(VENV)
             os.mkdir(VENV)
+        else:
+            sys.stderr.write(f"Adding to {VENV} what this command needs (once, some minutes)\n")
         write_mark({"unfinished": True})
         if not intact:
             execute([sys.executable, "-m", "venv", VENV], "making the virtual environment")

@@ -385,21 +385,22 @@ def progress_bar() -> Iterator:
 def print_result(result: "StudyResult", page: Path) -> None:
     """Print both hips side by side with the reason of each grade, the warnings, and where the report lies."""
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from ONFHAssistLib.core.gradings import GRADINGS
 
     console = Console(highlight=False)
-    table = Table(
-        "", *(f"{hip.side.capitalize()} hip" for hip in result.hips), title="For research use", show_lines=True
-    )
+    columns = (Column(f"{hip.side.capitalize()} hip", overflow="fold") for hip in result.hips)  # a formula is not cut
+    table = Table("", *columns, title="For research use", show_lines=True)
     if any(hip.status != "graded" for hip in result.hips):
         table.add_row(
             "Status", *(escape(f"{hip.status}: {hip.reason}" if hip.reason else hip.status) for hip in result.hips)
         )
     for name, grading in GRADINGS.items():
-        table.add_row(grading.title, *(grade_cell(hip, name) for hip in result.hips))
-    table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
+        if any(name in hip.grades for hip in result.hips):
+            table.add_row(grading.title, *(grade_cell(hip, name) for hip in result.hips))
+    if any(hip.volume_ratio is not None for hip in result.hips):
+        table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
     if result.hips:
         console.print(table)
     for finding in result.findings:

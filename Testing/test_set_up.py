@@ -1,6 +1,7 @@
 """What a user meets when ``python3 run.py`` sets itself up, and when it cannot."""
 
 import ast
+import contextlib
 import errno
 import json
 import os
@@ -213,6 +214,26 @@ def test_extras_are_added_and_stay(project: Path, steps: list[str]):
         file.write("# another pin\n")
     launcher.prepare([])
     assert launcher.read_mark()["extras"] == ["test", "train"]
+
+
+def test_two_starts_at_once_make_one_environment(project: Path, steps: list[str]):
+    with contextlib.ExitStack() as first:
+        first.enter_context(launcher.one_at_a_time())
+        second = subprocess.Popen(
+            [sys.executable, str(project / "run.py"), "--version"],
+            env={**os.environ, "PYTHONPATH": "", **NO_NETWORK},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with second:
+            assert second.stderr is not None
+            assert second.stderr.readline().startswith("Another start of run.py is setting up ")
+            environment = set_up_without_network(project)
+            first.close()
+            out, err = second.communicate(timeout=60)
+    assert (second.returncode, out, err) == (7, "['--version']\n", "")
+    assert (environment / "ran").exists(), "the first one's environment was taken away"
 
 
 def test_a_moved_folder_is_installed_again(project: Path):

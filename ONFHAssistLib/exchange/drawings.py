@@ -53,7 +53,8 @@ def coronal(figure: Coronal, head: str, necrosis: str) -> Drawing:
     if figure.teardrop:
         x, y = figure.teardrop
         anchor = "start" if x < 8 else "end" if x > width - 8 else "middle"
-        name = Text((x, y + 3.9), "teardrop", 2.3, "#ffc4e4", anchor, halo=BLACK)
+        words = "‹ teardrop" if x < 0 else "teardrop ›" if x > width else "teardrop"  # it may lie beside the picture
+        name = Text((min(max(x, 1), width - 1), y + 3.9), words, 2.3, "#ffc4e4", anchor, halo=BLACK)
         shapes += [cross(figure.teardrop, 1.2, MARK, 0.5), name]
     shapes += [
         Text((1.6, height / 2 + 1), "R", 3, PAPER, "start", True, BLACK),
@@ -88,7 +89,7 @@ def polar(figure: Polar, names: str = SOFT) -> Drawing:
         Text((0, r + 12), "posterior", 10, names, "middle"),
         Text((-r - 5, 0), at_left, 10, names, "middle", turn_deg=-90),
         Text((r + 5, 0), at_right, 10, names, "middle", turn_deg=90),
-        Text((64, -67), "equator", 8, SOFT),
+        Text((64, 73), "equator", 8, SOFT),  # posterior, where a lesion seldom lies under it
     ]
     return Drawing(-size, -size, 2 * size, 2 * size, tuple(shapes))
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable
 from html import escape
+from itertools import combinations_with_replacement, pairwise
 from typing import Any
 
 from reportlab.lib.colors import HexColor
@@ -35,6 +36,8 @@ from ONFHAssistLib.exchange.pdf_parts import (
     register_fonts,
     side_by_side,
 )
+
+FACT_COLUMNS = 3
 
 
 def pages(content: dict[str, Any]) -> bytes:
@@ -272,7 +275,7 @@ def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
     models = content["models"]
     groups = [("Image", content["facts"])]
     groups += [(f"Model {n} of {len(models)}" if len(models) > 1 else "Model", m) for n, m in enumerate(models, 1)]
-    width = (WIDTH - GAP) / 2
+    width = (WIDTH - GAP * (FACT_COLUMNS - 1)) / FACT_COLUMNS
     cells = []
     for title, facts in groups:
         rows = [[paragraph(name, 7, SOFT), paragraph(text, 7)] for name, text in facts]
@@ -290,12 +293,22 @@ def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
         cells.append([paragraph(title, 8, bold=True, before=3, after=2), table])
     yield CondPageBreak(50 * mm)
     yield heading("Image and models")
-    for start in range(0, len(cells), 2):
-        yield side_by_side(cells[start : start + 2], width)
-        yield Spacer(0, 2 * mm)
+    yield side_by_side(_columns(cells, width), width)
     if not models:
         yield paragraph("No model was used.", 7.5, SOFT)
     yield Spacer(0, 3 * mm)
+
+
+def _columns(cells: list[list[Flowable]], width: float) -> list[list[Flowable]]:
+    """Put cells of unequal height into `FACT_COLUMNS`, in their order, so that the highest one is as low as can be."""
+    heights = [sum(part.wrap(width, A4[1])[1] for part in cell) for cell in cells]
+
+    def columns(ends: tuple[int, ...]) -> list[slice]:
+        return [slice(start, end) for start, end in pairwise((0, *ends, len(cells)))]
+
+    ways = combinations_with_replacement(range(len(cells) + 1), FACT_COLUMNS - 1)
+    best = min(ways, key=lambda ends: max(sum(heights[column]) for column in columns(ends)))
+    return [[part for cell in cells[column] for part in (*cell, Spacer(0, 2 * mm))] for column in columns(best)]
 
 
 def _notes(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:

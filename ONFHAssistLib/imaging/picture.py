@@ -54,6 +54,11 @@ def read_image(path: str | Path, forms: Collection[str], series: str | None = No
     wanted = path.is_file() and series is None and not {"slice", "picture"}.isdisjoint(forms)
     if wanted and (_magic(path) or _is_picture_in_dicom(path, "volume" not in forms)):
         return read_picture(path)
+    if path.is_file() and "picture" not in forms and (kind := _magic(path)):
+        raise InputError(
+            f"{path} is a picture ({kind[0]}), and the chosen systems read volumes only; give NIfTI, NRRD, MHA or "
+            "DICOM, or choose a system that reads pictures."
+        )
     return read_study(path, series=series)
 
 

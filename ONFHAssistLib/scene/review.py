@@ -251,6 +251,11 @@ class Review:
         return changed
 
     @property
+    def present(self) -> object:
+        """What the reader has made of both hips: the same object until `update` or another method changes it."""
+        return self._history.present
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is a step back."""
         return self._history.can_undo

@@ -202,6 +202,8 @@ class Session:
     async def analyse(self, seed: HeadSeed | None = None) -> None:
         """Analyse the open study, or with a seed one of its hips anew; returns when it has ended.
 
+        What the reader corrects meanwhile is kept, and the new result is not taken.
+
         Raises:
             InputError: nothing is open, another analysis runs, or it has failed.
         """
@@ -212,6 +214,7 @@ class Session:
         if self.stored and seed and seed.side != self.stored.side:
             raise InputError(only_one_hip(self.stored))
         self.settle()
+        before = self.review.present if self.review else None
         sides = (self.stored.side,) if self.stored else SIDES
         heads = () if seed is None else (seed,)
         options = AnalysisOptions((seed.side,) if seed else sides, heads=heads, systems=self.systems)
@@ -229,6 +232,10 @@ class Session:
             self.ahead.pause()
         if result is None:
             self.say("Cancelled; nothing was changed.")
+            return
+        self.settle()
+        if seed is None and self.review is not None and self.review.present is not before:
+            self.say("You corrected the study while it was analysed: that is kept, and the new result is not taken.")
             return
         if seed is not None and self.review is not None:
             self.review.replace_hip(result, seed.side)

@@ -73,7 +73,7 @@ body { overflow: hidden }
 .page .banner.info { background: #24506b } .page .banner.alarm { background: #7a2e12 }
 .page .banner a { color: white; cursor: pointer; text-decoration: underline; white-space: nowrap }
 .view-head { position: absolute; top: 2px; left: 6px; color: #ddd; font-size: 0.74rem;
-  display: flex; align-items: center }
+  display: flex; align-items: center; filter: drop-shadow(0 0 2px black) }
 .view-head .v-btn { opacity: .75 } .view-head .v-btn:hover { opacity: 1 }
 .edge { position: absolute; color: #ddd; font-size: 0.8rem; font-weight: 500; pointer-events: none;
   text-shadow: 0 0 3px black }

@@ -47,7 +47,7 @@ class CasesUI:
             density="compact",
             variant="outlined",
             hide_details=True,
-            classes="pa-1",
+            classes="px-1 pt-2 pb-1",
         )
         with html.Div(
             v_for=(f"line in {name.stored}",),

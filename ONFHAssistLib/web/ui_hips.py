@@ -40,7 +40,7 @@ class HipsUI:
         with html.Div(v_if=(name.analysed,), classes="sign-off"):
             with html.Div(classes="d-flex", style="gap: 6px"):
                 for model, label, there in (
-                    (name.reviewer, "Reviewer (a code)", "true"),
+                    (name.reviewer, "Reader (a code)", "true"),
                     (name.patient_code, "Patient (a code)", f"!{name.case}.name"),
                 ):
                     v3.VTextField(

@@ -219,3 +219,39 @@ def test_the_version_is_printed():
 def test_help_says_that_it_is_for_research_use(capsys):
     assert run("--help") == 0
     assert "research use" in capsys.readouterr().out.lower()
+
+
+def test_where_no_hip_is_graded_no_empty_rows_are_shown(image, analysis, tmp_path, capsys, monkeypatch):
+    from dataclasses import replace
+
+    from ONFHAssistLib import analysis as module
+
+    made_up = module.analyse
+
+    def analyse(*args, **options):
+        result = made_up(*args, **options)
+        left = next(hip for hip in result.hips if hip.side == "left")
+        return replace(result, hips=(left,))
+
+    monkeypatch.setattr(module, "analyse", analyse)
+    assert run("grade", image, "--out", tmp_path / "out") == 0
+    text = capsys.readouterr().out
+    assert "There is metal in the" in text and "JIC class" not in text and "Necrosis / head" not in text
+
+
+def test_a_long_formula_is_not_cut_in_a_narrow_terminal(image, analysis, tmp_path, capsys, monkeypatch):
+    from ONFHAssistLib import analysis as module
+
+    made_up = module.analyse
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def analyse(*args, **options):
+        result = made_up(*args, **options)
+        for hip in result.hips:
+            for grade in hip.grades.values():
+                object.__setattr__(grade, "rule", "(103°/180°)·(112°/180°)·100 = 35.6: a value without classes")
+        return result
+
+    monkeypatch.setattr(module, "analyse", analyse)
+    assert run("grade", image, "--out", tmp_path / "out") == 0
+    assert "…" not in capsys.readouterr().out

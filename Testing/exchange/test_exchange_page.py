@@ -14,7 +14,7 @@ from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.results import Grade, HipResult, Notice
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.exchange import figures
+from ONFHAssistLib.exchange import drawings, figures
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.exchange.words import rows
 
@@ -269,3 +269,12 @@ def test_grades_come_first_unless_a_warning_says_not_to_rely_on_them(study, code
     html = report_html(dataclasses.replace(study, warnings=(Notice(code, "Mind this sentence."),)))
     assert html.count("Mind this sentence.") == 1
     assert (html.index("Mind this sentence.") < html.index("Right hip")) == (first == "warning")
+
+
+@pytest.mark.parametrize(("x", "words"), [(-3.0, "‹ teardrop"), (20.0, "teardrop"), (500.0, "teardrop ›")])
+def test_the_name_of_a_teardrop_beside_the_picture_is_not_cut(study, x, words):
+    hip = study.hips[0]
+    figure = figures.coronal_figure(*figures.crop(study.volume, study.masks[0]), hip)
+    drawn = drawings.coronal(dataclasses.replace(figure, teardrop=(x, 60.0)), "#000000", "#ffffff")
+    name = next(shape for shape in drawn.shapes if getattr(shape, "text", "") == words)
+    assert 0 < name.at[0] < figure.picture.width

@@ -174,3 +174,14 @@ def test_without_reportlab_there_is_one_sentence(study, monkeypatch):
     monkeypatch.setitem(sys.modules, "reportlab", None)
     with pytest.raises(InputError, match=r"needs reportlab, which is not installed; install it"):
         report_pdf(study)
+
+
+def test_the_columns_of_image_and_models_are_about_equally_high():
+    from reportlab.platypus import Spacer
+
+    from ONFHAssistLib.exchange.pdf_pages import _columns
+
+    cells = [[Spacer(0, height)] for height in (95, 104, 113, 112, 167)]
+    heights = [[part.height for part in column[::2]] for column in _columns(cells, 200)]
+    assert heights == [[95, 104], [113, 112], [167]]
+    assert _columns(cells[:1], 200).count([]) == 2

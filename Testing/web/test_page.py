@@ -184,7 +184,7 @@ def test_one_key_signs_off_and_opens_the_next_study(place, state, screenshots):
         page = bench.page
         await page.keyboard.press("Control+Enter")
         await bench.shown("no patient code")
-        await page.get_by_label("Reviewer (a code)").fill("R7")
+        await page.get_by_label("Reader (a code)").fill("R7")
         await page.get_by_label("Patient (a code)").fill("P1")
         await page.keyboard.press("Control+Enter")
         await until(lambda: bench.session.entry.title == "zz second.nii.gz", 30)
@@ -279,7 +279,7 @@ def test_a_code_that_is_typed_fast_on_a_busy_server_is_signed_whole(place, state
     async def steps(bench: Bench) -> None:
         await bench.open()
         page, data = bench.page, bench.app.logic.data
-        await page.get_by_label("Reviewer (a code)").fill("R7")
+        await page.get_by_label("Reader (a code)").fill("R7")
         await until(lambda: data.reviewer == "R7")
         bench.app.server.state.change(bench.app.logic.name.patient_code)(lambda **_: time.sleep(0.4))
         signed = []

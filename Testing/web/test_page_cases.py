@@ -46,7 +46,7 @@ async def opened(bench: Bench, text: str) -> None:
 
 async def become(bench: Bench, reviewer: str) -> None:
     """Type a reviewer's code, and wait until the server has it."""
-    await bench.page.get_by_label("Reviewer (a code)").fill(reviewer)
+    await bench.page.get_by_label("Reader (a code)").fill(reviewer)
     await until(lambda: bench.app.logic.data.reviewer == reviewer)
 
 
@@ -146,7 +146,7 @@ def test_a_second_reading_that_somebody_else_signs_is_asked_about_and_is_not_ind
         page, name = bench.page, None
         await read_anew(bench, "right", "R2")
         name = bench.session.stored.name
-        await page.get_by_label("Reviewer (a code)").fill("R3")
+        await page.get_by_label("Reader (a code)").fill("R3")
         await page.click("button:has-text('Approve, next')")
         await bench.shown("This second reading was begun by R2")
         await bench.shot("another's second reading")
@@ -198,7 +198,7 @@ def test_a_code_almost_like_another_patients_is_asked_about(place, state, store,
         await bench.open("zz second.nii.gz")
         await page.click("button:has-text('Analyse')")
         await page.wait_for_selector(".card .headline", timeout=60000)
-        await page.get_by_label("Reviewer (a code)").fill("R1")
+        await page.get_by_label("Reader (a code)").fill("R1")
         await page.get_by_label("Patient (a code)").fill("P12")
         await page.click("button:has-text('Flag')")
         await bench.shown("really another patient?")

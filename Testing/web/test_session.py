@@ -54,6 +54,21 @@ def test_an_analysis_can_be_cancelled_and_done_again(place: Path, tmp_path: Path
     at_work(place, tmp_path / "state", steps)
 
 
+def test_what_is_corrected_while_the_study_is_analysed_again_is_kept(place: Path, state: Path):
+    async def steps(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        work = asyncio.ensure_future(session.analyse())
+        await until(lambda: session.stage not in ("", "Starting"))
+        erase(session.review, "left", slice(9, 11))
+        await work
+        assert "that is kept" in session.message and session.review.can_undo
+        assert not session.review.masks("left").necrosis.array[9:11].any()
+        await session.analyse()
+        assert session.review.masks("left").necrosis.array[9:11].any() and not session.review.can_undo
+
+    at_work(place, state, steps)
+
+
 def test_a_correction_is_measured_and_undone_to_the_very_numbers(place: Path, state: Path):
     async def steps(session) -> None:
         await session.open(key_of(session, SAMPLE))

@@ -124,7 +124,7 @@ def test_the_card_appears_with_the_first_saved_case(place, state, screenshots, t
         await bench.open()
         page = bench.page
         assert not await page.get_by_text("Training data").count()
-        await page.get_by_label("Reviewer (a code)").fill("R7")
+        await page.get_by_label("Reader (a code)").fill("R7")
         await page.get_by_label("Patient (a code)").fill("P1")
         await page.keyboard.press("Control+Enter")
         await bench.shown("2 approved")

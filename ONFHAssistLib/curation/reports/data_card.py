@@ -19,7 +19,7 @@ def data_card(lock: ExportLock, sums: Mapping[str, str]) -> str:
         "Side": Counter(case.side for case in cases),
         "Plane": Counter(case.plane for case in cases),
         "Sequence": Counter(case.sequence or "unknown" for case in cases),
-        "Reviewer": Counter(case.reviewer for case in cases),
+        "Reader": Counter(case.reviewer for case in cases),
         **{f"{one.capitalize()} mask": Counter(case.provenance[one] for case in cases) for one in LABELS},
         "Only some slices reviewed": Counter("yes" if case.partly_reviewed else "no" for case in cases),
     }
@@ -34,9 +34,9 @@ def data_card(lock: ExportLock, sums: Mapping[str, str]) -> str:
         [
             f"# Data card: {lock.data_set}, version {lock.version}",
             "",
-            f"{len(cases)} femoral heads of {len({case.patient for case in cases})} patients with their osteonecrosis, "
-            "reviewed, each in the pose of a right hip. For research use. Patients have pseudonyms; nothing else of "
-            "theirs is in the files.",
+            f"{_counted(len(cases), 'femoral head')} of {_counted(len({case.patient for case in cases}), 'patient')} "
+            "with their osteonecrosis, reviewed, each in the pose of a right hip. For research use. Patients have "
+            "pseudonyms; nothing else of theirs is in the files.",
             "",
             f"- Condition: `{lock.where}`",
             f"- Format: {lock.layout}; modality {lock.modality}",
@@ -81,3 +81,7 @@ def _text(grade: str | int | None) -> str:
 
 def _said(fact: str | Unset) -> str | None:
     return None if fact is UNSET else fact
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -36,8 +36,8 @@ _TITLES = {
     "sequence": "Sequence",
     "side": "Side",
     "Steinberg": "Steinberg extent",
-    "JIC": "JIC type",
-    "reviewer": "Reviewer",
+    "JIC": "JIC class",
+    "reviewer": "Reader",
     "fold": "Fold",
 }
 
