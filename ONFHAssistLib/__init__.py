@@ -1,3 +1,3 @@
 """ONFHAssist: segmentation and grading of osteonecrosis of the femoral head. For research use."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -136,12 +136,13 @@ def save_onto_strange_parts(store: Store) -> None:
     renaming.rename(store, names[-1], "P9", "reader4", "later")
 
 
-def made(place: Path, clock: pytest.MonkeyPatch) -> dict[str, bytes]:
+def made(place: Path, patch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Return all JSON files: of a data set with every shape, and of one that another version has written to before.
 
     Checksums of packed files are left out: they depend on the zlib that is installed.
     """
-    clock.setattr(entries, "now", lambda: "2026-11-30T12:00:00+00:00")
+    patch.setattr(entries, "now", lambda: "2026-11-30T12:00:00+00:00")
+    patch.setattr(entries, "__version__", "0.1.0")
     store = create_store(place / NAME, key=KEY)
     save_every_shape(store)
     files = {f"saved/{name}": content for name, content in _json_files(store.folder).items()}
