@@ -40,7 +40,7 @@ REVIEW = (
 FOLLOW_UP = (
     '<layout type="vertical" split="true">'
     f'<item splitSize="600"><layout type="horizontal" split="true">{_BASELINE}{_CORONAL}</layout></item>'
-    f'<item splitSize="400"><layout type="horizontal" split="true">{_AXIAL}{_SAGITTAL}{_PLOT}</layout></item>'
+    f'<item splitSize="400"><layout type="horizontal" split="true">{_AXIAL}{_SAGITTAL}{_PLOT.replace("250", "500", 1)}</layout></item>'
     "</layout>"
 )
 
