@@ -24,13 +24,16 @@ from rich.console import Console
 from ONFHAssistLib import __version__
 from ONFHAssistLib.cli_data import data
 from ONFHAssistLib.cli_models import models
+from ONFHAssistLib.cli_systems import parse_patient, print_finding, systems
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
+from ONFHAssistLib.systems import OWN, chosen
 
 if TYPE_CHECKING:
-    from ONFHAssistLib.analysis import HeadSeed
-    from ONFHAssistLib.core.hip import HipResult, StudyResult
+    from ONFHAssistLib.core.geometry import HeadSeed
+    from ONFHAssistLib.core.results import HipResult
+    from ONFHAssistLib.core.study import StudyResult
 
 PROGRAM = "onfh-assist"
 OUT_OF_MEMORY = (
@@ -40,6 +43,7 @@ OUT_OF_MEMORY = (
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
+app.command()(systems)
 
 
 class SideChoice(StrEnum):
@@ -56,13 +60,6 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
-
-
-class System(StrEnum):
-    """What grades: the project's networks alone, or with a published system beside them."""
-
-    networks = "networks"
-    steinberg_t1 = "steinberg-t1"
 
 
 class Engine(StrEnum):
@@ -152,15 +149,25 @@ def grade(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series.",
+            help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series; PNG, JPEG or one DICOM picture "
+            "for systems that read it.",
             show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("onfh-report"),
     side: Annotated[SideChoice, typer.Option(help="Hips to grade.")] = SideChoice.both,
     system: Annotated[
-        System, typer.Option(help="What grades; steinberg-t1 adds a threshold's result, on axial T1 only.")
-    ] = System.networks,
+        list[str] | None,
+        typer.Option(
+            metavar="SYSTEM",
+            help="What looks at the image; once for each system that is wanted, see: onfh-assist systems.",
+            show_default=OWN,
+        ),
+    ] = None,
+    patient: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A patient variable that a system asks for; once for each."),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
     engine: Annotated[Engine, typer.Option(help="What runs them.")] = Engine.auto,
     precision: Annotated[
@@ -184,29 +191,30 @@ def grade(
     """Grade both hips of a study and write the report."""
     sides = tuple(one for one in SIDES if side is SideChoice.both or side.value == one)
     seeds = tuple(parse_head(text) for text in head or ())
+    wanted, variables = chosen(system or (OWN,)), parse_patient(patient or ())
     check_seeds(seeds, sides)
     check_writable(out)
     with stoppable() as stop, progress_bar() as progress, contextlib.redirect_stdout(sys.stderr):
         progress(0.0, "Starting")
-        from ONFHAssistLib.analysis import AnalysisOptions, analyse
+        from ONFHAssistLib.analysis import AnalysisOptions, grade_file
         from ONFHAssistLib.exchange.write import require_not_overwritten, write_study
-        from ONFHAssistLib.imaging.read import read_study
 
         require_not_overwritten(path, out)
         progress(0.02, "Reading")
-        study = read_study(path, series=series)
-        result = analyse(
-            study,
+        result = grade_file(
+            path,
             AnalysisOptions(
                 sides=sides,
                 device=device.value,
                 heads=seeds,
                 engine=engine.value,
                 precision=precision.value,
-                system=system.value,
+                systems=tuple(one.card.id for one in wanted),
+                patient=variables,
             ),
             progress=lambda fraction, stage: progress(0.05 + 0.85 * fraction, stage),
             cancelled=lambda: stop.asked,
+            series=series,
         )
         if stop.asked:
             raise Cancelled
@@ -287,16 +295,15 @@ def parse_head(text: str) -> "HeadSeed":
     Raises:
         InputError: it is not of this form, or not possible.
     """
-    import math
-
-    from ONFHAssistLib.analysis import HeadSeed
+    from ONFHAssistLib.core.geometry import HeadSeed
+    from ONFHAssistLib.imaging.limits import ORIGIN_MM
 
     side, _, rest = text.partition(":")
     try:
         numbers = [float(number) for number in rest.split(",")]
     except ValueError:
         numbers = []
-    if side not in SIDES or len(numbers) not in (3, 4) or not all(map(math.isfinite, numbers)):
+    if side not in SIDES or len(numbers) not in (3, 4) or not all(abs(number) <= ORIGIN_MM for number in numbers):
         raise InputError(
             f"--head {text!r} is not a centre; write the side and its place in RAS mm, and the radius if known, "
             "for example --head right:85,10,-20 or --head left:-85,10,-20,24."
@@ -380,7 +387,7 @@ def print_result(result: "StudyResult", page: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ONFHAssistLib.exchange.words import GRADINGS
+    from ONFHAssistLib.core.gradings import GRADINGS
 
     console = Console(highlight=False)
     table = Table(
@@ -393,9 +400,10 @@ def print_result(result: "StudyResult", page: Path) -> None:
     for name, grading in GRADINGS.items():
         table.add_row(grading.title, *(grade_cell(hip, name) for hip in result.hips))
     table.add_row("Necrosis / head", *(volume_cell(hip) for hip in result.hips))
-    if any(hip.threshold for hip in result.hips):
-        table.add_row("S-T1, by threshold", *(threshold_cell(hip) for hip in result.hips))
-    console.print(table)
+    if result.hips:
+        console.print(table)
+    for finding in result.findings:
+        print_finding(finding, next((hip for hip in result.hips if hip.side == finding.about), None))
     for notice in result.warnings:
         console.print(f"Warning: {notice.message}", markup=False)
     for engine in sorted({f"{model['engine']}, device {model['device']}" for model in result.models}):
@@ -419,18 +427,6 @@ def grade_cell(hip: "HipResult", name: str) -> str:
     mark = " [yellow](borderline)[/yellow]" if is_borderline(name, given) else ""
     lines = [f"[bold]{escape(str(shown))}[/bold]{mark}", f"[dim]{escape(given.rule)}[/dim]"]
     return "\n".join([*lines, interval(name, given, hip)]).rstrip()
-
-
-def threshold_cell(hip: "HipResult") -> str:
-    """What S-T1 makes of the hip, in the words of the report."""
-    from rich.markup import escape
-
-    from ONFHAssistLib.exchange.words import threshold_notes
-
-    if hip.threshold is None:
-        return "-"
-    grade, notes = hip.threshold.grade, " ".join(threshold_notes(hip.threshold))
-    return f"[bold]{escape(str(grade.grade))}[/bold]\n{escape(grade.rule)}\n[dim]{escape(notes)}[/dim]"
 
 
 def volume_cell(hip: "HipResult") -> str:

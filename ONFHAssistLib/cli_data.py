@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ONFHAssistLib.curation.case_history import Save
-    from ONFHAssistLib.curation.next_cases import Candidate
-    from ONFHAssistLib.curation.status import DataStatus
-    from ONFHAssistLib.curation.store import Store
+    from ONFHAssistLib.curation.case.history import Save
+    from ONFHAssistLib.curation.reports.next_cases import Candidate
+    from ONFHAssistLib.curation.reports.status import DataStatus
+    from ONFHAssistLib.curation.store.store import Store
 
 FAULTS_FOUND = 3
 """Exit code of a check that has found something that is not mended."""
@@ -38,13 +38,13 @@ def status(
     ] = None,
 ) -> None:
     """Show what a data set holds, how it grew, and what it lacks."""
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.status import status
+    from ONFHAssistLib.curation.reports.status import status
+    from ONFHAssistLib.curation.store.folder import open_store
 
     store = open_store(folder)
     print_status(status(store))
     if html is not None:
-        from ONFHAssistLib.curation.status_page import write_status_page
+        from ONFHAssistLib.curation.reports.status_page import write_status_page
 
         write_status_page(store, html)
         print(f"Written to {html}.")
@@ -61,8 +61,8 @@ def check(
     from rich.console import Console
 
     from ONFHAssistLib.core.outside import shown
-    from ONFHAssistLib.curation.check import check
-    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.store.check import check
+    from ONFHAssistLib.curation.store.folder import open_store
 
     console = Console(highlight=False)
     findings = check(open_store(folder), repair)
@@ -79,10 +79,9 @@ def check(
 @data.command()
 def history(folder: Folder, case: CaseName) -> None:
     """Tell who has saved a case and when, from which networks, and what each save changed."""
-    from ONFHAssistLib.curation.case_history import history
-    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.store.folder import open_store
 
-    for save in history(open_store(folder), case):
+    for save in open_store(folder).history(case):
         print_save(save)
 
 
@@ -94,7 +93,7 @@ def withdraw(
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, without anything that tells who it is.")],
 ) -> None:
     """Take a case out of the training; it stays in the history, and saving it again brings it back."""
-    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.store.folder import open_store
 
     store = open_store(folder)
     store.withdraw(case, reviewer, why)
@@ -119,9 +118,9 @@ def rename(
     import sys
 
     from ONFHAssistLib.core.errors import InputError
-    from ONFHAssistLib.curation.codes import similar_codes
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.rename import rename
+    from ONFHAssistLib.curation.store.codes import similar_codes
+    from ONFHAssistLib.curation.store.folder import open_store
+    from ONFHAssistLib.curation.store.rename import rename
 
     store = open_store(folder)
     store.record(case)
@@ -144,7 +143,7 @@ def key(
     ] = None,
 ) -> None:
     """Tell where the key of a data set lies, which every member needs; or add one that was handed over."""
-    from ONFHAssistLib.curation.folder import open_store
+    from ONFHAssistLib.curation.store.folder import open_store
 
     store = open_store(folder, add)
     if store.key_file.exists():
@@ -183,16 +182,20 @@ def export(
 
     from ONFHAssistLib.core.errors import InputError
     from ONFHAssistLib.core.outside import shown
-    from ONFHAssistLib.curation.export import NOT_STATED, export, export_again
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.training_case import read_lock
+    from ONFHAssistLib.curation.reports.export import NOT_STATED, export, export_again
+    from ONFHAssistLib.curation.reports.export_lock import read_lock
+    from ONFHAssistLib.curation.store.folder import open_store
 
     if lock is not None:
         own = read_lock(lock)
-        given = {"format": (kind and kind.value, "layout"), "where": (where, "where"), "licence": (licence, "licence")}
-        for option, (value, name) in given.items():
-            if value and value != own[name]:
-                raise InputError(f"The lock file has --{option} {own[name]!r}, not {value!r}; leave --{option} out.")
+        given = {
+            "format": (kind and kind.value, own.layout),
+            "where": (where, own.where),
+            "licence": (licence, own.licence),
+        }
+        for option, (value, kept) in given.items():
+            if value and value != kept:
+                raise InputError(f"The lock file has --{option} {kept!r}, not {value!r}; leave --{option} out.")
     if withdrawn and lock is None:
         raise InputError("--withdrawn goes with --lock; add the lock file, or leave it out.")
     store = open_store(folder)
@@ -221,9 +224,9 @@ def agree(
     from rich.markup import escape
     from rich.table import Table
 
-    from ONFHAssistLib.curation.agree import agree, agreement_json, agreement_page, rows, title
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.training_case import damaged
+    from ONFHAssistLib.curation.reports.agree import agree, agreement_json, agreement_page, rows, title
+    from ONFHAssistLib.curation.store.folder import open_store
+    from ONFHAssistLib.curation.store.records import damaged
     from ONFHAssistLib.exchange.publish import publish, write_bytes
 
     store = open_store(folder)
@@ -257,14 +260,15 @@ def next_(
     from rich.table import Column, Table
 
     from ONFHAssistLib.core.outside import shown
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.next_cases import approved_kinds, suggest, unread
+    from ONFHAssistLib.curation.reports.next_cases import approved_kinds, suggest, unread
+    from ONFHAssistLib.curation.store.folder import open_store
 
     store = open_store(folder)
-    candidates = unread(store)
+    cases = store.cases()
+    candidates = unread(store, cases)
     if studies is not None:
         candidates += unsaved(store, studies)
-    found = suggest(candidates, approved_kinds(store), count)
+    found = suggest(candidates, approved_kinds(cases), count)
     if not found:
         print("Nothing is unread; give a folder of studies with --studies.")
         return
@@ -282,9 +286,9 @@ def unsaved(store: "Store", folder: Path) -> "list[Candidate]":
     from ONFHAssistLib.analysis import analyse, open_models
     from ONFHAssistLib.core.errors import InputError
     from ONFHAssistLib.core.outside import shown
-    from ONFHAssistLib.curation.next_cases import Remembered, graded
+    from ONFHAssistLib.curation.reports.next_cases import Remembered, graded
     from ONFHAssistLib.imaging.read import read_study
-    from ONFHAssistLib.web.worklist import find_studies
+    from ONFHAssistLib.imaging.studies import find_studies
 
     entries = find_studies(folder)
     models = open_models()
@@ -330,7 +334,7 @@ def print_save(save: "Save") -> None:
         masks = [
             f"{label} +{mask.added_voxels} −{mask.removed_voxels} voxels"
             f" (+{mask.added_mm3:.0f} −{mask.removed_mm3:.0f} mm³)"
-            for label, mask in change.masks.items()
+            for label, mask in (("head", change.masks.head), ("necrosis", change.masks.necrosis))
             if mask.added_voxels or mask.removed_voxels
         ]
         grades = [

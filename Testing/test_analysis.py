@@ -1,16 +1,21 @@
 """A study on its whole way through the analysis; networks and hips are the solids of hip_phantom."""
 
 import math
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed, Models, analyse, grade
+from ONFHAssistLib.analysis import AnalysisOptions, analyse, grade, grade_file
 from ONFHAssistLib.core.errors import Cancelled, InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.systems.base import Models
 from Testing.hip_phantom import (
     AXIAL,
     RADIUS_MM,
@@ -39,7 +44,7 @@ def study(*sides, lesions=("right", "left"), **source):
 
 
 def models(finder=None, necrosis=None):
-    return Models(finder or finder_network(), anatomy_network(), necrosis or necrosis_network())
+    return Models.of(finder or finder_network(), anatomy_network(), necrosis or necrosis_network())
 
 
 def no_finder():
@@ -81,7 +86,7 @@ def test_work_is_done_once():
     """The finder once; the anatomy once for each hip, to find its sphere and to cut its head; the necrosis once."""
     opened = models()
     analyse(study("right", "left"), models=opened)
-    assert [network.engine.calls for network in (opened.finder, opened.anatomy, opened.necrosis)] == [1, 2, 2]
+    assert [network.engine.calls for network in opened.networks.values()] == [1, 2, 2]
 
 
 def test_a_side_without_a_head_is_not_graded_and_says_how_to_help():
@@ -191,7 +196,7 @@ def test_edited_masks_are_graded_like_the_first_ones():
 
 def calibrated(*sequences):
     known = {"certain": 0.8, "possible": 0.2, "head_mm": 0.0, "sequences": list(sequences), "measured_on": "solids"}
-    return Models(finder_network(), anatomy_network(), necrosis_network(calibration=known))
+    return Models.of(finder_network(), anatomy_network(), necrosis_network(calibration=known))
 
 
 def test_a_calibrated_network_gives_the_ratio_with_its_interval_until_a_reader_edits_the_mask():
@@ -273,3 +278,11 @@ def test_a_place_that_must_not_be_graded_is_shown_in_the_report():
     assert hip.status == "not graded" and "cut off" in hip.reason and not result.masks
     assert math.dist(hip.sphere.centre_ras_mm, CENTRES["left"]) < 3
     assert 'aria-label="Mid-coronal slice of the left hip' in report_html(result)
+
+
+def test_a_file_is_graded_in_another_process_and_comes_back():
+    path = resource_path("SampleData", "procedural_t1.nii.gz")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        result = pool.submit(grade_file, path, AnalysisOptions(sides=("left",))).result()
+    (hip,) = result.hips
+    assert hip.grades["steinberg"].grade == "moderate" and hip == grade(result.masks[0])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Landmarks, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.planes import Plane, lateral_ras
 from ONFHAssistLib.core.volume import Volume
 

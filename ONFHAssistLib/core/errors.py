@@ -7,12 +7,13 @@ class InputError(ValueError):
     """The input cannot be used. The message is one sentence: what was given, what is wrong, what to do.
 
     The command line prints it without a traceback and ends with exit code 2. What would do something to a terminal
-    (in a name of a file, for example) is replaced, so that the sentence can be shown and sent anywhere.
+    (in a name of a file, for example) is replaced, so that the sentence can be shown and sent anywhere, and it stays
+    one line: a line break in a name cannot begin a sentence of its own.
     """
 
     def __init__(self, sentence: str = "") -> None:
         """Keep the sentence, see the class."""
-        super().__init__(shown(sentence))
+        super().__init__(" ".join(shown(sentence).splitlines()))
 
 
 class Cancelled(Exception):

@@ -1,9 +1,11 @@
 """From the masks of a hip to its result: where an edit enters again."""
 
 from ONFHAssistLib.core.gradings import grade_hip
-from ONFHAssistLib.core.hip import HipMasks, HipResult
-from ONFHAssistLib.core.measure import HipMeasurement, measure_hip
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.measurements import HipMeasurement
 from ONFHAssistLib.core.necrosis import look_first
+from ONFHAssistLib.core.results import HipResult
 
 
 def grade(masks: HipMasks) -> HipResult:

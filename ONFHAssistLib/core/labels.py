@@ -6,7 +6,8 @@ from enum import IntEnum
 class MaskLabel(IntEnum):
     """Values of ``masks.nii.gz``, where necrosis is written over head, and of the segments of ``masks.seg.nrrd``.
 
-    Those by threshold are of the system S-T1, in ``masks.seg.nrrd`` only: they overlap the others.
+    The masks of further systems have values of their own from 5 on (`findings.FindingMask`), in ``masks.seg.nrrd``
+    only: they overlap these.
     """
 
     BACKGROUND = 0
@@ -14,20 +15,16 @@ class MaskLabel(IntEnum):
     RIGHT_NECROSIS = 2
     LEFT_HEAD = 3
     LEFT_NECROSIS = 4
-    RIGHT_HEAD_BY_THRESHOLD = 5
-    RIGHT_NECROSIS_BY_THRESHOLD = 6
-    LEFT_HEAD_BY_THRESHOLD = 7
-    LEFT_NECROSIS_BY_THRESHOLD = 8
 
     @staticmethod
-    def head(side: str, by_threshold: bool = False) -> "MaskLabel":
+    def head(side: str) -> "MaskLabel":
         """Return the head label of ``side`` ("right" or "left")."""
-        return MaskLabel[f"{side.upper()}_HEAD{'_BY_THRESHOLD' * by_threshold}"]
+        return MaskLabel[f"{side.upper()}_HEAD"]
 
     @staticmethod
-    def necrosis(side: str, by_threshold: bool = False) -> "MaskLabel":
+    def necrosis(side: str) -> "MaskLabel":
         """Return the necrosis label of ``side`` ("right" or "left")."""
-        return MaskLabel[f"{side.upper()}_NECROSIS{'_BY_THRESHOLD' * by_threshold}"]
+        return MaskLabel[f"{side.upper()}_NECROSIS"]
 
 
 class AnatomyLabel(IntEnum):

@@ -1,11 +1,10 @@
 """From the masks of a hip to the numbers that the gradings look at."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ONFHAssistLib.core.arcs import (
-    SurfaceArc,
     WeightBearing,
     deep_lateral_end_deg,
     lateral_end_deg,
@@ -13,12 +12,16 @@ from ONFHAssistLib.core.arcs import (
     surface_arc,
     weight_bearing_portion,
 )
-from ONFHAssistLib.core.gradings import CJFH_OUTER_PILLAR, steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, SliceMeasurement, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
+from ONFHAssistLib.core.gradings.cjfh import CJFH_OUTER_PILLAR
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
+from ONFHAssistLib.core.grid import Box, Grid, as_point, box_of
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measurements import HipMeasurement, Pillars, PlaneMeasurement, SliceMeasurement
 from ONFHAssistLib.core.necrosis import bounding_box, outlines, ratio_interval
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, reached, sample
 from ONFHAssistLib.core.sphere import sphere_coverage
-from ONFHAssistLib.core.volume import Box, Volume, as_point, box_of
+from ONFHAssistLib.core.volume import Volume
 
 LARGE_SLICE = 0.5
 """Only slices with at least half of the largest head area can be the worst one: polar slices reach 100 % of their
@@ -26,65 +29,6 @@ small area (docs/clinical.md, section 2)."""
 
 REFORMATTED_STEP_MM = 2.0
 """Distance of the planes on which the largest arc is sought where the series has no slices of that orientation."""
-
-
-@dataclass(frozen=True)
-class PlaneMeasurement:
-    """One plane of the hip: boolean pictures of shape ``plane.shape`` and the arc of the surface involved."""
-
-    plane: Plane
-    head: np.ndarray
-    necrosis: np.ndarray
-    arc: SurfaceArc
-
-
-@dataclass(frozen=True)
-class Pillars:
-    """Fractions (0 to 1) of the area of each pillar of the mid-coronal head that are necrotic (CJFH)."""
-
-    lateral: float
-    central: float
-    medial: float
-
-
-@dataclass(frozen=True)
-class HipMeasurement:
-    """Everything that was measured on one hip; `gradings.grade_hip` turns it into grades.
-
-    Attributes:
-        ratio_interval: holds the true volume ratio in 90 % of hips (`necrosis`); None where it is not known.
-        head_coverage: fraction of the articular sphere inside the image; below 1 the head is cut off.
-        slices: the slices of the input along k that show the head.
-        worst_slice: the largest ratio among slices with at least half of the largest head area.
-        mid_slice: the slice along k nearest to the head's centre; None where the centre is outside of the image.
-        coronal, sagittal: the planes through the head's centre; None where the image does not reach it.
-        largest_coronal_deg, largest_sagittal_deg: the largest arcs over all planes of each orientation that show the
-            head; near its poles, where a plane cuts the sphere in a small circle, they reach 360 degrees.
-        weight_bearing: the portion on the mid-coronal slice; None where it could not be placed.
-        lateral_end_deg: where the lesion ends laterally there; None without portion or necrosis.
-        pillars: of the mid-coronal head; None where a pillar shows no bone.
-        not_sought: why nobody has looked for necrosis (`HipMasks`).
-    """
-
-    side: Side
-    sphere: Sphere
-    landmarks: Landmarks
-    head_volume_ml: float
-    necrosis_volume_ml: float
-    volume_ratio: float
-    ratio_interval: tuple[float, float] | None
-    head_coverage: float
-    slices: tuple[SliceMeasurement, ...]
-    worst_slice: SliceMeasurement
-    mid_slice: SliceMeasurement | None
-    coronal: PlaneMeasurement | None
-    sagittal: PlaneMeasurement | None
-    largest_coronal_deg: float | None
-    largest_sagittal_deg: float | None
-    weight_bearing: WeightBearing | None
-    lateral_end_deg: float | None
-    pillars: Pillars | None
-    not_sought: str | None = None
 
 
 def measure_hip(masks: HipMasks) -> HipMeasurement:
@@ -95,7 +39,7 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     Raises:
         ValueError: the head mask is empty, or the masks lie on different grids.
     """
-    if masks.head.array.shape != masks.necrosis.array.shape or not np.allclose(
+    if masks.head.shape != masks.necrosis.array.shape or not np.allclose(
         masks.head.ijk_to_ras, masks.necrosis.ijk_to_ras
     ):
         raise ValueError("The masks of head and necrosis lie on different grids.")
@@ -106,11 +50,11 @@ def measure_hip(masks: HipMasks) -> HipMeasurement:
     return measure_near(head, replace(masks, head=head).cropped(box), box)
 
 
-def measure_near(grid: Volume, near: HipMasks, box: Box, arcs: "PlaneArcs | None" = None) -> HipMeasurement:
+def measure_near(grid: Grid, near: HipMasks, box: Box, arcs: "PlaneArcs | None" = None) -> HipMeasurement:
     """Measure one hip whose masks are cropped to the head, as an edited one is kept: `measure_hip` gives the same.
 
     Args:
-        grid: the input's; its array is not looked at, only its shape.
+        grid: the input's.
         near: boolean masks, cropped to ``box``.
         box: the smallest box of ``grid`` that holds the head.
         arcs: of this hip before its last edit, which makes it faster and changes no number.
@@ -151,11 +95,11 @@ def measure_near(grid: Volume, near: HipMasks, box: Box, arcs: "PlaneArcs | None
 
 
 def _slices(
-    grid: Volume, near: HipMasks, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
+    grid: Grid, near: HipMasks, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
 ) -> tuple[SliceMeasurement, ...]:
     """Measure each slice; ``near`` and ``bounds`` are cropped, their slice 0 is ``first`` of the grid."""
     pixel_mm2 = grid.spacing_mm[0] * grid.spacing_mm[1]
-    rows, columns = grid.array.shape[1:]
+    rows, columns = grid.shape[1:]
     head_counts, necrosis_counts = near.head.array.sum(axis=(1, 2)), near.necrosis.array.sum(axis=(1, 2))
     found = []
     for k in np.flatnonzero(head_counts):
@@ -181,7 +125,7 @@ def _on_plane(near: HipMasks, plane: Plane) -> PlaneMeasurement:
     return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, near.sphere, near.side))
 
 
-def _mid(grid: Volume, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
+def _mid(grid: Grid, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
     plane = mid_plane(grid, orientation, near.sphere)
     return _on_plane(near, plane) if plane else None
 
@@ -208,31 +152,31 @@ class PlaneArcs:
         self._box: Box | None = None
         self._necrosis = np.zeros((0, 0, 0), bool)
 
-    def largest_deg(self, grid: Volume, near: HipMasks, box: Box) -> dict[Orientation, float | None]:
+    def largest_deg(self, grid: Grid, near: HipMasks, box: Box) -> dict[Orientation, float | None]:
         """Return the largest arc over all planes of each orientation that show the head; None where none does.
 
         Args as for `measure_near`, the necrosis clipped to the head.
         """
-        key = (near.side, near.sphere, grid.array.shape, grid.ijk_to_ras.tobytes())
+        key = (near.side, near.sphere, grid.shape, grid.ijk_to_ras.tobytes())
         if key != self._key:
             self._planes = {name: _planes(grid, name, near.sphere) for name in ("coronal", "sagittal")}
             self._key, self._box, self._arcs = key, None, {}
-        edited, lesion = self._edited(grid, near, box), None
+        edited = self._edited(grid, near, box)
+        lesion = _lesion(near)
         found: dict[Orientation, float | None] = {}
         for name, planes in self._planes.items():
             for number, plane in enumerate(planes):
                 if (name, number) in self._arcs and (edited is None or reached(edited, plane) is None):
                     continue
-                lesion = lesion or _lesion(near)
-                arc = surface_arc(sample(lesion, plane), plane, near.sphere, near.side)
-                self._arcs[name, number] = arc.arc_deg
+                arc = lesion and surface_arc(sample(lesion, plane), plane, near.sphere, near.side)
+                self._arcs[name, number] = arc.arc_deg if arc else 0.0
             found[name] = max((self._arcs[name, number] for number in range(len(planes))), default=0.0)
             if found[name] == 0 and not any(sample(near.head, plane).any() for plane in planes):
                 found[name] = None  # where there is an arc, there is necrosis, and the head around it
         self._box, self._necrosis = box, near.necrosis.array
         return found
 
-    def _edited(self, grid: Volume, near: HipMasks, box: Box) -> Volume | None:
+    def _edited(self, grid: Grid, near: HipMasks, box: Box) -> Grid | None:
         """Return the smallest part of the grid in which the necrosis is another one than the last time."""
         if self._box is None:
             return None
@@ -247,7 +191,7 @@ class PlaneArcs:
         return grid.cropped(box_of((j.start + a.start, j.start + a.stop) for a, j in zip(inside, joint, strict=True)))
 
 
-def _planes(grid: Volume, orientation: Orientation, sphere: Sphere) -> list[Plane]:
+def _planes(grid: Grid, orientation: Orientation, sphere: Sphere) -> list[Plane]:
     """Return the planes on which the largest arc is sought."""
     axis = native_axis(grid, orientation, sphere.radius_mm)
     step = REFORMATTED_STEP_MM if axis is None else grid.spacing_mm[axis]
@@ -256,10 +200,10 @@ def _planes(grid: Volume, orientation: Orientation, sphere: Sphere) -> list[Plan
     return [plane for plane in found if plane]
 
 
-def _lesion(near: HipMasks) -> Volume:
+def _lesion(near: HipMasks) -> Volume | None:
     """Return the necrosis in the smallest box: the less there is of it, the sooner a plane is sampled."""
-    empty = not near.necrosis.array.any()
-    return near.necrosis if empty else near.necrosis.cropped(bounding_box(near.necrosis.array))
+    mask = near.necrosis.array
+    return near.necrosis.cropped(bounding_box(mask)) if mask.any() else None
 
 
 def _pillars(coronal: PlaneMeasurement, sphere: Sphere, side: Side) -> Pillars | None:

@@ -57,7 +57,7 @@ def segmentation_metrics(predicted: Volume, truth: Volume) -> SegmentationMetric
     Raises:
         ValueError: the grids differ.
     """
-    if predicted.array.shape != truth.array.shape or not np.allclose(predicted.ijk_to_ras, truth.ijk_to_ras):
+    if predicted.shape != truth.shape or not np.allclose(predicted.ijk_to_ras, truth.ijk_to_ras):
         raise ValueError("The masks to compare lie on different grids.")
     p, t = predicted.array.astype(bool), truth.array.astype(bool)
     tp, fp, fn, tn = (int((a & b).sum()) for a, b in ((p, t), (p, ~t), (~p, t), (~p, ~t)))

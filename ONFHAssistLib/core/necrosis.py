@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import HipMasks, SliceMeasurement
-from ONFHAssistLib.core.volume import Box, Volume, box_of
+from ONFHAssistLib.core.grid import Box, box_of
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measurements import SliceMeasurement
+from ONFHAssistLib.core.volume import Volume
 
 SMALLEST_LESION_ML = 0.3
 """Smaller pieces of necrosis are not counted: a ball of 8 mm, 0.6 % of a head of 50 ml. Chosen on the validation
@@ -67,7 +69,7 @@ def outlines(masks: HipMasks) -> tuple[np.ndarray, np.ndarray] | None:
     head, necrosis, near = masks.head.array[box], masks.necrosis.array[box], probability.cropped(box)
     if masks.necrosis.array.sum() != necrosis.sum() or not np.array_equal(necrosis_above(near, head), necrosis):
         return None
-    certain, possible = np.zeros((2, *masks.head.array.shape), bool)
+    certain, possible = np.zeros((2, *masks.head.shape), bool)
     # Where a mask grows the largest piece left may be another one, and with it what is enclosed.
     certain[box] = necrosis_above(near, head, calibration.certain) & necrosis
     possible[box] = necrosis_above(near, head, calibration.possible) | necrosis

@@ -3,25 +3,43 @@
 Numbers keep every bit (JSON writes the shortest digits that give the same float again). Images have no place here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 T = TypeVar("T")
+_Build = Callable[[Any], Any]
+_SCALARS = (str, int, bool, float, type(None))
+
+
+class Unset(Enum):
+    """Type of `UNSET`."""
+
+    UNSET = "unset"
+
+    def __bool__(self) -> Literal[False]:
+        """Return False, so that ``value or ""`` does for what is not there."""
+        return False
+
+
+UNSET: Final = Unset.UNSET
+"""Default of a field that may be missing in the file, where missing is something else than null."""
 
 
 def to_plain(value: Any) -> Any:
-    """Turn dataclasses into dictionaries and tuples into lists, all the way down.
+    """Turn dataclasses into dictionaries and tuples into lists, all the way down; fields that are `UNSET` are left out.
 
     Raises:
         TypeError: something in it is no plain value, such as an array.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+        own = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: to_plain(entry) for name, entry in own if entry is not UNSET}
     if isinstance(value, Mapping):
         return {str(key): to_plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -46,52 +64,140 @@ def from_plain(kind: type[T], plain: Any, others: bool = False) -> T:
     Raises:
         ValueError: the values do not fit the type hints of ``kind``.
     """
-    return _build(kind, plain, getattr(kind, "__name__", str(kind)), others)
+    try:
+        return _builder(kind, others)(plain)
+    except _MisfitError as error:
+        error.path.append(getattr(kind, "__name__", str(kind)))
+        raise
 
 
-def _build(kind: Any, plain: Any, where: str, others: bool) -> Any:
+class _MisfitError(ValueError):
+    """What does not fit; ``path`` leads to it, the innermost step first."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.path: list[str] = []
+
+    def __str__(self) -> str:
+        return f"{''.join(reversed(self.path))} {self.what}."
+
+
+def _cannot_be(plain: Any) -> _MisfitError:
+    return _MisfitError(f"cannot be {plain!r:.60}")
+
+
+def _builder(kind: Any, others: bool) -> _Build:
+    """Return what builds a value of ``kind``. The hints are looked at once, not for every value: lists are long."""
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
-        return plain
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(plain, dict):
-        hints = _hints(kind)
-        unknown = plain.keys() - hints.keys()
-        if unknown and not others:
-            raise ValueError(f"{where} has no field {', '.join(sorted(unknown))}.")
-        known = plain.keys() & hints.keys()
-        try:
-            return kind(**{name: _build(hints[name], plain[name], f"{where}.{name}", others) for name in known})
-        except TypeError as error:
-            raise ValueError(f"{where} is not complete ({error}).") from error
+        return lambda plain: plain
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _dataclass(kind, others)
     if origin in (Union, UnionType):
-        return _first_that_fits(arguments, plain, where, others)
-    if origin is Literal and isinstance(plain, str | int | None) and plain in arguments:
-        return plain
-    if origin is tuple and isinstance(plain, list):
-        kinds = [arguments[0]] * len(plain) if arguments[-1] is ... else list(arguments)
-        if len(kinds) == len(plain):
-            return tuple(
-                _build(k, entry, f"{where}[{n}]", others) for n, (k, entry) in enumerate(zip(kinds, plain, strict=True))
-            )
-    if origin is dict and isinstance(plain, dict):
-        return {key: _build(arguments[1], entry, f"{where}.{key}", others) for key, entry in plain.items()}
-    if kind is float and isinstance(plain, int | float) and not isinstance(plain, bool):
-        return plain
-    if kind in (str, int, bool, type(None)) and type(plain) is kind:
-        return plain
-    raise ValueError(f"{where} cannot be {plain!r:.60}.")
+        return _union(arguments, others)
+    if kind in _SCALARS:
+        return _union((kind,), others)
+    if origin is Literal:
+        return _literal(arguments)
+    if origin is tuple:
+        return _tuple(arguments, others)
+    if origin is dict:
+        return _dictionary(_builder(arguments[1], others))
+    return _nothing
 
 
-def _first_that_fits(kinds: tuple[Any, ...], plain: Any, where: str, others: bool) -> Any:
-    reason = ValueError(where)
-    for kind in kinds:
+def _nothing(plain: Any) -> Any:
+    raise _cannot_be(plain)
+
+
+def _dataclass(kind: Any, others: bool) -> _Build:
+    def build(plain: Any) -> Any:
+        if not isinstance(plain, dict):
+            raise _cannot_be(plain)
+        builders = _field_builders(kind, others)
+        unknown = plain.keys() - builders.keys()
+        if unknown and not others:
+            raise _MisfitError(f"has no field {', '.join(sorted(unknown))}")
+        found = {}
+        for name, value in plain.items():
+            if name in builders:
+                try:
+                    found[name] = builders[name](value)
+                except _MisfitError as error:
+                    error.path.append(f".{name}")
+                    raise
         try:
-            return _build(kind, plain, where, others)
-        except ValueError as error:
-            reason = error
-    raise reason
+            return kind(**found)
+        except TypeError as error:
+            raise _MisfitError(f"is not complete ({error})") from error
+
+    return build
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _field_builders(kind: Any, others: bool) -> dict[str, _Build]:
+    return {name: _builder(hint, others) for name, hint in get_type_hints(kind).items()}
+
+
+def _union(kinds: tuple[Any, ...], others: bool) -> _Build:
+    """Return the first that fits; plain numbers, words and null are told by their type at a glance."""
+    simple = {kind for kind in kinds if kind in _SCALARS} | ({int} if float in kinds else set())
+    rest = [_builder(kind, others) for kind in kinds if kind not in _SCALARS and kind is not Unset]
+
+    def build(plain: Any) -> Any:
+        if type(plain) in simple:
+            return plain
+        reason: ValueError | None = None
+        for one in rest:
+            try:
+                return one(plain)
+            except ValueError as error:
+                reason = error
+        raise reason or _cannot_be(plain)
+
+    return build
+
+
+def _literal(values: tuple[Any, ...]) -> _Build:
+    def build(plain: Any) -> Any:
+        if isinstance(plain, str | int | None) and plain in values:
+            return plain
+        raise _cannot_be(plain)
+
+    return build
+
+
+def _tuple(kinds: tuple[Any, ...], others: bool) -> _Build:
+    endless = kinds[-1] is ...
+    builders = [_builder(kind, others) for kind in kinds if kind is not ...]
+
+    def build(plain: Any) -> Any:
+        if not isinstance(plain, list) or not (endless or len(plain) == len(builders)):
+            raise _cannot_be(plain)
+        found = []
+        try:
+            for one, entry in zip(builders * len(plain) if endless else builders, plain, strict=True):
+                found.append(one(entry))
+        except _MisfitError as error:
+            error.path.append(f"[{len(found)}]")
+            raise
+        return tuple(found)
+
+    return build
+
+
+def _dictionary(one: _Build) -> _Build:
+    def build(plain: Any) -> Any:
+        if not isinstance(plain, dict):
+            raise _cannot_be(plain)
+        found = {}
+        for key, entry in plain.items():
+            try:
+                found[key] = one(entry)
+            except _MisfitError as error:
+                error.path.append(f".{key}")
+                raise
+        return found
+
+    return build

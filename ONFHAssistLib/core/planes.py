@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Side, Sphere
-from ONFHAssistLib.core.volume import Point, Volume, as_point
+from ONFHAssistLib.core.geometry import Side, Sphere
+from ONFHAssistLib.core.grid import Grid, Point, as_point
+from ONFHAssistLib.core.volume import Volume
 
 Orientation = Literal["coronal", "sagittal"]
 
@@ -91,56 +92,56 @@ def lateral_ras(side: Side) -> np.ndarray:
     return np.array([1.0 if side == "right" else -1.0, 0.0, 0.0])
 
 
-def stack_axis(volume: Volume) -> int:
+def stack_axis(grid: Grid) -> int:
     """Return the axis (0 i, 1 j, 2 k) along which the slices are stacked.
 
     It is the one with the largest spacing; k where the spacing is nearly the same (ratio below NEAR_ISOTROPIC) or where
     k shares the largest one.
     """
-    spacing = np.asarray(volume.spacing_mm)
+    spacing = np.asarray(grid.spacing_mm)
     if spacing.max() / spacing.min() < NEAR_ISOTROPIC or np.isclose(spacing[2], spacing.max(), rtol=1e-3):
         return 2
     return int(spacing.argmax())
 
 
-def native_axis(volume: Volume, orientation: Orientation, radius_mm: float) -> int | None:
+def native_axis(grid: Grid, orientation: Orientation, radius_mm: float) -> int | None:
     """Return the stack axis if the slices have ``orientation``, otherwise None.
 
     They have it where a slice through the centre of the head leaves the wanted plane by no more than one slice
     spacing at the head's edge (radius times the sine of the tilt): then the nearest slice is as close to the plane
     as the series has it. Thin slices are reformatted sooner than thick ones.
     """
-    axis = stack_axis(volume)
-    cosine = abs(float(volume.axes_ras[:, axis] @ NORMAL_RAS[orientation]))
+    axis = stack_axis(grid)
+    cosine = abs(float(grid.axes_ras[:, axis] @ NORMAL_RAS[orientation]))
     sine = np.sqrt(max(0.0, 1 - cosine**2))
-    return axis if radius_mm * sine <= volume.spacing_mm[axis] else None
+    return axis if radius_mm * sine <= grid.spacing_mm[axis] else None
 
 
-def mid_plane(volume: Volume, orientation: Orientation, sphere: Sphere) -> Plane | None:
+def mid_plane(grid: Grid, orientation: Orientation, sphere: Sphere) -> Plane | None:
     """Return the plane through the centre of ``sphere``, cropped to 1.5 radii about it.
 
     Returns:
         The nearest slice where the series has this orientation, otherwise a plane with square pixels of the finest
         voxel spacing; None where the image does not contain the centre.
     """
-    return plane_at(volume, orientation, sphere, 0.0)
+    return plane_at(grid, orientation, sphere, 0.0)
 
 
 def plane_at(
-    volume: Volume, orientation: Orientation, sphere: Sphere, offset_mm: float, radii: float = 1.5
+    grid: Grid, orientation: Orientation, sphere: Sphere, offset_mm: float, radii: float = 1.5
 ) -> Plane | None:
     """Return the plane that is ``offset_mm`` anterior (coronal) or right (sagittal) of the sphere's centre.
 
     See `mid_plane`; cropped to ``radii`` radii about the centre; None where the image does not contain that point.
     """
     centre = np.array(sphere.centre_ras_mm)
-    axis = native_axis(volume, orientation, sphere.radius_mm)
+    axis = native_axis(grid, orientation, sphere.radius_mm)
     if axis is None:
         centre = centre + offset_mm * NORMAL_RAS[orientation]
-        return _reformatted(volume, orientation, centre, radii * sphere.radius_mm) if _inside(volume, centre) else None
-    direction = volume.axes_ras[:, axis]
+        return _reformatted(grid, orientation, centre, radii * sphere.radius_mm) if _inside(grid, centre) else None
+    direction = grid.axes_ras[:, axis]
     centre = centre + offset_mm * direction * np.sign(direction @ NORMAL_RAS[orientation])
-    return _native(volume, orientation, centre, radii * sphere.radius_mm, axis) if _inside(volume, centre) else None
+    return _native(grid, orientation, centre, radii * sphere.radius_mm, axis) if _inside(grid, centre) else None
 
 
 def sample(volume: Volume, plane: Plane, order: int = 1) -> np.ndarray:
@@ -169,10 +170,10 @@ def sample(volume: Volume, plane: Plane, order: int = 1) -> np.ndarray:
     return found
 
 
-def reached(volume: Volume, plane: Plane) -> tuple[slice, slice] | None:
+def reached(grid: Grid, plane: Plane) -> tuple[slice, slice] | None:
     """Return the rows and columns of a plane that lie within a voxel of the image; None where the plane misses it."""
-    size = np.array(volume.array.shape[::-1])
-    corners = volume.ras(np.where(np.indices((2, 2, 2)).reshape(3, 8).T, size, -1))
+    size = grid.size
+    corners = grid.ras(np.where(np.indices((2, 2, 2)).reshape(3, 8).T, size, -1))
     height = (corners - plane.origin_ras_mm) @ plane.normal_ras
     if height.min() > 0 or height.max() < 0:
         return None
@@ -182,33 +183,33 @@ def reached(volume: Volume, plane: Plane) -> tuple[slice, slice] | None:
     return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
 
-def _inside(volume: Volume, point: np.ndarray) -> bool:
-    ijk = volume.ijk(point)
-    return bool(((ijk >= -0.5) & (ijk <= np.array(volume.array.shape[::-1]) - 0.5)).all())
+def _inside(grid: Grid, point: np.ndarray) -> bool:
+    ijk = grid.ijk(point)
+    return bool(((ijk >= -0.5) & (ijk <= grid.size - 0.5)).all())
 
 
-def _native(volume: Volume, orientation: Orientation, centre: np.ndarray, reach_mm: float, axis: int) -> Plane:
-    size = np.array(volume.array.shape[::-1])
-    middle = volume.ijk(centre)
+def _native(grid: Grid, orientation: Orientation, centre: np.ndarray, reach_mm: float, axis: int) -> Plane:
+    size = grid.size
+    middle = grid.ijk(centre)
     index = int(np.clip(np.rint(middle[axis]), 0, size[axis] - 1))
     rest = [a for a in range(3) if a != axis]
     right = RIGHT_OF_PICTURE_RAS[orientation]
-    across = max(rest, key=lambda a: abs(volume.axes_ras[:, a] @ right))
+    across = max(rest, key=lambda a: abs(grid.axes_ras[:, a] @ right))
     down = next(a for a in rest if a != across)
     start, steps, shape = np.zeros(3), [], []
     start[axis] = index
     for a, wanted in ((across, right), (down, np.array([0.0, 0.0, -1.0]))):
-        reach = reach_mm / volume.spacing_mm[a]
+        reach = reach_mm / grid.spacing_mm[a]
         low, high = (int(np.clip(np.rint(middle[a] + s * reach), 0, size[a] - 1)) for s in (-1, 1))
-        forward = volume.axes_ras[:, a] @ wanted > 0
+        forward = grid.axes_ras[:, a] @ wanted > 0
         start[a] = low if forward else high
-        steps.append(as_point(volume.ijk_to_ras[:3, a] * (1 if forward else -1)))
+        steps.append(as_point(grid.ijk_to_ras[:3, a] * (1 if forward else -1)))
         shape.append(high - low + 1)
-    return Plane(orientation, as_point(volume.ras(start)), steps[0], steps[1], (shape[1], shape[0]), (axis, index))
+    return Plane(orientation, as_point(grid.ras(start)), steps[0], steps[1], (shape[1], shape[0]), (axis, index))
 
 
-def _reformatted(volume: Volume, orientation: Orientation, centre: np.ndarray, reach_mm: float) -> Plane:
-    pixel = min(volume.spacing_mm)
+def _reformatted(grid: Grid, orientation: Orientation, centre: np.ndarray, reach_mm: float) -> Plane:
+    pixel = min(grid.spacing_mm)
     half = int(np.ceil(reach_mm / pixel))
     across, down = RIGHT_OF_PICTURE_RAS[orientation] * pixel, np.array([0.0, 0.0, -pixel])
     origin = centre - half * (across + down)

@@ -6,8 +6,9 @@ One rule for manual masks (the truth) and for the masks of the networks (docs/cl
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Side, Sphere
-from ONFHAssistLib.core.volume import Box, Volume, as_point, box_of
+from ONFHAssistLib.core.geometry import Side, Sphere
+from ONFHAssistLib.core.grid import Box, Grid, as_point, box_of
+from ONFHAssistLib.core.volume import Volume
 
 HEAD_ENLARGEMENT = 1.04
 """The head is the femur inside the articular sphere enlarged by 4 % (definition of this project)."""
@@ -74,7 +75,7 @@ def articular_sphere(femur: Volume, initial: Sphere) -> Sphere:
     Raises:
         ValueError: the mask has no head-like surface near ``initial``.
     """
-    near = _crop(femur, initial, 2.5)
+    near = femur.cropped(box_around(femur, initial, 2.5))
     points = _boundary_points(near)
     if len(points) < 50:
         raise ValueError("The femur mask has no surface near the head.")
@@ -102,21 +103,21 @@ def articular_sphere(femur: Volume, initial: Sphere) -> Sphere:
 def head_from_femur(femur: Volume, sphere: Sphere) -> np.ndarray:
     """Cut the head: shape (k, j, i), true where the femur lies inside ``sphere`` times HEAD_ENLARGEMENT."""
     enlarged = Sphere(sphere.centre_ras_mm, sphere.radius_mm * HEAD_ENLARGEMENT)
-    box = _box(femur, enlarged, 1.0)
-    head = np.zeros(femur.array.shape, dtype=bool)
-    near = _crop(femur, enlarged, 1.0)
+    box = box_around(femur, enlarged, 1.0)
+    head = np.zeros(femur.shape, dtype=bool)
+    near = femur.cropped(box)
     inside = _distance(near.grid_ras(), enlarged) <= enlarged.radius_mm
     head[box] = near.array.astype(bool) & inside
     return head
 
 
-def sphere_coverage(volume: Volume, sphere: Sphere) -> float:
+def sphere_coverage(grid: Grid, sphere: Sphere) -> float:
     """Return the fraction (0 to 1) of the sphere that lies inside the image, counted on points r / 10 apart."""
     steps = np.linspace(-0.95, 0.95, 20)
     points = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
     points = points[np.linalg.norm(points, axis=1) <= 1] * sphere.radius_mm + np.array(sphere.centre_ras_mm)
-    ijk = volume.ijk(points)
-    return float(((ijk >= -0.5) & (ijk <= np.array(volume.array.shape[::-1]) - 0.5)).all(axis=1).mean())
+    ijk = grid.ijk(points)
+    return float(((ijk >= -0.5) & (ijk <= grid.size - 0.5)).all(axis=1).mean())
 
 
 def initial_head_sphere(femur: Volume, side: Side) -> Sphere:
@@ -200,21 +201,14 @@ def _neck_direction(body: np.ndarray, sphere: Sphere) -> np.ndarray | None:
     return direction / length if length > 0.5 * sphere.radius_mm else None
 
 
-def _box(volume: Volume, sphere: Sphere, radii: float) -> Box:
+def box_around(grid: Grid, sphere: Sphere, radii: float) -> Box:
     """Return the (k, j, i) slices of the voxels within ``radii`` radii of the sphere's centre, and one more."""
-    centre = volume.ijk(np.array(sphere.centre_ras_mm))
-    reach = radii * sphere.radius_mm / np.array(volume.spacing_mm) + 1
-    size = np.array(volume.array.shape[::-1])
+    centre = grid.ijk(np.array(sphere.centre_ras_mm))
+    reach = radii * sphere.radius_mm / np.array(grid.spacing_mm) + 1
+    size = grid.size
     low = np.clip(np.floor(centre - reach), 0, size).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, 0, size).astype(int)
     return box_of(zip(low[::-1], high[::-1], strict=True))
-
-
-def _crop(volume: Volume, sphere: Sphere, radii: float) -> Volume:
-    box = _box(volume, sphere, radii)
-    matrix = volume.ijk_to_ras.copy()
-    matrix[:3, 3] = volume.ras(np.array([box[2].start, box[1].start, box[0].start]))
-    return Volume(volume.array[box].astype(bool), matrix)
 
 
 def _boundary_points(mask: Volume) -> np.ndarray:

@@ -14,7 +14,7 @@ _OTHERS = {
     "data": ("XDG_DATA_HOME", ".local/share"),
     "cache": ("XDG_CACHE_HOME", ".cache"),
 }
-"""XDG Base Directory Specification, version 0.8."""
+"""XDG Base Directory Specification, version 0.8; a relative path in one of these variables counts for nothing there."""
 
 
 def user_folder(kind: Kind) -> Path:
@@ -26,5 +26,6 @@ def user_folder(kind: Kind) -> Path:
         base = Path.home() / "Library" / _MAC[kind]
     else:
         variable, name = _OTHERS[kind]
-        base = Path(os.environ.get(variable) or Path.home() / name)
+        chosen = Path(os.environ.get(variable, ""))
+        base = chosen if chosen.is_absolute() else Path.home() / name
     return base / "ONFHAssist"

@@ -5,7 +5,7 @@ from typing import Any
 
 import slicer
 
-from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.desktop.follow_up import change_table
 from ONFHAssistLib.desktop.layout import BASELINE_VIEW, FOLLOW_UP_LAYOUT, REVIEW_LAYOUT, show_layout
 from ONFHAssistLib.scene.in_view import show_in

@@ -5,7 +5,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.curation.open_case import OpenCase, told
+from ONFHAssistLib.curation.store.open_case import OpenCase, told
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.scene.review import Review

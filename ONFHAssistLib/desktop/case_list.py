@@ -9,10 +9,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed, words_of
-from ONFHAssistLib.curation.rename import rename
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.reports.overview import MOST_LISTED, Overview, following, listed, words_of
+from ONFHAssistLib.curation.store.folder import open_store
+from ONFHAssistLib.curation.store.rename import rename
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.patient_code import is_meant

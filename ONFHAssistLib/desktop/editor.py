@@ -6,7 +6,7 @@ import qt
 import slicer
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.scene.review import Review, What
 
 EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Fill between slices", "Level tracing")

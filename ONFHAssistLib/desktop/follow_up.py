@@ -5,38 +5,39 @@ from html import escape
 
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core.hip import SIDES, HipResult
+from ONFHAssistLib.core.follow_up import HipChange, compare
+from ONFHAssistLib.core.gradings import GRADINGS
+from ONFHAssistLib.core.results import Grade, HipResult
 from ONFHAssistLib.desktop.cards import side_name
-from ONFHAssistLib.exchange.words import GRADINGS, percent, rows
-
-SHOWN = ("steinberg", "jic", "kerboul", "cjfh")
+from ONFHAssistLib.exchange.words import percent, shown_grade
 
 
 def change_table(baseline: Iterable[HipResult], now: Iterable[HipResult]) -> str:
     """Return rich text: for each hip that is graded in both studies, the values before, now, and their difference."""
-    before, after = ({hip.side: hip for hip in hips if hip.status == "graded"} for hips in (baseline, now))
-    both = [side for side in SIDES if side in before and side in after]
-    if not both:
+    changes = compare(baseline, now)
+    if not changes:
         return _("The two studies have no graded hip in common.")
     head = "".join(f"<th align='left'>{text}&nbsp;&nbsp;</th>" for text in ("", _("Before"), _("Now"), _("Change")))
-    return f"<table><tr>{head}</tr>{''.join(_hip(before[side], after[side]) for side in both)}</table>"
+    return f"<table><tr>{head}</tr>{''.join(map(_hip, changes))}</table>"
 
 
-def _hip(before: HipResult, now: HipResult) -> str:
-    lines = [f"<tr><td colspan='4'><b>{side_name(now.side)}</b></td></tr>"]
-    change = 100 * ((now.volume_ratio or 0) - (before.volume_ratio or 0))
-    points = _("{change:+.1f} points").format(change=change)
-    lines.append(_line(_("Ratio"), percent(before.volume_ratio), percent(now.volume_ratio), points))
+def _hip(change: HipChange) -> str:
+    lines = [f"<tr><td colspan='4'><b>{side_name(change.side)}</b></td></tr>"]
+    ratio = change.amounts["volume_ratio"]
+    points = _("{change:+.1f} points").format(change=100 * ratio.difference)
+    lines.append(_line(_("Ratio"), percent(change.before.volume_ratio), percent(change.now.volume_ratio), points))
     for title, name in ((_("Necrosis"), "necrosis_volume_ml"), (_("Head"), "head_volume_ml")):
-        was, is_ = getattr(before, name) or 0.0, getattr(now, name) or 0.0
-        lines.append(_line(title, f"{was:.1f} ml", f"{is_:.1f} ml", f"{is_ - was:+.1f} ml"))
-    grades = ({row.title: row.grade for row in rows(hip)} for hip in (before, now))
-    was_graded, is_graded = grades
-    for title in (GRADINGS[name].title for name in SHOWN):
-        was, is_ = was_graded.get(title), is_graded.get(title)
-        if was or is_:
-            lines.append(_line(title, was or "–", is_ or "–", "" if was == is_ else _("changed")))
+        one = change.amounts[name]
+        lines.append(_line(title, f"{one.before:.1f} ml", f"{one.now:.1f} ml", f"{one.difference:+.1f} ml"))
+    for name, grading in GRADINGS.items():
+        was, is_ = map(_class, (name, name), change.grades.get(name, (None, None)))
+        if grading.classes and (was or is_):
+            lines.append(_line(grading.title, was or "–", is_ or "–", "" if was == is_ else _("changed")))
     return "".join(lines)
+
+
+def _class(name: str, grade: Grade | None) -> str:
+    return "" if grade is None or grade.grade is None else shown_grade(name, grade)
 
 
 def _line(*cells: str) -> str:

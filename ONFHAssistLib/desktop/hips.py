@@ -5,9 +5,10 @@ from typing import Any
 
 import qt
 
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.desktop.cards import SLICE_LINK, card
 from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.systems import cards_of
 
 
 class HipCards:
@@ -30,7 +31,7 @@ class HipCards:
         for side in SIDES:
             hip = review.hip(side) if review and side in review.sides else None
             automatic = review.automatic(side) if review and hip and review.changed(side) else None
-            text = card(side, hip, automatic)
+            text = card(side, hip, automatic, cards_of(review, side) if review and hip else ())
             self._cards[side].text = text.title
             self._cards[side].checked = side == chosen
             self._details[side].setHtml(text.details)

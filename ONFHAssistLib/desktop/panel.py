@@ -7,9 +7,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.analysis import HeadSeed
-from ONFHAssistLib.core.hip import Side
-from ONFHAssistLib.curation.open_case import open_case
+from ONFHAssistLib.core.geometry import HeadSeed, Side
+from ONFHAssistLib.curation.store.open_case import open_case
 from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.desktop.baseline import Baseline
 from ONFHAssistLib.desktop.busy import while_busy
@@ -28,6 +27,7 @@ from ONFHAssistLib.desktop.sign_off import SignOffForm
 from ONFHAssistLib.desktop.slices import Slices
 from ONFHAssistLib.desktop.study import look_at
 from ONFHAssistLib.desktop.surface_map import SurfaceMap
+from ONFHAssistLib.desktop.systems import Systems
 from ONFHAssistLib.desktop.timers import after
 from ONFHAssistLib.desktop.training_data import TrainingData
 from ONFHAssistLib.desktop.unsaved import Leaving
@@ -60,6 +60,7 @@ class Panel:
         self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice)
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
+        self._systems = Systems(ui, self.tell)
         self._editor = Editor(ui.segmentEditor)
         self._touch = after(TOUCH_MS, self._touched)
         self._views = after(0, self.follow_views)
@@ -320,6 +321,7 @@ class Panel:
         ui.studyLabel.text = self._look.sentence(review)
         ui.warningLabel.text = "\n".join(f"⚠ {text}" for text in dict.fromkeys(warnings))
         ui.warningLabel.setVisible(bool(warnings))
+        self._systems.show(self._look.study)
         self.show_run()
         if review is not None:
             self.side = self.side if self.side in review.sides else worse(review)

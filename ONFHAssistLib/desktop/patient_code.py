@@ -4,7 +4,7 @@ from pathlib import Path
 
 import slicer
 
-from ONFHAssistLib.curation.codes import similar_codes
+from ONFHAssistLib.curation.store.codes import similar_codes
 from ONFHAssistLib.desktop.busy import while_busy
 
 

@@ -8,8 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.analysis import HeadSeed
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
 from ONFHAssistLib.desktop.cards import side_name
 from ONFHAssistLib.scene.markups import landmarks_node, place_landmark
 from ONFHAssistLib.scene.review import Review

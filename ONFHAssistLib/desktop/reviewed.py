@@ -5,7 +5,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.scene.review import Review
 

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Stopped, Worker
 

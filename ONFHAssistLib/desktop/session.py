@@ -9,11 +9,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
+from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, Side, StudyResult
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.desktop import install
 from ONFHAssistLib.desktop.baseline import REVIEWED
 from ONFHAssistLib.desktop.guard import guarded
@@ -111,9 +112,9 @@ class Session:
 
     def warm_up(self) -> None:
         """Let the worker open the networks before they are asked for, where all is in place and it has no work."""
-        device = read_settings().device
-        if self.run.idle and not install.missing(device):
-            self._worker.warm_up(device)
+        settings = read_settings()
+        if self.run.idle and not install.missing(settings.device):
+            self._worker.warm_up(AnalysisOptions(device=settings.device, systems=settings.systems))
 
     def analyse(self, volume_node: Any, seed: HeadSeed | None = None) -> None:
         """Analyse a volume; with a seed, and where it is under review, only the hip that the reader has pointed at.
@@ -132,6 +133,7 @@ class Session:
             sides=(seed.side,) if seed and review else (opened.side,) if opened else SIDES,
             heads=(seed,) if seed else (),
             device=read_settings().device,
+            systems=read_settings().systems,
         )
         self._analysed = volume_node
         self.run.start(study, options, lambda result: self._take(volume_node, result, seed))

@@ -8,9 +8,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core import gradings
+from ONFHAssistLib.core.gradings import GRADINGS
+from ONFHAssistLib.scene.systems import those_known
+from ONFHAssistLib.systems import OWN
 
 FOLDER, REVIEWER, DEVICE = "ONFHAssist/CaseFolder", "ONFHAssist/Reviewer", "ONFHAssist/Device"
+SYSTEMS = "ONFHAssist/Systems"
 TRAINING_PYTHON, TRAINING_CLONE = "ONFHAssist/TrainingPython", "ONFHAssist/TrainingClone"
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -25,6 +28,7 @@ class Settings:
         device: where the networks run, one of DEVICES.
         training_python, training_clone: program of the training environment, and folder of the project's sources;
             both may be empty.
+        systems: ids of those that the next analysis takes; at least one.
     """
 
     folder: Path
@@ -32,6 +36,7 @@ class Settings:
     device: str
     training_python: str = ""
     training_clone: str = ""
+    systems: tuple[str, ...] = (OWN,)
 
 
 def read_settings() -> Settings:
@@ -41,12 +46,18 @@ def read_settings() -> Settings:
     reviewer, python, clone = (
         (slicer.util.settingsValue(name, "") or "").strip() for name in (REVIEWER, TRAINING_PYTHON, TRAINING_CLONE)
     )
-    return Settings(Path(folder), reviewer, device if device in DEVICES else "auto", python, clone)
+    systems = those_known((slicer.util.settingsValue(SYSTEMS, "") or "").split())
+    return Settings(Path(folder), reviewer, device if device in DEVICES else "auto", python, clone, systems)
 
 
 def keep_reviewer(code: str) -> None:
     """Remember the reviewer's code for the next case."""
     slicer.app.userSettings().setValue(REVIEWER, code)
+
+
+def keep_systems(systems: tuple[str, ...]) -> None:
+    """Remember which systems the next analysis takes."""
+    slicer.app.userSettings().setValue(SYSTEMS, " ".join(systems))
 
 
 def default_folder() -> Path:
@@ -56,14 +67,7 @@ def default_folder() -> Path:
 
 def thresholds() -> list[tuple[str, str]]:
     """Return what the grades are decided by, as (grading, limits) in words; for reading only."""
-    none, low, high = (f"{100 * limit:g} %" for limit in gradings.STEINBERG_THRESHOLDS)
-    kerboul = ", ".join(f"{limit:.0f}°" for limit in gradings.KERBOUL_GRADES_FROM_DEG)
-    return [
-        ("Steinberg", _("without ONFH below {none}, mild below {low}, severe above {high}").format(**locals())),
-        ("JIC", _("A to 1/3, B to 2/3, C1 to the edge of the weight-bearing portion, C2 beyond")),
-        ("Kerboul", _("grades 2, 3, 4 from {kerboul}").format(**locals())),
-        ("CJFH", _("outer pillars {part:.0f} % of the head's width").format(part=100 * gradings.CJFH_OUTER_PILLAR)),
-    ]
+    return [(grading.short, grading.limits) for grading in GRADINGS.values() if grading.limits]
 
 
 class SettingsPanel(ctk.ctkSettingsPanel):

@@ -10,9 +10,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES
-from ONFHAssistLib.curation.case import STATUSES, ReviewedCase, save_case
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.core.geometry import SIDES
+from ONFHAssistLib.curation.case.reviewed import STATUSES, ReviewedCase
+from ONFHAssistLib.curation.store.folder import save_case
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.patient_code import is_meant

@@ -7,7 +7,7 @@ import numpy as np
 import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
-from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.desktop.layout import PLOT_VIEW, plot_view
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.tables import (

@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.desktop.guard import unexpected
 from ONFHAssistLib.imaging.domain import check_image
@@ -30,12 +30,14 @@ class Look:
         view: how many hips may be in it, by its width.
         warnings: what speaks against grading it.
         usable: whether it can be analysed.
+        study: as it was read; None where that is not possible.
     """
 
     kind: str
     view: str = ""
     warnings: tuple[str, ...] = ()
     usable: bool = False
+    study: Study | None = None
 
     def sentence(self, review: Review | None = None) -> str:
         """Return it as a sentence; with a review, the hips that were really found."""
@@ -70,9 +72,8 @@ def look_at(node: Any, known: Mapping[str, Any] | None = None) -> Look:
     except Exception as error:  # whatever is chosen, the panel stays usable
         return Look(unexpected(error))
     kind = describe(study)
-    return Look(
-        f"{kind[:1].upper()}{kind[1:]}", _in_view(study.volume), tuple(dict.fromkeys(n.message for n in notices)), True
-    )
+    warnings = tuple(dict.fromkeys(n.message for n in notices))
+    return Look(f"{kind[:1].upper()}{kind[1:]}", _in_view(study.volume), warnings, True, study)
 
 
 def dicom_header(node: Any) -> Any:
@@ -91,7 +92,7 @@ def dicom_header(node: Any) -> Any:
 
 
 def _in_view(volume: Volume) -> str:
-    across_mm = np.abs(volume.axes_ras[0]) @ (np.array(volume.array.shape[::-1]) * volume.spacing_mm)
+    across_mm = np.abs(volume.axes_ras[0]) @ (volume.size * volume.spacing_mm)
     if across_mm >= BOTH_HIPS_FROM_MM:
         return _("wide enough for both hips ({width:.0f} mm)").format(width=across_mm)
     return _("wide enough for one hip ({width:.0f} mm)").format(width=across_mm)

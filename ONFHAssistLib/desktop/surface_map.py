@@ -6,7 +6,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
-from ONFHAssistLib.core.hip import Side
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.desktop.cards import side_name
 from ONFHAssistLib.desktop.timers import after

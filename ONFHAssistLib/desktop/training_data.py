@@ -7,7 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.curation.overview import Overview, overview
+from ONFHAssistLib.curation.reports.overview import Overview, overview
 from ONFHAssistLib.desktop.case_list import CaseList, CaseOpener
 from ONFHAssistLib.desktop.guard import guarded, unexpected
 from ONFHAssistLib.desktop.networks import Networks

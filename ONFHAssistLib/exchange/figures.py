@@ -1,14 +1,12 @@
-"""The report's pictures, ready to be drawn as SVG: image data, outlines as paths, points; nothing is drawn here.
+"""What the report's pictures show: grey levels, outlines and points as numbers; `drawings` gives them their look.
 
 Pictures follow the radiological convention: the patient's right is at the left, superior (axial: anterior) at the
 top; sagittal slices have anterior at the left. Lengths are mm from the picture's upper left corner.
 """
 
-import base64
-import io
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -20,11 +18,16 @@ from ONFHAssistLib.core.arcs import (
     surface_map,
     weight_bearing_portion,
 )
-from ONFHAssistLib.core.hip import HipMasks, HipResult, SliceMeasurement
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
+from ONFHAssistLib.core.grid import Box, Grid, box_of
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import LARGE_SLICE
+from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.necrosis import outlines
 from ONFHAssistLib.core.planes import Plane, mid_plane, sample
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.exchange.shapes import Spot
 
 MAX_TILES = 20
 POLAR_TO_DEG = 120.0
@@ -34,42 +37,42 @@ AXIS_ENDS = (("left", "right"), ("posterior", "anterior"), ("inferior", "superio
 _RIGHT_OF_PICTURE = np.array([[0, -1, 0], [-1, 0, 0], [-1, 0, 0]])
 _TOP_OF_PICTURE = np.array([[0, 0, 1], [0, 0, 1], [0, 1, 0]])
 
-Spot = tuple[float, float]
+Outline = tuple[np.ndarray, ...]
+"""Closed lines around the parts of a mask and around the holes in them, points of shape (n, 2); empty for no mask."""
+Contours = Callable[[np.ndarray, float], Sequence[np.ndarray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """A grey image of ``width`` × ``height`` mm as a data URI, with the outlines of head and necrosis as paths.
+    """A slice of ``width`` × ``height`` mm as grey levels, uint8 of shape (rows, columns), with outlines on it.
 
-    ``uncertain`` goes around what is possibly and what is certainly necrotic; "" where that is not known. ``other`` is
-    the outline of another mask of the necrosis, to compare with.
+    ``uncertain`` goes around what is possibly and what is certainly necrotic; empty where that is not known.
     """
 
-    image: str
+    image: np.ndarray
     width: float
     height: float
-    head: str
-    necrosis: str
-    uncertain: str
-    other: str = ""
+    head: Outline
+    necrosis: Outline
+    uncertain: Outline
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coronal:
     """The mid-coronal slice with sphere, thirds of the weight-bearing portion (medial first) and landmarks.
 
     Attributes:
         centre, radius: the section of the sphere.
-        thirds: (path, letter's place) of each third; empty where the portion is not known.
-        lesion_end: path across the outline where the lesion ends laterally, by which JIC classes it; "" if unknown.
+        thirds: (line, letter's place) of each third; empty where the portion is not known.
+        lesion_end: line across the outline where the lesion ends laterally, by which JIC classes it; None if unknown.
         edge, teardrop: landmarks projected on the slice, or None.
     """
 
     picture: Picture
     centre: Spot
     radius: float
-    thirds: tuple[tuple[str, Spot], ...]
-    lesion_end: str
+    thirds: tuple[tuple[np.ndarray, Spot], ...]
+    lesion_end: np.ndarray | None
     edge: Spot | None
     teardrop: Spot | None
 
@@ -107,42 +110,39 @@ class RatioPlot:
     ends: tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Polar:
-    """The surface from above as a disc of radius POLAR_TO_DEG, centre at (0, 0), x to the right, y downwards."""
-
-    image: str
-    involved: str
-    zone: str
-    lateral: str
-    deepest_mm: float
-
-
-@dataclass(frozen=True)
-class PolarDisc:
-    """What `Polar` is drawn from, on square pixels of the disc and its surroundings; anterior in row 0.
+    """The surface from above as a disc of radius POLAR_TO_DEG, centre at (0, 0), x to the right, y downwards.
 
     Attributes:
-        tint: uint8, shape (n, n, 4): the darker, the more necrosis lies below.
-        involved, zone: 0 to 1, shape (n, n); one half at the outline.
+        tint: uint8, shape (n, n, 4), over the disc's square, anterior in row 0: the darker, the more necrosis below.
+        involved: where necrosis reaches the surface.
+        zone: the weight-bearing zone; empty where it is not known.
+        lateral: the side of the picture that is lateral, "left" or "right".
         deepest_mm: the most necrosis below one place.
     """
 
     tint: np.ndarray
-    involved: np.ndarray
-    zone: np.ndarray
+    involved: Outline
+    zone: Outline
+    lateral: str
     deepest_mm: float
 
 
 def crop(volume: Volume, masks: HipMasks, radii: float = 2.2) -> tuple[Volume, HipMasks]:
     """Cut image and masks about the head, so that large images cost nothing."""
-    centre = volume.ijk(np.array(masks.sphere.centre_ras_mm))
-    reach = radii * masks.sphere.radius_mm / np.array(volume.spacing_mm)
-    size = np.array(volume.array.shape[::-1])
+    box = head_box(volume, masks.sphere, radii)
+    return volume.cropped(box), masks.cropped(box)
+
+
+def head_box(grid: Grid, sphere: Sphere, radii: float = 2.2) -> Box:
+    """Return the part of a grid that pictures of a head show."""
+    centre = grid.ijk(np.array(sphere.centre_ras_mm))
+    reach = radii * sphere.radius_mm / np.array(grid.spacing_mm)
+    size = grid.size
     low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(centre + reach) + 1, low + 1, size).astype(int)
-    box = box_of(zip(low[::-1], high[::-1], strict=True))
-    return volume.cropped(box), masks.cropped(box)
+    return box_of(zip(low[::-1], high[::-1], strict=True))
 
 
 def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal | None:
@@ -160,28 +160,29 @@ def coronal_figure(volume: Volume, masks: HipMasks, hip: HipResult) -> Coronal |
         x, y = (plane.pixels(np.array(ras_mm)) + 0.5) * pixel
         return float(x), float(y)
 
-    lines = portion_lines(plane, masks, hip)
-    thirds = tuple(
-        (_path(map(spot, third), closed=False), spot(letter))
-        for third, letter in zip(lines.thirds, lines.letters, strict=True)
-    )
+    lines = portion_lines(plane, masks.sphere, masks.landmarks, hip)
+
+    def line(points_ras_mm: np.ndarray) -> np.ndarray:
+        return np.array([spot(point) for point in points_ras_mm])
+
+    thirds = tuple((line(third), spot(letter)) for third, letter in zip(lines.thirds, lines.letters, strict=True))
     edge, teardrop = (
         spot(point) if point else None
         for point in (masks.landmarks.acetabular_edge_ras_mm, masks.landmarks.teardrop_ras_mm)
     )
-    lesion_end = "" if lines.lesion_end is None else _path(map(spot, lines.lesion_end), closed=False)
+    lesion_end = None if lines.lesion_end is None else line(lines.lesion_end)
     centre, radius = spot(masks.sphere.centre_ras_mm), section_radius_mm(plane, masks.sphere)
     return Coronal(picture, centre, radius, thirds, lesion_end, edge, teardrop)
 
 
-def portion_lines(plane: Plane, masks: HipMasks, hip: HipResult) -> PortionLines:
+def portion_lines(plane: Plane, sphere: Sphere, landmarks: Landmarks, hip: HipResult) -> PortionLines:
     """Place the weight-bearing portion and the lesion's lateral end on the mid-coronal plane, just off the head."""
 
     def on_circle(angle_deg: float | np.ndarray, radii: float) -> np.ndarray:
-        return circle_ras_mm(plane, masks.sphere, masks.side, angle_deg, radii)
+        return circle_ras_mm(plane, sphere, hip.side, angle_deg, radii)
 
     thirds, letters = [], []
-    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side)
+    portion = weight_bearing_portion(plane, sphere, landmarks, hip.side)
     if portion:
         for start, stop in itertools.pairwise(np.linspace(portion.medial_deg, portion.lateral_deg, 4)):
             thirds.append(on_circle(np.linspace(start, stop, 13), 1.05))
@@ -191,9 +192,7 @@ def portion_lines(plane: Plane, masks: HipMasks, hip: HipResult) -> PortionLines
     return PortionLines(tuple(thirds), tuple(letters), lesion_end)
 
 
-def contact_sheet(
-    volume: Volume, masks: HipMasks, hip: HipResult, first_index: int, other: Volume | None = None
-) -> list[Tile]:
+def contact_sheet(volume: Volume, masks: HipMasks, hip: HipResult, first_index: int) -> list[Tile]:
     """Show the head's slices along k, at most MAX_TILES of them, see `chosen_slices`.
 
     Args:
@@ -201,23 +200,15 @@ def contact_sheet(
         masks: cropped in the same way.
         hip: its slices have indices of the whole image.
         first_index: the crop's first slice there.
-        other: another necrosis mask on the crop's grid, to compare with.
     """
-    normal = int(np.argmax(np.abs(volume.axes_ras[:, 2])))
-    right, top = _RIGHT_OF_PICTURE[normal], _TOP_OF_PICTURE[normal]
-    columns = int(np.argmax(np.abs(volume.axes_ras[:, :2].T @ right)))
-    flip_columns = volume.axes_ras[:, columns] @ right < 0
-    flip_rows = volume.axes_ras[:, 1 - columns] @ top > 0
-    pixel = np.array([volume.spacing_mm[columns], volume.spacing_mm[1 - columns]])
+    turn, pixel = in_view(volume)
     centre = volume.ijk(np.array(masks.sphere.centre_ras_mm))
     reach = 1.25 * masks.sphere.radius_mm / np.array(volume.spacing_mm)
     low = np.maximum(np.rint(centre - reach), 0).astype(int)
     high = np.rint(centre + reach).astype(int) + 1
 
     def turned(array: np.ndarray) -> np.ndarray:
-        part = array[low[1] : high[1], low[0] : high[0]]
-        part = part if columns == 0 else part.T
-        return part[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+        return turn(array[low[1] : high[1], low[0] : high[0]])
 
     levels = window(volume.array[:, low[1] : high[1], low[0] : high[0]])
     bounds = outlines(masks) or ()
@@ -226,18 +217,30 @@ def contact_sheet(
         k = measured.index - first_index
         image, head, necrosis = (turned(v.array[k]) for v in (volume, masks.head, masks.necrosis))
         near = [turned(mask[k]) for mask in bounds]
-        picture = _picture(image, levels, head, necrosis & head, near, pixel)
-        if other is not None:
-            picture = replace(picture, other=outline(turned(other.array[k]), pixel))
-        tiles.append(Tile(measured, picture))
+        tiles.append(Tile(measured, _picture(image, levels, head, necrosis & head, near, pixel)))
     return tiles
 
 
-def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
+def in_view(grid: Grid) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+    """Return what turns a slice (along k) as a reader expects it, and the size of its pixels then, (x, y) in mm."""
+    normal = int(np.argmax(np.abs(grid.axes_ras[:, 2])))
+    right, top = _RIGHT_OF_PICTURE[normal], _TOP_OF_PICTURE[normal]
+    columns = int(np.argmax(np.abs(grid.axes_ras[:, :2].T @ right)))
+    flip_columns = grid.axes_ras[:, columns] @ right < 0
+    flip_rows = grid.axes_ras[:, 1 - columns] @ top > 0
+
+    def turn(array: np.ndarray) -> np.ndarray:
+        part = array if columns == 0 else array.T
+        return part[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+    return turn, np.array([grid.spacing_mm[columns], grid.spacing_mm[1 - columns]])
+
+
+def ratio_plot(hip: HipResult, grid: Grid) -> RatioPlot | None:
     """Place each slice along the axis k, from left, posterior or inferior to the other end."""
     if not hip.slices:
         return None
-    direction, ends = slice_axis(volume)
+    direction, ends = slice_axis(grid)
     places = np.array([np.array(s.position_ras_mm) @ direction for s in hip.slices])
     large = LARGE_SLICE * max(s.head_mm2 for s in hip.slices)
     points = sorted(
@@ -246,33 +249,31 @@ def ratio_plot(hip: HipResult, volume: Volume) -> RatioPlot | None:
     )
     highest = max(s.ratio for s in hip.slices)
     top = min(1.0, max(0.5, np.ceil(10 * highest + 0.3) / 10))
-    length = max(float(np.ptp(places)), volume.spacing_mm[2])
+    length = max(float(np.ptp(places)), grid.spacing_mm[2])
     return RatioPlot(tuple(points), length, float(top), ends)
 
 
-def slice_axis(volume: Volume) -> tuple[np.ndarray, tuple[str, str]]:
+def slice_axis(grid: Grid) -> tuple[np.ndarray, tuple[str, str]]:
     """Return the RAS unit vector along k towards right, anterior or superior, and the names of both its ends."""
-    direction = volume.axes_ras[:, 2]
+    direction = grid.axes_ras[:, 2]
     axis = int(np.argmax(np.abs(direction)))
     return direction * np.sign(direction[axis]), AXIS_ENDS[axis]
 
 
-def polar_figure(masks: HipMasks, portion: WeightBearing | None) -> Polar:
+def polar_figure(
+    masks: HipMasks, portion: WeightBearing | None, half: int = 100, contours: Contours | None = None
+) -> Polar:
     """Show where necrosis comes close to the surface, and how much of it lies below, seen along the S axis.
 
     Azimuthal equidistant about the superior pole, laid out as an axial slice: anterior at the top, the patient's
     right at the left.
+
+    Args:
+        masks: of the hip; cropped about the head (`crop`) it is quicker.
+        portion: on the mid-coronal slice; None where it is not known.
+        half: pixels from the pole to the rim.
+        contours: finds the outlines, see `outline`.
     """
-    disc = polar_disc(masks, portion)
-    half = len(disc.tint) // 2
-    scale = np.array([POLAR_TO_DEG / half] * 2)
-    involved, zone = (outline(values, scale, offset=-POLAR_TO_DEG) for values in (disc.involved, disc.zone))
-    lateral = "left" if masks.side == "right" else "right"
-    return Polar(_data_uri(disc.tint), involved, zone, lateral, disc.deepest_mm)
-
-
-def polar_disc(masks: HipMasks, portion: WeightBearing | None, half: int = 100) -> PolarDisc:
-    """Spread the surface map over a disc of ``half`` pixels radius, as `polar_figure` shows it."""
     mapped = surface_map(masks.necrosis, masks.sphere, masks.side, portion, step_deg=2.0)
     y, x = (np.mgrid[0 : 2 * half, 0 : 2 * half] + 0.5) / half - 1
     lateral = -x if masks.side == "right" else x
@@ -288,7 +289,12 @@ def polar_disc(masks: HipMasks, portion: WeightBearing | None, half: int = 100) 
     tint = np.zeros((2 * half, 2 * half, 4), np.uint8)
     tint[..., :3] = (213, 94, 0)  # Okabe and Ito's vermillion
     tint[..., 3] = np.where(strength > 0.02, 255 * (0.15 + 0.75 * strength), 0)
-    return PolarDisc(tint, spread(mapped.involved), spread(mapped.weight_bearing), float(mapped.depth_mm.max()))
+    degrees = np.array([POLAR_TO_DEG / half] * 2)
+    involved, zone = (
+        outline(spread(values), degrees, -POLAR_TO_DEG, contours) for values in (mapped.involved, mapped.weight_bearing)
+    )
+    left = "left" if masks.side == "right" else "right"
+    return Polar(tint, involved, zone, left, float(mapped.depth_mm.max()))
 
 
 def slice_picture(image: np.ndarray, head: np.ndarray, necrosis: np.ndarray, pixel_mm: tuple[float, float]) -> Picture:
@@ -309,12 +315,22 @@ def window(values: np.ndarray) -> tuple[float, float]:
     return low, max(high, low + 1e-6)
 
 
-def outline(mask: np.ndarray, pixel_mm: np.ndarray, offset: float = 0.0) -> str:
-    """Return the outline (at 0.5) of a 2D mask as an SVG path in mm; "" when the mask is empty."""
-    from skimage.measure import find_contours
+def outline(mask: np.ndarray, pixel_mm: np.ndarray, offset: float = 0.0, contours: Contours | None = None) -> Outline:
+    """Return the outline (at 0.5) of a 2D mask in mm, to a hundredth; empty when the mask is.
 
-    contours = find_contours(np.pad(mask.astype(float), 1), 0.5)
-    return " ".join(_path((c[:, ::-1] - 0.5) * pixel_mm + offset, closed=True) for c in contours)
+    Args:
+        mask: boolean, or how much of it lies in a pixel (0 to 1); shape (rows, columns).
+        pixel_mm: size of a pixel, (x, y).
+        offset: added to x and y.
+        contours: where there is no scikit-image: takes values of shape (rows, columns) and a level, and returns lines
+            of (row, column), as `skimage.measure.find_contours` does.
+    """
+    if contours is None:
+        from skimage.measure import find_contours
+
+        contours = find_contours
+    lines = contours(np.pad(mask.astype(float), 1), 0.5)
+    return tuple(np.round((line[:, ::-1] - 0.5) * pixel_mm + offset, 2) for line in lines)
 
 
 def chosen_slices(hip: HipResult) -> list[SliceMeasurement]:
@@ -344,18 +360,6 @@ def _picture(
     grey = np.clip((image - low) / (high - low), 0, 1) * 255
     grey = ndimage.zoom(grey, enlarge, order=1, mode="nearest", grid_mode=True).astype(np.uint8)
     height, width = image.shape * pixel_mm[::-1]
-    uncertain = " ".join(filter(None, (outline(mask, pixel_mm) for mask in bounds)))
+    uncertain = tuple(line for mask in bounds for line in outline(mask, pixel_mm))
     outer, inner = outline(head, pixel_mm), outline(necrosis, pixel_mm)
-    return Picture(_data_uri(grey), float(width), float(height), outer, inner, uncertain)
-
-
-def _path(points: Iterable, closed: bool) -> str:
-    return "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points) + ("Z" if closed else "")
-
-
-def _data_uri(pixels: np.ndarray) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return Picture(grey, float(width), float(height), outer, inner, uncertain)

@@ -7,22 +7,24 @@ import errno
 import gzip
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.findings import Finding
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.exchange.segments import Segment, segments
+from ONFHAssistLib.exchange.segments import Segment, rgb_of, segments
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def label_map(volume: Volume, masks: Sequence[HipMasks]) -> np.ndarray:
     """Join the masks of both hips: uint8, shape (k, j, i), values of MaskLabel, necrosis over head."""
-    labels = np.zeros(volume.array.shape, np.uint8)
+    labels = np.zeros(volume.shape, np.uint8)
     for hip in masks:
         labels[hip.head.array] = MaskLabel.head(hip.side)
         labels[hip.necrosis.array] = MaskLabel.necrosis(hip.side)
@@ -42,27 +44,37 @@ def write_nifti(path: Path, volume: Volume, masks: Sequence[HipMasks]) -> None:
         raise _not_written(path, labels)
 
 
-def segmentation_nrrd(volume: Volume, masks: Sequence[HipMasks], threshold_masks: Sequence[HipMasks] = ()) -> bytes:
+@dataclass(frozen=True)
+class _Listed:
+    """One segment of the file: how it is named there, its layer, and its mask."""
+
+    name: str
+    title: str
+    rgb: tuple[float, float, float]
+    label: int
+    layer: int
+    terminology: str
+    mask: np.ndarray
+
+
+def segmentation_nrrd(volume: Volume, masks: Sequence[HipMasks], findings: Sequence[Finding] = ()) -> bytes:
     """Return ``masks.seg.nrrd``: named, coloured, coded segments that 3D Slicer opens as a segmentation.
 
     Heads include necrosis, so the two lie in different layers of a 4D NRRD (axis order: layer, i, j, k). A hip that
-    has no masks has no segments; necrosis that is empty is still listed, so that it can be drawn in.
-    Those of the system S-T1 follow in layers of their own.
+    has no masks has no segments; necrosis that is empty is still listed, so that it can be drawn in. The masks of
+    findings follow in layers of their own.
     Format: https://slicer.readthedocs.io/en/latest/developer_guide/modules/segmentations.html
     """
     table = segments()
     listed = [
-        (table[label], mask.array)
-        for by_threshold, hips in ((False, masks), (True, threshold_masks))
-        for hip in hips
-        for label, mask in (
-            (MaskLabel.head(hip.side, by_threshold), hip.head),
-            (MaskLabel.necrosis(hip.side, by_threshold), hip.necrosis),
-        )
+        _own(table[label], mask.array)
+        for hip in masks
+        for label, mask in ((MaskLabel.head(hip.side), hip.head), (MaskLabel.necrosis(hip.side), hip.necrosis))
     ]
-    layers = np.zeros((*volume.array.shape, 4 if threshold_masks else 2), np.uint8)
-    for segment, mask in listed:
-        layers[..., segment.layer][mask] = segment.label
+    listed += _of_findings(findings)
+    layers = np.zeros((*volume.shape, max([1, *(one.layer for one in listed)]) + 1), np.uint8)
+    for one in listed:
+        layers[..., one.layer][one.mask] = one.label
 
     matrix = RAS_TO_LPS @ volume.ijk_to_ras
     size = " ".join(str(n) for n in layers.shape[::-1])
@@ -78,8 +90,8 @@ def segmentation_nrrd(volume: Volume, masks: Sequence[HipMasks], threshold_masks
         "encoding: gzip",
         f"space origin: {_vector(matrix[:3, 3])}",
     ]
-    for number, (segment, mask) in enumerate(listed):
-        header += [f"Segment{number}_{key}:={value}" for key, value in _fields(segment, mask).items()]
+    for number, one in enumerate(listed):
+        header += [f"Segment{number}_{key}:={value}" for key, value in _fields(one).items()]
     header += [
         "Segmentation_ContainedRepresentationNames:=Binary labelmap|",
         "Segmentation_MasterRepresentation:=Binary labelmap",
@@ -93,17 +105,38 @@ def _not_written(path: Path, labels: np.ndarray) -> OSError:
     return OSError(errno.ENOSPC if full else errno.EIO, f"{path.name} could not be written")
 
 
-def _fields(segment: Segment, mask: np.ndarray) -> dict[str, str]:
+def _own(segment: Segment, mask: np.ndarray) -> _Listed:
+    label = segment.label
+    return _Listed(
+        label.name.lower(), segment.name, segment.rgb, int(label), segment.layer, segment.terminology_entry, mask
+    )
+
+
+def _of_findings(findings: Sequence[Finding]) -> list[_Listed]:
+    """The masks of findings: those of a system in layers of its own, one for each mask of a hip."""
+    found, first = [], 2
+    for system in dict.fromkeys(finding.system for finding in findings):
+        own = [finding for finding in findings if finding.system == system]
+        for finding in own:
+            for n, mask in enumerate(finding.masks):
+                rgb = rgb_of(mask.color)
+                layer, array = first + n, mask.volume.array
+                found.append(_Listed(mask.name, mask.title, rgb, mask.label, layer, mask.terminology, array))
+        first += max(len(finding.masks) for finding in own)
+    return found
+
+
+def _fields(one: _Listed) -> dict[str, str]:
     return {
-        "ID": segment.label.name.lower(),
-        "Name": segment.name,
+        "ID": one.name,
+        "Name": one.title,
         "NameAutoGenerated": "0",
-        "Color": " ".join(f"{c:.6g}" for c in segment.rgb),
+        "Color": " ".join(f"{c:.6g}" for c in one.rgb),
         "ColorAutoGenerated": "0",
-        "LabelValue": str(int(segment.label)),
-        "Layer": str(segment.layer),
-        "Extent": _extent(mask),
-        "Tags": f"TerminologyEntry:{segment.terminology_entry}|",
+        "LabelValue": str(one.label),
+        "Layer": str(one.layer),
+        "Extent": _extent(one.mask),
+        "Tags": f"TerminologyEntry:{one.terminology}|",
     }
 
 

@@ -1,7 +1,6 @@
 """The report page: one self-contained HTML file, without scripts and without requests."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +8,20 @@ import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.arcs import weight_bearing_portion
-from ONFHAssistLib.core.borderline import BORDERLINE_WITHIN, is_borderline
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, StudyResult
+from ONFHAssistLib.core.borderline import is_borderline
+from ONFHAssistLib.core.findings import PATIENT
+from ONFHAssistLib.core.geometry import SIDES
+from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.exchange import figures, words
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.exchange import drawings, figures, words
+from ONFHAssistLib.exchange.draw_svg import svg
+from ONFHAssistLib.exchange.finding_figures import finding_tiles
+from ONFHAssistLib.exchange.finding_words import finding_card
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.tables import RESEARCH_USE, shown_patient
 
@@ -38,7 +45,6 @@ def report_html(result: StudyResult, identify: bool = False) -> str:
 def content(result: StudyResult, identify: bool = False) -> dict[str, Any]:
     """Return what a report shows, as page or PDF: words, and pictures that are ready to be drawn."""
     masks = {hip.side: hip for hip in result.masks}
-    by_threshold = {hip.side: hip for hip in result.threshold_masks}
     table = segments()
     return {
         "version": __version__,
@@ -50,17 +56,14 @@ def content(result: StudyResult, identify: bool = False) -> dict[str, Any]:
         "serious": any(notice.code in SERIOUS for notice in result.warnings),
         "models": [_facts(model) for model in result.models],
         "hips": [
-            _hip(hip, result, masks.get(hip.side), by_threshold.get(hip.side))
-            for hip in sorted(result.hips, key=lambda h: SIDES.index(h.side))
+            _hip(hip, result, masks.get(hip.side)) for hip in sorted(result.hips, key=lambda h: SIDES.index(h.side))
         ],
         "head_color": table[MaskLabel.RIGHT_HEAD].color,
         "necrosis_color": table[MaskLabel.RIGHT_NECROSIS].color,
-        "threshold_colors": [
-            table[label].color for label in (MaskLabel.RIGHT_HEAD_BY_THRESHOLD, MaskLabel.RIGHT_NECROSIS_BY_THRESHOLD)
-        ],
+        "systems": _systems(result),
         "polar_to": figures.POLAR_TO_DEG,
-        "within": BORDERLINE_WITHIN,
-        "gradings": words.GRADINGS.values(),
+        "borderline_rules": {by_interval: words.borderline_rule(by_interval) for by_interval in (False, True)},
+        "gradings": GRADINGS.values(),
     }
 
 
@@ -77,16 +80,21 @@ def template(name: str) -> "Template":
         lstrip_blocks=True,
     )
     environment.filters["percent"] = words.percent
+    environment.filters["share"] = words.share_in_words
+    environment.globals["draw"] = drawings
+    environment.globals["svg"] = svg
     return environment.get_template(name)
 
 
-def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_threshold: HipMasks | None) -> dict[str, Any]:
+def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[str, Any]:
     """Return what the template draws of one hip; pictures are None where there are none."""
-    drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": [], "threshold": None}
+    drawn: dict[str, Any] = {"coronal": None, "polar": None, "plot": None, "tiles": []}
     if hip.status != "graded" and hip.sphere:  # show where to look, and what was taken for the head
-        nothing = result.volume.like(np.broadcast_to(np.False_, result.volume.array.shape))
-        place = masks or HipMasks(hip.side, nothing, nothing, hip.sphere)
-        drawn["coronal"] = figures.coronal_figure(*figures.crop(result.volume, place), hip)
+        box = figures.head_box(result.volume, masks.sphere if masks else hip.sphere)
+        image = result.volume.cropped(box)
+        nothing = image.like(np.zeros(image.shape, bool))
+        near = masks.cropped(box) if masks else HipMasks(hip.side, nothing, nothing, hip.sphere)
+        drawn["coronal"] = figures.coronal_figure(image, near, hip)
     elif masks is not None:
         image, near = figures.crop(result.volume, masks)
         first = round(float(result.volume.ijk(image.ijk_to_ras[:3, 3])[2]))
@@ -97,20 +105,33 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None, by_thresho
             "polar": figures.polar_figure(near, portion),
             "plot": figures.ratio_plot(hip, result.volume),
             "tiles": figures.contact_sheet(image, near, hip, first),
-            "threshold": None,
-        }
-    if by_threshold is not None and hip.threshold is not None:
-        # The tiles are those of the threshold, cropped as the others are; the networks' outline stands beside it.
-        image, own = figures.crop(result.volume, by_threshold)
-        sliced = replace(hip, slices=hip.threshold.slices, grades={"steinberg": hip.threshold.grade}, look_first=())
-        drawn["threshold"] = {
-            "notes": words.threshold_notes(hip.threshold),
-            "letter": words.STEINBERG_LETTERS.get(str(hip.threshold.grade.grade)),
-            "tiles": figures.contact_sheet(image, own, sliced, first, near.necrosis),
         }
     steinberg = hip.grades.get("steinberg")
     look_first = hip.look_first if steinberg and is_borderline("steinberg", steinberg) else ()
     return {"result": hip, "rows": words.rows(hip), "look_first": look_first, **drawn}
+
+
+def _systems(result: StudyResult) -> list[dict[str, Any]]:
+    """Return a section for each system that has found something, or says why it has not."""
+    hips = {hip.side: hip for hip in result.hips}
+    necroses = {masks.side: masks.necrosis for masks in result.masks if masks.not_sought is None}
+    sections: dict[str, dict[str, Any]] = {}
+    for finding in sorted(result.findings, key=lambda found: (*SIDES, PATIENT).index(found.about)):
+        section = sections.setdefault(finding.system, {"title": finding.title, "caption": "", "findings": []})
+        section["caption"] = section["caption"] or finding.caption
+        hip = None if finding.about == PATIENT else hips.get(finding.about)
+        other = None if finding.about == PATIENT else necroses.get(finding.about)
+        drawn = {
+            "about": finding.about,
+            "card": finding_card(finding, hip),
+            "tiles": finding_tiles(result.volume, finding, other),
+            "count": len(finding.slices),
+            "keys": [(mask.title, mask.color) for mask in finding.masks],
+            "attention": finding.attention is not None,
+            "compared": other is not None and bool(finding.masks),
+        }
+        section["findings"].append(drawn)
+    return list(sections.values())
 
 
 def _headline(source: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The report as a PDF: the content of the page (`exchange.page`), laid out for A4. Drawn with reportlab."""
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange.page import content
 
 

@@ -11,8 +11,10 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, SimpleDocTemplate, Spacer, Table
 
-from ONFHAssistLib.exchange import pdf_figures as figures
-from ONFHAssistLib.exchange.pdf_figures import BOLD, INK, LINE, SOFT, TEXT
+from ONFHAssistLib.exchange import drawings
+from ONFHAssistLib.exchange.draw_pdf import BOLD, TEXT, Figure
+from ONFHAssistLib.exchange.drawings import LINE, SOFT
+from ONFHAssistLib.exchange.pdf_findings import findings
 from ONFHAssistLib.exchange.pdf_parts import (
     ACCENT,
     FONT,
@@ -33,7 +35,6 @@ from ONFHAssistLib.exchange.pdf_parts import (
     register_fonts,
     side_by_side,
 )
-from ONFHAssistLib.exchange.words import percent
 
 
 def pages(content: dict[str, Any]) -> bytes:
@@ -104,13 +105,15 @@ def _story(content: dict[str, Any], patient: str) -> Iterable[Flowable]:
     yield Spacer(0, 3 * mm)
     if content["warnings"] and content["serious"]:
         yield from _warnings(content["warnings"])
-    yield side_by_side([_card(hip, column_width(hips)) for hip in hips], column_width(hips))
-    yield Spacer(0, 3 * mm)
+    if hips:  # a picture has none
+        yield side_by_side([_card(hip, column_width(hips)) for hip in hips], column_width(hips))
+        yield Spacer(0, 3 * mm)
     if content["warnings"] and not content["serious"]:
         yield from _warnings(content["warnings"])
     doubt = any(hip["result"].ratio_interval for hip in hips)
-    for section in (_plot, _coronal, _polar, _slices, _threshold):
+    for section in (_plot, _coronal, _polar, _slices):
         yield from section(content, doubt)
+    yield from findings(content)
     yield from _facts(content)
     yield from _notes(content, doubt)
 
@@ -133,7 +136,7 @@ def _card(hip: dict[str, Any], width: float) -> Flowable:
     lead = rows[0]
     shown = [title, _named(lead), paragraph(lead.grade or "Not given", 17, bold=True, after=4)]
     if result.volume_ratio is not None:
-        shown += [figures.gauge(result.volume_ratio, result.ratio_interval, min(inner, 84 * mm)), Spacer(0, 4)]
+        shown += [Figure(drawings.gauge(result.volume_ratio, result.ratio_interval), min(inner, 84 * mm)), Spacer(0, 4)]
     shown += [*_reasons(lead), Spacer(0, 4)]
     for row in rows[1:]:
         grade = row.grade or "–"
@@ -179,29 +182,29 @@ def _coronal(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     keys = [
         key_to(head, "head"),
         key_to(necrosis, "necrosis"),
-        *([key_to(figures.DOUBT, "uncertain: may or may not be necrosis")] if doubt else []),
+        *([key_to(drawings.DOUBT, "uncertain: may or may not be necrosis")] if doubt else []),
         "dashed: best-fit sphere",
-        key_to(figures.ARC, "weight-bearing portion in thirds: a lesion that ends there laterally is A, B or C1; at or "
-               "past the acetabular edge C2"),
+        key_to(drawings.ARC, "weight-bearing portion in thirds: a lesion that ends there laterally is A, B or C1; at "
+               "or past the acetabular edge C2"),
         key_to(necrosis, "tick: where it ends"),
-        key_to(figures.MARK, "crosses: lateral acetabular edge, teardrop"),
+        key_to(drawings.MARK, "crosses: lateral acetabular edge, teardrop"),
     ]  # fmt: skip
     return _pictures(
         content, "coronal", "Mid-coronal slice", keys,
-        lambda hip, width: figures.coronal(hip["coronal"], head, necrosis, min(width, 80 * mm)),
+        lambda hip, width: Figure(drawings.coronal(hip["coronal"], head, necrosis), min(width, 80 * mm)),
     )  # fmt: skip
 
 
 def _polar(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
     keys = [
         key_to("#e58b4a", "necrosis below the surface: the darker, the deeper it goes towards the centre"),
-        key_to(figures.LESION, "reaches the surface"),
-        key_to(figures.ZONE, "hatched: weight-bearing zone, drawn 30° before and behind the mid-coronal plane"),
+        key_to(drawings.LESION, "reaches the surface"),
+        key_to(drawings.ZONE, "hatched: weight-bearing zone, drawn 30° before and behind the mid-coronal plane"),
         f"Seen along the body axis, laid out as an axial slice, to {content['polar_to']:.0f}° from the superior pole.",
     ]
     return _pictures(
         content, "polar", "Where the lesion lies on the head's surface", keys,
-        lambda hip, width: figures.polar(hip["polar"], min(width, 66 * mm)),
+        lambda hip, width: Figure(drawings.polar(hip["polar"]), min(width, 66 * mm)),
     )  # fmt: skip
 
 
@@ -212,76 +215,29 @@ def _plot(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
     ]
     return _pictures(
         content, "plot", "Necrotic share along the slices", keys,
-        lambda hip, width: figures.plot(hip["plot"], min(width, 84 * mm)),
+        lambda hip, width: Figure(drawings.plot(hip["plot"]), min(width, 84 * mm)),
     )  # fmt: skip
 
 
 def _slices(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     keys = ["Slice index (from 0) and necrotic share of the head's area."]
     if doubt:
-        keys.append(key_to(figures.DOUBT, "uncertain: may or may not be necrosis"))
+        keys.append(key_to(drawings.DOUBT, "uncertain: may or may not be necrosis"))
     if any(hip["look_first"] for hip in content["hips"]):
         keys.append("half-filled circle: look here first, the most uncertain slices of a borderline hip")
 
     def draw(hip: dict[str, Any], width: float) -> Flowable:
-        colours = content["head_color"], content["necrosis_color"], ""
-        return _sheet(hip["tiles"], colours, hip["look_first"], len(hip["result"].slices), "slices.csv", width)
+        colours = content["head_color"], content["necrosis_color"]
+        return _sheet(hip["tiles"], colours, hip["look_first"], len(hip["result"].slices), width)
 
     return _pictures(content, "tiles", "Slices", keys, draw)
 
 
-def _threshold(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
-    head, necrosis = content["threshold_colors"]
-    keys = [
-        key_to(head, "head by S-T1"),
-        key_to(necrosis, "necrosis by its threshold"),
-        key_to(content["necrosis_color"], "necrosis by the networks"),
-        "Slice index and necrotic share by S-T1. It marks what is dark and what that encloses: a lesion as bright as "
-        "marrow escapes it, red marrow may not.",
-    ]
-
-    def draw(hip: dict[str, Any], width: float) -> Flowable:
-        result, found = hip["result"], hip["result"].threshold
-        letter = f" ({hip['threshold']['letter']})" if hip["threshold"]["letter"] else ""
-        grade = str(found.grade.grade)
-        rows = [
-            ["", "Networks", "S-T1"],
-            ["Steinberg extent", hip["rows"][0].grade, grade[0].upper() + grade[1:] + letter],
-            ["Necrosis / head", percent(result.volume_ratio), percent(found.volume_ratio)],
-            ["Necrosis", f"{result.necrosis_volume_ml:.1f} ml", f"{found.necrosis_volume_ml:.1f} ml"],
-            ["Head", f"{result.head_volume_ml:.1f} ml", f"{found.head_volume_ml:.1f} ml"],
-        ]
-        table = Table(
-            [[paragraph(cell or "", 7.5, SOFT if n == 0 or c == 0 else INK) for c, cell in enumerate(row)]
-             for n, row in enumerate(rows)],
-            colWidths=[0.36 * width, 0.32 * width, 0.32 * width],
-            style=[
-                FONT,
-                ("LINEBELOW", (0, 0), (-1, -1), 0.5, HexColor(LINE)),
-                ("LEFTPADDING", (0, 0), (-1, -1), 0),
-                ("TOPPADDING", (0, 0), (-1, -1), 2),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
-            ],
-        )  # fmt: skip
-        told = [paragraph(note, 7.5, SOFT, before=2) for note in hip["threshold"]["notes"]]
-        colours = head, necrosis, content["necrosis_color"]
-        sheet = _sheet(hip["threshold"]["tiles"], colours, (), len(found.slices), "report.json", width)
-        return Table(
-            [[table], [told], [sheet]],
-            colWidths=[width],
-            style=[FONT, ("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0)],
-        )
-
-    return _pictures(content, "threshold", "The system S-T1: a threshold inside the head", keys, draw)
-
-
-def _sheet(
-    tiles: list[Any], colours: tuple[str, str, str], look_first: Iterable[int], count: int, rest: str, width: float
-) -> Flowable:
+def _sheet(tiles: list[Any], colours: tuple[str, str], look_first: Iterable[int], count: int, width: float) -> Flowable:
     """The contact sheet in rows, with a word on the slices that are not in it."""
     columns = max(4, int(width // (24 * mm)))
     wide = width / columns - 3
-    drawn = [figures.tile(shown, *colours, wide, shown.measured.index in look_first) for shown in tiles]
+    drawn = [Figure(drawings.tile(shown, *colours, shown.measured.index in look_first), wide) for shown in tiles]
     rows: list[list[Any]] = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     rows = [row + [[]] * (columns - len(row)) for row in rows]
     style: list[tuple[object, ...]] = [
@@ -290,7 +246,7 @@ def _sheet(
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
     ]
     if len(tiles) < count:
-        note = paragraph(f"{len(tiles)} of {count} slices; all of them are in {rest}.", 7.5, SOFT)
+        note = paragraph(f"{len(tiles)} of {count} slices; all of them are in slices.csv.", 7.5, SOFT)
         rows.append([note] + [[]] * (columns - 1))
         style.append(("SPAN", (0, -1), (-1, -1)))
     return Table(rows, colWidths=[width / columns] * columns, style=style)
@@ -343,18 +299,8 @@ def _facts(content: dict[str, Any]) -> Iterable[Flowable]:
 
 
 def _notes(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
-    within = content["within"]
     first, _, rest = content["research_use"].partition(". ")
-    steinberg = (
-        "the 90 % interval of the ratio holds a threshold"
-        if doubt
-        else f"within {percent(within['steinberg'], 0)} of head volume"
-    )
-    borderline = (
-        f"Borderline: {steinberg} (Steinberg), {'within ' * doubt}{percent(within['jic'], 0)} of the weight-bearing "
-        f"portion (JIC), {within['kerboul']:.0f}° (Kerboul) or {percent(within['cjfh'], 0)} of a pillar (CJFH) of a "
-        "threshold."
-    )
+    borderline = content["borderline_rules"][doubt]
     if doubt:
         borderline += " Interval: the true ratio lay within it in 90 % of hips with painted lesions (see the models)."
     sources = " ".join(f"{grading.title}: {grading.source}." for grading in content["gradings"])

@@ -13,7 +13,8 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, Paragraph, Table
 
-from ONFHAssistLib.exchange.pdf_figures import BOLD, INK, LINE, TEXT
+from ONFHAssistLib.exchange.draw_pdf import BOLD, TEXT
+from ONFHAssistLib.exchange.drawings import INK, LINE
 
 MARGIN = 14 * mm
 WIDTH = A4[0] - 2 * MARGIN

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
+from ONFHAssistLib.core.grid import triple
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.core.volume import triple
 
 Code = tuple[str, str, str]
 """Coding scheme designator, code value, code meaning."""
@@ -33,7 +33,12 @@ class Segment:
     @property
     def rgb(self) -> tuple[float, float, float]:
         """Red, green and blue from 0 to 1."""
-        return triple(int(self.color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+        return rgb_of(self.color)
+
+
+def rgb_of(color: str) -> tuple[float, float, float]:
+    """Return red, green and blue from 0 to 1 of ``#rrggbb``."""
+    return triple(int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
 
 
 def segments() -> dict[MaskLabel, Segment]:

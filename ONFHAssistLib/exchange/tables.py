@@ -7,13 +7,17 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.borderline import is_borderline
-from ONFHAssistLib.core.hip import Grade, HipResult, SliceMeasurement, StudyResult, ThresholdResult
+from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.plain import to_plain
+from ONFHAssistLib.core.results import Grade, HipResult
+from ONFHAssistLib.core.study import StudyResult
 
 SCHEMA = "onfh-assist-report/1"
 RESEARCH_USE = (
@@ -57,6 +61,7 @@ def report(result: StudyResult, identify: bool = False) -> dict[str, Any]:
         "warnings": [{"code": notice.code, "message": notice.message} for notice in result.warnings],
         "models": result.models,
         "hips": [_hip(hip) for hip in result.hips],
+        "findings": [_finding(finding) for finding in result.findings],
     }
     return _json_ready(content)
 
@@ -84,58 +89,26 @@ def slices_csv(result: StudyResult) -> str:
 
 
 def _hip(hip: HipResult) -> dict[str, Any]:
-    sphere = hip.sphere and {"centre_ras_mm": hip.sphere.centre_ras_mm, "radius_mm": hip.sphere.radius_mm}
+    """The fields of a hip under their own names, and what a reader of the report wants to know beside each grade."""
     return {
-        "side": hip.side,
-        "status": hip.status,
-        "reason": hip.reason,
-        "sphere": sphere,
-        "landmarks": {
-            "acetabular_edge_ras_mm": hip.landmarks.acetabular_edge_ras_mm,
-            "teardrop_ras_mm": hip.landmarks.teardrop_ras_mm,
-            "acetabular_edge_confidence": hip.landmarks.acetabular_edge_confidence,
-            "teardrop_confidence": hip.landmarks.teardrop_confidence,
-        },
-        "head_volume_ml": hip.head_volume_ml,
-        "necrosis_volume_ml": hip.necrosis_volume_ml,
-        "volume_ratio": hip.volume_ratio,
-        "ratio_interval": hip.ratio_interval,
-        "look_first": hip.look_first,
-        "slices": _slices(hip.slices),
+        **to_plain(replace(hip, grades={})),
         "grades": {name: _grade(name, grade) for name, grade in hip.grades.items()},
-        "threshold": hip.threshold and _threshold(hip.threshold),
+        "threshold": None,  # version 0.1.0 had the result of another system here; ``findings`` has them all
     }
 
 
-def _slices(slices: tuple[SliceMeasurement, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "index": s.index,
-            "position_ras_mm": s.position_ras_mm,
-            "head_mm2": s.head_mm2,
-            "necrosis_mm2": s.necrosis_mm2,
-            "ratio": s.ratio,
-            "steinberg": s.steinberg,
-            "uncertain_mm2": s.uncertain_mm2,
-        }
-        for s in slices
-    ]
-
-
-def _threshold(found: ThresholdResult) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "system": "steinberg-t1",
-        "threshold": found.threshold,
-        "contrast": found.contrast,
-        "contrast_from": found.contrast_from,
-        "passed": found.passed,
-        "head_volume_ml": found.head_volume_ml,
-        "necrosis_volume_ml": found.necrosis_volume_ml,
-        "volume_ratio": found.volume_ratio,
-        "slices": _slices(found.slices),
-        "steinberg": _grade("steinberg", found.grade),
-        "head_dice": found.head_dice,
-        "necrosis_dice": found.necrosis_dice,
+        "system": finding.system,
+        "title": finding.title,
+        "about": finding.about,
+        "reason": finding.reason,
+        "grades": {name: _grade(name, grade) for name, grade in finding.grades.items()},
+        "probabilities": finding.probabilities,
+        "figures": {figure.name: {"value": figure.value, "unit": figure.unit} for figure in finding.figures},
+        "slices": to_plain(finding.slices),
+        "masks": [{"name": mask.name, "label": mask.label} for mask in finding.masks],
+        "notes": finding.notes,
     }
 
 

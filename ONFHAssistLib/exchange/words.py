@@ -1,44 +1,13 @@
-"""What a person reads about the grades: names of the gradings, margins and notes in plain words."""
+"""What a person reads about the grades: margins, intervals and notes in plain words."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from ONFHAssistLib.core.borderline import is_borderline, thresholds_within
-from ONFHAssistLib.core.hip import Grade, HipResult, ThresholdResult
+from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.necrosis import COVERAGE
-
-
-@dataclass(frozen=True)
-class Grading:
-    """How a grading is named, and where its definition comes from."""
-
-    title: str
-    source: str
-
-
-GRADINGS = {
-    "steinberg": Grading("Steinberg extent", "Steinberg, Hayken, Steinberg, J Bone Joint Surg Br 1995;77:34"),
-    "jic": Grading(
-        "JIC class", "Sugano et al., J Orthop Sci 2002;7:601; collapse: Kuroda et al., Bone Joint Res 2019;8:451"
-    ),
-    "kerboul": Grading("Modified Kerboul", "Ha et al., J Bone Joint Surg Am 2006;88 Suppl 3:35"),
-    "necrotic_index": Grading(
-        "Index of necrotic extent",
-        "Koo, Kim, J Bone Joint Surg Br 1995; modified: Cherian et al., J Bone Joint Surg Am 2003;85:309",
-    ),
-    "cjfh": Grading("CJFH type", "Li Zirong et al., 2012"),
-}
-"""Every grading in the order in which it is shown."""
-STEINBERG_LETTERS = {"mild": "A", "moderate": "B", "severe": "C"}
-
-_MARGINS: dict[str, Callable[[float], str]] = {
-    "steinberg": lambda margin: f"{100 * margin:.1f} percentage points",
-    "jic": lambda margin: f"{100 * margin:.1f} % of the portion",
-    "kerboul": lambda margin: f"{margin:.0f}°",
-    "cjfh": lambda margin: f"{100 * margin:.1f} % of the pillar",
-}
+from ONFHAssistLib.core.results import Grade, HipResult
 
 
 @dataclass(frozen=True)
@@ -73,6 +42,17 @@ def headline(hip: HipResult) -> tuple[str, bool]:
     return f"{(first and first.grade) or '–'}, {percent(hip.volume_ratio)}", bool(first and first.borderline)
 
 
+def borderline_rule(by_interval: bool) -> str:
+    """Say when a grade is called borderline; ``by_interval``: where the ratio has an interval."""
+    near = {name: grading.borderline_in_words for name, grading in GRADINGS.items() if grading.borderline_within}
+    said = {name: f"{words} ({GRADINGS[name].short})" for name, words in near.items()}
+    if not by_interval:
+        return f"Borderline: within {_listed(said.values(), 'or')} of a threshold."
+    others = _listed((words for name, words in said.items() if name != "steinberg"), "or")
+    ratio = f"the {100 * COVERAGE:.0f} % interval of the ratio holds a threshold ({GRADINGS['steinberg'].short})"
+    return f"Borderline: {ratio}, within {others} of a threshold."
+
+
 def rows(hip: HipResult) -> list[Row]:
     """Return the lines of a hip's card, Steinberg first."""
     order = [(name, hip.grades[name]) for name in GRADINGS if name in hip.grades]
@@ -86,20 +66,14 @@ def rows(hip: HipResult) -> list[Row]:
     return found
 
 
-def threshold_notes(found: ThresholdResult) -> tuple[str, ...]:
-    """Say what the system S-T1 did in one hip, and how far it agrees with the networks."""
-    test = f"contrast {percent(found.contrast, 0)}, at least {percent(found.contrast_from, 0)} wanted"
-    verdict = "passed" if found.passed else "not passed, so nothing counts as necrotic"
-    dice = "none is marked by either" if found.necrosis_dice is None else f"Dice {found.necrosis_dice:.2f}"
-    return (
-        f"Threshold {found.threshold:.2f} of the normalised intensity (-1 to 1); {test}: {verdict}.".replace("-", "−"),
-        f"Against the networks: head Dice {found.head_dice or 0:.2f}; necrosis: {dice}.",
-    )
-
-
 def percent(fraction: float | None, digits: int = 1) -> str:
     """Show a fraction as per cent."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def share_in_words(ratio: float) -> str:
+    """Return a slice's necrotic share, with a digit after the point where it is small."""
+    return percent(ratio, 0 if ratio >= 0.0995 or ratio == 0 else 1)
 
 
 def _not_given(grade: Grade) -> str | None:
@@ -119,50 +93,36 @@ def interval(name: str, grade: Grade, hip: HipResult) -> str:
     return f"{text}, across {across}" if across else text
 
 
-def _listed(words: Iterable[str]) -> str:
+def _listed(words: Iterable[str], last_by: str = "and") -> str:
     """Join "a", "b", "c" to "a, b and c"."""
     *most, last = [*words] or [""]
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {last_by} {last}" if most else last
 
 
 def _row(name: str, grade: Grade, hip: HipResult) -> Row:
-    words, margin = _MARGINS.get(name), ""
-    if words and grade.margin is not None and grade.value != 0:  # 0: nothing was found, nothing is close
-        margin = f"{words(grade.margin)} from the nearest threshold"
+    grading, margin = GRADINGS[name], ""
+    words = "" if grade.margin is None else grading.margin_in_words(grade.margin)
+    if words and grade.value != 0:  # 0: nothing was found, nothing is close
+        margin = f"{words} from the nearest threshold"
     if grade.interval:
         margin = interval(name, grade, hip)
     return Row(
-        GRADINGS[name].title, _shown(name, grade), grade.rule, margin, is_borderline(name, grade), _notes(name, grade)
+        grading.title,
+        shown_grade(name, grade),
+        grade.rule,
+        margin,
+        is_borderline(name, grade),
+        grading.notes(grade),
     )
 
 
-def _shown(name: str, grade: Grade) -> str:
+def shown_grade(name: str, grade: Grade) -> str:
+    """Return the class of a grade as it is shown, or its value; "–" where it has neither."""
     if grade.grade is None:
-        return f"{grade.value:.1f}"
-    if name == "steinberg":
-        letter = STEINBERG_LETTERS.get(str(grade.grade))
-        words = str(grade.grade)[0].upper() + str(grade.grade)[1:]
-        return f"{words} ({letter})" if letter else words
-    return str(grade.grade)
-
-
-def _notes(name: str, grade: Grade) -> tuple[str, ...]:
-    details = grade.details
-    if name == "steinberg":
-        slices = (("Worst slice", details.get("worst_slice")), ("Mid-slice", details.get("mid_slice")))
-        return tuple(_slice_note(title, measured) for title, measured in slices if measured and measured["ratio"])
-    if name == "jic" and "collapse_context" in details:
-        return (details["collapse_context"],)
-    if name == "kerboul" and "risk" in details:
-        return (f"Risk class by the sum of both arcs: {details['risk']} (Ha 2006).",)
-    if name == "necrotic_index" and details.get("modified_index") is not None:
-        return (f"Modified index, with the largest arcs of all slices: {details['modified_index']:.0f}.",)
-    return ()
+        return "–" if grade.value is None else f"{grade.value:.1f}"
+    shown = GRADINGS[name].shown if name in GRADINGS else {}
+    return shown.get(grade.grade, str(grade.grade))
 
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
-
-
-def _slice_note(title: str, measured: dict[str, Any]) -> str:
-    return f"{title} (index {measured['index']}): {percent(measured['ratio'])}, {measured['steinberg']}."

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange.masks import segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.exchange.pdf import report_pdf
@@ -40,7 +40,7 @@ def write_study(result: StudyResult, folder: Path, identify: bool = False, pdf: 
     masks = result.masks
     files: dict[str, Writer] = {
         "masks.nii.gz": partial(write_nifti, volume=result.volume, masks=masks),
-        "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks, result.threshold_masks)),
+        "masks.seg.nrrd": write_bytes(segmentation_nrrd(result.volume, masks, result.findings)),
         "slices.csv": write_bytes(slices_csv(result).encode()),
         "report.json": write_bytes(report_json(result, identify).encode()),
         "report.html": write_bytes(report_html(result, identify).encode()),

@@ -12,9 +12,10 @@ import numpy as np
 from scipy import sparse
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
+from ONFHAssistLib.core.grid import Box, Grid, Point, box_of, triple
 from ONFHAssistLib.core.planes import stack_axis
-from ONFHAssistLib.core.volume import Box, Point, Volume, box_of, triple
+from ONFHAssistLib.core.volume import Volume
 
 Plane = Literal["coronal", "axial", "sagittal"]
 
@@ -23,9 +24,9 @@ _PLANE_OF_AXIS: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
 CT_WINDOW_HU = (-200.0, 800.0)
 
 
-def plane_of(volume: Volume) -> tuple[Plane, float]:
+def plane_of(grid: Grid) -> tuple[Plane, float]:
     """Return the plane of the slices, and the angle in degrees (0 to 54.7) between its normal and the stack axis."""
-    direction = np.abs(volume.axes_ras[:, stack_axis(volume)])
+    direction = np.abs(grid.axes_ras[:, stack_axis(grid)])
     axis = int(direction.argmax())
     return _PLANE_OF_AXIS[axis], float(np.degrees(np.arccos(min(1.0, direction[axis]))))
 
@@ -102,7 +103,7 @@ def canonical_hip(
     ends = [(0, 0)] * 3
     for axis, extent_mm in zip(order, size_mm, strict=True):
         half = extent_mm / 2 / volume.spacing_mm[axis]
-        length = volume.array.shape[2 - axis]
+        length = volume.shape[2 - axis]
         start, stop = int(np.floor(centre[axis] - half)), int(np.ceil(centre[axis] + half)) + 1
         ends[2 - axis] = min(max(start, 0), length), max(min(stop, length), 0)
     if any(stop <= start for start, stop in ends):
@@ -125,7 +126,7 @@ def to_input(array: np.ndarray, canonical: CanonicalHip, input_volume: Volume, f
 
     Voxels outside the crop get ``fill``; the type of ``array`` is kept.
     """
-    result = np.zeros(input_volume.array.shape, dtype=array.dtype)  # memory that is not touched costs nothing
+    result = np.zeros(input_volume.shape, dtype=array.dtype)  # memory that is not touched costs nothing
     if fill:
         result[...] = fill
     canonical.view(result)[...] = array
@@ -225,7 +226,7 @@ def from_network(
         shape (channel, slice, row, column), float32; 0 in every channel outside the patch.
     """
     size = probabilities.shape[-1]
-    _, n_rows, n_columns = canonical.volume.array.shape
+    _, n_rows, n_columns = canonical.volume.shape
     rows, columns = _patch_positions(canonical, centre_ras_mm, size, pixel_mm)
     step_row, step_column = rows[1] - rows[0], columns[1] - columns[0]
     across = _linear_weights((np.arange(n_rows) - rows[0]) / step_row, size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.imaging.packed import Packed
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pydicom
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.dicom_frames import Frame, count_of_frames, frames_of
 from ONFHAssistLib.imaging.dicom_header import (
@@ -75,7 +75,7 @@ def find_series(path: Path, below: bool = True) -> Found:
         InputError: nothing there is a DICOM image.
     """
     wanted = _wanted(path) if path.is_file() else None
-    files = _files(path.parent if wanted else path, below and wanted is None)
+    files = _files(path.parent, False, path) if wanted else _files(path, below)
     groups: dict[tuple, list[tuple[pydicom.Dataset, tuple[Frame, ...]]]] = {}
     faults, others = [], 0
     for file in files:
@@ -190,18 +190,19 @@ def _wanted(path: Path) -> pydicom.Dataset:
     return header
 
 
-def _files(folder: Path, below: bool) -> list[Path]:
-    if not below:
-        return sorted(file for file in folder.iterdir() if file.is_file())
-    found = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
-    return sorted(file for file in found if file.is_file())  # no dangling links, no sockets
+def _files(folder: Path, below: bool, also: Path | None = None) -> list[Path]:
+    """List the files of a folder; what is hidden (a bin, what a Mac leaves beside its files) only if it is named."""
+    found = [also] if also else []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if below and not name.startswith(".")]
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted({file for file in found if file.is_file()})  # no dangling links, no sockets
 
 
 def _should_be_dicom(file: Path) -> bool:
     """Whether a file that is not DICOM was meant to be: by its name, or because it is empty and says nothing."""
     suffix = file.suffix.lower()
-    named = suffix in (".dcm", ".ima") or (not suffix and file.stat().st_size == 0)
-    return named and not file.name.startswith(".")
+    return suffix in (".dcm", ".ima") or (not suffix and file.stat().st_size == 0)
 
 
 def _nothing(path: Path, faults: list[Fault], others: int) -> str:

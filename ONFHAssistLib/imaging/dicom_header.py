@@ -73,8 +73,13 @@ class Person:
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM does: with its mark, or, without one, with a plausible first element."""
+    """Whether a file begins as DICOM does: with its mark, or, without one, with a plausible first element.
+
+    What is no regular file is not opened: a pipe would keep the reader waiting for ever.
+    """
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return _begins_as_dicom(file.read(140))
     except OSError:

@@ -1,6 +1,7 @@
 """The pixels of DICOM files: decoded, rescaled frame by frame, and bright where the image is to be bright."""
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.pixels import get_decoder, iter_pixels
+from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.uid import UID, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, MRImageStorage, RLELossless, generate_uid
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.apart import decoded_by_itk
 from ONFHAssistLib.imaging.dicom_frames import Frame
 from ONFHAssistLib.imaging.dicom_header import read_with_pixels
+from ONFHAssistLib.imaging.sequence import text_of
 
 # pydicom's free codecs do not decode these; ITK does.
 _DECODED_BY_ITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
@@ -55,10 +57,27 @@ def read_pixels(frames: Sequence[Frame]) -> np.ndarray:
         own = apart.pop(path) if path in apart else _decoded(path, [frames[k] for k in places])
         for k, pixels in zip(places, own, strict=True):
             frame = frames[k]
+            pixels = _with_dark_padding(pixels, frame.header)
             values = pixels if (frame.slope, frame.intercept) == (1, 0) else _rescaled(pixels, frame)
             array = _wide_enough(array, values)
             array[k] = values
     return _smallest(array)
+
+
+def read_colour(frame: Frame) -> np.ndarray:
+    """Read the pixels of a file with one frame in red, green and blue: shape (rows, columns, 3).
+
+    Raises:
+        InputError: they are compressed, or cannot be decoded.
+    """
+    syntax = frame.header.file_meta.TransferSyntaxUID
+    if syntax.is_compressed:
+        raise InputError(f"{frame.path} is a compressed picture in colours; export it uncompressed, or as PNG.")
+    with _told(frame.path):
+        pixels = pixel_array(read_with_pixels(frame.header), index=0)
+        if pixels.shape != (*frame.shape, 3):
+            raise ValueError(pixels.shape)
+        return pixels
 
 
 def inverted(array: np.ndarray) -> np.ndarray:
@@ -84,6 +103,25 @@ def _type_for(frames: Sequence[Frame]) -> type:
 
 def _fits(low: float, high: float, kind: type | np.dtype) -> bool:
     return np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
+
+
+def _with_dark_padding(pixels: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
+    """Make padding (PS3.3 C.7.5.1.1.2) as dark as the darkest voxel where it would be the brightest of a frame."""
+    ends = [text_of(header, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    numbers = [int(end) for end in ends if re.fullmatch(r"-?\d{1,10}", end)]
+    if not numbers or pixels.dtype.kind not in "iu":
+        return pixels
+    # The tag may be unsigned where the pixels are not.
+    wrapped = [n - 2**16 if pixels.dtype.kind == "i" and n > 2**15 - 1 else n for n in numbers]
+    padding = (pixels >= min(wrapped)) & (pixels <= max(wrapped))
+    if not padding.any() or padding.all():
+        return pixels
+    low, high = pixels[~padding].min(), pixels[~padding].max()
+    dark = low
+    brightest = min(wrapped) > high
+    if text_of(header, "PhotometricInterpretation") == "MONOCHROME1":
+        dark, brightest = high, max(wrapped) < low
+    return np.where(padding, dark, pixels) if brightest else pixels
 
 
 def _rescaled(pixels: np.ndarray, frame: Frame) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 import pydicom
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.grid import Grid
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.imaging.canonical import Plane, plane_of
 from ONFHAssistLib.imaging.contrast import IN_WORDS
 from ONFHAssistLib.imaging.dicom_frames import Frame
@@ -102,6 +102,10 @@ class Series:
             raise InputError(f"{name} holds colour pictures; give a greyscale MR or CT series.")
         if len(light) > 1:
             raise InputError(f"{name} mixes images with white and with black for low values; export it again.")
+        if any("MOSAIC" in f.image_type for f in self.frames):
+            raise InputError(f"{name} holds mosaics, all slices in one picture; give a series with one slice in each.")
+        if any(int(h.get("HighBit") or 0) >= int(h.get("BitsStored") or 16) for h in headers):
+            raise InputError(f"{name} keeps its values in the upper bits, which is not read here; export it again.")
         if any("ModalityLUTSequence" in h for h in headers):
             raise InputError(f"{name} holds a table for its values, which is not read here; export it without.")
         compression = unread_compression([h.file_meta.TransferSyntaxUID for h in headers])
@@ -117,7 +121,7 @@ class Series:
         if self.problem:
             return None
         frames, matrix = self.grid
-        return plane_of(Volume(np.broadcast_to(np.uint8(0), (len(frames), *frames[0].shape)), matrix))[0]
+        return plane_of(Grid((len(frames), *frames[0].shape), matrix))[0]
 
     @property
     def summary(self) -> str:

@@ -155,10 +155,11 @@ def directions_of(orientations: np.ndarray) -> list[int]:
 
 def _mixed(frames: tuple[Frame, ...], directions: list[int], name: str) -> str:
     firsts = [frames[directions.index(number)] for number in sorted(set(directions))]
-    names = [("sagittal", "coronal", "axial")[int(np.abs(f.normal).argmax())] for f in firsts]
-    count = _NUMBER_WORDS.get(len(names), str(len(names)))
+    names = dict.fromkeys(("sagittal", "coronal", "axial")[int(np.abs(f.normal).argmax())] for f in firsts)
+    count = _NUMBER_WORDS.get(len(firsts), str(len(firsts)))
+    kind = "a localizer" if len(firsts) < _MANY_DIRECTIONS else "a radial scan"
     return (
-        f"In {_lower(name)} {count} orientations are mixed ({', '.join(names)}), as in a localizer; "
+        f"In {_lower(name)} {count} orientations are mixed ({', '.join(names)}), as in {kind}; "
         "give a series with parallel slices."
     )
 

@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice, Side, Sphere
+from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.planes import stack_axis
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.sphere import WHOLE_HEAD_FROM, sphere_coverage
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import canonical_hip, normalise
@@ -44,6 +45,12 @@ SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 16.0, 30.5
 NOISE, MOSTLY_NOISE = 0.06, 0.12
 _NOISE_FILTER = np.outer([1, -2, 1], [1, -2, 1])[None] / 6
 """Second differences along rows and columns, which edges mostly pass by (Immerkær, CVIU 1996;64:300)."""
+# A slice that is out of its place looks more like one farther off than like its neighbours. In none of 49 real series
+# does any; of one whose slices were saved in the order in which an interleaved scan takes them, all do.
+SCRAMBLED_SHARE, SLICE_PX, ALIKE_BY = 0.25, 48, 0.03
+# Change of the signal over 8 mm that goes the same way nearly everywhere in the image, as at the edge of a saturation
+# band: at the heads of 17 coronal T1 series the median is at most 5 %, in single hips, gradient echo and T2 19 %.
+BAND_MM, BAND_STEP, BAND_SAME = 8.0, 0.3, 0.85
 # "Around" the head, as multiples of its radius: the zone whose metal spoils the head, and the zone looked at.
 AT_HEAD, NEAR_HEAD = 1.25, 2.5
 
@@ -55,7 +62,7 @@ def check_image(study: Study) -> tuple[Notice, ...]:
     ``sequence-outside-training``, ``fat-suppressed``, ``contrast-agent``, ``body-part``, ``spacing-outside-training``.
 
     Raises:
-        InputError: too coarse or too small for any femoral head, or inverted.
+        InputError: too coarse or too small for any femoral head, its slices out of order, or inverted.
     """
     source, volume = study.source, study.volume
     spacing = np.array(volume.spacing_mm)
@@ -66,10 +73,15 @@ def check_image(study: Study) -> tuple[Notice, ...]:
             f"The image is too coarse ({pixels_mm.max():.1f} mm pixels, slices every {slice_mm:.1f} mm) to grade a "
             f"femoral head; give one of at most {LARGEST_PIXEL_MM:g} mm and {LARGEST_SLICE_MM:g} mm."
         )
-    extent_mm = spacing * volume.array.shape[::-1]
+    extent_mm = spacing * volume.shape[::-1]
     if extent_mm.min() < SMALLEST_EXTENT_MM:
         size = " x ".join(f"{x:.0f}" for x in extent_mm)
         raise InputError(f"The image covers only {size} mm, less than a femoral head; give one that covers the hip.")
+    if _scrambled(volume):
+        raise InputError(
+            "The image's slices are not in their order in space: many look more like a slice farther off than like "
+            "the ones beside them; export it again (an interleaved scan has to be sorted by position)."
+        )
     if source["modality"] != "CT" and _inverted(volume.array):
         raise InputError("The image's grey values are inverted: air is its brightest part; give it with dark air.")
 
@@ -114,8 +126,8 @@ def check_image(study: Study) -> tuple[Notice, ...]:
 def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tuple[tuple[Notice, ...], str | None]:
     """Check one femoral head: of an adult's size, in view, crossed by enough slices, free of metal and noise.
 
-    Codes: ``head-size``, ``head-cut-off``, ``few-slices``, ``metal``, ``metal-near-head``, ``signal-void``, and
-    ``noise``.
+    Codes: ``head-size``, ``head-cut-off``, ``few-slices``, ``metal``, ``metal-near-head``, ``signal-void``,
+    ``noise``, and ``signal-band``.
 
     Args:
         volume: the whole image, intensities as read (HU for CT).
@@ -154,7 +166,7 @@ def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tupl
     found, refusal = _ct_metal(hip, distance, side) if modality == "CT" else _signal_void(hip, distance, side)
     if refusal is None and modality != "CT":
         noise, refusal = _noise(hip, distance, side)
-        found = (*found, *noise)
+        found = (*found, *noise, *_signal_band(volume, sphere, side))
     return (*notices, *found), refusal
 
 
@@ -167,10 +179,33 @@ def _inverted(array: np.ndarray) -> bool:
     return bool(np.mean(level > 0.97) > 0.02 and np.mean(level < 0.03) < 0.005)
 
 
+def _scrambled(volume: Volume) -> bool:
+    """Whether slices lie where others belong, or one stack follows another (two echoes in one file)."""
+    slices = np.moveaxis(volume.array, 2 - stack_axis(volume), 0)
+    rows, columns = (max(1, length // SLICE_PX) for length in slices.shape[1:])
+    small = np.stack([ndimage.uniform_filter(s.astype(np.float32), (rows, columns)) for s in slices])
+    small = small[:, rows // 2 :: rows, columns // 2 :: columns].reshape(len(slices), -1)
+    small -= small.mean(axis=1, keepdims=True)
+    contrast = small.std(axis=1)
+    small = small[contrast > 0.1 * contrast.max()]  # what is empty looks like nothing
+    if len(small) < 6:
+        return False
+    small /= np.linalg.norm(small, axis=1, keepdims=True)
+    alike = small @ small.T
+    number = np.arange(len(small))
+    apart = np.abs(number[:, None] - number)
+    nearest = np.where((apart > 0) & (apart <= 2), alike, -1).max(axis=1)
+    far = np.where(apart > 2, alike, -1)
+    farther, sums = far.max(axis=1), number + far.argmax(axis=1)
+    misplaced = (farther > 0.5) & (farther > nearest + ALIKE_BY * (1 - nearest))  # slices of mere noise are like none
+    mirrored = np.abs(sums - np.median(sums)) <= 2  # what is the same to both sides of its middle is no body
+    return bool(np.mean(misplaced & ~mirrored) > SCRAMBLED_SHARE)
+
+
 def _slices_across(volume: Volume, sphere: Sphere) -> int:
     axis = stack_axis(volume)
     centre = volume.ijk(np.array(sphere.centre_ras_mm))[axis]
-    slices = np.arange(volume.array.shape[2 - axis])
+    slices = np.arange(volume.shape[2 - axis])
     return int((np.abs(slices - centre) * volume.spacing_mm[axis] < sphere.radius_mm).sum())
 
 
@@ -204,6 +239,33 @@ def _noise(hip: Volume, distance: np.ndarray, side: Side) -> tuple[tuple[Notice,
         )
         return (Notice("noise", text),), None
     return (), None
+
+
+def _signal_band(volume: Volume, sphere: Sphere, side: Side) -> tuple[Notice, ...]:
+    """Look for an edge that crosses the whole image in its plane, at the height of the head."""
+    array = volume.array
+    dark = 0.1 * np.percentile(array[:: max(1, len(array) // 32), ::2, ::2], 99)
+    if dark <= 0:
+        return ()
+    centre = volume.ijk(np.array(sphere.centre_ras_mm))
+    for axis in set(range(3)) - {stack_axis(volume)}:
+        planes = np.moveaxis(array, 2 - axis, 0)
+        lag, reach = (round(mm / volume.spacing_mm[axis]) for mm in (BAND_MM, AT_HEAD * sphere.radius_mm))
+        lag, middle = max(lag, 1), round(centre[axis])
+        for n in range(max(middle - reach, 0), min(middle + reach, len(planes)) - lag):
+            here, there = (planes[at, ::2, ::2].astype(np.float32) for at in (n, n + lag))
+            body = (here > dark) | (there > dark)
+            if not np.mean(np.minimum(here, there)[body] > dark / 2) > 0.5:
+                continue  # the body ends there
+            change = np.log(np.maximum(there[body], dark / 4) / np.maximum(here[body], dark / 4))
+            step = float(np.median(change))
+            if abs(step) >= BAND_STEP and np.mean(change * step > 0) >= BAND_SAME:
+                text = (
+                    f"A band of other brightness crosses the whole image at the {side} femoral head, as a saturation "
+                    "pulse leaves it: what is dark there may pass for a lesion."
+                )
+                return (Notice("signal-band", text),)
+    return ()
 
 
 def _signal_void(hip: Volume, distance: np.ndarray, side: Side) -> tuple[tuple[Notice, ...], str | None]:

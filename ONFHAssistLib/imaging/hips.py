@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import Point
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.grid import Point, as_point
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ OUTSIDE = -1.0
 """Normalised intensity where there is no image, as dark as air."""
 FOUND = 0.1
 """Peaks of the heat map above this are looked at by the anatomy network, which decides."""
+BASE = 0.3
+"""A peak is what rises above this part of its height; its centre of gravity is the place."""
 CANDIDATES = 6
 """At the most so many peaks are looked at: each costs two runs of the anatomy network."""
 APART_MM = 40.0
@@ -45,7 +47,7 @@ def coarse_volume(volume: Volume, modality: str) -> Volume:
     Returns:
         a float32 Volume, normalised.
     """
-    size = np.array(volume.array.shape[::-1])
+    size = volume.size
     corners = volume.ras(np.array([[i, j, k] for i in (0, size[0]) for j in (0, size[1]) for k in (0, size[2])]) - 0.5)
     low, high = corners.min(0), corners.max(0)
     count = np.maximum(np.ceil((high - low) / COARSE_MM / COARSE_MULTIPLE).astype(int) * COARSE_MULTIPLE, 32)
@@ -72,7 +74,7 @@ def sample_coarsely(
         float32 (...).
     """
     at = volume.ijk(points_ras)
-    size = np.array(volume.array.shape[::-1])
+    size = volume.size
     inside = np.all((at > -0.5) & (at < size - 0.5), axis=-1)
     # Averaging over a coarse voxel before sampling keeps thin dark cortex from aliasing.
     sigma = np.maximum(pixel_mm / np.array(volume.spacing_mm) - 1, 0) * 0.42
@@ -102,19 +104,21 @@ def find_heads(volume: Volume, modality: str, engine: "Engine") -> tuple[FoundHe
     """
     coarse = coarse_volume(volume, modality)
     heat = expit(engine(coarse.array[None, None])[0, 0])
-    positions = coarse.grid_ras()
+    places = np.argwhere(heat > BASE * FOUND)  # the others are neither a peak nor part of one
+    positions = coarse.ras(places[:, ::-1])
     at = volume.ijk(positions)
     # The grid is larger than the image; what the network sees in the padding is no place to look at.
-    heat = np.where(np.all((at > -0.5) & (at < np.array(volume.array.shape[::-1]) - 0.5), axis=-1), heat, 0)
+    inside = np.all((at > -0.5) & (at < volume.size - 0.5), axis=-1)
+    height = np.where(inside, heat[tuple(places.T)], 0)
     found: list[FoundHead] = []
-    while len(found) < CANDIDATES and heat.max() > FOUND:
-        top = np.unravel_index(int(heat.argmax()), heat.shape)
-        box = tuple(slice(max(t - 2, 0), t + 3) for t in top)
-        weight = np.clip(heat[box] - 0.3 * heat[top], 0, None)
-        centre = np.average(positions[box].reshape(-1, 3), axis=0, weights=weight.ravel())
-        found.append(FoundHead(as_point(centre), float(heat[top])))
+    while len(found) < CANDIDATES and height.max(initial=0) > FOUND:
+        top = int(height.argmax())
+        near = (np.abs(places - places[top]) <= 2).all(axis=1)
+        weight = np.clip(height[near] - BASE * height[top], 0, None)
+        centre = np.average(positions[near], axis=0, weights=weight)
+        found.append(FoundHead(as_point(centre), float(height[top])))
         apart = np.minimum(
             np.linalg.norm(positions - centre, axis=-1), np.linalg.norm(positions - positions[top], axis=-1)
         )
-        heat = np.where(apart < APART_MM, 0, heat)
+        height = np.where(apart < APART_MM, 0, height)
     return tuple(found)

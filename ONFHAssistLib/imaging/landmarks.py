@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Landmarks, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Point, as_point
 from ONFHAssistLib.core.planes import mid_plane, native_axis, plane_at, sample
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.volume import Volume
 
 JOINT_MM = 9.0
 """The acetabulum's inner surface lies within this distance of the head: cartilage, labrum and fossa."""

@@ -5,9 +5,10 @@ from itertools import combinations
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import SIDES, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Side, Sphere
+from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.core.labels import AnatomyLabel
-from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, head_from_femur
+from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, box_around, head_from_femur
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.head_check import SIDE_SURE, HeadCheck, check_head
 from ONFHAssistLib.imaging.hips import find_heads
@@ -157,7 +158,7 @@ def look(volume: Volume, modality: str, centre_ras_mm: Point, anatomy: Network) 
 
     The side on which the place lies in the image is looked at first; where it clearly makes sense, the other is not.
     """
-    middle = volume.ras((np.array(volume.array.shape[::-1]) - 1) / 2)
+    middle = volume.ras((volume.size - 1) / 2)
     sights = []
     for side in SIDES if centre_ras_mm[0] > middle[0] else SIDES[::-1]:
         sight = _look(volume, modality, side, centre_ras_mm, anatomy)
@@ -174,7 +175,10 @@ def _look(volume: Volume, modality: str, side: Side, centre_ras_mm: Point, anato
         seen = look_at(volume, modality, side, centre_ras_mm, anatomy)
     except NoHead:
         return None
-    label, sphere = seen.hip.volume.like(seen.label), seen.sphere
+    sphere = seen.sphere
+    reach = max(NEAR_MM, sphere.radius_mm + ROOF_MM) / sphere.radius_mm
+    label = seen.hip.volume.like(seen.label)
+    label = label.cropped(box_around(label, sphere, reach))
     bone = label.array == AnatomyLabel.HIP_BONE
     rest = label.array == AnatomyLabel.FEMUR
     offset = label.grid_ras() - np.array(sphere.centre_ras_mm)

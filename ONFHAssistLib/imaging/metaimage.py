@@ -43,7 +43,7 @@ def declared(path: Path) -> Declared:
             raise ValueError(fields["ElementType"])
         dtype = np.dtype(_TYPES[known[1]]).newbyteorder(">" if _yes(fields, _BYTE_ORDER) else "<")
         skip = int(fields.get("HeaderSize", "0"))
-        sound = 1 <= ndims <= 5 and len(sizes) == ndims and channels > 0 and skip >= -1
+        sound = 1 <= ndims <= 5 and len(sizes) == ndims and channels > 0 and skip >= -1 and min(spacing, default=1) > 0
     except (KeyError, IndexError, ValueError, TypeError, OverflowError):
         sound = False
     if not sound:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.declared import NO_ORIENTATION, Declared, or_none, squared
 from ONFHAssistLib.imaging.packed import Packed, head_of, packing_of

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.declared import LPS_TO_RAS, NO_ORIENTATION, Declared, or_none, squared
 from ONFHAssistLib.imaging.packed import Packed, Packing
@@ -113,6 +113,8 @@ def _place(header: dict[str, Any], axes: list[int], path: Path) -> tuple[np.ndar
         if spacings is None or len(spacings) <= max(axes):
             raise InputError(f"{path} does not give the size of its voxels; export it again with spacings in mm.")
         limits.require_spacing(path, [spacings[n] for n in axes])
+        if min(spacings[n] for n in axes) < 0:
+            raise InputError(f"{path} has a voxel spacing that is negative; export it again.")
         for to, n in enumerate(axes):
             matrix[to, to] = spacings[n]
     else:

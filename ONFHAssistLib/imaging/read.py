@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Notice
+from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits, metaimage, nifti, nrrd
 from ONFHAssistLib.imaging.canonical import plane_of
@@ -59,6 +59,11 @@ class Study:
     patient: dict[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def form(self) -> Literal["volume", "slice", "picture"]:
+        """Whether it is a volume, one slice with its place in the patient, or a picture without (`picture`)."""
+        return self.source.get("form", "volume")
+
 
 def read_study(path: str | Path, series: str | None = None, below: bool = True) -> Study:
     """Read NIfTI, NRRD, MetaImage or DICOM (a folder, searched through, or one file of a series).
@@ -81,23 +86,30 @@ def read_study(path: str | Path, series: str | None = None, below: bool = True) 
             if series is not None:
                 raise InputError(f"{path} holds one image and no series; leave --series out.")
             return _read_file(path, kind)
-        try:
+        with damage_said(path):
             return _read_dicom(path, series, below)
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-            LookupError,
-            NotImplementedError,
-            ArithmeticError,
-            RecursionError,
-            OSError,
-            struct.error,
-        ) as error:
-            if isinstance(error, InputError):
-                raise
-            # pydicom parses a value when it is asked for, so a broken one shows up anywhere
-            raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
+
+
+@contextmanager
+def damage_said(path: Path) -> Iterator[None]:
+    """Turn what a damaged DICOM header raises wherever it is looked at into a sentence."""
+    try:
+        yield
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        ArithmeticError,
+        RecursionError,
+        OSError,
+        struct.error,
+    ) as error:
+        if isinstance(error, InputError):
+            raise
+        # pydicom parses a value when it is asked for, so a broken one shows up anywhere
+        raise InputError(f"{path} holds a DICOM file with a damaged header; copy or export it again.") from error
 
 
 def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
@@ -184,7 +196,7 @@ def source_facts(file_kind: str, volume: Volume, kind: ImageKind, shown: str = "
         "plane": plane,
         "obliquity_deg": round(obliquity_deg, 1),
         "spacing_mm": [round(x, 4) for x in volume.spacing_mm],
-        "shape": list(volume.array.shape),
+        "shape": list(volume.shape),
         "body_part": shown,
     }
 
@@ -228,12 +240,8 @@ def require_usable_values(array: np.ndarray, name: str) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the libraries' own warnings off the terminal; what matters is raised or noticed."""
-    import SimpleITK as sitk
-
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg", "pylibjpeg")]
     levels = [logger.level for logger in loggers]
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
@@ -241,6 +249,5 @@ def _quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from ONFHAssistLib.core.hip import Calibration, HipMasks, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Point, as_point
 from ONFHAssistLib.core.labels import AnatomyLabel
+from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.necrosis import largest_piece, necrosis_above
 from ONFHAssistLib.core.sphere import HEAD_ENLARGEMENT, articular_sphere, head_from_femur
-from ONFHAssistLib.core.volume import Volume, as_point
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import (
     CanonicalHip,
     canonical_hip,
@@ -80,17 +82,35 @@ def look_at(volume: Volume, modality: str, side: Side, centre: Point, anatomy: N
     return Look(side, centre, hip, label, fit_head(hip.volume.like(label), centre))
 
 
-def segment_hip(
+@dataclass(frozen=True)
+class Head:
+    """A femoral head that was found and outlined, before anybody looks for necrosis in it.
+
+    Attributes:
+        side: which hip.
+        hip: the crop about it, in canonical pose and normalised.
+        mask: bool, the shape of the crop; the head, to be completed by its necrosis.
+        sphere: that the head was cut with.
+        landmarks: points on the acetabulum, as far as found.
+    """
+
+    side: Side
+    hip: CanonicalHip
+    mask: np.ndarray
+    sphere: Sphere
+    landmarks: Landmarks
+
+
+def segment_head(
     volume: Volume,
     modality: str,
     side: Side,
     centre_ras_mm: Point,
     anatomy: Network,
-    necrosis: Network,
     radius_mm: float | None = None,
     seen: Look | None = None,
-) -> HipMasks:
-    """Segment the head and its necrosis.
+) -> Head:
+    """Outline the head.
 
     Args:
         volume: the whole image.
@@ -98,13 +118,8 @@ def segment_hip(
         side: which hip.
         centre_ras_mm: the head's centre, within about 15 mm.
         anatomy: background, head, rest of the femur and hip bone on 2.5D patches.
-        necrosis: one logit on 2.5D patches.
         radius_mm: given by a reader who has placed the sphere: it is then kept as it is.
         seen: what was seen of this hip already, so that nothing is looked at twice.
-
-    Returns:
-        the masks. On CT necrosis is sought only by a network that has learned it there, as its bundle tells
-        (``modalities``): until one had, sound heads came out with up to 43 %.
 
     Raises:
         NoHead: no femoral head is there, or too little of it.
@@ -128,20 +143,56 @@ def segment_hip(
     elif filled < 0.35:
         raise NoHead(f"only {100 * filled:.0f} % of the sphere there is bone")
     landmarks = find_landmarks(hip.volume.like(label == AnatomyLabel.HIP_BONE), sphere, side)
+    return Head(side, hip, head, sphere, landmarks)
+
+
+def outlined(volume: Volume, head: Head, not_sought: str) -> HipMasks:
+    """Return the masks of a head in which nobody has looked for necrosis, and why."""
+    whole, nothing = (volume.like(to_input(mask, head.hip, volume)) for mask in (head.mask, np.zeros_like(head.mask)))
+    return HipMasks(head.side, whole, nothing, head.sphere, head.landmarks, not_sought=not_sought)
+
+
+def segment_necrosis(volume: Volume, modality: str, head: Head, necrosis: Network) -> HipMasks:
+    """Segment the necrosis in a head.
+
+    Args:
+        volume: the whole image.
+        modality: "CT", or anything else for MR.
+        head: from `segment_head`.
+        necrosis: one logit on 2.5D patches.
+
+    Returns:
+        the masks. On CT necrosis is sought only by a network that has learned it there, as its bundle tells
+        (``modalities``): until one had, sound heads came out with up to 43 %.
+    """
+    if modality == "CT" and "CT" not in necrosis.bundle.input["modalities"]:
+        return outlined(volume, head, NOT_SOUGHT_ON_CT)
 
     def back(array: np.ndarray) -> Volume:
-        return volume.like(to_input(array, hip, volume))
+        return volume.like(to_input(array, head.hip, volume))
 
-    if modality == "CT" and "CT" not in necrosis.bundle.input["modalities"]:
-        nothing = back(np.zeros_like(head))
-        return HipMasks(side, back(head), nothing, sphere, landmarks, not_sought=NOT_SOUGHT_ON_CT)
-    probability = head_probability(hip, sphere, necrosis) * head
-    dead = necrosis_above(hip.volume.like(probability), head)
+    probability = head_probability(head.hip, head.sphere, necrosis) * head.mask
+    dead = necrosis_above(head.hip.volume.like(probability), head.mask)
     known = necrosis.bundle.input.get("calibration")
     calibration = known and Calibration(
         known["certain"], known["possible"], tuple(known["sequences"]), known["head_mm"]
     )
-    return HipMasks(side, back(head), back(dead), sphere, landmarks, back(probability), calibration)
+    return HipMasks(head.side, back(head.mask), back(dead), head.sphere, head.landmarks, back(probability), calibration)
+
+
+def segment_hip(
+    volume: Volume,
+    modality: str,
+    side: Side,
+    centre_ras_mm: Point,
+    anatomy: Network,
+    necrosis: Network,
+    radius_mm: float | None = None,
+    seen: Look | None = None,
+) -> HipMasks:
+    """Segment the head and its necrosis; see `segment_head` and `segment_necrosis`."""
+    head = segment_head(volume, modality, side, centre_ras_mm, anatomy, radius_mm, seen)
+    return segment_necrosis(volume, modality, head, necrosis)
 
 
 def crop_hip(volume: Volume, modality: str, side: Side, centre: Point) -> CanonicalHip:

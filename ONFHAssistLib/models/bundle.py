@@ -1,5 +1,7 @@
 """One folder for each model, in MONAI's bundle layout: read it, trust nothing in it, describe it.
 
+Models are of four kinds (KINDS). Networks that segment, classify, or give features have these files:
+
 ::
 
     Resources/Bundles/<name>/
@@ -9,10 +11,13 @@
         models/model.safetensors    weights, fp16 (MONAI's specification has a pickled model.pt: see the card)
         models/model.xml, .bin      the same network as OpenVINO graph, for the CPU without torch
         docs/README.md              model card: data, figures, limits, licence
+
+and a table of coefficients (`table`) has ``models/table.json`` instead of configs/inference.json and the network.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +26,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.outside import is_link, parse_json
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models.places import PREVIOUS, find, in_place
+from ONFHAssistLib.models.table import check_table
 
 if TYPE_CHECKING:
     from ONFHAssistLib.models.engine import Engine
@@ -28,16 +34,20 @@ if TYPE_CHECKING:
 #: Number of the bundle format: raised when older software could misread a newer bundle.
 SCHEMA = 1
 
+KINDS = ("segmentation", "classification", "features", "table")
+"""What a model gives: a value for each class and voxel, for each class, for each feature, or for named variables."""
+POOLED = ("classification", "features")
+"""Networks of these kinds give one vector for each input."""
+METADATA = "configs/metadata.json"
 WEIGHTS = "models/model.safetensors"
-FILES = (
-    "LICENSE",
-    "configs/metadata.json",
-    "configs/inference.json",
-    WEIGHTS,
-    "models/model.xml",
-    "models/model.bin",
-    "docs/README.md",
-)
+TABLE = "models/table.json"
+_ALWAYS = ("LICENSE", METADATA, "docs/README.md")
+_OF_NETWORKS = ("configs/inference.json", WEIGHTS, "models/model.xml", "models/model.bin")
+
+
+def files_of(kind: str) -> tuple[str, ...]:
+    """Return the files of a model of this kind, by their places in its folder."""
+    return (*_ALWAYS, *((TABLE,) if kind == "table" else _OF_NETWORKS))
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,8 @@ class Bundle:
         version: "major.minor.patch" of the model.
         folder: where it lies.
         metadata: content of ``configs/metadata.json``, valid against its schema.
-        network_def: ``network_def`` of ``configs/inference.json``, for ``networks.build_network``.
+        network_def: ``network_def`` of ``configs/inference.json``, for ``networks.build_network``; of a table its
+            content, for ``table.open_table``.
     """
 
     name: str
@@ -67,6 +78,11 @@ class Bundle:
         """
         content = json.dumps([self.metadata, self.network_def], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def kind(self) -> str:
+        """What it gives, one of KINDS."""
+        return kind_of(self.metadata)
 
     @property
     def input(self) -> dict[str, Any]:
@@ -106,24 +122,31 @@ def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:
     if not folder.is_dir():
         raise InputError(f"There is no model folder {str(name_or_path)!r}; give the name or the path of a model.")
     name = folder.resolve().name.removesuffix(PREVIOUS)
-    files = [file for file in FILES if graph or Path(file).stem != "model" or file == WEIGHTS]
-    links = [file for file in files if any(is_link(folder / part) for part in (file, Path(file).parent))]
-    if links and not folder.resolve().is_relative_to(resource_path("Bundles").resolve()):
-        raise InputError(
-            f"In the model {name} {', '.join(links)} leads elsewhere by a link, which is not followed; "
-            "put the files themselves there."
-        )
-    missing = [file for file in files if not (folder / file).is_file()]
-    if missing:
-        raise InputError(f"The model {name} lacks {', '.join(missing)}; install it again.")
-    metadata = _read_json(folder, "configs/metadata.json", name)
-    network_def = _read_json(folder, "configs/inference.json", name).get("network_def", {})
+    _refuse_links(folder, _ALWAYS, name)
+    _refuse_missing(folder, _ALWAYS, name)
+    metadata = _read_json(folder, METADATA, name)
     _check_origin(metadata, name)
+    kind = kind_of(metadata)
+    if kind not in KINDS:
+        raise InputError(f"The model {name} is of the kind {kind!r:.40}, and there are {', '.join(KINDS)}.")
+    needed = [file for file in files_of(kind) if graph or Path(file).stem != "model" or file == WEIGHTS]
+    _refuse_links(folder, needed, name)
+    _refuse_missing(folder, needed, name)
     _check_schema(metadata, name)
-    _check_network(network_def, metadata, name)
+    if kind == "table":
+        content = _read_json(folder, TABLE, name)
+        check_table(content, name)
+    else:
+        content = _read_json(folder, "configs/inference.json", name).get("network_def", {})
+        _check_network(content, metadata, name)
     checksums = metadata["onfh_assist"]["sha256"].items()
-    _check_files(folder, {file: expected for file, expected in checksums if f"models/{file}" in files}, name)
-    return Bundle(name, metadata["version"], folder, metadata, network_def)
+    _check_files(folder, {file: expected for file, expected in checksums if f"models/{file}" in needed}, name)
+    return Bundle(name, metadata["version"], folder, metadata, content)
+
+
+def kind_of(metadata: dict[str, Any]) -> Any:
+    """Return what a model gives, by its metadata: one of KINDS where they are sound."""
+    return metadata["onfh_assist"].get("kind", "segmentation")  # version 0.1.0 knew no other
 
 
 def describe(bundle: Bundle, engine: "Engine | None" = None) -> dict[str, Any]:
@@ -145,6 +168,21 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 checksum of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_links(folder: Path, files: Sequence[str], name: str) -> None:
+    links = [file for file in files if any(is_link(folder / part) for part in (file, Path(file).parent))]
+    if links and not folder.resolve().is_relative_to(resource_path("Bundles").resolve()):
+        raise InputError(
+            f"In the model {name} {', '.join(links)} leads elsewhere by a link, which is not followed; "
+            "put the files themselves there."
+        )
+
+
+def _refuse_missing(folder: Path, files: Sequence[str], name: str) -> None:
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        raise InputError(f"The model {name} lacks {', '.join(missing)}; install it again.")
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -191,11 +229,13 @@ def _check_network(network_def: Any, metadata: dict[str, Any], name: str) -> Non
     formats = metadata["network_data_format"]
     image, pred, own = formats["inputs"]["image"], formats["outputs"]["pred"], metadata["onfh_assist"]
     dims = len(image["spatial_shape"])
+    out_dims = 0 if own.get("kind") in POOLED else dims
     ranks = [len(own[key]) for key in ("pixel_mm", "size_px") if isinstance(own[key], list)]
     fits = (
         network_def.get("in_channels") == image["num_channels"] == len(image["channel_def"])
         and network_def.get("out_channels") == pred["num_channels"] == len(pred["channel_def"])
-        and network_def.get("spatial_dims") == dims == len(pred["spatial_shape"])
+        and network_def.get("spatial_dims") == dims
+        and len(pred["spatial_shape"]) == out_dims
         and all(rank == dims for rank in ranks)
     )
     if not fits:

@@ -16,7 +16,7 @@ from pathlib import Path
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.models.bundle import FILES, WEIGHTS, Bundle, load_bundle
+from ONFHAssistLib.models.bundle import METADATA, Bundle, files_of, load_bundle
 from ONFHAssistLib.models.places import IN_USE, INSTALLED, bundles_folder, in_place, in_use
 
 
@@ -95,7 +95,7 @@ def install(folder: Path) -> Model:
             return _the(bundle_id)
     new = place.with_name(f".{secrets.token_hex(4)}")
     with _disk("The model could not be installed", new):
-        for file in FILES:
+        for file in files_of(bundle.kind):
             target = new / bundle.name / file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle.folder / file, target)
@@ -169,6 +169,13 @@ def require_fit(bundle: Bundle, name: str) -> None:
     if name not in names:
         raise InputError(f"This software has no use for a model {name}; it takes {', '.join(names)}.")
     shipped = load_bundle(resource_path("Bundles", name))
+    if bundle.kind != shipped.kind:
+        raise InputError(f"The model is of the kind {bundle.kind}, {name} of this software of {shipped.kind}.")
+    if bundle.kind == "table":
+        own, wanted = (sorted(one.network_def["coefficients"]) for one in (bundle, shipped))
+        if own != wanted:
+            raise InputError(f"The table was made for other variables than {name} of this software has.")
+        return
     for what, (group, tensor) in {"labels": ("outputs", "pred"), "input": ("inputs", "image")}.items():
         own, wanted = (
             list(one.metadata["network_data_format"][group][tensor]["channel_def"].values())
@@ -186,7 +193,7 @@ def require_fit(bundle: Bundle, name: str) -> None:
 
 def shipped_names() -> tuple[str, ...]:
     """Return the names of the bundles that came with the software."""
-    return tuple(sorted(path.name for path in resource_path("Bundles").iterdir() if (path / WEIGHTS).is_file()))
+    return tuple(sorted(path.name for path in resource_path("Bundles").iterdir() if (path / METADATA).is_file()))
 
 
 def laid_by_hand(folder: Path) -> set[str]:

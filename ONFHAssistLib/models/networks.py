@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 INSTALL_TORCH = ".venv/bin/python -m pip install -e '.[train]' in the project's folder"
 
 #: A definition is data from a file: these classes and no others are looked up, each with its own arguments.
-ALLOWED_TARGETS = ("monai.networks.nets.BasicUNet", "monai.networks.nets.DynUNet", "monai.networks.nets.UNet")
+ALLOWED_TARGETS = (
+    "monai.networks.nets.BasicUNet",
+    "monai.networks.nets.DynUNet",
+    "monai.networks.nets.UNet",
+    "monai.networks.nets.DenseNet121",
+)
 
 
 def build_network(definition: dict[str, Any]) -> "torch.nn.Module":

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
-from ONFHAssistLib.core.hip import HipResult, StudyResult
-from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.core.grid import Grid
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.scene.hip_state import HipState
 from ONFHAssistLib.scene.state import SignOff
@@ -16,7 +17,7 @@ def reviewed_case(
     study: StudyResult,
     state: HipState,
     hip: HipResult,
-    grid: Volume,
+    grid: Grid,
     sign_off: SignOff,
     reviewed: tuple[int, ...] | None,
     patient_code: str = "",
@@ -66,7 +67,7 @@ def reviewed_case(
     )
 
 
-def slices_that_matter(hips: Iterable[HipResult], state: HipState | None, grid: Volume) -> tuple[int, ...]:
+def slices_that_matter(hips: Iterable[HipResult], state: HipState | None, grid: Grid) -> tuple[int, ...]:
     """Return the indices along k of the slices to be looked at, in their order along the body.
 
     Args:

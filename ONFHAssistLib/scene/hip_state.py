@@ -7,9 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side, Sphere, StudyResult
+from ONFHAssistLib.core.codec import bits_of, mask_of
+from ONFHAssistLib.core.findings import About, Finding
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Box, Grid, box_of
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.necrosis import bounding_box
-from ONFHAssistLib.core.volume import Box, Volume, box_of
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.core.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Automatic:
 
     Attributes:
         near: cropped to ``box``, the smallest one that holds the head.
-        threshold: masks of the system S-T1 on the same grid, as far as it was asked for.
+        findings: of the other systems about this hip, as they were when it was segmented.
         models: the networks, as `StudyResult.models` lists them; None where a reader had drawn it all, and this is only
             what the review began with.
     """
@@ -68,19 +74,19 @@ class Automatic:
     box: Box
     near: HipMasks
     result: HipResult
-    threshold: HipMasks | None = None
+    findings: tuple[Finding, ...] = ()
     models: tuple[Mapping[str, Any], ...] | None = ()
 
     @staticmethod
     def of(
         masks: HipMasks,
         result: HipResult,
-        threshold: HipMasks | None = None,
+        findings: tuple[Finding, ...] = (),
         models: tuple[Mapping[str, Any], ...] | None = (),
     ) -> "Automatic":
         """Crop the masks of an analysis."""
         box = bounding_box(masks.head.array)
-        return Automatic(box, masks.cropped(box), result, threshold, models)
+        return Automatic(box, masks.cropped(box), result, findings, models)
 
     @cached_property
     def state(self) -> "HipState":
@@ -92,11 +98,15 @@ class Automatic:
 def automatic_of(result: StudyResult) -> dict[Side, Automatic]:
     """Return what an analysis made of each hip that it has segmented."""
     graded = {hip.side: hip for hip in result.hips}
-    by_threshold = {masks.side: masks for masks in result.threshold_masks}
     return {
-        masks.side: Automatic.of(masks, graded[masks.side], by_threshold.get(masks.side), result.models)
+        masks.side: Automatic.of(masks, graded[masks.side], findings_about(masks.side, result), result.models)
         for masks in result.masks
     }
+
+
+def findings_about(about: About, result: StudyResult) -> tuple[Finding, ...]:
+    """Return the findings of an analysis about one hip or the patient."""
+    return tuple(found for found in result.findings if found.about == about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +115,7 @@ class HipState:
 
     Attributes:
         box: of the head; the necrosis lies inside the head.
-        head_bits, necrosis_bits: `numpy.packbits` of the masks in ``box``.
+        head_bits, necrosis_bits: `codec.bits_of` the masks in ``box``.
         automatic: what "back to the automatic result" goes back to.
     """
 
@@ -121,7 +131,7 @@ class HipState:
         """Keep these masks, the necrosis clipped to the head."""
         head = head.tight()
         clipped = necrosis.within(head.box) & head.array
-        return HipState(head.box, np.packbits(head.array), np.packbits(clipped), sphere, landmarks, automatic)
+        return HipState(head.box, bits_of(head.array), bits_of(clipped), sphere, landmarks, automatic)
 
     @property
     def head(self) -> Patch:
@@ -139,7 +149,7 @@ class HipState:
 
     def as_drawn(self, masks: HipMasks) -> "HipState":
         """Return this hip with masks on the whole grid, and the sphere and landmarks that go with them."""
-        whole = box_of((0, length) for length in masks.head.array.shape)
+        whole = box_of((0, length) for length in masks.head.shape)
         head, necrosis = (Patch(whole, mask.array) for mask in (masks.head, masks.necrosis))
         return HipState.of(head, necrosis, masks.sphere, masks.landmarks, self.automatic)
 
@@ -184,7 +194,7 @@ class HipState:
             parts.append("landmarks")
         return f"{' and '.join(parts)} changed"
 
-    def near(self, grid: Volume) -> HipMasks:
+    def near(self, grid: Grid) -> HipMasks:
         """Return the masks cropped to ``box``, with the probability that belongs to them; the head must not be empty.
 
         The probability is left out where it decides nothing: where only the necrosis differs from the network's, the
@@ -196,8 +206,8 @@ class HipState:
         if probability is not None and self.same_head(at_start) and not self.same_masks(at_start):
             probability = None
         if probability is not None and self.box != self.automatic.box:
-            probability = grid.cropped(self.box).like(_moved(probability.array, self.automatic.box, self.box))
-        head, necrosis = (grid.cropped(self.box).like(patch.array) for patch in (self.head, self.necrosis))
+            probability = Volume.on(grid.cropped(self.box), _moved(probability.array, self.automatic.box, self.box))
+        head, necrosis = (Volume.on(grid.cropped(self.box), patch.array) for patch in (self.head, self.necrosis))
         return replace(
             from_network,
             head=head,
@@ -207,26 +217,25 @@ class HipState:
             probability=probability,
         )
 
-    def masks(self, grid: Volume) -> HipMasks:
+    def masks(self, grid: Grid) -> HipMasks:
         """Return the masks on the whole grid, complete with the network's probability."""
-        shape = grid.array.shape
+        shape = grid.shape
         probability = self.automatic.near.probability
         if probability is not None:
             whole = np.zeros(shape, np.float32)
             whole[self.automatic.box] = probability.array
-            probability = grid.like(whole)
+            probability = Volume.on(grid, whole)
         return replace(
             self.automatic.near,
-            head=grid.like(self.head.on(shape)),
-            necrosis=grid.like(self.necrosis.on(shape)),
+            head=Volume.on(grid, self.head.on(shape)),
+            necrosis=Volume.on(grid, self.necrosis.on(shape)),
             sphere=self.sphere,
             landmarks=self.landmarks,
             probability=probability,
         )
 
     def _unpacked(self, bits: np.ndarray) -> np.ndarray:
-        shape = [part.stop - part.start for part in self.box]
-        return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
+        return mask_of(bits, tuple(part.stop - part.start for part in self.box))
 
 
 def _joint_box(one: Box, other: Box) -> Box:

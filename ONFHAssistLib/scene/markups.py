@@ -8,7 +8,8 @@ import json
 import math
 from typing import Literal
 
-from ONFHAssistLib.core.hip import SIDES, Landmarks, Point, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.scene.nodes import Node, review_node
 
 What = Literal["head centre", "acetabular edge", "teardrop"]

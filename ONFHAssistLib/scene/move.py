@@ -5,28 +5,31 @@ from dataclasses import replace
 import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.hip import HipMasks, Landmarks, Sphere, StudyResult
+from ONFHAssistLib.core.grid import Grid, Point, as_point
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import measure_hip, measure_near
-from ONFHAssistLib.core.volume import Point, Volume, as_point
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene.hip_state import Automatic, HipState
 
 RIGID = 1e-4
 """A rotation's matrix is orthogonal to this."""
 
 
-def require_rigid(before: Volume, now: Volume) -> None:
+def require_rigid(before: Grid, now: Grid) -> None:
     """Raise InputError unless a grid was only moved and turned."""
     turn = _motion(before, now)[:3, :3]
     rigid = np.allclose(turn @ turn.T, np.eye(3), atol=RIGID) and np.linalg.det(turn) > 0
-    if before.array.shape != now.array.shape or not rigid:
+    if before.shape != now.shape or not rigid:
         raise InputError("The volume was changed or scaled under its review; undo that, or analyse it again.")
 
 
 class Move:
     """The way from one place of a grid to another; what was the same object before is one afterwards, too."""
 
-    def __init__(self, before: Volume, now: Volume) -> None:
+    def __init__(self, before: Grid, now: Grid) -> None:
         """Take both grids, of the same shape."""
         self._motion = _motion(before, now)
         self._grid = now
@@ -50,35 +53,29 @@ class Move:
         if id(automatic) not in self._automatic:
             near = self._masks(automatic.near, self._grid.cropped(automatic.box))
             result = result_of(measure_near(self._grid, near, automatic.box))
-            threshold, compared = automatic.threshold, automatic.result.threshold
-            if threshold and compared:
-                threshold = self._masks(threshold, self._grid)
-                result = replace(result, threshold=replace(compared, slices=measure_hip(threshold).slices))
-            moved = replace(automatic, near=near, result=result, threshold=threshold)
+            findings = tuple(found.moved(self._motion, self._grid) for found in automatic.findings)
+            moved = replace(automatic, near=near, result=result, findings=findings)
             self._automatic[id(automatic)] = (automatic, moved)
         return self._automatic[id(automatic)][1]
 
     def result(self, result: StudyResult) -> StudyResult:
         """Return a study at its new place, its hips measured there."""
         masks = tuple(self._masks(masks, self._grid) for masks in result.masks)
-        extra = tuple(self._masks(masks, self._grid) for masks in result.threshold_masks)
         measured = {m.side: result_of(measure_hip(m)) for m in masks}
-        slices = {m.side: measure_hip(m).slices for m in extra}
-        hips = []
-        for hip in result.hips:
-            moved = measured.get(hip.side) or replace(hip, sphere=hip.sphere and self._sphere(hip.sphere))
-            if hip.threshold and hip.side in slices:
-                moved = replace(moved, threshold=replace(hip.threshold, slices=slices[hip.side]))
-            hips.append(moved)
+        hips = tuple(
+            measured.get(hip.side) or replace(hip, sphere=hip.sphere and self._sphere(hip.sphere))
+            for hip in result.hips
+        )
+        findings = tuple(found.moved(self._motion, self._grid) for found in result.findings)
         volume = Volume(result.volume.array, self._grid.ijk_to_ras)
-        return replace(result, volume=volume, hips=tuple(hips), masks=masks, threshold_masks=extra)
+        return replace(result, volume=volume, hips=hips, masks=masks, findings=findings)
 
-    def _masks(self, masks: HipMasks, place: Volume) -> HipMasks:
+    def _masks(self, masks: HipMasks, place: Grid) -> HipMasks:
         return replace(
             masks,
-            head=place.like(masks.head.array),
-            necrosis=place.like(masks.necrosis.array),
-            probability=masks.probability and place.like(masks.probability.array),
+            head=Volume.on(place, masks.head.array),
+            necrosis=Volume.on(place, masks.necrosis.array),
+            probability=masks.probability and Volume.on(place, masks.probability.array),
             sphere=self._sphere(masks.sphere),
             landmarks=self._landmarks(masks.landmarks),
         )
@@ -99,6 +96,6 @@ class Move:
         return as_point(moved)
 
 
-def _motion(before: Volume, now: Volume) -> np.ndarray:
+def _motion(before: Grid, now: Grid) -> np.ndarray:
     """Return what maps the patient's points, RAS in mm, from one place to the other (4, 4)."""
     return now.ijk_to_ras @ np.linalg.inv(before.ijk_to_ras)

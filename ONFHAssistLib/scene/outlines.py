@@ -11,8 +11,9 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
-from ONFHAssistLib.core.hip import Side
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.codec import bits_of
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.scene.hip_state import Patch
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node
 
@@ -40,7 +41,7 @@ AUTOMATIC = Outline("automatic outline", "automatic necrosis", OUTLINE_RGB, 1)
 READING = Outline("reading outline", "another reading", READING_RGB, 2)
 
 
-def show_outline(kind: Outline, volume_node: Node, side: Side, grid: Volume, masks: tuple[Patch, ...] | None) -> None:
+def show_outline(kind: Outline, volume_node: Node, side: Side, grid: Grid, masks: tuple[Patch, ...] | None) -> None:
     """Draw the outlines of masks of a hip, or nothing where ``masks`` is None.
 
     Args:
@@ -69,7 +70,7 @@ def show_outline(kind: Outline, volume_node: Node, side: Side, grid: Volume, mas
         node.SetAndObservePolyData(dashes(grid, masks or ()))
 
 
-def dashes(grid: Volume, masks: Iterable[Patch]) -> vtk.vtkPolyData:
+def dashes(grid: Grid, masks: Iterable[Patch]) -> vtk.vtkPolyData:
     """Return a rectangle for each edge of a pixel on the outlines of masks, in world RAS mm."""
     quads = np.concatenate([np.zeros((0, 4, 3)), *map(_quads, masks)])  # (edge, corner, kji)
     points = vtk.vtkPoints()
@@ -86,11 +87,11 @@ def dashes(grid: Volume, masks: Iterable[Patch]) -> vtk.vtkPolyData:
     return surface
 
 
-def _fingerprint(grid: Volume, masks: Iterable[Patch]) -> str:
+def _fingerprint(grid: Grid, masks: Iterable[Patch]) -> str:
     """Return what changes with the masks or their place; drawing them takes a hundred times as long."""
     parts = [grid.ijk_to_ras.tobytes()]
     for mask in masks:
-        parts += [repr(mask.box).encode(), np.packbits(mask.array).tobytes()]
+        parts += [repr(mask.box).encode(), bits_of(mask.array).tobytes()]
     return f"{zlib.crc32(b''.join(parts)):08x}"
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Side
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.planes import Plane, mid_plane
-from ONFHAssistLib.exchange.figures import portion_lines
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.exchange.figures import PortionLines, portion_lines
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node
 
@@ -61,20 +63,22 @@ def overlay_nodes(volume_node: Node, side: Side) -> Overlay:
     return Overlay(side, sphere, portion)
 
 
-def update_overlay(overlay: Overlay, hip: HipResult, masks: HipMasks | None) -> None:
-    """Draw sphere, portion and lesion end of a hip as it is now; a hip without masks has none of them."""
-    if masks is None:
+def update_overlay(overlay: Overlay, hip: HipResult, grid: Grid, points: tuple[Sphere, Landmarks] | None) -> None:
+    """Draw sphere, portion and lesion end of a hip as it is now; a hip without masks has no points and none of them."""
+    if points is None:
         for node in (overlay.sphere, overlay.portion):
             _show(node, None, "")
         return
-    key = repr(masks.sphere)
+    sphere, landmarks = points
+    key = repr(sphere)
     if overlay.sphere.GetAttribute("ONFHAssist.Drawn") != key:
-        _show(overlay.sphere, _ball(masks), key)
-    plane = mid_plane(masks.head, "coronal", masks.sphere)
+        _show(overlay.sphere, _ball(sphere), key)
+    plane = mid_plane(grid, "coronal", sphere)
     end = hip.grades["jic"].details.get("lateral_end_deg") if "jic" in hip.grades else None
-    key = repr((masks.sphere, masks.landmarks, end))
+    key = repr((sphere, landmarks, end))
     if overlay.portion.GetAttribute("ONFHAssist.Drawn") != key:
-        _show(overlay.portion, None if plane is None else _ribbons(plane, masks, hip), key)
+        lines = None if plane is None else _ribbons(grid, plane, portion_lines(plane, sphere, landmarks, hip))
+        _show(overlay.portion, lines, key)
 
 
 def _drawn_only(node: Node) -> Node:
@@ -107,19 +111,18 @@ def _show(node: Node, surface: vtk.vtkPolyData | None, key: str) -> None:
     node.EndModify(before)
 
 
-def _ball(masks: HipMasks) -> vtk.vtkPolyData:
+def _ball(sphere: Sphere) -> vtk.vtkPolyData:
     source = vtk.vtkSphereSource()
-    source.SetCenter(masks.sphere.centre_ras_mm)
-    source.SetRadius(masks.sphere.radius_mm)
+    source.SetCenter(sphere.centre_ras_mm)
+    source.SetRadius(sphere.radius_mm)
     source.SetThetaResolution(SPHERE_RESOLUTION)
     source.SetPhiResolution(SPHERE_RESOLUTION)
     source.Update()
     return source.GetOutput()
 
 
-def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> vtk.vtkPolyData | None:
+def _ribbons(grid: Grid, plane: Plane, lines: PortionLines) -> vtk.vtkPolyData | None:
     """Sweep the lines of the portion along the plane's normal; each cell has its part."""
-    lines = portion_lines(plane, masks, hip)
     drawn = list(enumerate(lines.thirds))
     if lines.lesion_end is not None:
         drawn.append((len(THIRDS_RGB), lines.lesion_end))
@@ -127,7 +130,7 @@ def _ribbons(plane: Plane, masks: HipMasks, hip: HipResult) -> vtk.vtkPolyData |
         return None
     width = REFORMATTED_WIDTH_MM
     if plane.voxel_index is not None:  # a little less than a slice: the next one does not touch it
-        width = 0.98 * masks.head.spacing_mm[plane.voxel_index[0]]
+        width = 0.98 * grid.spacing_mm[plane.voxel_index[0]]
     points, cells, parts = vtk.vtkPoints(), vtk.vtkCellArray(), []
     for part, line in drawn:
         first = points.GetNumberOfPoints()

@@ -5,18 +5,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.findings import PATIENT, About, Finding
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side, Sphere
 from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, Sphere, StudyResult
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import PlaneArcs, measure_near
-from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase, same_grid
-from ONFHAssistLib.curation.open_case import OpenCase, only_one_hip
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.hand_over import reviewed_case, slices_that_matter
-from ONFHAssistLib.scene.hip_state import Automatic, HipState, automatic_of
+from ONFHAssistLib.scene.hip_state import Automatic, HipState, automatic_of, findings_about
 from ONFHAssistLib.scene.history import History
 from ONFHAssistLib.scene.move import Move, require_rigid
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
@@ -113,7 +116,7 @@ class Review:
         if volume_node is None or volume_node.GetScene() is not scene:
             raise InputError("The volume was removed while it was analysed; load it again.")
         grid = grid_of(volume_node)
-        if not same_grid(grid, result.volume):
+        if not grid.matches(result.volume):
             raise InputError("The volume was changed or moved while it was analysed; analyse it again.")
         if start is None:
             start = {side: automatic.state for side, automatic in automatic_of(result).items()}
@@ -167,6 +170,11 @@ class Review:
         state = self._states.get(side)
         return state.automatic.result if state else self.hip(side)
 
+    def findings(self, about: About) -> tuple[Finding, ...]:
+        """Return what the systems beside the networks had found of a hip or of the patient."""
+        state = None if about == PATIENT else self._states.get(about)
+        return state.automatic.findings if state else findings_about(about, self.result)
+
     def masks(self, side: Side) -> HipMasks:
         """Return the masks of a hip as they are now, on the grid of the input; raises InputError where it has none."""
         return self._state(side).masks(self._grid)
@@ -182,6 +190,11 @@ class Review:
                 f"The segment of the {name} was deleted; undo that, or go back to the automatic result of the hip."
             )
         return found
+
+    @property
+    def segmented(self) -> tuple[Side, ...]:
+        """Return the sides that have masks, so that they can be edited, reset and saved."""
+        return tuple(side for side in self.sides if side in self._states)
 
     def changed(self, side: Side) -> bool:
         """Say whether a hip differs from what the networks made of it."""
@@ -228,7 +241,7 @@ class Review:
         if self.closed:
             return ()
         grid = grid_of(self.volume_node)
-        moved = not same_grid(grid, self._grid)
+        moved = not grid.matches(self._grid)
         if moved:
             require_rigid(self._grid, grid)
         changed = self._take_edits(points=not moved)
@@ -330,8 +343,8 @@ class Review:
         if hip is None or masks is None:
             reason = hip.reason if hip and hip.reason else "it was not looked at"
             raise InputError(f"The {side} hip could not be segmented: {reason}.")
-        threshold = next((masks for masks in found.threshold_masks if masks.side == side), None)
-        self._do(f"{side} hip segmented anew", side, Automatic.of(masks, hip, threshold, found.models).state)
+        automatic = Automatic.of(masks, hip, findings_about(side, found), found.models)
+        self._do(f"{side} hip segmented anew", side, automatic.state)
 
     def seed(self, side: Side) -> HeadSeed:
         """Return where the reader sees a head: its centre as marked, and the radius where the reader has set it.
@@ -357,7 +370,7 @@ class Review:
             self.result,
             hips=tuple(self._hips[side] for side in self.sides),
             masks=tuple(self.masks(side) for side in segmented),
-            threshold_masks=tuple(one.threshold for one in automatic if one.threshold),
+            findings=tuple(finding for about in (*self.sides, PATIENT) for finding in self.findings(about)),
             # A hip that was segmented anew may come from other networks than the rest.
             models=tuple(model for n, model in enumerate(models) if model not in models[:n]) or self.result.models,
         )
@@ -371,7 +384,7 @@ class Review:
         write_sign_off(self.volume_node, side, sign_off)
 
     def case(self, side: Side, patient_code: str = "") -> ReviewedCase:
-        """Return one hip as the reader leaves it, with the sign-off that was set, for `curation.case.save_case`.
+        """Return one hip as the reader leaves it, with the sign-off that was set, for `curation.store.folder`.
 
         Args:
             side: which hip.
@@ -418,7 +431,7 @@ class Review:
         self.update()
         try:
             states = {
-                side: unpacked_state(plain, self._states[side].automatic, self._grid.array.shape)
+                side: unpacked_state(plain, self._states[side].automatic, self._grid.shape)
                 for side, plain in now.items()
             }
         except (KeyError, TypeError, ValueError, zlib.error) as error:
@@ -480,7 +493,7 @@ class Review:
                 self._measure(side)
         return changed
 
-    def _move(self, grid: Volume) -> None:
+    def _move(self, grid: Grid) -> None:
         """Follow the volume to its new place, with every step of the history."""
         moved = Move(self._grid, grid)
         self._grid = grid
@@ -542,7 +555,7 @@ class Review:
             return HipResult(side, "not graded", reason, state.sphere, state.landmarks)
         arcs = self._arcs.setdefault(side, PlaneArcs())
         measured = measure_near(self._grid, state.near(self._grid), state.box, arcs)
-        return replace(result_of(measured), threshold=state.automatic.result.threshold)
+        return result_of(measured)
 
     def _touched(self) -> None:
         if not self.closed:

@@ -12,9 +12,9 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
+from ONFHAssistLib.core.grid import box_of
 from ONFHAssistLib.core.labels import MaskLabel
-from ONFHAssistLib.core.volume import box_of
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.scene.hip_state import EMPTY, Patch
 from ONFHAssistLib.scene.nodes import Data, Node, review_node

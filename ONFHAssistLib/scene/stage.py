@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import vtk
 
-from ONFHAssistLib.core.hip import HipMasks, HipResult, Landmarks, Side
+from ONFHAssistLib.core.geometry import Landmarks, Side
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.labels import MaskLabel
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
 from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review, review_nodes
@@ -121,7 +122,7 @@ class Stage:
         points = (state.landmarks, state.sphere) if state else (Landmarks(), None)
         markups.write_landmarks(self._landmarks_node, side, *points)
 
-    def show_numbers(self, grid: Volume, state: HipState | None, hip: HipResult) -> None:
+    def show_numbers(self, grid: Grid, state: HipState | None, hip: HipResult) -> None:
         """Write table and plot, and draw sphere, portion and the outline of what the networks had marked."""
         automatic = state.automatic if state else None
         if state is not None:
@@ -133,14 +134,12 @@ class Stage:
             automatic.result if automatic else None,
             read_reviewed(self.volume_node, hip.side),
         )
-        masks = None
-        if state is not None:  # the overlay looks at the grid, not at the voxels
-            masks = HipMasks(hip.side, grid, grid, state.sphere, state.landmarks)
-        overlay.update_overlay(overlay.overlay_nodes(self.volume_node, hip.side), hip, masks)
+        points = (state.sphere, state.landmarks) if state else None
+        overlay.update_overlay(overlay.overlay_nodes(self.volume_node, hip.side), hip, grid, points)
         start = automatic.state if state and automatic and not state.same_as(automatic.state) else None
         show_outline(AUTOMATIC, self.volume_node, hip.side, grid, (start.necrosis,) if start else None)
 
-    def show_reading(self, side: Side, grid: Volume, reading: HipState | None) -> None:
+    def show_reading(self, side: Side, grid: Grid, reading: HipState | None) -> None:
         """Draw head and necrosis as another reader has them, or None: nothing."""
         show_outline(READING, self.volume_node, side, grid, (reading.head, reading.necrosis) if reading else None)
 

@@ -5,35 +5,41 @@ masks, landmarks and radii as they are now lie in their own nodes. Results are n
 opens a volume of a left-handed grid with its slices in reverse order. Nothing here names the patient.
 """
 
-import base64
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.hip import (
-    SIDES,
-    Calibration,
-    HipMasks,
-    HipResult,
-    Landmarks,
-    Notice,
-    Side,
-    Sphere,
-    StudyResult,
-    ThresholdResult,
+from ONFHAssistLib.core.codec import (
+    array_to_text,
+    box_from_plain,
+    box_to_plain,
+    bytes_to_text,
+    filled_part,
+    finding_from_plain,
+    finding_to_plain,
+    mask_from_text,
+    masks_from_plain,
+    masks_to_plain,
+    numbers_from_text,
 )
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
+from ONFHAssistLib.core.grade import result_of
+from ONFHAssistLib.core.grid import Box, Grid, box_of, triple
 from ONFHAssistLib.core.measure import measure_near
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Box, Volume, box_of
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
+from ONFHAssistLib.systems import kept_by_0_1_0
 
 SCHEMA = "onfh-assist-review/1"
 TEXT = "vtkMRMLTextNode"
@@ -66,11 +72,12 @@ def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str
     return {
         "schema": SCHEMA,
         "source": result.source,
-        "shape": list(result.volume.array.shape),
+        "shape": list(result.volume.shape),
         "ijk_to_ras": result.volume.ijk_to_ras.tolist(),
         "missed": [to_plain(hip) for hip in result.hips if hip.side not in automatic],
         "warnings": to_plain(result.warnings),
         "models": to_plain(result.models),
+        "findings": [_plain_finding(found) for found in result.findings if found.about not in automatic],
         "automatic": {side: _plain(found) for side, found in automatic.items()},
     }
 
@@ -126,7 +133,8 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
         raise ValueError("its volume has another grid now")
     models = tuple(plain["models"])
     automatic = {side: _automatic(side, found, kept_grid, volume, models) for side, found in plain["automatic"].items()}
-    hips = [*(one.result for one in automatic.values()), *(from_plain(HipResult, hip) for hip in plain["missed"])]
+    hips = [*(one.result for one in automatic.values()), *(_missed(hip) for hip in plain["missed"])]
+    others = (_finding(found, kept_grid, volume) for found in plain.get("findings", ()))  # version 0.1.0 kept none
     result = StudyResult(
         volume,
         plain["source"],
@@ -134,7 +142,7 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
         tuple(one.state.masks(volume) for one in automatic.values()),
         tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
         models,
-        threshold_masks=tuple(one.threshold for one in automatic.values() if one.threshold),
+        findings=(*others, *(found for one in automatic.values() for found in one.findings)),
     )
     return result, automatic
 
@@ -142,9 +150,9 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
 def packed_state(state: HipState) -> dict[str, Any]:
     """Return a hip as it is now as JSON-ready values; its automatic result is packed by `packed`."""
     return {
-        "box": [[part.start, part.stop] for part in state.box],
-        "head": _text(state.head_bits.tobytes()),
-        "necrosis": _text(state.necrosis_bits.tobytes()),
+        "box": box_to_plain(state.box),
+        "head": bytes_to_text(state.head_bits.tobytes()),
+        "necrosis": bytes_to_text(state.necrosis_bits.tobytes()),
         "sphere": to_plain(state.sphere),
         "landmarks": to_plain(state.landmarks),
     }
@@ -152,9 +160,9 @@ def packed_state(state: HipState) -> dict[str, Any]:
 
 def unpacked_state(plain: dict[str, Any], automatic: Automatic, shape: tuple[int, ...]) -> HipState:
     """Return what `packed_state` was given, on an image of this shape; raises as `unpacked` does."""
-    box = _box(plain["box"], shape)
+    box = box_from_plain(plain["box"], shape)
     shape = tuple(part.stop - part.start for part in box)
-    head, necrosis = (Patch(box, _unpacked(plain[name], shape)) for name in ("head", "necrosis"))
+    head, necrosis = (Patch(box, mask_from_text(plain[name], shape)) for name in ("head", "necrosis"))
     sphere, landmarks = from_plain(Sphere, plain["sphere"]), from_plain(Landmarks, plain["landmarks"])
     return HipState.of(head, necrosis, sphere, landmarks, automatic)
 
@@ -229,9 +237,9 @@ def fingerprint_of(state: HipState, reviewed: tuple[int, ...] | None, sign_off: 
     return f"{zlib.crc32(content):08x}"
 
 
-def _grid(plain: dict[str, Any]) -> Volume:
-    """Return the grid that was kept with a review; it holds no voxels."""
-    return Volume(np.broadcast_to(np.False_, plain["shape"]), np.array(plain["ijk_to_ras"]))
+def _grid(plain: dict[str, Any]) -> Grid:
+    """Return the grid that was kept with a review."""
+    return Grid(triple(plain["shape"]), np.array(plain["ijk_to_ras"]))
 
 
 def _node(volume_node: Node) -> Node:
@@ -239,55 +247,78 @@ def _node(volume_node: Node) -> Node:
 
 
 def _plain(found: Automatic) -> dict[str, Any]:
-    near, threshold = found.near, found.threshold
+    near = found.near
     return {
-        "box": [[part.start, part.stop] for part in found.box],
-        "head": _packed(near.head.array),
-        "necrosis": _packed(near.necrosis.array),
-        "probability": near.probability and _text(near.probability.array.astype("<f4").tobytes()),
-        "calibration": to_plain(near.calibration),
-        "not_sought": near.not_sought,
-        "sphere": to_plain(near.sphere),
-        "landmarks": to_plain(near.landmarks),
-        "threshold": threshold and _plain(Automatic.of(threshold, found.result)),
-        "threshold_result": to_plain(found.result.threshold) if threshold else None,
+        "box": box_to_plain(found.box),
+        "head": array_to_text(near.head.array),
+        "necrosis": array_to_text(near.necrosis.array),
+        "probability": near.probability and array_to_text(near.probability.array),
+        **masks_to_plain(near),
+        "findings": [_plain_finding(finding) for finding in found.findings],
         "models": to_plain(found.models),
     }
 
 
 def _automatic(
-    side: Side, plain: dict[str, Any], kept_grid: Volume, volume: Volume, models: tuple[Mapping[str, Any], ...]
+    side: Side, plain: dict[str, Any], kept_grid: Grid, volume: Volume, models: tuple[Mapping[str, Any], ...]
 ) -> Automatic:
     """Read one hip; ``models`` are those of the study, where what an older version kept of the hip tells of none."""
-    box = _box(plain["box"], kept_grid.array.shape)
+    box = box_from_plain(plain["box"], kept_grid.shape)
     shape = tuple(part.stop - part.start for part in box)
-    head, necrosis = (_carried(_unpacked(plain[what], shape), box, kept_grid, volume) for what in ("head", "necrosis"))
+    head, necrosis = (
+        _carried(mask_from_text(plain[what], shape), box, kept_grid, volume) for what in ("head", "necrosis")
+    )
     place = volume.cropped(head[0])
     probability = plain["probability"]
     if probability is not None:
-        _, values = _carried(np.frombuffer(_bytes(probability), "<f4").reshape(shape), box, kept_grid, volume)
-        probability = place.like(values)
-    near = HipMasks(
-        side,
-        place.like(head[1]),
-        place.like(necrosis[1]),
-        from_plain(Sphere, plain["sphere"]),
-        from_plain(Landmarks, plain["landmarks"]),
-        probability,
-        plain["calibration"] and from_plain(Calibration, plain["calibration"]),
-        plain.get("not_sought"),  # version 0.1.0 looked everywhere
-    )
+        _, values = _carried(numbers_from_text(probability, shape), box, kept_grid, volume)
+        probability = Volume.on(place, values)
+    near = masks_from_plain(side, plain, Volume.on(place, head[1]), Volume.on(place, necrosis[1]), probability)
     result = result_of(measure_near(volume, near, head[0]))
     own_models = plain.get("models", models)
     own_models = None if own_models is None else tuple(own_models)
-    if plain["threshold"] is None:
-        return Automatic(head[0], near, result, models=own_models)
-    own = _automatic(side, plain["threshold"], kept_grid, volume, models)
-    threshold = replace(from_plain(ThresholdResult, plain["threshold_result"]), slices=own.result.slices)
-    return Automatic(head[0], near, replace(result, threshold=threshold), own.state.masks(volume), own_models)
+    findings = tuple(_finding(found, kept_grid, volume) for found in plain.get("findings", ()))
+    if plain.get("threshold"):  # version 0.1.0 had one place for one other system
+        other = _automatic(side, plain["threshold"] | {"threshold": None}, kept_grid, volume, models)
+        findings = (kept_by_0_1_0(plain["threshold_result"], other.state.masks(volume)),)
+    return Automatic(head[0], near, result, findings, own_models)
 
 
-def _carried(array: np.ndarray, box: Box, kept_grid: Volume, volume: Volume) -> tuple[Box, np.ndarray]:
+def _missed(plain: dict[str, Any]) -> HipResult:
+    """Read a hip without masks; version 0.1.0 kept a field of it that findings have taken the place of."""
+    return from_plain(HipResult, {name: value for name, value in plain.items() if name != "threshold"})
+
+
+def _plain_finding(finding: Finding) -> dict[str, Any]:
+    return {"finding": finding_to_plain(finding), "volumes": [_plain_volume(volume) for volume in finding.volumes]}
+
+
+def _plain_volume(volume: Volume) -> dict[str, Any]:
+    """A mask as bits, a map of numbers as float32, in the box of what is in it."""
+    box, array = filled_part(volume)
+    kept = {"box": box_to_plain(box), "values": array_to_text(array)} if array.size else {"box": None, "values": ""}
+    return {"box": kept["box"], "bits": array.dtype == bool, "values": kept["values"]}
+
+
+def _finding(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Finding:
+    volumes = [_whole(entry, kept_grid, volume) for entry in plain["volumes"]]
+    here = kept_grid.index_map(volume)
+    assert here is not None  # `unpacked` has made sure of it
+    return finding_from_plain(plain["finding"], volumes).renumbered(lambda k: int(here[2, 2] * k + here[2, 3]))
+
+
+def _whole(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Volume:
+    whole = np.zeros(volume.shape, bool if plain["bits"] else np.float32)
+    if plain["box"] is not None:
+        box = box_from_plain(plain["box"], kept_grid.shape)
+        shape = tuple(part.stop - part.start for part in box)
+        array = (mask_from_text if plain["bits"] else numbers_from_text)(plain["values"], shape)
+        place, carried = _carried(array, box, kept_grid, volume)
+        whole[place] = carried
+    return volume.like(whole)
+
+
+def _carried(array: np.ndarray, box: Box, kept_grid: Grid, volume: Volume) -> tuple[Box, np.ndarray]:
     """Bring an array that lies in ``box`` of the grid that was kept to its place on the present one."""
     here = kept_grid.index_map(volume)
     assert here is not None  # `unpacked` has made sure of it
@@ -297,30 +328,3 @@ def _carried(array: np.ndarray, box: Box, kept_grid: Volume, volume: Volume) -> 
     carried = Volume(array, kept_grid.cropped(box).ijk_to_ras).in_order_of(volume.cropped(found))
     assert carried is not None  # as the grids fit, so do their parts
     return found, carried.array
-
-
-def _packed(mask: np.ndarray) -> str:
-    return _text(np.packbits(mask).tobytes())
-
-
-def _box(plain: Any, shape: tuple[int, ...]) -> Box:
-    """Read a box that lies inside an image of this shape."""
-    ends = from_plain(tuple[tuple[int, int], ...], plain)
-    if len(ends) != len(shape) or not all(
-        0 <= start < stop <= length for (start, stop), length in zip(ends, shape, strict=True)
-    ):
-        raise ValueError("a box that is none of this image")
-    return box_of(ends)
-
-
-def _unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    bits = np.frombuffer(_bytes(text), np.uint8)
-    return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
-
-
-def _bytes(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text))

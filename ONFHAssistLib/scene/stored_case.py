@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.imaging.read import Study, source_facts
 from ONFHAssistLib.imaging.sequence import ImageKind
 from ONFHAssistLib.scene.hip_state import Automatic, HipState
@@ -26,7 +27,7 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
     Args:
         scene: where the volume is.
         volume_node: the image of the case.
-        opened: see `curation.open_case.open_case`.
+        opened: see `curation.store.open_case.open_case`.
         case: see there.
     """
     masks = case.automatic or case.masks
@@ -47,4 +48,4 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
 def _source(known: Mapping[str, Any], image: Volume) -> dict[str, Any]:
     """Return what is known of the whole image, with size and plane of the part that is kept."""
     kind = ImageKind(known.get("modality", "unknown"), known.get("sequence", "unknown"))
-    return {**source_facts("data set", image, kind), **known, "shape": list(image.array.shape)}
+    return {**source_facts("data set", image, kind), **known, "shape": list(image.shape)}

@@ -7,10 +7,12 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from ONFHAssistLib.core.gradings import STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO
-from ONFHAssistLib.core.hip import HipResult, Side, SliceMeasurement
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG_MODERATE_FROM, STEINBERG_MODERATE_TO
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.labels import MaskLabel
-from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.core.measurements import SliceMeasurement
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.exchange.figures import slice_axis
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.scene.nodes import Node, find_node, review_node
@@ -76,7 +78,7 @@ def hip_table(volume_node: Node, side: Side) -> HipTable:
 
 def update_table(
     nodes: HipTable,
-    volume: Volume,
+    grid: Grid,
     hip: HipResult,
     automatic: HipResult | None = None,
     reviewed: Collection[int] | None = None,
@@ -85,12 +87,12 @@ def update_table(
 
     Args:
         nodes: see `hip_table`.
-        volume: the image, for the direction of its slices.
+        grid: the image, for the direction of its slices.
         hip: as it is now.
         automatic: as the networks found it; None where they did not.
         reviewed: indices of the slices that the reader stands for; None: all of them, and the column says nothing.
     """
-    direction, ends = slice_axis(volume)
+    direction, ends = slice_axis(grid)
     now, before = ({s.index: s for s in found.slices} if found else {} for found in (hip, automatic))
     slices = sorted(
         (now.get(index) or before[index] for index in now.keys() | before.keys()),

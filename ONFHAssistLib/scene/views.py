@@ -10,9 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import Point, Sphere
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.grid import Grid, Point, box_of
 from ONFHAssistLib.core.planes import mid_plane
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.figures import window
 from ONFHAssistLib.scene import in_view
 from ONFHAssistLib.scene.nodes import Node, Scene
@@ -62,7 +63,7 @@ def show_volume(scene: Scene, volume_node: Node) -> None:
     """Show a volume, whole and centred, in all slice views, at its middle slice."""
     in_view.show_volume(scene, volume_node)
     grid = grid_of(volume_node)
-    size = np.array(grid.array.shape[::-1])
+    size = grid.size
     corners = grid.ras(np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in size])).reshape(3, -1).T)
     middle = grid.ras((size - 1) // 2)
     for node in slice_nodes(scene):
@@ -112,7 +113,7 @@ def jump_to_slice(scene: Scene, volume_node: Node, index: int, near_ras_mm: Poin
         IndexError: the volume has no such slice.
     """
     grid = grid_of(volume_node)
-    count = grid.array.shape[0]
+    count = grid.shape[0]
     if not 0 <= index < count:
         raise IndexError(f"The volume has the slices 0 to {count - 1}; there is no slice {index}.")
     for node in views_of(scene, volume_node):
@@ -188,19 +189,19 @@ def _in_sphere(volume: Volume, sphere: Sphere) -> Iterator[np.ndarray]:
     centre = np.array(sphere.centre_ras_mm)
     middle, reach = volume.ijk(centre), sphere.radius_mm / np.array(volume.spacing_mm)
     low = np.clip(np.floor(middle - reach), 0, None).astype(int)
-    high = np.minimum(np.ceil(middle + reach).astype(int) + 1, volume.array.shape[::-1])
+    high = np.minimum(np.ceil(middle + reach).astype(int) + 1, volume.shape[::-1])
     if (high <= low).any():
         return
     near = volume.cropped(box_of(zip(low[::-1], high[::-1], strict=True)))
     yield near.array[np.linalg.norm(near.grid_ras() - centre, axis=-1) <= sphere.radius_mm]
 
 
-def _orientation(grid: Volume) -> Orientation:
+def _orientation(grid: Grid) -> Orientation:
     return ORIENTATIONS[int(np.argmax(np.abs(grid.axes_ras[:, 2])))]
 
 
-def _nearest(grid: Volume, point: np.ndarray) -> int:
-    return int(np.clip(np.rint(grid.ijk(point)[2]), 0, grid.array.shape[0] - 1))
+def _nearest(grid: Grid, point: np.ndarray) -> int:
+    return int(np.clip(np.rint(grid.ijk(point)[2]), 0, grid.shape[0] - 1))
 
 
 def _anatomical_axes(orientation: Orientation) -> np.ndarray:
@@ -208,7 +209,7 @@ def _anatomical_axes(orientation: Orientation) -> np.ndarray:
     return np.array([_RIGHT_OF_VIEW[orientation], _TOP_OF_VIEW[orientation], _NORMAL_OF_VIEW[orientation]], float).T
 
 
-def _slice_axes(grid: Volume) -> np.ndarray:
+def _slice_axes(grid: Grid) -> np.ndarray:
     """The same for the slices along k: the volume's axes, each turned the way in which the view runs."""
     axes, orientation = grid.axes_ras, _orientation(grid)
     across = int(np.argmax(np.abs(axes[:, :2].T @ _RIGHT_OF_VIEW[orientation])))
@@ -221,7 +222,7 @@ def _towards(axes: np.ndarray, orientation: Orientation) -> np.ndarray:
     return axes * np.sign((axes * _anatomical_axes(orientation)).sum(axis=0))
 
 
-def _on_slice(grid: Volume, index: int, near: np.ndarray) -> np.ndarray:
+def _on_slice(grid: Grid, index: int, near: np.ndarray) -> np.ndarray:
     return _on_plane(near, grid.ras(np.array([0, 0, index])), grid.axes_ras[:, 2])
 
 
@@ -229,13 +230,13 @@ def _on_plane(point: np.ndarray, origin: np.ndarray, normal: np.ndarray) -> np.n
     return point + ((origin - point) @ normal) * normal
 
 
-def _thickness_mm(grid: Volume, normal: np.ndarray) -> float:
+def _thickness_mm(grid: Grid, normal: np.ndarray) -> float:
     """What Slicer shows control points within: one voxel along the axis nearest to the view's normal."""
     return grid.spacing_mm[int(np.argmax(np.abs(grid.axes_ras.T @ normal)))]
 
 
 def _look(
-    slice_node: Node, grid: Volume, axes: np.ndarray, centre: np.ndarray, extent_mm: np.ndarray | None = None
+    slice_node: Node, grid: Grid, axes: np.ndarray, centre: np.ndarray, extent_mm: np.ndarray | None = None
 ) -> None:
     """Set axes and centre of a view, and let it show at least ``extent_mm`` (across, up)."""
     matrix = slice_node.GetSliceToRAS()

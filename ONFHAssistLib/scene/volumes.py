@@ -7,6 +7,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.content import kind_and_values, refuse_what_is_no_image
@@ -51,7 +52,7 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Node:
     """Put an image into a scene as a vtkMRMLScalarVolumeNode with a display node; its voxels are copied."""
-    shape = volume.array.shape
+    shape = volume.shape
     image = vtk.vtkImageData()
     image.SetDimensions(shape[::-1])
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(volume.array).ravel(), deep=True))
@@ -65,22 +66,22 @@ def add_volume(scene: Any, volume: Volume, name: str) -> Node:
 
 
 def place(node: Node, array: np.ndarray) -> Volume:
-    """Put an array (k, j, i) on the grid of a volume node, in the world's RAS; raises InputError as `study_from_node`.
+    """Put an array (k, j, i) on the grid of a volume node; raises InputError as `grid_of`."""
+    return Volume.on(grid_of(node), array)
 
-    An array without voxels of its own (`numpy.broadcast_to`) will do where only the grid is wanted.
+
+def grid_of(node: Node) -> Grid:
+    """Return the grid of a volume node in the world's RAS.
+
+    Raises:
+        InputError: it has no image, or no usable place in space.
     """
-    try:
-        return Volume(array, world_matrix(node) @ local_matrix(node))
-    except ValueError as error:
-        raise InputError(f"The volume has an unusable place in space ({error}); export it again.") from error
-
-
-def grid_of(node: Node) -> Volume:
-    """Return the grid of a volume node in the world's RAS; its array holds no voxels and takes no memory."""
     if node is None or node.GetImageData() is None:
         raise InputError("The volume holds no image; load one, and choose it.")
-    shape = node.GetImageData().GetDimensions()[::-1]
-    return place(node, np.broadcast_to(np.False_, shape))
+    try:
+        return Grid(node.GetImageData().GetDimensions()[::-1], world_matrix(node) @ local_matrix(node))
+    except ValueError as error:
+        raise InputError(f"The volume has an unusable place in space ({error}); export it again.") from error
 
 
 def local_matrix(node: Node) -> np.ndarray:
@@ -108,7 +109,7 @@ def describe(study: Study) -> str:
     kind = sequence if sequence != "unknown" else {"MR": "MR", "CT": "CT"}.get(modality, "image")
     spacing = np.array(study.volume.spacing_mm)
     axis = stack_axis(study.volume)
-    slices = study.volume.array.shape[2 - axis]
+    slices = study.volume.shape[2 - axis]
     size = " × ".join(f"{x:.1f}" for x in (*np.delete(spacing, axis), spacing[axis]))
     suppressed = ", fat suppressed" if source["fat_suppressed"] else ""
     return f"{source['plane']} {kind}{suppressed}, {slices} slices, {size} mm"

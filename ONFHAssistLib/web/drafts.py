@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.files import write_private
-from ONFHAssistLib.core.hip import Side, StudyResult
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.outside import read_json
 from ONFHAssistLib.core.plain import from_plain
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review

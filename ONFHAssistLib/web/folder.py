@@ -50,8 +50,7 @@ class StudyFolder:
 
     def look_through(self) -> None:
         """Look for studies again; raises InputError where that is not possible any more."""
-        folder = self._place.is_dir() or not self._place.exists()
-        entries = worklist.find_studies(self._place) if folder else [worklist.single_study(self._place)]
+        entries = worklist.studies_in(self._place)
         known = {row.entry.key: row for row in self.rows}
         fresh = worklist.rows([entry for entry in entries if entry.key not in known], self.state)
         self.rows = worklist.ordered([*fresh, *(Row(e, known[e.key].summary) for e in entries if e.key in known)])

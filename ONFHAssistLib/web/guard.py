@@ -67,6 +67,8 @@ class Guard:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Let a request pass to its handler, or answer it with the sentence that says why not."""
+        if not _readable(request):
+            return _refuse("The request names its server or its page in a way that cannot be read.")
         if self.alone and _host_name(request) not in LOOPBACK:
             # A page elsewhere may let its own name point to this machine (DNS rebinding).
             return _refuse("This server is for the browser on its own machine: open it as http://127.0.0.1.")
@@ -157,7 +159,16 @@ def is_loopback(host: str) -> bool:
 
 
 def _same(given: str, token: str) -> bool:
-    return secrets.compare_digest(given.encode(), token.encode())
+    return secrets.compare_digest(given.encode(errors="replace"), token.encode())  # headers may hold any bytes
+
+
+def _readable(request: web.Request) -> bool:
+    try:
+        urlsplit(f"//{request.host}").port  # noqa: B018 (it is parsed when it is asked for)
+        urlsplit(request.headers.get("Origin", ""))
+    except ValueError:
+        return False
+    return True
 
 
 def _own_page(request: web.Request) -> bool:

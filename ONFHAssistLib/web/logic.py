@@ -16,7 +16,7 @@ from ONFHAssistLib.web.logic_training import TrainingLogic
 from ONFHAssistLib.web.logic_views import ViewsLogic
 from ONFHAssistLib.web.logic_worklist import WorklistLogic
 from ONFHAssistLib.web.session import Session
-from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.state import PageState, system_lines
 from ONFHAssistLib.web.ui import PageUI
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
 
@@ -65,6 +65,7 @@ class PageLogic(BaseLogic[PageState]):
         ui.draft_forgotten.connect(self._act.now(self._forget_draft))
         ui.message_closed.connect(self._act.now(lambda: None))
         ui.key_pressed.connect(self.press)
+        ui.systems.chosen.connect(self._act.now(self.session.choose_systems))
         self.worklist.set_ui(ui.worklist)
         ui.worklist.refresh_clicked.connect(self.training.look)
         self.views.set_ui(ui.views)
@@ -139,6 +140,8 @@ class PageLogic(BaseLogic[PageState]):
             data.stage, data.fraction, data.analysing = session.stage, session.fraction, session.analysing
             data.message, data.alarm = session.message, session.alarm
             data.restored = session.restored
+            data.systems = system_lines(session.systems, session.study)
+            data.chosen = list(session.systems)
             self.worklist.show()
             self.hips.show()
             self.training.show()

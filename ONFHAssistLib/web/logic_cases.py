@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.codes import similar_codes
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.overview import MOST_LISTED, Overview, following, listed
-from ONFHAssistLib.curation.rename import rename
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.reports.overview import MOST_LISTED, Overview, following, listed
+from ONFHAssistLib.curation.store.codes import similar_codes
+from ONFHAssistLib.curation.store.folder import open_store
+from ONFHAssistLib.curation.store.rename import rename
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.session import Session

@@ -31,9 +31,8 @@ from trame_slicer.segmentation import (
     SegmentationOverwriteMode,
 )
 
-from ONFHAssistLib.analysis import HeadSeed
-from ONFHAssistLib.core.hip import Landmarks, Side
-from ONFHAssistLib.core.volume import as_point
+from ONFHAssistLib.core.geometry import HeadSeed, Landmarks, Side
+from ONFHAssistLib.core.grid import as_point
 from ONFHAssistLib.scene.markups import What, landmarks_node, place_landmark, write_landmarks
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_views import ViewsLogic

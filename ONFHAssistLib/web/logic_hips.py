@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from ONFHAssistLib.core.hip import SIDES, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.outside import shown as shown_text
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions
@@ -132,7 +132,7 @@ class HipsLogic:
 
     async def _map(self) -> None:
         session, data = self._session, self._data
-        review, side = session.review, data.side
+        review, side = session.review, told.side_of(data)
         graded = review is not None and side in review.sides and review.hip(side).status == "graded"
         masks = review.masks(side) if review and graded else None  # an empty map would tell of a sound head
         drawn = await asyncio.to_thread(told.polar_picture, masks) if masks else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.overview import Overview, overview
+from ONFHAssistLib.curation.reports.overview import Overview, overview
 from ONFHAssistLib.models.installed import Model, models, use
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.session import Session

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.open_case import OpenCase, open_case
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase, open_case
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.stored_case import study_of_case
 from ONFHAssistLib.web import drafts
@@ -21,7 +21,7 @@ class Opening:
         study: the image.
         mark: its `drafts.fingerprint`.
         kept: its draft and analysis; None where there is neither.
-        case: of a case of the data set, see `curation.open_case.open_case`; None for a study.
+        case: of a case of the data set, see `curation.store.open_case.open_case`; None for a study.
     """
 
     study: Study

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.imaging.studies import STATE_FOLDER
 from ONFHAssistLib.web.browser import has_browser, show_in_browser
-from ONFHAssistLib.web.worklist import STATE_FOLDER
 
 if TYPE_CHECKING:
     from ONFHAssistLib.web.guard import Guard

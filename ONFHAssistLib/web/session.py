@@ -6,19 +6,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
+from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side, StudyResult
-from ONFHAssistLib.curation.case import ReviewedCase, Status
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.open_case import OpenCase, Reading, only_one_hip
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase, Status
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.store.open_case import OpenCase, Reading, only_one_hip
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.hip_state import automatic_of
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff, packed
 from ONFHAssistLib.scene.stored_case import begin_case
+from ONFHAssistLib.scene.systems import those_known
 from ONFHAssistLib.scene.volumes import add_volume, describe
+from ONFHAssistLib.systems import OWN
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.ahead import Ahead
 from ONFHAssistLib.web.folder import StudyFolder
@@ -45,6 +50,7 @@ class Session:
         alarm: whether it tells of something that has failed.
         restored: whether the open review was taken up from a draft.
         reviewer: the code of the reader, as it was given last.
+        systems: ids of those that the next analysis takes.
         held: whether changes in the scene are left alone for the moment, while a landmark is being placed.
         on_change: called after anything of this has changed.
         on_study: called after another study was put into the scene, or its review has begun.
@@ -62,6 +68,7 @@ class Session:
         self.stage, self.fraction, self.analysing = "", 0.0, False
         self.message, self.alarm, self.restored, self.reviewer = "", False, False, ""
         self.held = False
+        self.systems: tuple[str, ...] = (OWN,)
         self.folder = StudyFolder(place, state, self._unkept)
         self.ahead = Ahead(worker, self._unseen, self._found, self._not_usable)
         self._worker = worker
@@ -101,7 +108,7 @@ class Session:
         Args:
             folder: the data set.
             name: of the case.
-            independent: see `curation.open_case.open_case`.
+            independent: see `curation.store.open_case.open_case`.
 
         Raises:
             InputError: see there; or an analysis runs.
@@ -206,7 +213,8 @@ class Session:
             raise InputError(only_one_hip(self.stored))
         self.settle()
         sides = (self.stored.side,) if self.stored else SIDES
-        options = AnalysisOptions(sides) if seed is None else AnalysisOptions(sides=(seed.side,), heads=(seed,))
+        heads = () if seed is None else (seed,)
+        options = AnalysisOptions((seed.side,) if seed else sides, heads=heads, systems=self.systems)
         self._busy("Starting", analysing=True)
         try:
             await self.ahead.yield_worker()
@@ -230,6 +238,13 @@ class Session:
             self.restored = False
         self._changed(sort=True)
         self.on_study()
+
+    def choose_systems(self, ids: Iterable[str]) -> None:
+        """Let the next analysis, also one ahead, take these systems; where it is none, the choice stays as it was."""
+        wanted = set(ids)
+        self.systems = those_known(wanted) if wanted else self.systems
+        self.ahead.options = AnalysisOptions(systems=self.systems)
+        self.on_change()
 
     def cancel(self) -> None:
         """Stop the analysis that runs, if any."""
@@ -286,20 +301,26 @@ class Session:
         self._changed()
 
     def forget_draft(self) -> None:
-        """Go back to the automatic result of all hips; of a case, to how it was stored."""
-        review = self.opened()
-        case = self._case = self._stored
+        """Go back to the automatic result of all hips; of a case, to how it was stored.
+
+        Raises:
+            InputError: nothing is analysed, or the image was changed or moved; the draft stays as it is.
+        """
+        review, case = self.opened(), self._stored
+        review.update()  # what can't be measured any more is told before anything is changed
+        for side in review.segmented:
+            if case is None:
+                review.reset(side)
+            else:
+                review.take_over(side, case[1].masks, "the data set", case[1].reviewed_slices)
+        self._case = case
         if case is not None:
             review.renew(case[0])
         for side in review.sides:
             review.set_reviewed(side, case[1].reviewed_slices if case else None)
             review.set_sign_off(side, SignOff(status=case[1].status, comment=case[1].comment) if case else SignOff())
-            with contextlib.suppress(InputError):  # a hip without masks has nothing to go back to
-                if case is None:
-                    review.reset(side)
-                else:
-                    review.take_over(side, case[1].masks, "the data set", case[1].reviewed_slices)
-                    review.mark_as_stored(side)
+            if case and side in review.segmented:
+                review.mark_as_stored(side)
         self.restored = False
         self._changed()
 
@@ -329,9 +350,8 @@ class Session:
         self.settle()
         review = self.opened()
         self.reviewer, self.restored = reviewer, False
-        for side in review.sides:
-            with contextlib.suppress(InputError):  # one that is not segmented was not saved
-                review.mark_saved(side)
+        for side in review.segmented:  # others were not saved
+            review.mark_saved(side)
         if self._case is not None:
             self._changed()  # what was drawn while it was saved is a draft still
             return

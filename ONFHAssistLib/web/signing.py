@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.case import STATUSES, ReviewedCase, Status, save_case
-from ONFHAssistLib.curation.codes import similar_codes
-from ONFHAssistLib.curation.open_case import OpenCase
+from ONFHAssistLib.curation.case.reviewed import STATUSES, ReviewedCase, Status
+from ONFHAssistLib.curation.store.codes import similar_codes
+from ONFHAssistLib.curation.store.folder import save_case
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.session import Session

@@ -2,25 +2,30 @@
 
 import base64
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
-from ONFHAssistLib.core.hip import SIDES, HipMasks, HipResult, Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.labels import MaskLabel
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.planes import mid_plane
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.open_case import OpenCase, told
-from ONFHAssistLib.curation.overview import Overview, hip_of
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.reports.overview import Overview, hip_of
+from ONFHAssistLib.curation.store.open_case import OpenCase, told
 from ONFHAssistLib.exchange.figures import crop, ratio_plot
+from ONFHAssistLib.exchange.finding_words import FindingCard
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import headline, percent, rows
+from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.models.installed import Model, network_words
 from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import polar_png
 from ONFHAssistLib.scene.review import Review, What
+from ONFHAssistLib.scene.systems import cards_of, choices
 from ONFHAssistLib.web.worklist import Row
 from ONFHAssistLib.worker.fine_tune import FineTune
 
@@ -52,6 +57,9 @@ class PageState:
     message: str = ""
     alarm: bool = False
     unkept: str = ""
+    # the systems
+    systems: list[Plain] = field(default_factory=list)
+    chosen: list[str] = field(default_factory=list)
     # the hip
     side: str = "right"
     cards: list[Plain] = field(default_factory=list)
@@ -155,6 +163,7 @@ def hip_cards(review: Review) -> list[Plain]:
 def _card(side: Side, review: Review) -> Plain:
     hip, changed = review.hip(side), review.changed(side)
     card: Plain = {"side": side, "title": f"{side.capitalize()} hip", "graded": hip.status == "graded"}
+    card["findings"] = [_finding(found) for found in cards_of(review, side)]
     if hip.status != "graded":
         return {**card, "headline": "not graded", "reason": on_page(hip.reason or ""), "rows": [], "borderline": False}
     before = {row.title: row.grade for row in rows(review.automatic(side))} if changed else {}
@@ -179,6 +188,19 @@ def _card(side: Side, review: Review) -> Plain:
             for row in rows(hip)
         ],
     }
+
+
+def _finding(found: FindingCard) -> Plain:
+    return {
+        "title": found.title,
+        "rows": [asdict(row) for row in found.rows],
+        "notes": [text for text in (found.reason, *found.notes) if text],
+    }
+
+
+def system_lines(chosen: Iterable[str], study: Study | None) -> list[Plain]:
+    """Return the systems to choose from."""
+    return [asdict(choice) for choice in choices(chosen, study)]
 
 
 def slice_lines(hip: HipResult, automatic: HipResult, reviewed: Collection[int] | None = None) -> list[Plain]:

@@ -17,6 +17,7 @@ from ONFHAssistLib.web.style import KEYS, OVER, STYLE
 from ONFHAssistLib.web.ui_cases import CasesUI
 from ONFHAssistLib.web.ui_editor import EditorUI
 from ONFHAssistLib.web.ui_hips import HipsUI
+from ONFHAssistLib.web.ui_systems import SystemsUI
 from ONFHAssistLib.web.ui_training import TrainingUI
 from ONFHAssistLib.web.ui_views import ViewsUI
 from ONFHAssistLib.web.ui_worklist import WorklistUI
@@ -148,6 +149,7 @@ class PageUI:
                 html.Span(f"Click on the {{{{ {n.placing} }}}} in one of the images. Esc gives it up.")
             self.editor.tool_settings()
             with html.Div(classes="results"):
+                self.systems = SystemsUI(n)
                 html.Div(
                     "Choose a study in the list at the left.",
                     v_if=(f"!{n.study} && !{n.stage} && {n.studies}.length",),

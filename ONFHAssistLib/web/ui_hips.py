@@ -115,6 +115,17 @@ class HipsUI:
                     html.Span("borderline ", v_if=("row.borderline",), classes="mark")
                     html.Span("automatic: {{ row.automatic }}", v_if=("row.automatic",), classes="mark")
                     html.Div("{{ row.told }}", classes="quiet")
+                with html.Div(
+                    v_for=("found in card.findings",), key=("found.title",), classes="finding", style="margin-top: 6px"
+                ):
+                    html.Div("{{ found.title }}", style="font-weight: 600")
+                    with html.Div(v_for=("row in found.rows",), key=("row.title",)):
+                        html.Span("{{ row.title }}: ")
+                        html.B("{{ row.value }} ")
+                        html.Span("borderline ", v_if=("row.borderline",), classes="mark")
+                        html.Span("networks: {{ row.networks }}", v_if=("row.networks",), classes="mark")
+                        html.Div("{{ row.told }}", v_if=("row.told",), classes="quiet")
+                    html.Div("{{ note }}", v_for=("note in found.notes",), key=("note",), classes="quiet")
                 with html.Div(v_if=("card.graded",), classes="quiet d-flex align-center", style="margin-top: 4px"):
                     html.Div("{{ card.volumes }}; radius of the sphere")
                     html.Input(

@@ -2,27 +2,21 @@
 
 import contextlib
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.borderline import is_borderline
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import SIDES, HipResult, StudyResult
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
-from ONFHAssistLib.imaging.dicom_header import looks_like_dicom
-from ONFHAssistLib.imaging.read import declare, kind_of_name
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.imaging.studies import find_studies, study_at
 
-VOXELS_OF_OTHERS = (".raw", ".zraw", ".raw.gz", ".raw.bz2", ".img", ".img.gz")
-"""Files that belong to a header, also where that is missing or damaged; of a sound header all are known."""
-STATE_FOLDER = "onfh-review"
-"""Drafts and what is known of each study lie here, inside the folder that is served or in one of the user's choice."""
 STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")
-_UNREAD = "This is not an image that can be read: NIfTI, NRRD, MetaImage or a folder of DICOM files is wanted."
 
 
 @dataclass(frozen=True)
@@ -80,29 +74,11 @@ class Row:
         return "not usable" if self.entry.problem or self.summary.problem else self.summary.status
 
 
-def find_studies(folder: Path) -> list[Entry]:
-    """Look through a folder and all below it; hidden files and the state folder are left out.
-
-    A folder that holds DICOM files is one study. Only headers are read.
-
-    Raises:
-        InputError: it does not exist, is a file, or cannot be read.
-    """
-    try:
-        if not folder.is_dir():
-            reason = "is a file; give the folder it lies in" if folder.exists() else "does not exist; check the path"
-            raise InputError(f"{folder} {reason}.")
-        os.listdir(folder)
-    except PermissionError as error:
-        raise InputError(f"{folder} cannot be read: permission denied; make it readable.") from error
-    return sorted(_entries(folder), key=lambda entry: entry.title)
-
-
-def single_study(path: Path) -> Entry:
-    """Return the entry of one file or DICOM folder that was named; raises InputError where it does not exist."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the path.")
-    return _entry(path.parent, path, "" if path.is_dir() or looks_like_dicom(path) else _problem(path)[0])
+def studies_in(place: Path) -> list[Entry]:
+    """Return the studies of a folder, or the one file that was named; raises InputError as `find_studies` does."""
+    folder = place.is_dir() or not place.exists()
+    found = find_studies(place) if folder else [study_at(place)]
+    return [Entry(_key(one.place), one.title, one.path, one.problem) for one in found]
 
 
 def stored_case(folder: Path, name: str, independent: bool, reader: str) -> Entry:
@@ -211,36 +187,6 @@ def _hip(hip: HipResult) -> HipSummary:
     )
 
 
-def _entries(folder: Path) -> Iterator[Entry]:
-    for place, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if not name.startswith(".") and name != STATE_FOLDER)
-        files = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
-        make = partial(_entry, folder)
-        dicom = {path for path in files if looks_like_dicom(path)}
-        if any(path.name != "DICOMDIR" for path in dicom):
-            yield make(Path(place), "")
-        looked_at = {path: _problem(path) for path in files if path not in dicom and path.name != "DICOMDIR"}
-        voxels = {other for path, (_, others) in looked_at.items() for other in others if other != path}
-        for path, (problem, _) in looked_at.items():
-            if path not in voxels and not path.name.lower().endswith(VOXELS_OF_OTHERS):
-                yield make(path, problem)
-
-
-def _entry(folder: Path, path: Path, problem: str) -> Entry:
-    title = path.relative_to(folder).as_posix()
-    return Entry(_key(title), shown(folder.name if title == "." else title), path, problem)
-
-
 def _key(place: str) -> str:
     """Return what stands for a place; also of a name that is no UTF-8."""
     return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def _problem(path: Path) -> tuple[str, tuple[Path, ...]]:
-    """Say why a file is no study, by its header alone; and return the files with its voxels."""
-    if kind_of_name(path) is None:
-        return _UNREAD, ()
-    try:
-        return "", declare(path).packed.paths
-    except InputError as error:
-        return f"{_UNREAD.partition(':')[0]}: {str(error).replace(shown(str(path)), 'this file')}", ()

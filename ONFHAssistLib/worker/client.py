@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.worker import wire
 from ONFHAssistLib.worker.process import Ended, Process
@@ -117,7 +117,7 @@ class Worker:
         self._hang_after_s = hang_after_s
         self._process: Process | None = None
         self._finalizer: weakref.finalize | None = None
-        self._opened: tuple[str, ...] | None = None
+        self._opened: wire.Message | None = None
         self._task: _Task | None = None
         self._number = 0
 
@@ -126,19 +126,20 @@ class Worker:
         """Whether an analysis is running, or about to be stopped."""
         return self._task is not None
 
-    def warm_up(
-        self, device: str = "auto", engine: str = "auto", precision: str = "auto", system: str = "networks"
-    ) -> None:
+    def warm_up(self, options: AnalysisOptions = DEFAULTS) -> None:
         """Start the process and let it open the networks, see ``open_models``; does nothing where that has been done.
 
         What goes wrong there is told by the next analysis.
+
+        Args:
+            options: device, engine, precision and systems count.
         """
         if self.running:
             return
         self.poll()
-        how = {"device": device, "engine": engine, "precision": precision, "system": system}
-        if self._process is None or self._opened != tuple(how.values()):
-            self._opened = tuple(how.values())
+        how = wire.how(options)
+        if self._process is None or self._opened != how:
+            self._opened = how
             self._started().send({"kind": "open", **how})
 
     def analyse(self, study: Study, options: AnalysisOptions = DEFAULTS) -> None:
@@ -153,7 +154,7 @@ class Worker:
         entries, arrays = wire.pack_study(study, options)
         self._number += 1
         self._task = _Task(self._number, time.monotonic())
-        self._opened = (options.device, options.engine, options.precision, options.system)
+        self._opened = wire.how(options)
         process = self._started()
         process.study = study
         process.send({"kind": "analyse", "id": self._number, **entries}, arrays)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ONFHAssistLib import analysis
 from ONFHAssistLib.core.errors import Cancelled, InputError
+from ONFHAssistLib.systems.base import Models
 from ONFHAssistLib.worker import wire
 
 OUT_OF_MEMORY = (
@@ -44,7 +45,7 @@ def _serve(requests: SimpleQueue, answers: BinaryIO, cancelled: set[int]) -> Non
         message, arrays = requests.get()
         if message["kind"] == "open":
             with contextlib.suppress(Exception):  # the analysis will meet it again, and tells
-                models.get(**{name: message[name] for name in ("device", "engine", "precision", "system")})
+                models.get({name: message[name] for name in ("device", "engine", "precision", "systems")})
         elif message["kind"] == "analyse":
             answer, arrays = _analyse(message, arrays, models, answers, cancelled)
             _say(answers, {**answer, "id": message["id"]}, arrays)
@@ -55,18 +56,19 @@ class _Models:
     """The networks that were opened last; other options open others in their place."""
 
     def __init__(self) -> None:
-        self._key: tuple[str, ...] | None = None
-        self._models: analysis.Models | None = None
+        self._how: wire.Message | None = None
+        self._models: Models | None = None
 
-    def are_open(self, **how: str) -> bool:
-        return self._key == tuple(how.values())
+    def are_open(self, how: wire.Message) -> bool:
+        return self._how == how
 
-    def get(self, **how: str) -> analysis.Models:
-        """Return the networks for a device, engine, precision and system, in this order; see ``open_models``."""
-        if self._models is None or not self.are_open(**how):
-            self._key = self._models = None  # the memory of those goes to these
-            self._models = analysis.open_models(how["device"], how["engine"], how["precision"], how["system"])
-            self._key = tuple(how.values())
+    def get(self, how: wire.Message) -> Models:
+        """Return the models for a device, engine, precision and systems (`wire.how`); see ``open_models``."""
+        if self._models is None or not self.are_open(how):
+            self._how = self._models = None  # the memory of those goes to these
+            systems = tuple(how["systems"])
+            self._models = analysis.open_models(how["device"], how["engine"], how["precision"], systems)
+            self._how = how
         return self._models
 
 
@@ -80,10 +82,10 @@ def _analyse(
 
     try:
         study, options = wire.unpack_study(message, arrays)
-        how = {name: getattr(options, name) for name in ("device", "engine", "precision", "system")}
-        if not models.are_open(**how):
+        how = wire.how(options)
+        if not models.are_open(how):
             progress(0.0, "Loading the models")
-        opened = models.get(**how)
+        opened = models.get(how)
         result = analysis.analyse(study, options, progress, lambda: number in cancelled, opened)
         entry, masks = wire.pack_result(result)
         return {"kind": "finished", "result": entry}, masks

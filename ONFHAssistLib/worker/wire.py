@@ -7,7 +7,7 @@ r"""What client and server say to each other: a line of JSON, followed by the by
 ======== ======== ===================================================== ====================
 from     kind     entries                                               arrays
 ======== ======== ===================================================== ====================
-client   open     device, engine, precision, system                     -
+client   open     device, engine, precision, systems                    -
 client   analyse  id, options, source, ijk_to_ras                       the image
 client   cancel   id                                                    -
 server   ready    -                                                     -
@@ -23,23 +23,32 @@ the patient is. Masks are cropped to what is in them: what is left out is zero.
 
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions
-from ONFHAssistLib.core.hip import Calibration, HipMasks, HipResult, Landmarks, Notice, Sphere, StudyResult
-from ONFHAssistLib.core.necrosis import bounding_box
+from ONFHAssistLib.core.codec import (
+    filled_part,
+    finding_from_plain,
+    finding_to_plain,
+    masks_from_plain,
+    masks_to_plain,
+    part_on,
+)
+from ONFHAssistLib.core.findings import Finding
+from ONFHAssistLib.core.grid import Grid, box_of
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.core.volume import Volume, box_of
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 
 Message = dict[str, Any]
 LONGEST_LINE = 1 << 24
 """Bytes; the line of a study with hundreds of slices has some hundred thousand."""
-_MASKS = ("head", "necrosis", "probability")
 
 
 def write(stream: IO[bytes], message: Message, arrays: Sequence[np.ndarray] = ()) -> None:
@@ -79,6 +88,11 @@ def read(stream: io.BufferedReader) -> tuple[Message, list[np.ndarray]] | None:
     return message, arrays
 
 
+def how(options: AnalysisOptions) -> Message:
+    """Return which models are to be open, and how they run: the entries of an ``open`` message."""
+    return {name: to_plain(getattr(options, name)) for name in ("device", "engine", "precision", "systems")}
+
+
 def pack_study(study: Study, options: AnalysisOptions) -> tuple[Message, list[np.ndarray]]:
     """Return the entries and the array of an ``analyse`` message; without patient and notices, which stay here."""
     volume = study.volume
@@ -100,7 +114,7 @@ def pack_result(result: StudyResult) -> tuple[Message, list[np.ndarray]]:
         "warnings": to_plain(result.warnings),
         "models": to_plain(result.models),
         "masks": [_pack_masks(masks, arrays) for masks in result.masks],
-        "threshold_masks": [_pack_masks(masks, arrays) for masks in result.threshold_masks],
+        "findings": [_pack_finding(finding, arrays) for finding in result.findings],
     }
     return entry, arrays
 
@@ -120,44 +134,44 @@ def unpack_result(entry: Message, arrays: Sequence[np.ndarray], study: Study) ->
         warnings=(*study.notices, *from_plain(tuple[Notice, ...], entry["warnings"])),
         models=tuple(entry["models"]),
         patient=study.patient,
-        threshold_masks=tuple(_unpack_masks(masks, left, study.volume) for masks in entry["threshold_masks"]),
+        findings=tuple(_unpack_finding(finding, left, study.volume) for finding in entry["findings"]),
     )
 
 
 def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
-    """``from`` holds for each array the (k, j, i) of its first voxel, or None where there is no such mask."""
-    entry = {field.name: to_plain(getattr(masks, field.name)) for field in fields(masks) if field.name not in _MASKS}
-    entry["from"] = {}
-    for name in _MASKS:
-        volume = getattr(masks, name)
-        entry["from"][name] = None
-        if volume is not None:
-            filled = volume.array.astype(bool)
-            box = bounding_box(filled) if filled.any() else (slice(0, 0),) * 3
-            arrays.append(volume.array[box])
-            entry["from"][name] = [part.start for part in box]
-    return entry
+    """``from`` holds for each array what `_pack_volume` returns, or None where there is no such mask."""
+    volumes = (masks.head, masks.necrosis, masks.probability)
+    return {
+        "side": masks.side,
+        **masks_to_plain(masks),
+        "from": [volume and _pack_volume(volume, arrays) for volume in volumes],
+    }
 
 
-def _unpack_masks(entry: Message, arrays: Any, grid: Volume) -> HipMasks:
-    def volume(name: str) -> Volume:
-        part = next(arrays)
-        whole = np.zeros(grid.array.shape, part.dtype)
-        ends = ((start, start + n) for start, n in zip(entry["from"][name], part.shape, strict=True))
-        whole[box_of(ends)] = part
-        return grid.like(whole)
+def _unpack_masks(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> HipMasks:
+    head, necrosis, probability = (start and _unpack_volume(start, arrays, grid) for start in entry["from"])
+    return masks_from_plain(entry["side"], entry, head, necrosis, probability)
 
-    calibration = entry["calibration"]
-    return HipMasks(
-        side=entry["side"],
-        head=volume("head"),
-        necrosis=volume("necrosis"),
-        probability=None if entry["from"]["probability"] is None else volume("probability"),
-        sphere=from_plain(Sphere, entry["sphere"]),
-        landmarks=from_plain(Landmarks, entry["landmarks"]),
-        calibration=None if calibration is None else from_plain(Calibration, calibration),
-        not_sought=entry["not_sought"],
-    )
+
+def _pack_finding(finding: Finding, arrays: list[np.ndarray]) -> Message:
+    starts = [_pack_volume(volume, arrays) for volume in finding.volumes]
+    return {"finding": finding_to_plain(finding), "from": starts}
+
+
+def _unpack_finding(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> Finding:
+    return finding_from_plain(entry["finding"], [_unpack_volume(start, arrays, grid) for start in entry["from"]])
+
+
+def _pack_volume(volume: Volume, arrays: list[np.ndarray]) -> list[int]:
+    """Add what is in an image to the arrays; return the (k, j, i) of its first voxel."""
+    box, array = filled_part(volume)
+    arrays.append(array)
+    return [part.start for part in box]
+
+
+def _unpack_volume(start: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid) -> Volume:
+    part = next(arrays)
+    return part_on(grid, box_of((first, first + n) for first, n in zip(start, part.shape, strict=True)), part)
 
 
 def _fill(stream: io.BufferedReader, array: np.ndarray) -> None:

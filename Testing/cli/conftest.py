@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ONFHAssistLib.core.hip import Grade, HipMasks, HipResult, Notice, Sphere, StudyResult
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.results import Grade, HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 
 SHAPE = (8, 24, 40)
@@ -77,7 +80,7 @@ def analysis(monkeypatch) -> dict:
     """Put a made-up result in the place of the analysis; holds the options it was called with."""
     seen: dict = {}
 
-    def analyse(study, options, progress, cancelled):
+    def analyse(study, options, progress, cancelled, models):
         seen.update(study=study, options=options)
         progress(0.5, "Looking")
         return made_up_result()

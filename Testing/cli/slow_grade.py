@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ONFHAssistLib.analysis
 import ONFHAssistLib.exchange.write
-import ONFHAssistLib.imaging.read
+import ONFHAssistLib.imaging.picture
 from ONFHAssistLib import cli
 from ONFHAssistLib.core.errors import Cancelled
 
@@ -24,7 +24,7 @@ def wait() -> None:
     time.sleep(60)
 
 
-def analyse(study, options, progress, cancelled):
+def analyse(study, options, progress, cancelled, models):
     if stage == "analysing":
         wait()
     if stage == "cooperating":  # a library swallows the interruption; the analysis then asks whether to go on
@@ -47,7 +47,7 @@ def read_study(path, series=None):
 
 ONFHAssistLib.analysis.analyse = analyse
 if stage in ("reading", "importing"):
-    ONFHAssistLib.imaging.read.read_study = read_study
+    ONFHAssistLib.imaging.picture.read_study = read_study
 if stage == "writing":
     # The masks lie in the staging folder already when the third file is asked for.
     publish = ONFHAssistLib.exchange.write.publish

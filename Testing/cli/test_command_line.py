@@ -107,6 +107,7 @@ def test_the_choices_reach_the_analysis(image, analysis, tmp_path, capfd):
         (["--head", "right:1,2,3,4,5"], "is not a centre"),
         (["--head", "right:1,2,x"], "is not a centre"),
         (["--head", "right:1,2,nan"], "is not a centre"),
+        (["--head", "right:1e308,2,3"], "is not a centre"),
         (["--head", "middle:1,2,3"], "is not a centre"),
         (["--head", "1,2,3"], "is not a centre"),
         (["--head", "right:1,2,3,400"], "radius of 400 mm"),

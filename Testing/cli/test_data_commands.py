@@ -10,7 +10,7 @@ from ONFHAssistLib import cli
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
 from reviewed_hip import Hip
 
-from ONFHAssistLib.curation.folder import create_store
+from ONFHAssistLib.curation.store.folder import create_store
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def test_the_history_of_a_case_is_told_and_a_withdrawal_belongs_to_it(store, cap
     store.save(Hip(lesion_mm=24.0).case(reviewer="reader2", status="draft", comment="[larger]"))
     ask = ["data", "withdraw", str(store.folder), case_id, "--reviewer", "reader2", "--why"]
     assert cli.main([*ask, " "]) == 2
-    assert "say why" in capsys.readouterr().err and store.record(case_id)["status"] == "approved"
+    assert "say why" in capsys.readouterr().err and store.record(case_id).status == "approved"
     assert cli.main([*ask, "fracture"]) == 0
-    assert "is withdrawn" in capsys.readouterr().out and store.record(case_id)["status"] == "withdrawn"
+    assert "is withdrawn" in capsys.readouterr().out and store.record(case_id).status == "withdrawn"
     assert cli.main([*ask, "fracture"]) == 2
     assert "is withdrawn already" in capsys.readouterr().err
     assert cli.main(["data", "history", str(store.folder), case_id]) == 0
@@ -124,7 +124,8 @@ def test_agreement_of_two_readers_is_shown_and_written(store, tmp_path, capsys):
 def test_next_suggests_drafts_and_studies_that_are_not_in_the_set(store, tmp_path, capsys, monkeypatch):
     import SimpleITK as sitk
 
-    from ONFHAssistLib.core.hip import HipResult, StudyResult
+    from ONFHAssistLib.core.results import HipResult
+    from ONFHAssistLib.core.study import StudyResult
 
     assert cli.main(["data", "next", str(store.folder)]) == 0
     said = capsys.readouterr().out

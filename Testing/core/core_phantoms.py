@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ONFHAssistLib.core.hip import HipMasks, Landmarks, Side, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.volume import Volume
 
 CENTRE = np.array([90.3, 11.2, -24.7])

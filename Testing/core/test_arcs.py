@@ -15,7 +15,7 @@ from ONFHAssistLib.core.arcs import (
     surface_map,
     weight_bearing_portion,
 )
-from ONFHAssistLib.core.hip import Landmarks, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.planes import mid_plane, sample, stack_axis
 
 SPHERE = Sphere(tuple(float(x) for x in CENTRE), RADIUS_MM)

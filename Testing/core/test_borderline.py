@@ -3,7 +3,7 @@
 import pytest
 
 from ONFHAssistLib.core.borderline import is_borderline, thresholds_within
-from ONFHAssistLib.core.hip import Grade
+from ONFHAssistLib.core.results import Grade
 
 
 def steinberg(grade, value, interval=None, margin=0.05):

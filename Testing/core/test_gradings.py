@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ONFHAssistLib.core.arcs import SurfaceArc, WeightBearing
-from ONFHAssistLib.core.gradings import grade_hip, steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks, Landmarks, Sphere
-from ONFHAssistLib.core.measure import Pillars, measure_hip
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
+from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.measurements import Pillars
 from ONFHAssistLib.core.volume import Volume
 
 

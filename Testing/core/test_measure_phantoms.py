@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ONFHAssistLib.core.arcs import surface_depth_mm
-from ONFHAssistLib.core.gradings import grade_hip, steinberg_grade
-from ONFHAssistLib.core.hip import HipMasks
+from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.planes import NORMAL_RAS, native_axis
 

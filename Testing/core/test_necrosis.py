@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.gradings import grade_hip
-from ONFHAssistLib.core.hip import Calibration, HipMasks, SliceMeasurement, Sphere
+from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.necrosis import (
     SMALLEST_LESION_ML,
     bounding_box,

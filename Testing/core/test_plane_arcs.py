@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from core_phantoms import AXIAL, CENTRE, CORONAL, SAGITTAL, cone, direction, grid, hip, landmarks
 
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.measure import PlaneArcs, measure_hip, measure_near
 from ONFHAssistLib.core.necrosis import bounding_box
 

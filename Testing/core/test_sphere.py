@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from core_phantoms import AXIAL, CENTRE, CORONAL, SAGITTAL, grid
 
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.sphere import (
     HEAD_ENLARGEMENT,
     articular_sphere,

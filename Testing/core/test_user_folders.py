@@ -33,3 +33,10 @@ def test_a_place_that_the_user_has_chosen_is_taken(monkeypatch, tmp_path: Path, 
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setenv(name, str(tmp_path / "mine"))
     assert user_folder("data") == tmp_path / "mine" / "ONFHAssist"
+
+
+def test_a_relative_place_is_passed_over_as_the_xdg_specification_wants_it(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", "here")
+    assert user_folder("data") == tmp_path / ".local/share/ONFHAssist"

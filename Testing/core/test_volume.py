@@ -1,4 +1,4 @@
-"""The same voxels in another order of the axes are known for the same."""
+"""Grids and the images on them; the same voxels in another order of the axes are known for the same."""
 
 import itertools
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.volume import Volume
 
 ORDERS = [
@@ -55,3 +56,33 @@ def test_other_voxels_are_not_taken_for_the_same(volume):
         assert volume.index_map(Volume(volume.array, matrix)) is None
         assert volume.in_order_of(Volume(volume.array, matrix)) is None
     assert volume.index_map(Volume(volume.array[1:], volume.ijk_to_ras)) is None
+
+
+def test_a_grid_without_voxels_lies_where_its_image_does(volume):
+    grid, box = volume.grid, (slice(1, 3), slice(0, 2), slice(2, 5))
+    assert not hasattr(grid, "array")
+    assert grid.matches(volume) and grid.cropped(box).matches(volume.cropped(box))
+    assert not grid.cropped(box).matches(volume)
+    assert np.array_equal(grid.index_map(volume), np.eye(4))
+
+
+def test_a_grid_that_lies_a_tenth_of_a_millimetre_away_is_another_one(volume):
+    beside = volume.ijk_to_ras.copy()
+    beside[1, 3] += 0.1
+    assert not volume.matches(Grid(volume.shape, beside))
+
+
+def test_an_array_of_another_shape_is_not_put_on_a_grid(volume):
+    with pytest.raises(ValueError, match="shape"):
+        Volume.on(volume.grid, np.zeros((3, 4, 6)))
+
+
+@pytest.mark.parametrize("bad", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.eye(3), np.eye(4) + np.eye(4, k=1)])
+def test_a_grid_without_a_place_is_refused(bad):
+    with pytest.raises(ValueError):
+        Grid((2, 2, 2), bad)
+
+
+def test_an_image_cannot_be_changed_in_place(volume):
+    with pytest.raises(AttributeError):
+        volume.array = volume.array + 1

@@ -1,7 +1,7 @@
 import pytest
 from reviewed_hip import Hip
 
-from ONFHAssistLib.curation.folder import create_store
+from ONFHAssistLib.curation.store.folder import create_store
 
 
 @pytest.fixture(autouse=True)

@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT))
 
 from reviewed_hip import Hip  # noqa: E402
 
-from ONFHAssistLib.curation.export import export  # noqa: E402
-from ONFHAssistLib.curation.folder import create_store  # noqa: E402
-from ONFHAssistLib.curation.store import Store  # noqa: E402
+from ONFHAssistLib.curation.reports.export import export  # noqa: E402
+from ONFHAssistLib.curation.store.folder import create_store  # noqa: E402
+from ONFHAssistLib.curation.store.store import Store  # noqa: E402
 
 REQUIREMENTS = {"nnunet": "nnunetv2==2.8.1", "monailabel": "monailabel==0.8.5"}
 NAME, NUMBER = "Dataset101_Heads", "101"

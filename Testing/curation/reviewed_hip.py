@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipMasks, Sphere
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 
 CENTRES = {"right": (90.0, 10.0, 5.0), "left": (-90.0, 10.0, 5.0)}
 RADIUS_MM = 24.0

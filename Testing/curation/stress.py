@@ -27,14 +27,14 @@ from reviewed_hip import Hip
 
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.nifti import nifti_bytes
-from ONFHAssistLib.curation import journal, layout
-from ONFHAssistLib.curation import record as records
-from ONFHAssistLib.curation.change import data_set_files
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import create_store, open_store
-from ONFHAssistLib.curation.nifti import read_nifti
-from ONFHAssistLib.curation.status import status
-from ONFHAssistLib.curation.store import Store
+from ONFHAssistLib.curation.case import entries, layout
+from ONFHAssistLib.curation.case.nifti import read_nifti
+from ONFHAssistLib.curation.reports.status import status
+from ONFHAssistLib.curation.store import journal
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import create_store, open_store
+from ONFHAssistLib.curation.store.lists import Patient, list_files, with_patient
+from ONFHAssistLib.curation.store.store import Store
 
 HIPS = tuple(Hip(side, seed=seed) for seed in (0, 1) for side in ("right", "left"))
 
@@ -73,7 +73,7 @@ def kills(store: Store, count: int, seed: int = 3) -> dict[str, int]:
         again = open_store(store.folder)
         findings = check(again)
         assert findings == (), f"after kill {n}: {findings}"
-        comment = again.record(ids[which])["versions"][-1]["comment"]
+        comment = again.record(ids[which]).versions[-1].comment
         assert comment in (comments[which], f"save {n}"), f"after kill {n}: {comment}"
         saved = comment == f"save {n}"
         found["new" if saved else "old"] += 1
@@ -113,10 +113,10 @@ def large(store: Store, count: int) -> None:
     patients, training = {}, {}
     for n in range(count):
         patient = f"p{n // 4:012x}"
-        patients = layout.with_patient(patients, patient, "mild") if patient not in patients else patients
+        patients = with_patient(patients, patient, "mild") if patient not in patients else patients
         case_id = f"{patient}_{n // 2:010x}_{'RL'[n % 2]}"
         noise = np.random.default_rng(n).integers(0, 900, image.array.shape).astype(np.int16)
-        fold = training[case_id] = patients[patient]["fold"]
+        fold = training[case_id] = patients[patient].fold
 
         def renamed(path: str, case_id=case_id, number=n + 2) -> str:
             return path.replace(first.stem, case_id).replace("history/000001", f"history/{number:06d}")
@@ -124,7 +124,7 @@ def large(store: Store, count: int) -> None:
         contents = {renamed(path): content for path, content in files.items()}
         contents[layout.image_file(case_id, True)] = nifti_bytes(image.like(noise), 1)
         own = json.loads(json.dumps(facts).replace(first.stem, case_id).replace(facts["patient"], patient))
-        own["files"] = {path: records.sha256(content) for path, content in contents.items()}
+        own["files"] = {path: entries.sha256(content) for path, content in contents.items()}
         own["fold"], entry = fold, own["versions"][0]
         entry["number"] = entry["automatic"]["number"] = own["trained_with"] = n + 2
         case_file = layout.json_bytes(own)
@@ -132,8 +132,8 @@ def large(store: Store, count: int) -> None:
         for path, content in contents.items():
             (store.folder / path).parent.mkdir(exist_ok=True)
             (store.folder / path).write_bytes(content)
-    patients[facts["patient"]], training[first.stem] = {"fold": facts["fold"], "grade": "mild"}, facts["fold"]
-    for name, content in data_set_files(store.folder.name, store.modality, patients, training).items():
+    patients[facts["patient"]], training[first.stem] = Patient(facts["fold"], "mild"), facts["fold"]
+    for name, content in list_files(store.folder.name, store.modality, patients, training).items():
         (store.folder / name).write_bytes(content)
 
 

@@ -10,8 +10,8 @@ from reviewed_hip import Hip
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.curation.agree import agree, agreement_json, agreement_page, rows, title
-from ONFHAssistLib.curation.bland_altman import bland_altman_svg
+from ONFHAssistLib.curation.reports.agree import agree, agreement_json, agreement_page, rows, title
+from ONFHAssistLib.curation.reports.bland_altman import bland_altman_svg
 
 
 def read_by(store, hip: Hip, reader: str, lesion_mm: float, patient: str, **more):

@@ -5,7 +5,7 @@ import time
 import pytest
 from reviewed_hip import Hip
 
-from ONFHAssistLib.curation.codes import similar_codes
+from ONFHAssistLib.curation.store.codes import similar_codes
 
 
 @pytest.mark.parametrize(

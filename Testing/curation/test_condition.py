@@ -3,8 +3,8 @@
 import pytest
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.condition import condition
-from ONFHAssistLib.curation.training_case import FIELDS
+from ONFHAssistLib.curation.reports.condition import condition
+from ONFHAssistLib.curation.reports.training_case import FIELDS
 
 SEVERE = {name: None for name in FIELDS} | {
     "status": "approved",

@@ -10,10 +10,11 @@ import SimpleITK as sitk
 from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import disk
-from ONFHAssistLib.curation.export import CARD, export, export_again
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.training_case import LOCK, training_cases
+from ONFHAssistLib.curation.reports.export import CARD, export, export_again
+from ONFHAssistLib.curation.reports.export_lock import LOCK
+from ONFHAssistLib.curation.reports.training_cases import training_cases
+from ONFHAssistLib.curation.store import disk
+from ONFHAssistLib.curation.store.folder import create_store
 
 GRADED = "status == approved and grade != none"
 

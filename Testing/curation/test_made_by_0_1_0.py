@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from reviewed_hip import Hip, every_byte
 
-from ONFHAssistLib.curation.case_history import history
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.export import export, export_again
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.status import status
+from ONFHAssistLib.curation.reports.export import export, export_again
+from ONFHAssistLib.curation.reports.status import status
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import open_store
 
 ARCHIVE = Path(__file__).parent / "made_by_0_1_0" / "Dataset101_Heads.zip"
 
@@ -37,7 +36,7 @@ def test_its_cases_are_opened_saved_withdrawn_and_exported(place, tmp_path):
     store = open_store(place, tmp_path / "the.key")
     for case in store.cases():
         opened = store.reopen(case.case_id)
-        assert opened.masks.head.array.any() and history(store, case.case_id)
+        assert opened.masks.head.array.any() and store.history(case.case_id)
     approved = [case.case_id for case in store.cases() if case.status == "approved"]
     made = export(store, tmp_path / "made", "monai")
     assert made.cases == 2 and every_byte(made.folder) == every_byte(

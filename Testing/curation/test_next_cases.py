@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from reviewed_hip import Hip
 
-from ONFHAssistLib.core.hip import Grade, HipResult
-from ONFHAssistLib.curation.next_cases import Candidate, Remembered, approved_kinds, graded, suggest, unread
+from ONFHAssistLib.core.results import Grade, HipResult
+from ONFHAssistLib.curation.reports.next_cases import Candidate, Remembered, approved_kinds, graded, suggest, unread
 
 SURE = Candidate("a", "right", "coronal", "T1", "mild", "A", 0.1, (0.09, 0.11))
 HAS = [{"grade": "mild", "jic": "A", "plane": "coronal", "sequence": "T1", "side": "right"}] * 10
@@ -62,11 +62,11 @@ def test_drafts_and_flagged_cases_wait_and_approved_ones_do_not(store):
     store.save(Hip("left").case(status="draft"))
     store.save(Hip(seed=1).case("other", status="flagged"))
     store.save(Hip("left", seed=1, lesion_mm=0).case("other"))
-    waiting = unread(store)
+    waiting = unread(store, store.cases())
     assert sorted((each.side, each.status) for each in waiting) == [("left", "draft"), ("right", "flagged")]
     assert all(each.plane == "coronal" and each.sequence == "T1" for each in waiting)
-    assert sorted(str(fields["grade"]) for fields in approved_kinds(store)) == ["moderate", "without ONFH"]
-    best = suggest(waiting, approved_kinds(store), 5)
+    assert sorted(str(fields["grade"]) for fields in approved_kinds(store.cases())) == ["moderate", "without ONFH"]
+    best = suggest(waiting, approved_kinds(store.cases()), 5)
     assert len(best) == 2 and best[0].score >= best[1].score
     assert suggest([], [], 5) == []
 

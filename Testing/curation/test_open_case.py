@@ -8,8 +8,8 @@ import pytest
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.plain import from_plain, to_plain
-from ONFHAssistLib.curation.agree import agree
-from ONFHAssistLib.curation.open_case import NETWORKS, OpenCase, open_case, told
+from ONFHAssistLib.curation.reports.agree import agree
+from ONFHAssistLib.curation.store.open_case import NETWORKS, OpenCase, open_case, told
 
 
 def again(opened, case, hip, lesion_mm, reviewer, status="approved"):
@@ -191,11 +191,11 @@ def test_the_networks_interval_outlives_a_save_of_an_opened_case(store, hip):
     opened, case = open_case(store.folder, case_id, "reader1")
     assert case.automatic_result.ratio_interval is None
     store.save(dataclasses.replace(case, adjudicates=opened.adjudicates("reader1")))
-    _, second = store.record(case_id)["versions"]
-    assert second["automatic"]["result"]["ratio_interval"] == [0.05, 0.2] == second["result"]["ratio_interval"]
+    _, second = store.record(case_id).versions
+    assert second.automatic.result.ratio_interval == (0.05, 0.2) == second.result.ratio_interval
     store.save(again(opened, case, hip, 12.0, "reader1"))
-    third = store.record(case_id)["versions"][2]
-    assert third["automatic"]["result"]["ratio_interval"] == [0.05, 0.2] and third["result"]["ratio_interval"] is None
+    third = store.record(case_id).versions[2]
+    assert third.automatic.result.ratio_interval == (0.05, 0.2) and third.result.ratio_interval is None
 
 
 def test_a_data_set_that_is_gone_is_not_made_anew_by_a_save(store, hip, case_id):
@@ -211,6 +211,6 @@ def test_a_withdrawn_case_says_so_and_a_reading_tells_the_slices_it_stands_for(s
     store.withdraw(case_id, "reader2", "fracture")
     opened, case = open_case(store.folder, case_id, "reader1")
     assert "withdrawn by reader2 (fracture)" in told(opened)
-    first = store.record(case_id)["pose"]["box"][0][0]
+    first = store.record(case_id).pose.box[0][0]
     assert opened.readings[0].reviewed == (8 - first, 9 - first) == case.reviewed_slices
     assert opened.readings[-1].reviewed is None

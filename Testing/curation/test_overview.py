@@ -7,10 +7,9 @@ import pytest
 from reviewed_hip import Hip
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import layout
-from ONFHAssistLib.curation.case import save_case
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.overview import Overview, data_set_in, following, listed, overview, words_of
+from ONFHAssistLib.curation.case import layout
+from ONFHAssistLib.curation.reports.overview import Overview, data_set_in, following, listed, overview, words_of
+from ONFHAssistLib.curation.store.folder import create_store, save_case
 
 
 def test_counts_last_save_and_next_case_follow_what_is_saved(tmp_path):

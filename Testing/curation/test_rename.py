@@ -8,11 +8,11 @@ from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib import cli
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import keys
-from ONFHAssistLib.curation.case_history import RENAMED, history, save_line
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.export import export, export_again
-from ONFHAssistLib.curation.rename import rename
+from ONFHAssistLib.curation.case.history import RENAMED, save_line
+from ONFHAssistLib.curation.reports.export import export, export_again
+from ONFHAssistLib.curation.store import keys
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.rename import rename
 
 SMALL = {"spacing_mm": (8.0, 8.0, 8.0)}
 
@@ -45,7 +45,7 @@ def test_both_hips_of_an_image_are_given_to_the_right_patient(mixed):
     }
     assert check(mixed) == () and kept.items() <= every_byte(mixed.folder).items()
     assert b"P06" not in b"".join(every_byte(mixed.folder).values())
-    last = history(mixed, first)[-1]
+    last = mixed.history(first)[-1]
     assert (last.status, last.reviewer, last.comment) == (RENAMED, "reader9", "typed too fast")
     assert "reader9" in save_line(last) and mixed.reopen(first).masks.head.array.any()
     other = next(name for name in patients(mixed)[key.pseudonym("P")])
@@ -57,18 +57,18 @@ def test_both_hips_of_an_image_are_given_to_the_right_patient(mixed):
 def test_the_date_is_shifted_as_all_dates_of_the_right_patient(mixed):
     key = keys.read_key(mixed.key_file)
     name = mixed.cases()[0].case_id
-    before = key.unshifted(date.fromisoformat(mixed.record(name)["study_date"]), mixed.record(name)["patient"])
+    before = key.unshifted(date.fromisoformat(mixed.record(name).study_date), mixed.record(name).patient)
     rename(mixed, name, "P06", "reader9", "typed too fast")
     record = mixed.record(name)
-    assert date.fromisoformat(record["study_date"]) == key.shifted(before, record["patient"])
+    assert date.fromisoformat(record.study_date) == key.shifted(before, record.patient)
 
 
 def test_a_case_joins_the_patient_and_the_fold_that_are_there(mixed):
     wrong = mixed.cases()[0].case_id
     path = mixed.save(Hip(seed=1, **SMALL).case("P06"))
     rename(mixed, wrong, "P06", "reader9", "typed too fast")
-    cases = patients(mixed)[mixed.record(path.stem)["patient"]]
-    assert len(cases) == 3 and len({mixed.record(name)["fold"] for name in cases}) == 1 and check(mixed) == ()
+    cases = patients(mixed)[mixed.record(path.stem).patient]
+    assert len(cases) == 3 and len({mixed.record(name).fold for name in cases}) == 1 and check(mixed) == ()
 
 
 def test_after_it_the_image_is_saved_under_the_right_code_and_no_other(mixed):
@@ -78,8 +78,8 @@ def test_after_it_the_image_is_saved_under_the_right_code_and_no_other(mixed):
     with pytest.raises(InputError, match=r"under another patient code .*data rename"):
         mixed.save(Hip(seed=seed, **SMALL).case("P"))
     assert mixed.save(Hip(seed=seed, **SMALL).case("p06", reviewer="reader2")).stem == case.case_id
-    assert len(mixed.record(case.case_id)["versions"]) == 2 and check(mixed) == () and len(mixed.cases()) == 4
-    assert [save.status for save in history(mixed, case.case_id)] == ["approved", RENAMED, "approved"]
+    assert len(mixed.record(case.case_id).versions) == 2 and check(mixed) == () and len(mixed.cases()) == 4
+    assert [save.status for save in mixed.history(case.case_id)] == ["approved", RENAMED, "approved"]
 
 
 def test_all_cases_of_a_code_are_renamed_at_once(mixed):
@@ -97,10 +97,10 @@ def test_what_was_exported_before_is_exported_again_bit_for_bit(mixed, tmp_path)
 def test_a_damaged_case_file_is_restored_with_the_right_patient(mixed):
     name = mixed.cases()[0].case_id
     rename(mixed, name, "P06", "reader9", "typed too fast")
-    patient = mixed.record(name)["patient"]
+    patient = mixed.record(name).patient
     (mixed.folder / "cases" / f"{name}.json").write_text("{")
     check(mixed, repair=True)
-    assert check(mixed) == () and mixed.record(name)["patient"] == patient
+    assert check(mixed) == () and mixed.record(name).patient == patient
 
 
 @pytest.mark.parametrize(

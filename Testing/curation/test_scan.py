@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.privacy import refuse_identifiers
+from ONFHAssistLib.curation.case.privacy import refuse_identifiers
 
 PATIENT = ("MÜLLER^ANNA MARIA", "ZZPID777", "19431213", "ACC-2024-0815", "Universitätsklinik Freiburg, Hip Center")
 

@@ -12,10 +12,10 @@ from PIL import Image
 from reviewed_hip import RADIUS_MM, Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.index import CaseSummary
-from ONFHAssistLib.curation.status import weeks
-from ONFHAssistLib.curation.status_page import MAX_THUMBNAILS, status_html, write_status_page
+from ONFHAssistLib.curation.case.summary import CaseSummary
+from ONFHAssistLib.curation.reports.status import weeks
+from ONFHAssistLib.curation.reports.status_page import MAX_THUMBNAILS, status_html, write_status_page
+from ONFHAssistLib.curation.store.folder import create_store
 
 
 class Page(HTMLParser):
@@ -96,9 +96,9 @@ def test_a_thumbnail_shows_the_slice_through_the_heads_centre(store, side, plane
 
 
 def test_a_large_set_shows_its_newest_cases_and_a_large_image_is_made_smaller(store, monkeypatch):
-    monkeypatch.setattr("ONFHAssistLib.curation.status_page.MAX_THUMBNAILS", 2)
+    monkeypatch.setattr("ONFHAssistLib.curation.reports.status_page.MAX_THUMBNAILS", 2)
     times = iter(f"2026-01-0{n}T00:00:00+00:00" for n in range(1, 9))
-    monkeypatch.setattr("ONFHAssistLib.curation.record.now", lambda: next(times))
+    monkeypatch.setattr("ONFHAssistLib.curation.case.entries.now", lambda: next(times))
     names = [store.save(Hip(seed=n, spacing_mm=(1.0, 0.3, 9.0)).case(f"p{n}")).stem for n in range(3)]
     page = Page(status_html(store, datetime(2026, 1, 5, tzinfo=UTC)))
     assert [name in page.words for name in names] == [False, True, True] and MAX_THUMBNAILS > 2

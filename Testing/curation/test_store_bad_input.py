@@ -10,10 +10,9 @@ from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation import disk, lock
-from ONFHAssistLib.curation.case import save_case
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import create_store, open_store
+from ONFHAssistLib.curation.store import disk, lock
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import create_store, open_store, save_case
 
 
 def refused(job, words: str, folder) -> None:

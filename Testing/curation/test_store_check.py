@@ -13,11 +13,12 @@ from reviewed_hip import Hip, every_byte
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation import journal, layout
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.nifti import read_nifti
-from ONFHAssistLib.curation.status import status
+from ONFHAssistLib.curation.case import layout
+from ONFHAssistLib.curation.case.nifti import read_nifti
+from ONFHAssistLib.curation.reports.status import status
+from ONFHAssistLib.curation.store import journal
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import open_store
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_words_in_an_images_header_are_found(filled):
 
 def rewrite(store, case_id: str, change) -> None:
     """Change a case and its copy in the history, as a faulty program might."""
-    number = store.record(case_id)["versions"][-1]["number"]
+    number = store.record(case_id).versions[-1].number
     for path in (store.folder / layout.case_file(case_id), journal.entry(store.folder, number) / "case.json"):
         edit(path, change)
 
@@ -153,7 +154,7 @@ def test_an_image_under_two_names_is_found(filled, tmp_path):
     one, draft = approved(filled), next(case.case_id for case in filled.cases() if case.status == "draft")
     image = (filled.folder / layout.image_file(one, True)).read_bytes()
     (filled.folder / layout.image_file(draft, False)).write_bytes(image)
-    checksum = filled.record(one)["files"][layout.image_file(one, True)]
+    checksum = filled.record(one).files[layout.image_file(one, True)]
     rewrite(filled, draft, lambda facts: facts["files"].update({layout.image_file(draft, False): checksum}))
     (finding,) = (found for found in check(filled) if found.code == "duplicate")
     assert one in finding.message and draft in finding.message and "withdraw" in finding.remedy
@@ -162,7 +163,7 @@ def test_an_image_under_two_names_is_found(filled, tmp_path):
 def test_a_save_of_the_history_that_is_lost_is_found(filled):
     case_id = approved(filled)
     filled.save(dataclasses.replace(filled.reopen(case_id), comment="again"))
-    shutil.rmtree(journal.entry(filled.folder, filled.record(case_id)["versions"][0]["number"]))
+    shutil.rmtree(journal.entry(filled.folder, filled.record(case_id).versions[0].number))
     found = check(filled)
     assert {one.code for one in found} == {"history", "file"} and not any(one.repaired for one in found)
     assert {one.remedy.split(",")[0] for one in found} == {"get it back from a copy"}
@@ -171,7 +172,7 @@ def test_a_save_of_the_history_that_is_lost_is_found(filled):
 @pytest.mark.parametrize("spoiled", ["{", "[]", '{"case": "x"}'])
 def test_a_spoiled_save_in_the_history_is_told_and_does_not_stop_the_check(filled, spoiled):
     case_id = approved(filled)
-    number = filled.record(case_id)["versions"][-1]["number"]
+    number = filled.record(case_id).versions[-1].number
     (journal.entry(filled.folder, number) / "case.json").write_text(spoiled)
     before = every_byte(filled.folder)
     (finding,) = check(filled, repair=True)
@@ -181,7 +182,7 @@ def test_a_spoiled_save_in_the_history_is_told_and_does_not_stop_the_check(fille
 
 def test_files_of_a_case_that_nobody_can_read_any_more_stay_where_they_are(filled):
     case_id = approved(filled)
-    number = filled.record(case_id)["versions"][-1]["number"]
+    number = filled.record(case_id).versions[-1].number
     for path in (filled.folder / layout.case_file(case_id), journal.entry(filled.folder, number) / "case.json"):
         path.write_text("{")
     before = every_byte(filled.folder)
@@ -210,9 +211,9 @@ def test_an_interrupted_save_is_found_and_finished(filled, monkeypatch):
     monkeypatch.setattr(journal, "_publish", lambda *_: None)
     filled.save(dataclasses.replace(opened, status="flagged"))
     monkeypatch.undo()
-    assert check(filled)[0].code == "interrupted" and filled.record(case_id)["status"] == "approved"
+    assert check(filled)[0].code == "interrupted" and filled.record(case_id).status == "approved"
     assert check(filled, repair=True)[0].repaired
-    assert check(filled) == () and filled.record(case_id)["status"] == "flagged"
+    assert check(filled) == () and filled.record(case_id).status == "flagged"
 
 
 def test_status_counts_what_is_there_and_says_what_is_lacking(store):
@@ -266,8 +267,8 @@ def test_the_index_notices_what_others_do(filled, tmp_path, monkeypatch):
 
 
 def test_a_repair_waits_for_its_turn(filled, monkeypatch):
-    from ONFHAssistLib.curation import store as module
-    from ONFHAssistLib.curation.lock import locked
+    from ONFHAssistLib.curation.store import store as module
+    from ONFHAssistLib.curation.store.lock import locked
 
     monkeypatch.setattr(module, "locked", lambda folder, holder: locked(folder, holder, wait_s=0.2))
     with locked(filled.folder, "reader7"), pytest.raises(InputError, match="reader7"):

@@ -9,18 +9,17 @@ import pytest
 from reviewed_hip import Hip
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import layout
-from ONFHAssistLib.curation.agree import agree
-from ONFHAssistLib.curation.case_history import history
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.export import LOCK, export, export_again
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.index import record_of
-from ONFHAssistLib.curation.open_case import open_case
-from ONFHAssistLib.curation.overview import overview
-from ONFHAssistLib.curation.status import status
-from ONFHAssistLib.curation.status_page import status_html
-from ONFHAssistLib.curation.training_case import read_lock
+from ONFHAssistLib.curation.case import layout
+from ONFHAssistLib.curation.case.schema import record_of
+from ONFHAssistLib.curation.reports.agree import agree
+from ONFHAssistLib.curation.reports.export import export, export_again
+from ONFHAssistLib.curation.reports.export_lock import LOCK, read_lock
+from ONFHAssistLib.curation.reports.overview import overview
+from ONFHAssistLib.curation.reports.status import status
+from ONFHAssistLib.curation.reports.status_page import status_html
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import open_store
+from ONFHAssistLib.curation.store.open_case import open_case
 
 SMALL = {"spacing_mm": (8.0, 8.0, 8.0)}
 RAW = [
@@ -78,7 +77,7 @@ def filled(tmp_path_factory):
     place = tmp_path_factory.mktemp("filled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONFH_KEYS", str(place / "keys"))
-        from ONFHAssistLib.curation.folder import create_store
+        from ONFHAssistLib.curation.store.folder import create_store
 
         store = create_store(place / "Dataset101_Heads")
         store.save(Hip(**SMALL).case("one"))
@@ -126,10 +125,10 @@ def used(folder, out, case_id: str | None = None) -> list[str]:
         attempt(lambda job=job: job(store))
     if case_id is not None:
         attempt(lambda: agree(store))
-        attempt(lambda: history(store, case_id))
+        attempt(lambda: store.history(case_id))
         attempt(lambda: open_case(folder, case_id, "reader9"))
         for name in others:  # the others are as they were
-            assert history(store, name) and open_case(folder, name, "reader9")
+            assert store.history(name) and open_case(folder, name, "reader9")
         assert status(store).cases == len(others) + 1
         made = export(store, out / "made", "monai")
         assert made.cases >= 1
@@ -162,7 +161,7 @@ def test_every_kind_of_spoilt_case_file_is_told_from_a_sound_one(data):
     assert len(kinds) > 3000 and 0 < len(passed) < 0.25 * len(kinds)
     for content in random.Random(1).sample(passed, 10):
         path.write_bytes(content)
-        assert history(store, case_id) and open_case(data, case_id, "reader9") and status_html(store)
+        assert store.history(case_id) and open_case(data, case_id, "reader9") and status_html(store)
 
 
 def test_a_spoilt_case_file_costs_this_case_only(data, filled, tmp_path):
@@ -173,7 +172,7 @@ def test_a_spoilt_case_file_costs_this_case_only(data, filled, tmp_path):
         used(data, tmp_path / "out", case_id)
         check(open_store(data), repair=True)
         assert check(open_store(data)) == ()
-        assert history(open_store(data), case_id)
+        assert open_store(data).history(case_id)
         put_back(filled, data)
 
 
@@ -212,7 +211,7 @@ def test_a_spoilt_copy_in_the_history_is_told_of_and_harms_nothing(data, filled,
 
 
 def test_a_spoilt_plan_of_an_interrupted_save_harms_nothing(data, filled, tmp_path, monkeypatch):
-    from ONFHAssistLib.curation import journal
+    from ONFHAssistLib.curation.store import journal
 
     with monkeypatch.context() as patch:
         patch.setattr(journal, "_publish", lambda *_: None)
@@ -233,7 +232,7 @@ def test_a_spoilt_plan_of_an_interrupted_save_harms_nothing(data, filled, tmp_pa
 
 @pytest.mark.parametrize("text", [*RAW, b'{"pid": 1e99}', b'{"pid": "1", "host": 7}', b'{"pid": -5, "holder": []}'])
 def test_a_spoilt_lock_is_waited_for_and_then_taken(data, monkeypatch, text):
-    from ONFHAssistLib.curation import lock, store
+    from ONFHAssistLib.curation.store import lock, store
 
     monkeypatch.setattr(store, "locked", lambda *a: lock.locked(*a, wait_s=5, expires_after_s=0.05))
     (data / ".lock").write_bytes(text)

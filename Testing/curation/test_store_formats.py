@@ -10,7 +10,7 @@ from reviewed_hip import CENTRES, RADIUS_MM, Hip
 
 from ONFHAssistLib.core.nifti import nifti_bytes
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.nifti import read_nifti
+from ONFHAssistLib.curation.case.nifti import read_nifti
 
 
 def test_nnunet_finds_its_names_labels_and_files(store, hip):

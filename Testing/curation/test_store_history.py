@@ -9,12 +9,13 @@ from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipResult
+from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import create_store, open_store
-from ONFHAssistLib.curation.layout import with_patient
-from ONFHAssistLib.curation.nifti import read_nifti
+from ONFHAssistLib.curation.case.nifti import read_nifti
+from ONFHAssistLib.curation.case.record import MaskChange
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import create_store, open_store
+from ONFHAssistLib.curation.store.lists import with_patient
 
 
 def necrosis_voxels(store, case_id, place="labelsTr") -> int:
@@ -48,9 +49,9 @@ def test_a_case_is_opened_again_with_everything_and_corrected_again(store, hip):
 
     store.save(corrected(again, 24.0, comment="larger"))
     facts = store.record(case_id)
-    assert [entry["comment"] for entry in facts["versions"]] == ["rim unclear", "larger"]
-    assert facts["versions"][0]["reviewed_slices"] == facts["versions"][1]["reviewed_slices"] == [6, 7, 8, 9, 10]
-    assert store.reopen(case_id, facts["versions"][0]["number"]).result.volume_ratio == first.result.volume_ratio
+    assert [entry.comment for entry in facts.versions] == ["rim unclear", "larger"]
+    assert facts.versions[0].reviewed_slices == facts.versions[1].reviewed_slices == (6, 7, 8, 9, 10)
+    assert store.reopen(case_id, facts.versions[0].number).result.volume_ratio == first.result.volume_ratio
     assert store.reopen(case_id).result.volume_ratio > first.result.volume_ratio
     assert check(store) == ()
 
@@ -59,23 +60,18 @@ def test_the_history_tells_who_changed_what(store, hip):
     case = hip.case()
     case_id = store.save(case).stem
     store.save(corrected(store.reopen(case_id), 24.0, reviewer="reader2"))
-    one, two = store.record(case_id)["versions"]
+    one, two = store.record(case_id).versions
     smaller, mine = case.automatic.necrosis.array.sum(), case.masks.necrosis.array.sum()
     larger = hip.masks(case.image, 24.0).necrosis.array.sum()
-    assert one["changes"]["from_previous"] is None
-    assert one["changes"]["from_automatic"]["necrosis"] == {
-        "added_voxels": mine - smaller,
-        "removed_voxels": 0,
-        "added_mm3": (mine - smaller) * 80.0,
-        "removed_mm3": 0.0,
-    }
-    assert two["changes"]["from_previous"]["necrosis"]["added_voxels"] == larger - mine
-    assert two["changes"]["from_previous"]["head"]["added_voxels"] == 0
-    assert (one["reviewer"], two["reviewer"]) == ("reader1", "reader2")
-    assert one["models"][0]["version"] == "0.2.0" and one["saved_at"] <= two["saved_at"]
-    before, after = one["automatic"]["result"]["grades"]["steinberg"], one["result"]["grades"]["steinberg"]
-    assert before["grade"] == case.automatic_result.grades["steinberg"].grade
-    assert after["grade"] == case.result.grades["steinberg"].grade and before["value"] < after["value"]
+    assert one.changes.from_previous is None
+    assert one.changes.from_automatic.necrosis == MaskChange(mine - smaller, 0, (mine - smaller) * 80.0, 0.0)
+    assert two.changes.from_previous.necrosis.added_voxels == larger - mine
+    assert two.changes.from_previous.head.added_voxels == 0
+    assert (one.reviewer, two.reviewer) == ("reader1", "reader2")
+    assert one.models[0].version == "0.2.0" and one.saved_at <= two.saved_at
+    before, after = one.automatic.result.grades["steinberg"], one.result.grades["steinberg"]
+    assert before.grade == case.automatic_result.grades["steinberg"].grade
+    assert after.grade == case.result.grades["steinberg"].grade and before.value < after.value
 
 
 def test_nothing_in_the_history_ever_changes(store, hip):
@@ -153,9 +149,9 @@ def test_a_patient_stays_in_one_fold_and_grades_are_spread(store):
     patients: dict = {}
     for n in range(50):
         patients = with_patient(patients, f"p{n}", "severe" if n % 5 == 0 else "mild")
-        assert with_patient(patients, f"p{n}", "severe")[f"p{n}"]["fold"] == patients[f"p{n}"]["fold"]
+        assert with_patient(patients, f"p{n}", "severe")[f"p{n}"].fold == patients[f"p{n}"].fold
     for grade_name, wanted in (("severe", 2), ("mild", 8)):
-        found = [facts["fold"] for facts in patients.values() if facts["grade"] == grade_name]
+        found = [facts.fold for facts in patients.values() if facts.grade == grade_name]
         assert np.bincount(found, minlength=5).tolist() == [wanted] * 5
 
 
@@ -201,10 +197,10 @@ def test_the_same_image_opened_with_its_slices_in_reverse_order_is_the_same_case
     )  # fmt: skip
     paths = {store.save(as_in_file), store.save(as_in_slicer)}
     assert len(paths) == 1 and check(store) == ()
-    one, two = store.record(paths.pop().stem)["versions"]
+    one, two = store.record(paths.pop().stem).versions
     for field in ("mask_sha256", "reviewed_slices"):
-        assert one[field] == two[field]
-    assert one["automatic"]["number"] == two["automatic"]["number"] == one["number"]
+        assert getattr(one, field) == getattr(two, field)
+    assert one.automatic.number == two.automatic.number == one.number
 
 
 def test_a_hip_where_nobody_looked_for_necrosis_has_no_number_when_it_is_opened_again(store, hip):

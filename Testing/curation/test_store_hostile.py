@@ -10,16 +10,16 @@ import pytest
 from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import keys, layout
-from ONFHAssistLib.curation.agree import agree
-from ONFHAssistLib.curation.case_history import history
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.export import export
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.open_case import open_case
-from ONFHAssistLib.curation.overview import overview
-from ONFHAssistLib.curation.status import status
-from ONFHAssistLib.curation.status_page import status_html
+from ONFHAssistLib.curation.case import layout
+from ONFHAssistLib.curation.reports.agree import agree
+from ONFHAssistLib.curation.reports.export import export
+from ONFHAssistLib.curation.reports.overview import overview
+from ONFHAssistLib.curation.reports.status import status
+from ONFHAssistLib.curation.reports.status_page import status_html
+from ONFHAssistLib.curation.store import keys
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import open_store
+from ONFHAssistLib.curation.store.open_case import open_case
 
 HIP = Hip(spacing_mm=(8.0, 8.0, 8.0))
 alarm = getattr(signal, "alarm", lambda seconds: None)  # not on Windows
@@ -67,7 +67,7 @@ def use_all(folder, tmp_path) -> list[str]:
         for job in (status, status_html, check, agree):
             attempt(lambda job=job: job(store))
         for name in names:
-            attempt(lambda name=name: history(store, name))
+            attempt(lambda name=name: store.history(name))
             attempt(lambda name=name: open_case(folder, name, "reader9"))
         attempt(lambda: export(store, tmp_path / "out" / "made", "monai"))
         attempt(lambda: store.save(Hip(seed=5, spacing_mm=(8.0, 8.0, 8.0)).case("other")))
@@ -131,7 +131,7 @@ def test_a_plan_that_would_harm_the_data_set_itself_is_not_carried_out(hostile, 
 
 
 def test_an_interrupted_save_whose_plan_is_damaged_is_finished_by_the_check(hostile, monkeypatch):
-    from ONFHAssistLib.curation import journal
+    from ONFHAssistLib.curation.store import journal
 
     with monkeypatch.context() as patch:
         patch.setattr(journal, "_publish", lambda *_: None)
@@ -187,7 +187,7 @@ def test_a_folder_that_is_a_link_is_not_followed(hostile, victim, tmp_path, name
     + ["original/x", "cases/notes.json"],
 )
 def test_a_link_in_the_folder_is_not_followed(hostile, victim, tmp_path, name, target, monkeypatch):
-    from ONFHAssistLib.curation import lock, store
+    from ONFHAssistLib.curation.store import lock, store
 
     monkeypatch.setattr(store, "locked", lambda *a: lock.locked(*a, wait_s=3, expires_after_s=0.5))
     case_id = next(case.case_id for case in hostile.cases() if case.side == "right")
@@ -208,7 +208,7 @@ def test_a_link_in_the_folder_is_not_followed(hostile, victim, tmp_path, name, t
     ["onfh-assist.json", "folds.json", ".lock", "cases/{}.json", "labelsTr/{}.nii.gz", "history/000001/case.json"],
 )
 def test_a_pipe_in_the_folder_keeps_nobody_waiting(hostile, tmp_path, name, monkeypatch):
-    from ONFHAssistLib.curation import lock, store
+    from ONFHAssistLib.curation.store import lock, store
 
     monkeypatch.setattr(store, "locked", lambda *a: lock.locked(*a, wait_s=3, expires_after_s=0.5))
     case_id = next(case.case_id for case in hostile.cases() if case.side == "right")

@@ -15,9 +15,9 @@ import stress
 from reviewed_hip import Hip, every_byte, run_together
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import disk, journal, lock
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import create_store, open_store
+from ONFHAssistLib.curation.store import disk, journal, lock
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import create_store, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that can fork and kill -9")
@@ -119,7 +119,7 @@ def test_a_lock_names_its_holder(store, hip):
 
 @forks
 def test_the_lock_of_a_killed_process_does_not_keep_others_waiting(store, hip):
-    hold = "import sys, time, pathlib; from ONFHAssistLib.curation.lock import locked\n"
+    hold = "import sys, time, pathlib; from ONFHAssistLib.curation.store.lock import locked\n"
     hold += "with locked(pathlib.Path(sys.argv[1]), 'reader7'): print('held', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", hold, store.folder], stdout=subprocess.PIPE, cwd=ROOT) as holder:
         assert holder.stdout.readline() == b"held\n"
@@ -183,10 +183,10 @@ def test_any_order_of_drafts_and_approvals_leaves_a_sound_folder(store):
         masks = Hip().masks(opened.image, rng.uniform(0, 30))
         what = rng.choice(["draft", "approved", "approved", "flagged", "withdraw"])
         if what == "withdraw":
-            if store.record(case_id)["status"] != "withdrawn":
+            if store.record(case_id).status != "withdrawn":
                 store.withdraw(case_id, "reader1", "just so")
         else:
             given = {"masks": masks, "status": what, "reviewer": f"r{n % 3}", "adjudicates": rng.random() < 0.2}
             store.save(type(opened)(**{**vars(opened), **given, "provenance": {}}))
         assert check(store) == (), f"after step {n}"
-    assert np.unique(journal.numbers(store.folder)).size == len(store.record(case_id)["versions"])
+    assert np.unique(journal.numbers(store.folder)).size == len(store.record(case_id).versions)

@@ -11,8 +11,8 @@ import pytest
 from reviewed_hip import MODEL, SOURCE, Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation import keys
-from ONFHAssistLib.curation.folder import create_store, open_store
+from ONFHAssistLib.curation.store import keys
+from ONFHAssistLib.curation.store.folder import create_store, open_store
 
 PATIENT = {"patient": "HOSP-4711", "identifiers": ("Müller^Jane", "20240131", "ACC 998877")}
 
@@ -91,7 +91,7 @@ def test_dates_are_shifted_by_the_same_days_for_all_of_a_patients_images(store):
             store.save(Hip(seed=n + 10 * len(patient) + ord(patient[0])).case(patient, study_date=day))
     found: dict = {}
     for case in store.cases():
-        found.setdefault(case.patient, []).append(date.fromisoformat(store.record(case.case_id)["study_date"]))
+        found.setdefault(case.patient, []).append(date.fromisoformat(store.record(case.case_id).study_date))
     shifts = set()
     for dates in found.values():
         early, late = sorted(dates)

@@ -109,8 +109,8 @@ def data_set(host, widget, worker, cases):
     """A data set with both hips of a patient: R01 has corrected and approved the right one, the left is a draft."""
     from module_parts import add_study, analysed, erase_half
 
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.overview import data_set_in
+    from ONFHAssistLib.curation.reports.overview import data_set_in
+    from ONFHAssistLib.curation.store.folder import open_store
 
     review = analysed(host, widget, worker, *add_study(host))
     erase_half(host, review, "right")

@@ -7,8 +7,8 @@ import pytest
 import slicer
 from module_parts import become, choose, erase_half, listed, made, opened
 
-from ONFHAssistLib.curation.case import save_case
-from ONFHAssistLib.curation.check import check
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import save_case
 
 
 def test_the_list_shows_what_waits_first_and_is_found_by_words(host, widget, data_set):
@@ -34,8 +34,8 @@ def test_a_case_is_opened_corrected_and_saved_as_a_further_version(host, widget,
     host.click(ui.saveButton)
     assert "Saved one hip" in ui.savedLabel.text and not review.unsaved
     record = data_set.record(review.opened.name)
-    assert [entry["reviewer"] for entry in record["versions"]] == ["R01", "R01"] and check(data_set) == ()
-    assert record["versions"][1]["models"] == record["versions"][0]["models"] != []
+    assert [entry.reviewer for entry in record.versions] == ["R01", "R01"] and check(data_set) == ()
+    assert record.versions[1].models == record.versions[0].models != []
 
 
 def test_a_second_reader_reads_anew_and_a_third_settles_it(host, widget, data_set):
@@ -72,7 +72,7 @@ def test_a_second_reader_reads_anew_and_a_third_settles_it(host, widget, data_se
     host.choose(ui.rightStatusBox, "Right: approved")
     host.click(ui.saveButton)
     record = data_set.record(review.opened.name)
-    assert record["versions"][-1]["adjudicates"] and not record["needs_adjudication"]
+    assert record.versions[-1].adjudicates and not record.needs_adjudication
     host.wait_for(lambda: not any("readers differ" in line for line in listed(host, widget)))
 
 
@@ -125,7 +125,7 @@ def test_a_case_is_analysed_again_by_the_networks_and_stays_the_case(host, widge
     host.choose(widget.ui.rightStatusBox, "Right: draft")
     host.click(widget.ui.saveButton)
     assert "Saved one hip" in widget.ui.savedLabel.text
-    assert data_set.record(again.opened.name)["versions"][-1]["models"][0]["version"] == "0.3.0"
+    assert data_set.record(again.opened.name).versions[-1].models[0].version == "0.3.0"
 
 
 def test_the_other_hip_of_a_case_is_refused_in_a_sentence(host, widget, data_set):
@@ -139,13 +139,13 @@ def test_the_other_hip_of_a_case_is_refused_in_a_sentence(host, widget, data_set
 
 def test_a_wrong_patient_code_is_put_right_with_a_reason(host, widget, data_set):
     name = next(case.case_id for case in data_set.cases() if case.side == "right")
-    patient = data_set.record(name)["patient"]
+    patient = data_set.record(name).patient
     choose(host, widget, "right,")
     host.dialogs.expect("right patient code", "QX-77")
     host.dialogs.expect("Why was the code", "typed wrong")
     host.click(widget.ui.renameButton)
     assert "the patient's code is changed" in widget.ui.caseListLabel.text
-    assert data_set.record(name)["patient"] != patient
+    assert data_set.record(name).patient != patient
     assert check(data_set) == ()
     choose(host, widget, "right,")
     host.dialogs.expect("right patient code", "")
@@ -183,7 +183,7 @@ def test_slices_are_marked_as_reviewed_by_a_key_and_the_others_are_not_trained_w
     assert not ui.sliceTable.isColumnHidden(column)
     host.picture(ui.slicesSection, "reviewed_slices")
     host.click(ui.saveButton)
-    assert data_set.record(review.opened.name)["versions"][-1]["reviewed_slices"] is not None
+    assert data_set.record(review.opened.name).versions[-1].reviewed_slices is not None
     host.click(ui.allReviewedButton)
     assert review.reviewed("right") is None and review.unsaved and ui.sliceTable.isColumnHidden(column)
 
@@ -209,7 +209,7 @@ def test_a_case_goes_on_from_a_saved_scene(host, widget, data_set, tmp_path):
     again = widget.panel.review()
     assert again.opened.name == name and widget.ui.caseSection.visible
     host.click(widget.ui.saveButton)
-    assert "Saved one hip" in widget.ui.savedLabel.text and len(data_set.record(name)["versions"]) == 2
+    assert "Saved one hip" in widget.ui.savedLabel.text and len(data_set.record(name).versions) == 2
 
 
 def test_the_settings_folder_may_be_another_one_by_now(host, widget, data_set, tmp_path):
@@ -217,7 +217,7 @@ def test_the_settings_folder_may_be_another_one_by_now(host, widget, data_set, t
     review = opened(host, widget, "right,")
     slicer.app.userSettings().setValue("ONFHAssist/CaseFolder", str(tmp_path / "elsewhere"))
     host.click(widget.ui.saveButton)
-    assert len(data_set.record(review.opened.name)["versions"]) == 2 and not (tmp_path / "elsewhere").exists()
+    assert len(data_set.record(review.opened.name).versions) == 2 and not (tmp_path / "elsewhere").exists()
 
 
 def test_an_installed_network_is_chosen_for_the_next_analysis_and_the_shipped_one_again(
@@ -251,7 +251,7 @@ def test_a_study_saved_from_its_image_can_be_opened_by_a_second_reader(host, wid
     """The image of a case is a part of the study's; nothing but the hip is there."""
     result = made.made_up()
     masks = result.masks[0]
-    from ONFHAssistLib.curation.case import ReviewedCase
+    from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 
     case = ReviewedCase(
         "P-9", result.volume, masks, result.hips[0], "R01", "approved", masks, result.hips[0],
@@ -297,7 +297,7 @@ def test_the_second_reading_of_one_reader_is_not_shown_to_the_next(host, widget,
 
 
 def test_what_somebody_saved_meanwhile_is_told_after_the_save(host, widget, data_set):
-    from ONFHAssistLib.curation.open_case import open_case
+    from ONFHAssistLib.curation.store.open_case import open_case
 
     become(host, widget, "R01")
     review = opened(host, widget, "right,")
@@ -306,7 +306,7 @@ def test_what_somebody_saved_meanwhile_is_told_after_the_save(host, widget, data
     erase_half(host, review, "right")
     host.click(widget.ui.saveButton)
     assert "saved by R02 since it was opened" in widget.ui.caseLabel.text
-    assert data_set.record(review.opened.name)["needs_adjudication"]
+    assert data_set.record(review.opened.name).needs_adjudication
 
 
 def test_next_asks_for_the_code_of_a_second_reader_where_none_is_given(host, widget, data_set):

@@ -22,7 +22,7 @@ def erase_a_bit(host, review):
 
 
 def last_version(data_set, review):
-    return data_set.record(review.opened.name)["versions"][-1]
+    return data_set.record(review.opened.name).versions[-1]
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def test_a_second_reading_that_somebody_else_signs_is_not_independent(host, widg
     host.type(widget.ui.reviewerEdit, "R03")
     host.dialogs.expect("begun by R02", "Cancel")
     host.click(widget.ui.saveButton)
-    assert len(data_set.record(second.opened.name)["versions"]) == 1
+    assert len(data_set.record(second.opened.name).versions) == 1
     host.dialogs.expect("does not count as an independent reading", "OK")
     host.click(widget.ui.saveButton)
     saved = last_version(data_set, second)
-    assert (saved["reviewer"], saved["independent"], saved["adjudicates"]) == ("R03", False, False)
+    assert (saved.reviewer, saved.independent, saved.adjudicates) == ("R03", False, False)
     assert second.opened.reader == "R02"
     host.type(widget.ui.reviewerEdit, "R02")  # R03 has gone on with it: R02 does not read alone any more
     host.click(widget.ui.saveButton)
@@ -53,12 +53,12 @@ def test_a_second_reading_that_somebody_else_signs_is_not_independent(host, widg
 def test_a_second_reading_that_its_reader_signs_is_independent(host, widget, data_set, second):
     host.click(widget.ui.saveButton)
     saved = last_version(data_set, second)
-    assert (saved["reviewer"], saved["independent"]) == ("R02", True)
+    assert (saved.reviewer, saved.independent) == ("R02", True)
 
 
 def test_masks_of_one_reader_that_the_next_one_signs_are_not_independent(host, widget, worker, cases):
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.overview import data_set_in
+    from ONFHAssistLib.curation.reports.overview import data_set_in
+    from ONFHAssistLib.curation.store.folder import open_store
 
     review = analysed(host, widget, worker, *add_study(host))
     erase_half(host, review, "right")
@@ -68,7 +68,7 @@ def test_masks_of_one_reader_that_the_next_one_signs_are_not_independent(host, w
     host.click(widget.ui.saveButton)
     store = open_store(data_set_in(cases))
     right = next(case.case_id for case in store.cases() if case.side == "right")
-    kept = [(entry["reviewer"], entry["independent"]) for entry in store.record(right)["versions"]]
+    kept = [(entry.reviewer, entry.independent) for entry in store.record(right).versions]
     assert kept == [("R01", True), ("R02", False)]
 
 

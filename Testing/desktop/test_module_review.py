@@ -1,5 +1,7 @@
 """Reviewing: hips, slices, corrections and points, as a reader's mouse and keys do it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import slicer
@@ -8,9 +10,11 @@ from host.segment_editor import paint
 from module_parts import add_study, analysed, half_necrosis, made
 from PySide6.QtCore import Qt
 
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.scene.markups import control_point, landmarks_node
 from ONFHAssistLib.scene.tables import hip_table, row_of_slice, slice_of_row
 from ONFHAssistLib.scene.views import current_slice, masks_shown
+from Testing import toy_grading
 
 
 def centre_of(name):
@@ -300,3 +304,13 @@ def click_in_a_view(host, place):
     node.AddControlPoint(*place)
     slicer.app.applicationLogic().GetInteractionNode().SwitchToViewTransformMode()
     host.spin(0.05)
+
+
+def test_a_grading_that_is_added_by_one_entry_stands_on_the_card(host, widget, worker, monkeypatch):
+    toy_grading.install(monkeypatch)
+    node, result = add_study(host)
+    hips = tuple(grade(masks) for masks in result.masks)
+    analysed(host, widget, worker, node, replace(result, hips=hips))
+    card = next(getattr(widget.ui, f"{hip.side}Details").toPlainText() for hip in hips if hip.grades["halves"].grade)
+    for text in ("Toy halves: small half", "By halves: small half", "toy points from the nearest threshold"):
+        assert text in card

@@ -120,7 +120,7 @@ def test_a_training_that_fails_says_why(host, widget, saved, clone):
 
 
 def test_the_window_stays_quick_while_a_slow_data_set_is_read(host, widget, saved, cases, monkeypatch, stalls):
-    from ONFHAssistLib.curation.overview import overview
+    from ONFHAssistLib.curation.reports.overview import overview
     from ONFHAssistLib.desktop import training_data
 
     held, places = threading.Event(), []

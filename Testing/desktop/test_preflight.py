@@ -11,7 +11,6 @@ import pytest
 
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.desktop.preflight import (
-    BUNDLES,
     Check,
     Facts,
     as_text,
@@ -22,6 +21,7 @@ from ONFHAssistLib.desktop.preflight import (
     memory_gb,
     slicer_version,
 )
+from ONFHAssistLib.systems import bundles, known
 
 GOOD = Facts(
     device="auto",
@@ -35,6 +35,9 @@ GOOD = Facts(
     disks={"temporary files": 40.0, "reviewed cases": 12.3},
     bundles={"anatomy": "0.2.0"},
 )
+
+
+BUNDLES = bundles(known().values())
 
 
 def line(name: str, **changes) -> Check:

@@ -1,7 +1,8 @@
 import pytest
 from made_up_study import make_study
 
-from ONFHAssistLib.core.hip import Calibration, StudyResult
+from ONFHAssistLib.core.masks import Calibration
+from ONFHAssistLib.core.study import StudyResult
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,11 @@
 import numpy as np
 from scipy.special import expit
 
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import (
-    Calibration,
-    HipMasks,
-    Landmarks,
-    Notice,
-    Sphere,
-    StudyResult,
-)
+from ONFHAssistLib.core.masks import Calibration, HipMasks
+from ONFHAssistLib.core.results import Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 
 RADIUS_MM = 24.0

@@ -14,9 +14,9 @@ import SimpleITK as sitk
 from made_up_study import PATIENT, coronal_grid, make_study
 
 from ONFHAssistLib.core.borderline import is_borderline
-from ONFHAssistLib.core.hip import Grade, HipResult
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.resources import resource_path
+from ONFHAssistLib.core.results import Grade, HipResult
 from ONFHAssistLib.exchange.masks import label_map, segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.tables import report, report_json, slices_csv

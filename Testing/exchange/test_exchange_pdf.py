@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("reportlab")
 pypdf = pytest.importorskip("pypdf")
 
-from ONFHAssistLib.core.hip import HipResult, Notice, StudyResult  # noqa: E402
+from ONFHAssistLib.core.results import HipResult, Notice  # noqa: E402
+from ONFHAssistLib.core.study import StudyResult  # noqa: E402
 from ONFHAssistLib.exchange.page import content  # noqa: E402
 from ONFHAssistLib.exchange.pdf import report_pdf  # noqa: E402
 from ONFHAssistLib.exchange.write import write_study  # noqa: E402
@@ -95,7 +96,7 @@ def test_each_slice_of_the_contact_sheet_is_drawn(study):
     drawn = sum(len(page.images) for page in opened(study).pages)
     shown = content(study)["hips"]
     coronal, polar = 2, 2
-    assert len({tile.picture.image for hip in shown for tile in hip["tiles"]}) + coronal + polar == drawn
+    assert len({tile.picture.image.tobytes() for hip in shown for tile in hip["tiles"]}) + coronal + polar == drawn
 
 
 def test_every_font_that_is_used_is_in_the_file(study):
@@ -164,7 +165,11 @@ def test_without_reportlab_there_is_one_sentence(study, monkeypatch):
 
     from ONFHAssistLib.core.errors import InputError
 
-    for name in [name for name in sys.modules if name.startswith(("reportlab", "ONFHAssistLib.exchange.pdf_"))]:
+    for name in [
+        name
+        for name in sys.modules
+        if name.startswith(("reportlab", "ONFHAssistLib.exchange.pdf_", "ONFHAssistLib.exchange.draw_pdf"))
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "reportlab", None)
     with pytest.raises(InputError, match=r"needs reportlab, which is not installed; install it"):

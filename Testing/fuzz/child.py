@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from Testing.fuzz.mutate import mutate
-from Testing.fuzz.targets import use
+from Testing.fuzz.targets import import_all, use
 
 ADDRESS_SPACE = 8 * 2**30
 """A case that wants more gets a MemoryError, and the machine that runs the tests lives on."""
@@ -25,6 +25,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
+    import_all()
+    answers.write("ready\n")
+    answers.flush()
     for line in sys.stdin:
         kind, number = line.split()
         answers.write(json.dumps(_case(work, seeds[kind], kind, int(number))) + "\n")

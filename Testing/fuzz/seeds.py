@@ -120,7 +120,7 @@ def _lossless(place: Path, volume: Volume) -> None:
 
 
 def _data_set(place: Path, volume: Volume) -> None:
-    from ONFHAssistLib.curation.folder import create_store
+    from ONFHAssistLib.curation.store.folder import create_store
     from Testing.curation.reviewed_hip import Hip
 
     store = create_store(place / "Dataset101_Heads")

@@ -1,5 +1,6 @@
 """What is done with a changed input: what a user does with it first."""
 
+import importlib
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
@@ -11,7 +12,13 @@ SHARES = {"nifti": 6, "nrrd": 5, "mha": 5, "dicom": 5, "case": 2, "bundle": 2}
 
 def use(kind: str, folder: Path) -> None:
     """Read an input; whatever is wrong with it ends in InputError, anything else that is raised is a finding."""
-    {"case": _data_set, "bundle": _bundle}.get(kind, _image)(folder)
+    {"case": _data_set, "bundle": _bundle, "dicom": _dicom}.get(kind, _image)(folder)
+
+
+def import_all() -> None:
+    """Import what is used, so that the first case does not take the time for it."""
+    for name in ("curation.check", "curation.status", "imaging.domain", "models.bundle", "web.worklist"):
+        importlib.import_module(f"ONFHAssistLib.{name}")
 
 
 def refused(action, *given) -> bool:
@@ -27,7 +34,7 @@ def _image(folder: Path) -> None:
     from ONFHAssistLib.imaging.domain import check_image
     from ONFHAssistLib.imaging.hips import coarse_volume
     from ONFHAssistLib.imaging.read import read_study
-    from ONFHAssistLib.web.worklist import find_studies
+    from ONFHAssistLib.imaging.studies import find_studies
 
     for entry in find_studies(folder):
         if entry.problem:
@@ -41,11 +48,21 @@ def _image(folder: Path) -> None:
             assert "\n" not in str(error), "a sentence is one line"
 
 
+def _dicom(folder: Path) -> None:
+    """As a series, and one file of it as a picture."""
+    from ONFHAssistLib.imaging.picture import read_image
+
+    _image(folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files[:1]:
+        refused(read_image, path, ("slice", "picture"))
+
+
 def _data_set(folder: Path) -> None:
-    from ONFHAssistLib.curation.check import check
-    from ONFHAssistLib.curation.folder import open_store
-    from ONFHAssistLib.curation.open_case import open_case
-    from ONFHAssistLib.curation.status import status
+    from ONFHAssistLib.curation.reports.status import status
+    from ONFHAssistLib.curation.store.check import check
+    from ONFHAssistLib.curation.store.folder import open_store
+    from ONFHAssistLib.curation.store.open_case import open_case
 
     place = next(folder.iterdir())
     names = [path.stem for path in (place / "cases").glob("*.json")]

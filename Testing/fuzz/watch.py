@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from Testing.fuzz.seeds import make_seeds
 from Testing.fuzz.targets import SHARES
 
 SECONDS = 20.0
+"""Of processor time: on a busy machine a case waits for its turn. One that waits for WAITS_S is a hang, too."""
+WAITS_S, START_S = 120.0, 600.0
 PEAK_BYTES = 2 * 2**30
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +73,8 @@ def fuzz(
                         tell(finding)
                         if keep:
                             target = Path(keep, f"{finding.what}_{finding.kind}_{finding.number}")
-                            shutil.copytree(place / "input", target, dirs_exist_ok=True)
+                            with contextlib.suppress(FileNotFoundError):  # it ended before it had its input
+                                shutil.copytree(place / "input", target, dirs_exist_ok=True)
             child.end()
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(children)]
@@ -95,11 +99,15 @@ class _Child:
         with contextlib.suppress(OSError):
             process.stdin.write(f"{kind} {number}\n")
             process.stdin.flush()
-        try:
-            answer = answers.get(timeout=SECONDS)
-        except Empty:
-            self.end()
-            return {"ended": "hang"}
+        began, spent = time.monotonic(), _processor_s(process.pid)
+        while True:
+            try:
+                answer = answers.get(timeout=SECONDS)
+                break
+            except Empty:
+                if time.monotonic() - began > WAITS_S or _processor_s(process.pid) - spent > SECONDS / 2:
+                    self.end()
+                    return {"ended": "hang"}
         if answer:
             return json.loads(answer)
         return {"ended": f"exit code {process.wait()}"}
@@ -123,6 +131,16 @@ class _Child:
         )
         self._answers: SimpleQueue[str] = SimpleQueue()
         threading.Thread(target=_listen, args=(self._process.stdout, self._answers), daemon=True).start()
+        self._answers.get(timeout=START_S)  # "ready"
+
+
+def _processor_s(process: int) -> float:
+    """Seconds of a processor that a process has taken."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(ticks) for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
 
 
 def _listen(stream, answers: SimpleQueue) -> None:

@@ -19,8 +19,8 @@ from pydicom.uid import (
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.read import read_study
+from ONFHAssistLib.imaging.studies import find_studies
 from ONFHAssistLib.web.reading import read_checked
-from ONFHAssistLib.web.worklist import find_studies
 
 
 def refusal(path: Path, **options) -> str:
@@ -271,3 +271,43 @@ def test_a_pipe_beside_the_files_does_not_hang(tmp_path):
     folder = write(tmp_path, make_series())
     os.mkfifo(folder / "0.dcm")
     np.testing.assert_array_equal(read_study(folder).volume.array, pixels())
+    assert [entry.problem for entry in find_studies(folder)].count("") == 1
+
+
+def test_images_in_a_hidden_bin_are_not_graded_instead(tmp_path):
+    folder = write(tmp_path, make_series())
+    write(tmp_path / ".Trash-1000", make_series(pixels()[::-1], SeriesNumber=1))
+    seen = read_study(folder)
+    np.testing.assert_array_equal(seen.volume.array, pixels())
+    assert seen.notices == ()
+    np.testing.assert_array_equal(read_study(tmp_path / ".Trash-1000").volume.array, pixels()[::-1])
+
+
+@pytest.mark.parametrize(("stored", "signed"), [(16, 0), (12, 1)])
+def test_bright_padding_beside_the_image_is_made_dark(tmp_path, stored, signed):
+    array = pixels(8, 16, 18) % 1000
+    padding = 2 ** (stored - signed) - 1
+    array[:, :, :3] = padding
+    datasets = make_series(array, PixelPaddingValue=padding, PixelRepresentation=signed)
+    for header in datasets:
+        header.BitsStored, header.HighBit = stored, stored - 1
+    seen = read_study(write(tmp_path, datasets)).volume.array
+    np.testing.assert_array_equal(seen[:, :, 3:], array[:, :, 3:])
+    assert (seen[:, :, :3] == array[:, :, 3:].min(axis=(1, 2), keepdims=True)).all()
+
+
+def test_padding_that_is_dark_already_is_left_alone(tmp_path):
+    array = pixels()
+    array[:, :, :3] = 0
+    seen = read_study(write(tmp_path, make_series(array, PixelPaddingValue=0))).volume.array
+    np.testing.assert_array_equal(seen, array)
+
+
+def test_values_in_the_upper_bits_are_not_cut_without_a_word(tmp_path):
+    datasets = make_series((pixels() % 4096) << 4, BitsStored=12, HighBit=15)
+    assert "upper bits" in refusal(write(tmp_path, datasets))
+
+
+def test_mosaics_are_not_taken_for_slices(tmp_path):
+    datasets = make_series(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    assert "mosaics" in refusal(write(tmp_path, datasets))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.domain import check_hip, check_image
 from ONFHAssistLib.imaging.read import Study, read_study
@@ -189,7 +190,7 @@ def test_the_ct_and_mr_of_one_hip_are_told_apart():
 
 @real_data
 def test_normal_heads_of_real_t1_studies_pass_without_a_word():
-    heads = json.loads((ROOT / "training" / "real_labels.json").read_text())["heads"]
+    heads = json.loads((ROOT / "training" / "real" / "labels.json").read_text())["heads"]
     for head in heads[:6]:
         study = read_study(DATA / "t1_coronal" / f"case_{head['case']}_t1.nii.gz")
         assert codes(check_image(study)) == ["sequence-guessed"]
@@ -224,3 +225,51 @@ def test_an_image_with_bright_air_is_refused_as_inverted():
     assert check_image(replace(study(), volume=volume.like(np.abs(body)))) == ()
     with pytest.raises(InputError, match="inverted"):
         check_image(replace(study(), volume=volume.like(np.abs(body).max() - np.abs(body))))
+
+
+SAMPLE = read_study(ROOT / "Resources" / "SampleData" / "procedural_t1.nii.gz")
+
+
+def orders(count):
+    yield [*range(0, count, 2), *range(1, count, 2)]
+    yield [*range(1, count, 2), *range(0, count, 2)]
+    yield [*range(0, count, 3), *range(1, count, 3), *range(2, count, 3)]
+    yield [n ^ 1 if n ^ 1 < count else n for n in range(count)]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_slices_in_the_order_in_which_they_were_taken_are_refused(number):
+    array = SAMPLE.volume.array
+    scrambled = array[list(orders(len(array)))[number]]
+    with pytest.raises(InputError, match="not in their order"):
+        check_image(replace(SAMPLE, volume=SAMPLE.volume.like(scrambled)))
+
+
+def test_two_echoes_one_after_the_other_in_one_file_are_refused():
+    array = SAMPLE.volume.array
+    both = Volume(np.concatenate([array, (array * 0.6).astype(array.dtype)]), SAMPLE.volume.ijk_to_ras)
+    with pytest.raises(InputError, match="not in their order"):
+        check_image(replace(SAMPLE, volume=both))
+
+
+def test_slices_in_order_pass_with_noise_empty_ends_and_changing_brightness():
+    array = SAMPLE.volume.array.astype(np.float32)
+    rng = np.random.default_rng(5)
+    changed = np.abs(array + rng.normal(0, 60, array.shape))
+    changed[::2] *= 0.6
+    changed[:4] = 0
+    for volume in (SAMPLE.volume, SAMPLE.volume.like(changed), SAMPLE.volume.like(rng.normal(500, 90, array.shape))):
+        check_image(replace(SAMPLE, volume=volume))
+
+
+@pytest.mark.parametrize(("left", "soft_mm"), [(0.5, 0.1), (0.5, 5.0), (0.25, 5.0)])
+def test_a_saturation_band_across_the_heads_is_warned_of(left, soft_mm):
+    """Version 0.1.0 took the dark half of two sound heads for necrosis, 30 and 34 %, without a word."""
+    volume = SAMPLE.volume
+    rows_mm = volume.ras(np.array([[0, j, 0] for j in range(volume.array.shape[1])], float))[:, 2]
+    band = np.abs(rows_mm - 12) < 9
+    level = ndimage.gaussian_filter1d(np.where(band, left, 1.0), soft_mm / volume.spacing_mm[1])
+    banded = volume.like((volume.array * level[:, None]).astype(np.float32))
+    sphere = Sphere((79.0, 0.0, 0.0), 24.8)
+    assert "signal-band" in codes(check_hip(banded, "MR", sphere, "right")[0])
+    assert check_hip(volume, "MR", sphere, "right") == ((), None)

@@ -7,12 +7,13 @@ import pytest
 from hip_phantom import anatomy_network, finder_network, network
 
 from ONFHAssistLib import analysis
-from ONFHAssistLib.core.hip import SIDES, Sphere
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Sphere
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.head_check import OUTSIDE, HeadCheck, check_head, head_box, middle
 from ONFHAssistLib.imaging.locate import locate_hips
 from ONFHAssistLib.imaging.read import read_study
+from ONFHAssistLib.systems.base import Models
 from Testing.imaging.test_locate import pelvis
 
 
@@ -26,17 +27,17 @@ def sample():
 @pytest.mark.parametrize("side", SIDES)
 def test_the_heads_of_the_sample_study_are_heads_of_their_side(side):
     study, models, spheres = sample()
-    found = check_head(study.volume, "MR", spheres[side], side, models.head_check)
+    found = check_head(study.volume, "MR", spheres[side], side, models["head_check"])
     assert found.answer == "head" and found.as_posed > 0.9
     other = SIDES[1 - SIDES.index(side)]
-    assert check_head(study.volume, "MR", spheres[side], other, models.head_check).as_posed < 0.1
+    assert check_head(study.volume, "MR", spheres[side], other, models["head_check"]).as_posed < 0.1
 
 
 @pytest.mark.parametrize("away_mm", [(45.0, 0.0, -45.0), (-35.0, 0.0, 45.0), (0.0, 45.0, -40.0)])
 def test_a_sphere_beside_the_head_is_not_taken_for_it(away_mm):
     study, models, spheres = sample()
     beside = Sphere(tuple(np.array(spheres["right"].centre_ras_mm) + away_mm), spheres["right"].radius_mm)
-    assert check_head(study.volume, "MR", beside, "right", models.head_check).answer != "head"
+    assert check_head(study.volume, "MR", beside, "right", models["head_check"]).answer != "head"
 
 
 def test_the_box_has_the_same_content_for_both_sides_and_says_what_is_outside():
@@ -109,10 +110,10 @@ def test_a_single_head_that_looks_like_one_of_the_other_side_is_for_a_reader():
 
 def test_a_doubtful_head_is_not_graded_and_its_place_is_said():
     study, models, spheres = sample()
-    doubtful = analysis.Models(models.finder, models.anatomy, models.necrosis, head_check=says(0.5, 0.4, 0.1))
+    doubtful = Models({**models.networks, "head_check": says(0.5, 0.4, 0.1)})
     result = analysis.analyse(study, models=doubtful)
     reasons = [hip.reason for hip in result.hips if hip.reason and "sure to be a femoral head" in hip.reason]
     assert len(reasons) == 2 and "mm RAS" in reasons[0] and not result.masks
     side = result.hips[0].side
-    given = analysis.AnalysisOptions(sides=(side,), heads=(analysis.HeadSeed(side, spheres[side].centre_ras_mm),))
+    given = analysis.AnalysisOptions(sides=(side,), heads=(HeadSeed(side, spheres[side].centre_ras_mm),))
     assert analysis.analyse(study, given, models=doubtful).hips[0].status == "graded"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ONFHAssistLib.core.hip import Landmarks, Sphere
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.landmarks import find_landmarks
 from Testing.hip_phantom import AXIAL, CORONAL, grid

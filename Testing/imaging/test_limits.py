@@ -14,7 +14,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging import apart
 from ONFHAssistLib.imaging import read as reading
 from ONFHAssistLib.imaging.read import read_study
-from ONFHAssistLib.web.worklist import find_studies
+from ONFHAssistLib.imaging.studies import find_studies
 
 NOISE = np.random.default_rng(0).integers(0, 1000, (6, 20, 24)).astype(np.int16)
 NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 24 20 6\nspacings: 1 1 4\nendian: little\nencoding: raw\n"

@@ -318,3 +318,13 @@ def test_the_real_dicom_series_is_the_nifti_of_the_same_case():
     i, j, k = np.round(nifti.volume.ijk(middle)).astype(int)
     np.testing.assert_allclose(nifti.volume.ras(np.array([i, j, k])), middle, atol=0.05)
     assert nifti.volume.array[k, j, i] == dicom.volume.array[15, 150, 200]
+
+
+def test_a_radial_scan_is_named_as_one(tmp_path):
+    datasets = make_series(pixels(16))
+    for n, header in enumerate(datasets):
+        angle = np.radians(180 * n / 16)
+        header.ImageOrientationPatient = [float(np.cos(angle)), float(np.sin(angle)), 0, 0, 0, -1]
+    write(tmp_path, datasets)
+    with pytest.raises(InputError, match=r"\(coronal, sagittal\), as in a radial scan"):
+        read_study(tmp_path)

@@ -156,8 +156,8 @@ def test_zero_or_nan_spacing_of_a_nifti_is_refused(tmp_path, axis, bad):
     assert "spacing" in refusal(patch(save(tmp_path / "a.nii"), 80 + 4 * axis, "<f", bad))
 
 
-@pytest.mark.parametrize("bad", ["0", "nan"])
-def test_zero_or_nan_spacing_of_a_metaimage_is_refused(tmp_path, bad):
+@pytest.mark.parametrize("bad", ["0", "nan", "-0.5"])
+def test_zero_negative_or_nan_spacing_of_a_metaimage_is_refused(tmp_path, bad):
     path = save(tmp_path / "a.mhd", spacing=(0.5, 1.5, 4))
     text = path.read_text()
     assert "0.5 1.5 4" in text
@@ -204,6 +204,12 @@ def test_nan_voxels_are_refused(tmp_path, bad):
 @pytest.mark.parametrize("value", [0, 7])
 def test_one_value_everywhere_is_refused(tmp_path, value):
     assert "same value" in refusal(save(tmp_path / "a.nii.gz", np.full((6, 20, 24), value, np.int16)))
+
+
+def test_a_line_break_in_a_name_does_not_begin_a_sentence_of_its_own(tmp_path):
+    with pytest.raises(InputError) as caught:
+        read_study(tmp_path / "a\nReport: b.nii")
+    assert "\n" not in str(caught.value)
 
 
 def test_nothing_is_written_to_the_terminal(tmp_path, capfd):

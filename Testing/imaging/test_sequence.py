@@ -1,9 +1,16 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from dicom_files import make_enhanced
 from pydicom import Dataset
 
+from ONFHAssistLib.imaging.read import read_study
 from ONFHAssistLib.imaging.sequence import kind_from_image, kind_from_tags
+
+DATA = Path(os.environ.get("ONFH_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+real_data = pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")
 
 
 def header(**tags):
@@ -68,11 +75,11 @@ def test_ct_and_other_modalities_are_told_by_the_tag():
 
 
 def body(air, muscle, fat, fluid=None):
-    """A quarter air, half muscle, a quarter fat, and some fluid, with a little noise."""
+    """A quarter air, fat below the skin (a quarter), half muscle, and some fluid, with a little noise."""
     values = np.full((16, 40, 40), muscle, np.float32)
-    values[:, :10], values[:, 30:] = air, fat
+    values[:, :10], values[:, 10:20] = air, fat
     if fluid is not None:
-        values[:, 15:20, :20] = fluid
+        values[:, 25:30, :20] = fluid
     return values + np.random.default_rng(0).normal(0, 4, values.shape).astype(np.float32)
 
 
@@ -114,3 +121,26 @@ def test_a_crop_of_a_ct_without_air_is_a_ct_and_an_mr_around_zero_is_none():
     assert kind_from_image(tissue + rng.normal(0, 30, tissue.shape)).modality == "CT"
     assert kind_from_image(rng.normal(0, 150, (12, 40, 40))).modality == "unknown"  # standardised, times 150
     assert kind_from_image(rng.normal(200, 150, (12, 40, 40))).modality == "unknown"
+
+
+def slices_with_skin(below_skin, muscle, bone):
+    """A round body with a rind, muscle and much bone in it, in air, with a little noise."""
+    rows, columns = np.mgrid[-60:60, -60:60]
+    radius = np.hypot(rows, columns)
+    plane = np.select([radius > 50, radius > 36, radius > 22], [0, below_skin, muscle], bone)
+    return np.abs(plane + np.random.default_rng(2).normal(0, 4, (8, 120, 120)))
+
+
+def test_a_ct_that_was_saved_as_grey_values_is_not_taken_for_t1():
+    """Its fat is dark: seen as T1, two sound heads of CT came out with 2 % necrosis without a word."""
+    assert kind_from_image(slices_with_skin(below_skin=190, muscle=100, bone=200)).sequence == "T1"
+    assert kind_from_image(slices_with_skin(below_skin=60, muscle=100, bone=200)).sequence == "unknown"
+
+
+@real_data
+@pytest.mark.parametrize(("low", "high"), [(-160, 240), (-200, 800), (-1000, 1500)])
+@pytest.mark.parametrize("name", ["c1_left_ct", "c1_right_ct", "e020_left_ct"])
+def test_a_real_ct_in_a_window_is_not_taken_for_t1(name, low, high):
+    hounsfield = read_study(DATA / "ct_hips" / f"{name}.nii.gz").volume.array.astype(np.float32)
+    grey = np.clip((hounsfield - low) / (high - low), 0, 1) * 255
+    assert kind_from_image(grey.astype(np.uint8)).sequence == "unknown"

@@ -120,7 +120,7 @@ def trained(tmp_path_factory):
     torch = pytest.importorskip("torch", reason="torch is not installed: bundles are made with the train extra")
     pytest.importorskip("monai", reason="MONAI is not installed: bundles are made with the train extra")
     from ONFHAssistLib.models.networks import build_network
-    from training.make_bundle import make_bundle
+    from training.bundles.make import make_bundle
 
     made = {}
     for dims, network_def in NETWORKS.items():

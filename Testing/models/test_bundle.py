@@ -6,7 +6,7 @@ import pytest
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models import bundle as bundles
 from ONFHAssistLib.models import places
-from ONFHAssistLib.models.bundle import FILES, SCHEMA, describe, load_bundle
+from ONFHAssistLib.models.bundle import SCHEMA, describe, files_of, load_bundle
 
 
 def change(folder, edit, file="configs/metadata.json"):
@@ -78,13 +78,13 @@ def test_a_model_that_does_not_exist_is_named(name, tmp_path, monkeypatch):
     assert refusal(name)
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", files_of("segmentation"))
 def test_a_missing_file_is_named(bundle_folder, file):
     (bundle_folder / file).unlink()
     assert f"lacks {file};" in refusal(bundle_folder)
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("models/")])
+@pytest.mark.parametrize("file", [file for file in files_of("segmentation") if file.startswith("models/")])
 def test_one_changed_byte_of_a_network_is_noticed(bundle_folder, file):
     path = bundle_folder / file
     content = bytearray(path.read_bytes())

@@ -7,7 +7,7 @@ import pytest
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models import places
-from ONFHAssistLib.models.bundle import FILES, describe, load_bundle
+from ONFHAssistLib.models.bundle import describe, files_of, load_bundle
 from ONFHAssistLib.models.bundle import sha256 as checksum_of
 from ONFHAssistLib.models.installed import id_of
 
@@ -37,7 +37,7 @@ def test_another_scale_of_the_input_has_another_checksum_in_the_report(bundle_fo
 
 
 @links
-@pytest.mark.parametrize("name", [*FILES, "docs", "models"])
+@pytest.mark.parametrize("name", [*files_of("segmentation"), "docs", "models"])
 def test_a_linked_file_is_not_followed(bundle_folder, tmp_path, name):
     (tmp_path / "mine").write_text("mine")
     path, elsewhere = bundle_folder / name, tmp_path / "elsewhere"

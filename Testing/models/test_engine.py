@@ -41,6 +41,13 @@ def test_one_engine_takes_batches_of_any_number_and_size(sums, dims):
     np.testing.assert_array_equal(first, kept)
 
 
+def test_slices_that_several_cores_share_come_back_in_order(sums):
+    engine = open_engine(sums[2], "cpu", threads=2)
+    batch = random_batch(sums[2], 5, 16, 16)
+    one_by_one = np.concatenate([engine(part[None]) for part in batch])
+    np.testing.assert_allclose(engine(batch), one_by_one, atol=1e-5)
+
+
 def test_a_batch_that_is_a_view_gives_the_same_as_its_copy(sums):
     engine = open_engine(sums[2], "cpu", threads=1)
     batch = random_batch(sums[2], 2, 16, 32)

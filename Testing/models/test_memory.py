@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from ONFHAssistLib.analysis import Models, analyse
-from ONFHAssistLib.core.hip import SIDES
+from ONFHAssistLib.analysis import analyse
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models import engine as engines
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import BATCH, BatchedEngine, OutOfMemory, open_engine
+from ONFHAssistLib.systems.base import Models
 from Testing.hip_phantom import AXIAL, add_hip, anatomy_network, finder_network, grid, necrosis_network
 
 
@@ -136,8 +137,8 @@ def test_the_report_says_that_memory_ran_out_and_the_grades_are_the_same():
         run.name, run.device = "card", "cuda"
         return Network(network.bundle, BatchedEngine(lambda: run, network.bundle))
 
-    enough = analyse(study, models=Models(finder_network(), anatomy_network(), necrosis_network()))
-    models = Models(finder_network(), on_a_card(anatomy_network(), 7), on_a_card(necrosis_network(), BATCH))
+    enough = analyse(study, models=Models.of(finder_network(), anatomy_network(), necrosis_network()))
+    models = Models.of(finder_network(), on_a_card(anatomy_network(), 7), on_a_card(necrosis_network(), BATCH))
     scarce = analyse(study, models=models)
     assert scarce.hips == enough.hips
     assert [n.code for n in scarce.warnings if n.code.startswith("gpu")] == ["gpu-smaller-batch"]

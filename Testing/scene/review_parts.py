@@ -8,8 +8,11 @@ import vtk
 from scipy.spatial.transform import Rotation
 from vtk.util.numpy_support import numpy_to_vtk
 
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import Calibration, HipMasks, HipResult, Landmarks, Sphere, StudyResult
+from ONFHAssistLib.core.masks import Calibration, HipMasks
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 
 RADIUS_MM = 24.0

@@ -1,4 +1,4 @@
-"""Before the user has agreed to install anything, Slicer has numpy, scipy, SimpleITK, pydicom and VTK, and no more."""
+"""Before the user has agreed to install anything, Slicer has numpy, scipy, SimpleITK, pydicom, Pillow and VTK alone."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ pytest.importorskip("slicer", reason="needs slicer-core")
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import sys
-for name in ("skimage", "PIL", "jinja2", "jsonschema", "openvino", "torch", "reportlab", "matplotlib"):
+for name in ("skimage", "jinja2", "jsonschema", "openvino", "torch", "reportlab", "matplotlib"):
     sys.modules[name] = None  # importing it fails
 import importlib
 import pkgutil
@@ -29,7 +29,8 @@ study, scene = make_study(), make_scene()
 node = add_volume(scene, study.volume)
 for hip, masks in zip(study.hips, study.masks):
     markups.write_landmarks(markups.landmarks_node(node), hip.side, hip.landmarks, hip.sphere)
-    overlay.update_overlay(overlay.overlay_nodes(node, hip.side), hip, masks)
+    points = (masks.sphere, masks.landmarks)
+    overlay.update_overlay(overlay.overlay_nodes(node, hip.side), hip, study.volume, points)
     tables.update_table(tables.hip_table(node, hip.side), study.volume, hip)
     views.marrow_window(node, study.volume, hip.sphere)
     assert pictures.polar_png(masks, None, 120).startswith(b"\\x89PNG")

@@ -5,7 +5,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="needs slicer-core")
 vtk = pytest.importorskip("vtk")
 
-from ONFHAssistLib.core.hip import Landmarks, Sphere  # noqa: E402
+from ONFHAssistLib.core.geometry import Landmarks, Sphere  # noqa: E402
 from ONFHAssistLib.core.volume import Volume  # noqa: E402
 from ONFHAssistLib.scene import markups  # noqa: E402
 from ONFHAssistLib.scene.nodes import find_node  # noqa: E402

@@ -8,7 +8,9 @@ vtk = pytest.importorskip("vtk")
 
 from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
 
-from ONFHAssistLib.core.hip import Grade, HipMasks, HipResult, Landmarks, Sphere  # noqa: E402
+from ONFHAssistLib.core.geometry import Landmarks, Sphere  # noqa: E402
+from ONFHAssistLib.core.masks import HipMasks  # noqa: E402
+from ONFHAssistLib.core.results import Grade, HipResult  # noqa: E402
 from ONFHAssistLib.core.volume import Volume  # noqa: E402
 from ONFHAssistLib.scene import overlay  # noqa: E402
 from Testing.exchange.made_up_study import coronal_grid  # noqa: E402
@@ -52,11 +54,15 @@ def hip_with_known_angles(turn_deg=0.0, mirror=False, side="right"):
     return grid, masks, hip, normal, lateral, superior
 
 
+def draw(nodes, hip, masks):
+    overlay.update_overlay(nodes, hip, masks.head, (masks.sphere, masks.landmarks))
+
+
 def drawn(turn_deg=0.0, mirror=False, side="right"):
     scene = make_scene()
     grid, masks, hip, *axes = hip_with_known_angles(turn_deg, mirror, side)
     nodes = overlay.overlay_nodes(add_volume(scene, grid), side)
-    overlay.update_overlay(nodes, hip, masks)
+    draw(nodes, hip, masks)
     nodes.portion.keep_alive = scene
     return nodes, masks, hip, *axes
 
@@ -117,9 +123,7 @@ def test_a_moved_edge_moves_the_portion():
     from dataclasses import replace
 
     edge = np.array(masks.sphere.centre_ras_mm) + 30 * (np.sin(np.pi / 3) * lateral + np.cos(np.pi / 3) * superior)
-    overlay.update_overlay(
-        nodes, hip, replace(masks, landmarks=replace(masks.landmarks, acetabular_edge_ras_mm=tuple(edge)))
-    )
+    draw(nodes, hip, replace(masks, landmarks=replace(masks.landmarks, acetabular_edge_ras_mm=tuple(edge))))
     offset = points(nodes.portion) - masks.sphere.centre_ras_mm
     assert np.rad2deg(np.arctan2(offset @ lateral, offset @ superior)).max() == pytest.approx(60, abs=0.01)
 
@@ -128,14 +132,14 @@ def test_without_landmarks_only_the_sphere_is_drawn():
     nodes, masks, hip, *_ = drawn()
     from dataclasses import replace
 
-    overlay.update_overlay(nodes, replace(hip, grades={}), replace(masks, landmarks=Landmarks()))
+    draw(nodes, replace(hip, grades={}), replace(masks, landmarks=Landmarks()))
     assert nodes.portion.GetPolyData().GetNumberOfCells() == 0
     assert nodes.sphere.GetPolyData().GetNumberOfCells() > 0
 
 
 def test_a_hip_without_masks_has_nothing_drawn():
-    nodes, _, hip, *_ = drawn()
-    overlay.update_overlay(nodes, hip, None)
+    nodes, masks, hip, *_ = drawn()
+    overlay.update_overlay(nodes, hip, masks.head, None)
     assert nodes.sphere.GetPolyData().GetNumberOfPoints() == nodes.portion.GetPolyData().GetNumberOfPoints() == 0
 
 
@@ -144,7 +148,7 @@ def test_nothing_is_drawn_again_while_a_reader_paints_elsewhere():
     events = []
     for node in (nodes.sphere, nodes.portion):
         node.AddObserver("AnyEvent", lambda *_: events.append(1))
-    overlay.update_overlay(nodes, hip, masks)
+    draw(nodes, hip, masks)
     assert events == []
 
 

@@ -12,7 +12,9 @@ from PIL import Image
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.planes import mid_plane
-from ONFHAssistLib.scene.pictures import MARGIN_DEG, POLAR_TO_DEG, polar_png
+from ONFHAssistLib.exchange.drawings import POLAR_MARGIN_DEG as MARGIN_DEG
+from ONFHAssistLib.exchange.figures import POLAR_TO_DEG, polar_figure
+from ONFHAssistLib.scene.pictures import _contours, polar_png
 from Testing.exchange.made_up_study import make_study
 
 
@@ -103,3 +105,12 @@ def test_the_picture_has_the_size_asked_for_and_a_transparent_surrounding(study)
 
 def test_the_same_hip_gives_the_same_bytes(study):
     assert polar_png(study.masks[0], None) == polar_png(study.masks[0], None)
+
+
+def test_the_outlines_are_those_of_the_report(study):
+    """VTK finds them here, scikit-image there."""
+    by_vtk, by_skimage = (polar_figure(study.masks[0], None, contours=how).involved for how in (_contours, None))
+    assert len(by_vtk) == len(by_skimage) > 0
+    for one, other in zip(by_vtk, by_skimage, strict=True):
+        nearest = np.linalg.norm(one[:, None] - other[None], axis=-1).min(axis=1)
+        assert len(one) == len(other) and nearest.max() < 0.02

@@ -9,8 +9,9 @@ import slicer
 from review_parts import CENTRES, CORONAL, GRIDS, Grid, add_volume, made_up, paint, ratio, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups
 from ONFHAssistLib.scene.nodes import ROLE
 from ONFHAssistLib.scene.review import Review
@@ -511,7 +512,7 @@ def test_under_a_linear_transform_results_are_in_the_world_and_edits_land_where_
     matrix = np.eye(4)
     matrix[:3, 3] = (40.0, -15.0, 8.0)
     back = np.linalg.inv(matrix)
-    node = add_volume(scene, replace(result.volume, ijk_to_ras=back @ result.volume.ijk_to_ras))
+    node = add_volume(scene, Volume(result.volume.array, back @ result.volume.ijk_to_ras))
     above = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     above.SetMatrixTransformToParent(to_vtk(matrix))
     node.SetAndObserveTransformNodeID(above.GetID())

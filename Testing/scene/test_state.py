@@ -9,10 +9,12 @@ import slicer
 from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.gradings import grade_steinberg
-from ONFHAssistLib.core.hip import Sphere, ThresholdResult
+from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.nodes import find_node
 from ONFHAssistLib.scene.review import Review
@@ -42,20 +44,28 @@ def same_place(one, other):
     return one.shape == other.shape and np.abs(one - other).max(initial=0) <= 0.02
 
 
-def with_threshold(result):
-    """The same study, also graded by S-T1: its necrosis is the upper part of the head."""
-    hips, extra = [], []
-    for hip, masks in zip(result.hips, result.masks, strict=True):
-        above = masks.head.grid_ras()[..., 2] > CENTRES[hip.side][2] + 8
+def with_findings(result):
+    """The same study with what another system makes of each hip (necrosis: the upper part of the head), and of all."""
+    findings = []
+    for masks in result.masks:
+        above = masks.head.grid_ras()[..., 2] > CENTRES[masks.side][2] + 8
         own = replace(masks, necrosis=masks.head.like(masks.head.array & above), probability=None)
         measured = measure_hip(own)
-        figures = ThresholdResult(
-            -0.2, 0.4, 0.22, True, measured.head_volume_ml, measured.necrosis_volume_ml, measured.volume_ratio,
-            measured.slices, grade_steinberg(measured), 1.0, 0.7,
+        findings.append(
+            Finding(
+                "toy", "A toy", masks.side,
+                grades={"steinberg": STEINBERG.grade(measured)},
+                figures=(Figure("contrast", 0.4, "Contrast", "fraction"),),
+                slices=measured.slices,
+                masks=tuple(
+                    FindingMask(f"{masks.side}_{name}_toy", name, label, "#009e73", "a~b", volume)
+                    for name, label, volume in (("head", 101, own.head), ("necrosis", 102, own.necrosis))
+                ),
+                attention=own.necrosis.like(own.necrosis.array * np.float32(0.5)),
+            )
         )  # fmt: skip
-        hips.append(replace(hip, threshold=figures))
-        extra.append(own)
-    return replace(result, hips=tuple(hips), threshold_masks=tuple(extra))
+    findings.append(Finding("toy", "A toy", "patient", probabilities={"collapse": 0.25}))
+    return replace(result, findings=tuple(findings))
 
 
 def test_everything_of_a_review_is_there_again(scene, grid, reopened):
@@ -111,17 +121,60 @@ def test_segments_have_their_own_label_values_again(scene, reopened):
         assert again.segmentation_node.GetSegmentation().GetSegment(name).GetLabelValue() == label
 
 
-def test_masks_with_the_system_s_t1_are_kept_too(scene, grid, reopened):
-    review = begun(scene, with_threshold(made_up(grid)))
+def test_what_other_systems_have_found_is_kept_too(scene, grid, reopened):
+    review = begun(scene, with_findings(made_up(grid)))
     (again,) = Review.restore(reopened())
     out, before = again.study_result(), review.study_result()
-    for now, then in zip(out.threshold_masks, before.threshold_masks, strict=True):
-        assert same_place(now.necrosis, then.necrosis)
-    for now, then in zip(out.hips, before.hips, strict=True):
-        assert now.threshold.grade == then.threshold.grade and now.threshold.contrast == 0.4
-        ratios = {round(float(s.position_ras_mm[1] + s.position_ras_mm[2]), 2): s.ratio for s in then.threshold.slices}
-        for s in now.threshold.slices:
+    assert [found.about for found in out.findings] == [found.about for found in before.findings]
+    assert out.findings[-1] == before.findings[-1]
+    for now, then in zip(out.findings, before.findings, strict=True):
+        assert now.grades == then.grades and now.figures == then.figures
+        for one, other in zip(now.masks, then.masks, strict=True):
+            assert (one.name, one.label, one.color) == (other.name, other.label, other.color)
+            assert same_place(one.volume, other.volume)
+        if then.attention is not None:
+            assert now.attention.array.sum() == pytest.approx(then.attention.array.sum())
+            assert now.attention.array.dtype == np.float32
+        ratios = {round(float(s.position_ras_mm[1] + s.position_ras_mm[2]), 2): s.ratio for s in then.slices}
+        assert [s.index for s in now.slices] == sorted(s.index for s in now.slices)
+        for s in now.slices:
             assert s.ratio == ratios[round(float(s.position_ras_mm[1] + s.position_ras_mm[2]), 2)]
+            marked = next(mask.volume for mask in now.masks if mask.label == 102)
+            assert (marked.array[s.index].any()) == (s.necrosis_mm2 > 0)
+
+
+def as_0_1_0_kept_it(plain, result=None):
+    """What version 0.1.0 wrote of the same review: one place in each hip for one other system."""
+    del plain["findings"]
+    for hip in plain["automatic"].values():
+        del hip["findings"]
+        hip["threshold"] = hip["threshold_result"] = None
+        if result is not None:
+            hip["threshold"], hip["threshold_result"] = dict(hip), result
+    for hip in plain["missed"]:
+        hip["threshold"] = None
+    return json.loads(json.dumps(plain))
+
+
+def test_what_an_older_version_kept_opens(scene):
+    review = begun(scene, made_up(missed=("left",)))
+    plain = as_0_1_0_kept_it(review.made())
+    again, automatic = unpacked(plain, study_from_node(review.volume_node).volume)
+    assert again.findings == () and automatic["right"].findings == () and again.hips[1].status == "not graded"
+
+
+def test_what_an_older_version_kept_of_its_other_system_is_a_finding(scene):
+    review = begun(scene, made_up())
+    grade = {"grade": "mild", "rule": "x", "value": 0.1, "margin": 0.05, "unit": "", "details": {}, "interval": None}
+    result = {"threshold": -0.2, "contrast": 0.4, "contrast_from": 0.22, "passed": True, "head_volume_ml": 1.0}
+    result |= {"necrosis_volume_ml": 0.1, "volume_ratio": 0.1, "slices": [], "grade": grade}
+    result |= {"head_dice": 1.0, "necrosis_dice": None}
+    again, _ = unpacked(as_0_1_0_kept_it(review.made(), result), study_from_node(review.volume_node).volume)
+    assert [found.about for found in again.findings] == ["right", "left"]
+    for found, masks in zip(again.findings, review.result.masks, strict=True):
+        assert (found.value("threshold"), found.value("contrast"), found.value("passed")) == (-0.2, 0.4, True)
+        assert np.array_equal(found.masks[1].volume.array, masks.necrosis.array)
+        assert found.value("volume_ratio") == pytest.approx(masks.necrosis.array.sum() / masks.head.array.sum())
 
 
 def test_a_hip_that_was_segmented_anew_is_restored_as_such(scene, reopened):
@@ -151,7 +204,7 @@ def test_under_a_linear_transform_all_comes_back_to_its_place(scene, reopened):
     result = made_up(GRIDS["oblique"])
     shift = np.eye(4)
     shift[:3, 3] = (40.0, -15.0, 8.0)
-    node = add_volume(scene, replace(result.volume, ijk_to_ras=np.linalg.inv(shift) @ result.volume.ijk_to_ras))
+    node = add_volume(scene, Volume(result.volume.array, np.linalg.inv(shift) @ result.volume.ijk_to_ras))
     above = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     above.SetMatrixTransformToParent(to_vtk(shift))
     node.SetAndObserveTransformNodeID(above.GetID())

@@ -8,10 +8,9 @@ from review_parts import GRIDS, add_volume, made_up, paint
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.curation.case import save_case
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.open_case import NETWORKS, open_case
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import create_store, save_case
+from ONFHAssistLib.curation.store.open_case import NETWORKS, open_case
 from ONFHAssistLib.scene.nodes import find_node, review_nodes
 from ONFHAssistLib.scene.outlines import MODEL
 from ONFHAssistLib.scene.review import Review
@@ -67,10 +66,10 @@ def test_a_case_opens_as_it_was_left_and_saves_as_a_further_version(scene, saved
     assert review.unsaved and review.hip("right").volume_ratio == pytest.approx(1.0)
     sign(review, store, "R1")
     record = store.record(name)
-    assert [entry["reviewer"] for entry in record["versions"]] == ["R1", "R1"]
-    assert record["versions"][1]["models"] == record["versions"][0]["models"] != []
-    assert record["versions"][1]["automatic"]["number"] == record["versions"][0]["number"]
-    assert not record["needs_adjudication"] and check(store) == ()
+    assert [entry.reviewer for entry in record.versions] == ["R1", "R1"]
+    assert record.versions[1].models == record.versions[0].models != []
+    assert record.versions[1].automatic.number == record.versions[0].number
+    assert not record.needs_adjudication and check(store) == ()
 
 
 def test_going_back_leads_to_what_the_networks_had_made(scene, saved):
@@ -117,8 +116,8 @@ def test_another_reading_is_drawn_and_taken_over_and_the_case_settled(scene, sav
     review.redo()
     sign(review, store, "senior")
     record = store.record(name)
-    assert not record["needs_adjudication"] and record["versions"][-1]["adjudicates"]
-    assert record["trained_with"] == record["versions"][-1]["number"]
+    assert not record.needs_adjudication and record.versions[-1].adjudicates
+    assert record.trained_with == record.versions[-1].number
 
 
 def test_a_saved_scene_knows_that_it_is_a_case(scene, saved, reopened):
@@ -138,9 +137,8 @@ def test_a_saved_scene_knows_that_it_is_a_case(scene, saved, reopened):
 
 
 def test_slices_that_nobody_has_reviewed_are_not_trained_with(scene, saved):
-    from ONFHAssistLib.curation.labels import CaseLabel
-    from ONFHAssistLib.curation.nifti import read_nifti
-    from ONFHAssistLib.curation.pose import Pose
+    from ONFHAssistLib.curation.case.labels import CaseLabel
+    from ONFHAssistLib.curation.case.nifti import read_nifti
 
     store, name = saved
     review, case = opened(scene, store, name)
@@ -153,7 +151,7 @@ def test_slices_that_nobody_has_reviewed_are_not_trained_with(scene, saved):
     review.mark_saved("right")
     assert not review.unsaved
     label = read_nifti(store.folder / "labelsTr" / f"{name}.nii.gz").array
-    back = Pose.from_json(store.record(name)["pose"]).take_back(label).array
+    back = store.record(name).pose.take_back(label).array
     ignored = (back == CaseLabel.IGNORE).all(axis=(1, 2))
     assert np.flatnonzero(~ignored).tolist() == [middle, middle + 1]
     again, _ = opened(scene, store, name)
@@ -193,8 +191,8 @@ def test_a_case_that_readers_drew_alone_stays_theirs(scene, tmp_path):
     assert not again.changed("right") and voxels(again.masks("right")) == voxels(masks)
     sign(again, store, "R1")
     record = store.record(name)
-    assert record["versions"][1]["automatic"] is None
-    assert record["versions"][1]["provenance"] == {"head": "manual", "necrosis": "manual"}
+    assert record.versions[1].automatic is None
+    assert record.versions[1].provenance == {"head": "manual", "necrosis": "manual"}
     with pytest.raises(InputError, match="networks had no part"):
         again.opened.masks(NETWORKS)
 
@@ -219,7 +217,7 @@ def test_a_draft_without_a_head_can_be_opened_to_be_segmented(scene, saved):
     ]
     review.replace_hip(dataclasses.replace(found, masks=tuple(masks)), "right")
     sign(review, store, "R2", "draft")
-    assert store.record(name)["versions"][-1]["automatic"] is not None and check(store) == ()
+    assert store.record(name).versions[-1].automatic is not None and check(store) == ()
 
 
 def test_closing_a_case_leaves_nothing_behind(scene, saved):

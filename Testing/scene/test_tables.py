@@ -7,7 +7,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="needs slicer-core")
 
-from ONFHAssistLib.core.volume import Volume  # noqa: E402
+from ONFHAssistLib.core.grid import Grid  # noqa: E402
 from ONFHAssistLib.scene import tables  # noqa: E402
 from Testing.exchange.made_up_study import coronal_grid, make_study  # noqa: E402
 from Testing.scene.scene_parts import add_volume, make_scene, reopened  # noqa: E402
@@ -126,10 +126,10 @@ def test_a_hip_that_was_not_graded_has_an_empty_table(study):
 def test_a_large_head_is_written_in_a_few_milliseconds(filled, study):
     import time
 
-    volume = Volume(np.broadcast_to(np.float32(0), (300, 8, 8)), study.volume.ijk_to_ras)
+    grid = Grid((300, 8, 8), study.volume.ijk_to_ras)
     hip = replace(study.hips[0], slices=tuple(replace(study.hips[0].slices[0], index=n) for n in range(300)))
     start = time.perf_counter()
-    tables.update_table(filled, volume, hip, hip)
+    tables.update_table(filled, grid, hip, hip)
     assert time.perf_counter() - start < 0.05
 
 

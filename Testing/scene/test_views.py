@@ -8,7 +8,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="needs slicer-core")
 vtk = pytest.importorskip("vtk")
 
-from ONFHAssistLib.core.hip import Sphere  # noqa: E402
+from ONFHAssistLib.core.geometry import Sphere  # noqa: E402
 from ONFHAssistLib.core.planes import mid_plane  # noqa: E402
 from ONFHAssistLib.core.volume import Volume  # noqa: E402
 from ONFHAssistLib.scene import views  # noqa: E402

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
-from training.bright_lesions import EDGE_MM, SIGNAL, paint_bright
+from training.phantoms.bright_lesions import EDGE_MM, SIGNAL, paint_bright
 
 
 def ball(radius_mm=24.0):

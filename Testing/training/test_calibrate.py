@@ -15,20 +15,24 @@ from reviewed_hip import RADIUS_MM, SOURCE, Hip
 
 from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipMasks, Sphere
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.export import export
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.reports.export import export
+from ONFHAssistLib.curation.reports.training_cases import training_cases
+from ONFHAssistLib.curation.store.folder import create_store
 from ONFHAssistLib.imaging.read import read_study
 from ONFHAssistLib.models.bundle import load_bundle
 from Testing import hip_phantom
-from training import calibrate, label_real
-from training.calibrate import LOGITS, Case, Fit, Outcome, fit
-from training.data import NO_DATA, VALIDATION_CASES, data_folder
+from training import calibrate
+from training.measuring import calibration, interval
+from training.measuring.calibration import Outcome
+from training.measuring.interval import LOGITS, Case, Fit, fit
+from training.real import labels
+from training.real.data import NO_DATA, VALIDATION_CASES, data_folder
 
 STEP = 0.004
 
@@ -76,30 +80,30 @@ def test_a_normal_head_is_held_only_where_its_interval_starts_at_nothing():
 
 def test_how_well_it_holds_for_a_patient_it_was_not_calibrated_on_is_told():
     easy, hard = [case("easy") for _ in range(20)], [case("hard", too_small_by=n) for n in range(20)]
-    assert calibrate.held_out(easy + hard) == {"easy": 1.0, "hard": pytest.approx(1 / 20)}
+    assert interval.held_out(easy + hard) == {"easy": 1.0, "hard": pytest.approx(1 / 20)}
 
 
 def test_the_interval_is_wide_enough_for_the_next_patient_too():
     """Each hip of b is two steps harder than that of a: what holds 91 of a's 100 hips holds 85 of b's."""
     cases = [case(patient, too_small_by=(n + late) // 5) for patient, late in (("a", 0), ("b", 10)) for n in range(100)]
-    assert min(calibrate.held_out(cases).values()) < 0.9
-    found, level = calibrate.calibrate(cases)
-    assert level > 0.9 and min(calibrate.held_out(cases, level).values()) >= 0.9
-    assert min(calibrate.held_out(cases, round(level - 0.01, 2)).values()) < 0.9
+    assert min(interval.held_out(cases).values()) < 0.9
+    found, level = interval.calibrate(cases)
+    assert level > 0.9 and min(interval.held_out(cases, level).values()) >= 0.9
+    assert min(interval.held_out(cases, round(level - 0.01, 2)).values()) < 0.9
     assert found == fit(cases, level)
 
 
 def test_one_patient_and_patients_alike_need_no_more_than_nine_of_ten():
     alone = [case("a", too_small_by=n // 5) for n in range(100)]
     alike = [case(patient, too_small_by=n // 5) for patient in "ab" for n in range(100)]
-    assert [calibrate.calibrate(cases)[1] for cases in (alone, alike)] == [0.9, 0.9]
+    assert [interval.calibrate(cases)[1] for cases in (alone, alike)] == [0.9, 0.9]
 
 
 def test_where_no_outline_is_wide_enough_for_the_next_patient_the_widest_is_taken():
     """Four of 100 hips of each patient are missed, other ones at other steps: 95 % cannot be held."""
     cases = [case("a", too_small_by=99 if n < 4 else 1) for n in range(100)]
     cases += [case("b", too_small_by=99 if n < 4 else 30) for n in range(100)]
-    found, level = calibrate.calibrate(cases)
+    found, level = interval.calibrate(cases)
     assert level == 0.95 and found == fit(cases, level)
 
 
@@ -122,7 +126,7 @@ def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     bundle = load_bundle(folder)
     outcome = Outcome(Fit(8, 10, {"12": 0.92}, 0.07), ("T1", "PD"), "3 lesions of made-up patients", {})
-    calibrate.write(bundle, outcome, 0.4)
+    calibration.write(bundle, outcome, 0.4)
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert {path.name for path in after if after[path] != before.get(path)} == {"metadata.json"}
     again = load_bundle(folder)
@@ -142,7 +146,7 @@ def test_a_calibration_changes_nothing_of_a_bundle_but_its_metadata(tmp_path):
 
 
 def test_the_outline_of_a_head_is_known_to_half_a_pixel():
-    assert calibrate.head_mm(load_bundle("anatomy")) == 0.5 == load_bundle("necrosis").input["calibration"]["head_mm"]
+    assert calibration.head_mm(load_bundle("anatomy")) == 0.5 == load_bundle("necrosis").input["calibration"]["head_mm"]
 
 
 def test_without_the_real_data_nothing_is_calibrated(monkeypatch, tmp_path, capsys):
@@ -155,15 +159,15 @@ def test_without_the_real_data_nothing_is_calibrated(monkeypatch, tmp_path, caps
 
 @pytest.mark.skipif(data_folder() is None, reason=NO_DATA)
 def test_without_label_maps_it_is_said_how_to_make_them(monkeypatch, tmp_path):
-    monkeypatch.setattr(label_real, "REAL_LABELS", tmp_path)
+    monkeypatch.setattr(labels, "REAL_LABELS", tmp_path)
     with pytest.raises(InputError, match=r"with python -m training\.label_real"):
-        calibrate.run_case((VALIDATION_CASES[0], "left", 3, "T1"))
+        calibration.run_case((VALIDATION_CASES[0], "left", 3, "T1"))
 
 
 @pytest.mark.skipif(data_folder() is None, reason=NO_DATA)
-@pytest.mark.skipif(not label_real.REAL_LABELS.is_dir(), reason="python -m training.label_real was not run here")
+@pytest.mark.skipif(not labels.REAL_LABELS.is_dir(), reason="python -m training.label_real was not run here")
 def test_a_painted_hip_gives_nested_ratios_about_its_own():
-    found = calibrate.run_case((VALIDATION_CASES[0], "left", 3, "T1"))
+    found = calibration.run_case((VALIDATION_CASES[0], "left", 3, "T1"))
     assert 0.03 <= found.truth <= 0.5
     assert (np.diff(found.certain) <= 0).all() and found.certain[-1] < found.truth
     assert (found.possible[1:] >= found.possible[0]).all() and found.possible[-1] > found.truth
@@ -214,9 +218,9 @@ def networks(monkeypatch):
         sphere = Sphere(hip.case.centre_ras_mm, hip.case.radius_mm)
         return HipMasks("right", grid.like(hip.head), dead, sphere, probability=probability)
 
-    monkeypatch.setattr(calibrate, "segment", segment)
-    monkeypatch.setattr(calibrate, "_network", lambda folder: folder.name)
-    monkeypatch.setattr(calibrate, "run_jobs", lambda function, jobs: map(function, jobs))
+    monkeypatch.setattr(calibration, "segment", segment)
+    monkeypatch.setattr(calibration, "_network", lambda folder: folder.name)
+    monkeypatch.setattr(calibration, "run_jobs", lambda function, jobs: map(function, jobs))
 
 
 @pytest.fixture
@@ -257,14 +261,14 @@ def run(monkeypatch, *arguments):
     return 0
 
 
-def calibration(bundles):
+def calibration_in(bundles):
     return load_bundle(bundles / "necrosis").input.get("calibration")
 
 
 def test_a_network_is_calibrated_with_the_reviewed_hips_of_a_data_set(networks, store, bundles, monkeypatch, capsys):
     save(store, range(10))
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    found = calibration(bundles)
+    found = calibration_in(bundles)
     assert (found["certain"], found["possible"]) == (pytest.approx(expit(1.2)), pytest.approx(expit(-1.2)))
     assert (found["sequences"], found["head_mm"], found["coverage"]) == (["T1"], 0.5, 0.9)
     assert found["measured_on"] == "reviewed hips of 10 patients of Dataset101_Heads: 10 with necrosis on T1"
@@ -278,17 +282,17 @@ def test_an_export_calibrates_as_its_data_set_does(networks, store, bundles, mon
     save(store, range(9, 12), lesion_mm=0)
     exported = export(store, tmp_path / "exported", "monai", "status == approved and grade != none").folder
     assert run(monkeypatch, "--data", exported, "--bundles", bundles) == 0
-    assert calibration(bundles)["possible"] == pytest.approx(expit(-1.2))
+    assert calibration_in(bundles)["possible"] == pytest.approx(expit(-1.2))
 
 
 def test_one_of_nineteen_hips_may_be_missed_and_none_of_ten(networks, store, bundles, monkeypatch):
     save(store, range(9))
     save(store, [9], "two")
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    assert calibration(bundles)["possible"] == pytest.approx(expit(-2.1))
+    assert calibration_in(bundles)["possible"] == pytest.approx(expit(-2.1))
     save(store, range(10, 19))
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    assert calibration(bundles)["possible"] == pytest.approx(expit(-1.2))
+    assert calibration_in(bundles)["possible"] == pytest.approx(expit(-1.2))
 
 
 def test_patients_that_the_network_has_learned_from_do_not_calibrate_it(networks, store, bundles, monkeypatch, capsys):
@@ -297,7 +301,7 @@ def test_patients_that_the_network_has_learned_from_do_not_calibrate_it(networks
     learned = [case.patient for case in training_cases(store.folder)[1] if case.reviewer == "two"]
     rewrite(bundles / "necrosis", lambda own: own.update(learned_from=seen(learned)))
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    found = calibration(bundles)
+    found = calibration_in(bundles)
     assert found["possible"] == pytest.approx(expit(-1.2)) and "of 9 patients" in found["measured_on"]
     assert not any(patient in json.dumps(found) + capsys.readouterr().out for patient in learned)
     everyone = [case.patient for case in training_cases(store.folder)[1]]
@@ -318,7 +322,7 @@ def test_what_can_not_count_is_left_out_and_said_so(networks, store, bundles, mo
     save(store, range(40, 50), "two", "unknown")
     save(store, range(60, 62), "two", lesion_mm=0)
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    found = calibration(bundles)
+    found = calibration_in(bundles)
     assert found["possible"] == pytest.approx(expit(-1.2)) and found["sequences"] == ["T1"]
     assert (
         "Left out: 1 with slices that nobody has reviewed, 1 without a head that the networks find, "
@@ -332,7 +336,7 @@ def test_many_sound_hips_do_not_hide_missed_lesions(networks, store, bundles, mo
     save(store, range(7, 9), "two")
     save(store, range(9, 41), lesion_mm=0)
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    found = calibration(bundles)
+    found = calibration_in(bundles)
     assert found["possible"] == pytest.approx(expit(-2.1))
     assert found["measured_on"].endswith("9 with necrosis on T1, 32 without necrosis on T1")
 
@@ -341,7 +345,7 @@ def test_other_sequences_are_calibrated_too(networks, store, bundles, monkeypatc
     save(store, range(9), "one", "T1")
     save(store, range(9, 18), "two", "STIR")
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    found = calibration(bundles)
+    found = calibration_in(bundles)
     assert found["sequences"] == ["STIR", "T1"] and found["possible"] == pytest.approx(expit(-2.1))
 
 
@@ -349,7 +353,7 @@ def test_the_former_calibration_is_replaced_and_what_is_lost_is_told(networks, s
     shutil.copytree(resource_path("Bundles", "necrosis"), bundles / "necrosis", dirs_exist_ok=True)
     save(store, range(9), sequence="PD")
     assert run(monkeypatch, "--data", store.folder, "--bundles", bundles) == 0
-    assert calibration(bundles)["sequences"] == ["PD"]
+    assert calibration_in(bundles)["sequences"] == ["PD"]
     assert "on T1 there is no interval any more" in capsys.readouterr().out
 
 
@@ -414,8 +418,8 @@ def test_a_ct_goes_from_its_heads_centre_to_masks(monkeypatch, tmp_path, bundles
             ReviewedCase(f"p{n}", image.like(image.array + noise), masks, grade(masks), "r", "approved", source=source)
         )
     networks = {"anatomy": hip_phantom.anatomy_network(), "necrosis": hip_phantom.necrosis_network()}
-    monkeypatch.setattr(calibrate, "_network", lambda folder: networks[folder.name])
-    monkeypatch.setattr(calibrate, "run_jobs", lambda function, jobs: map(function, jobs))
-    outcome = calibrate.with_reviewed_cases(store.folder, *calibrate.find_bundles(bundles))
+    monkeypatch.setattr(calibration, "_network", lambda folder: networks[folder.name])
+    monkeypatch.setattr(calibration, "run_jobs", lambda function, jobs: map(function, jobs))
+    outcome = calibration.with_reviewed_cases(store.folder, *calibration.find_bundles(bundles))
     assert outcome.sequences == ("CT",) and outcome.found.held == {"with necrosis on CT": 1.0}
     assert outcome.found.width < 0.05

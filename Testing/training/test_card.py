@@ -6,8 +6,8 @@ import math
 import pytest
 
 from ONFHAssistLib.core.errors import InputError
-from training.card import figures_of, model_card, read_evaluation, worse
-from training.data import ROOT
+from training.bundles.card import figures_of, model_card, read_evaluation, worse
+from training.real.data import ROOT
 
 MODELS = {"finder": "f" * 64, "anatomy": "a" * 64}
 SPREAD = {"median": 0.9512, "q1": 0.94, "q3": 0.96, "min": 0.9, "max": 0.97, "n": 10}

@@ -14,14 +14,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
 from reviewed_hip import Hip
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import HipMasks, Sphere
-from ONFHAssistLib.curation.folder import create_store
-from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.core.geometry import Sphere
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.curation.reports.training_cases import training_cases
+from ONFHAssistLib.curation.store.folder import create_store
 from ONFHAssistLib.models.bundle import load_bundle
-from training import compare
-from training.compare import CANT_BE_TOLD, Measured, Row, compare_rows, measure
-from training.comparison_page import by_patient, page, summary
-from training.curated import read_hip
+from training.learning.curated import read_hip
+from training.measuring import comparison
+from training.measuring.comparison import CANT_BE_TOLD, Measured, Row, compare_rows, measure
+from training.measuring.comparison_page import by_patient, page, summary
 
 
 def row(patient: int, old: float, new: float, *, old_error=5.0, new_error=5.0, right=(True, True), hip="R") -> Row:
@@ -136,41 +137,41 @@ def test_patients_that_one_of_them_has_seen_are_left_out(store, tmp_path):
     cases = training_cases(store.folder)[1]
     one = bundle_that_has_seen(tmp_path / "a" / "necrosis", [cases[0].patient])
     two = bundle_that_has_seen(tmp_path / "b" / "necrosis", [cases[1].patient, "p-of-another-set"])
-    _, left, out = compare.unseen(store.folder, one, two)
+    _, left, out = comparison.unseen(store.folder, one, two)
     assert [case.case for case in left] == [case.case for case in cases[2:]] and out == 2
-    assert compare.unseen(store.folder, load_bundle("necrosis"))[2] == 0
+    assert comparison.unseen(store.folder, load_bundle("necrosis"))[2] == 0
     everyone = bundle_that_has_seen(tmp_path / "c" / "necrosis", [case.patient for case in cases])
     with pytest.raises(InputError, match="have seen every patient of Dataset101_Heads"):
-        compare.unseen(store.folder, one, everyone)
+        comparison.unseen(store.folder, one, everyone)
 
 
 def test_networks_that_can_not_be_compared_are_refused(store, tmp_path):
     necrosis, anatomy, finder = map(load_bundle, ("necrosis", "anatomy", "hip_finder"))
     with pytest.raises(InputError, match="made for other labels"):
-        compare.compare(necrosis, anatomy, store.folder)
+        comparison.compare(necrosis, anatomy, store.folder)
     with pytest.raises(InputError, match="same network"):
-        compare.compare(necrosis, necrosis, store.folder)
+        comparison.compare(necrosis, necrosis, store.folder)
     with pytest.raises(InputError, match="hip_finder can't be compared"):
-        compare.compare(finder, finder, store.folder)
+        comparison.compare(finder, finder, store.folder)
     with pytest.raises(InputError, match="is not a data set"):
-        compare.unseen(tmp_path, necrosis)
+        comparison.unseen(tmp_path, necrosis)
 
 
 def test_the_report_shows_the_ten_cases_that_changed_most(store, monkeypatch, tmp_path):
     """Two stand-ins: the old network finds nothing, the new one what the reader has drawn."""
     new = bundle_that_has_seen(tmp_path / "necrosis", [])
-    monkeypatch.setattr(compare, "_open", lambda bundle, device: bundle.version)
+    monkeypatch.setattr(comparison, "_open", lambda bundle, device: bundle.version)
     old_version = load_bundle("necrosis").version
 
     def segment(hip, anatomy, necrosis):
         found = necrosis != old_version
         return masks_of(hip, necrosis=None if found else np.zeros_like(hip.necrosis))
 
-    monkeypatch.setattr(compare, "segment", segment)
-    monkeypatch.setattr(compare, "require_fit", lambda bundle, name: None)
+    monkeypatch.setattr(comparison, "segment", segment)
+    monkeypatch.setattr(comparison, "require_fit", lambda bundle, name: None)
     weights = dict(new.metadata["onfh_assist"]["sha256"])
     new.metadata["onfh_assist"]["sha256"] = weights | {"model.bin": "0" * 64}
-    outcome, shown = compare.compare(load_bundle("necrosis"), new, store.folder)
+    outcome, shown = comparison.compare(load_bundle("necrosis"), new, store.folder)
     assert outcome.verdict == "new" and outcome.left_out == 0 and len(outcome.rows) == 5
     assert all(row.new.dice == 1.0 and row.old.dice == 0.0 for row in outcome.rows)
     assert outcome.agreement["new"] == {"bias": 0.0, "lower_limit": 0.0, "upper_limit": 0.0}
@@ -180,21 +181,21 @@ def test_the_report_shows_the_ten_cases_that_changed_most(store, monkeypatch, tm
         assert row_.changed_mm3 == pytest.approx(hip.necrosis.sum() * hip.hip.volume.voxel_ml * 1000)
     text = page(outcome, shown)
     assert text.count("<img") == 5 and text.count("<svg") == 2 and outcome.sentence in text
-    assert json.loads(compare.as_json(outcome))["rows"][0]["old"]["dice"] == 0.0
+    assert json.loads(comparison.as_json(outcome))["rows"][0]["old"]["dice"] == 0.0
     assert "The new network is better" in summary(outcome) and len(by_patient(outcome.rows)) == 5
 
 
 def test_only_the_ten_that_changed_most_are_kept(store, monkeypatch):
-    monkeypatch.setattr(compare, "SHOWN", 2)
-    monkeypatch.setattr(compare, "_open", lambda bundle, device: bundle.version)
-    monkeypatch.setattr(compare, "require_fit", lambda bundle, name: None)
+    monkeypatch.setattr(comparison, "SHOWN", 2)
+    monkeypatch.setattr(comparison, "_open", lambda bundle, device: bundle.version)
+    monkeypatch.setattr(comparison, "require_fit", lambda bundle, name: None)
     calls = iter(range(100))
     monkeypatch.setattr(
-        compare,
+        comparison,
         "segment",
         lambda hip, *networks: masks_of(hip, necrosis=hip.necrosis & bool(next(calls) % 2)),
     )
     old, new = load_bundle("necrosis"), load_bundle("anatomy")
-    outcome, shown = compare.compare(old, new, store.folder)
+    outcome, shown = comparison.compare(old, new, store.folder)
     most = sorted(outcome.rows, key=lambda row: -row.changed_mm3)[:2]
     assert set(shown) == {row.case for row in most}

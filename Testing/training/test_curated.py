@@ -17,18 +17,20 @@ from reviewed_hip import RADIUS_MM, Hip  # noqa: E402
 
 from ONFHAssistLib.core.errors import InputError  # noqa: E402
 from ONFHAssistLib.core.labels import AnatomyLabel  # noqa: E402
-from ONFHAssistLib.curation.export import export  # noqa: E402
-from ONFHAssistLib.curation.folder import create_store  # noqa: E402
-from ONFHAssistLib.curation.training_case import training_cases  # noqa: E402
+from ONFHAssistLib.curation.reports.export import export  # noqa: E402
+from ONFHAssistLib.curation.reports.training_cases import training_cases  # noqa: E402
+from ONFHAssistLib.curation.store.folder import create_store  # noqa: E402
 from ONFHAssistLib.models.bundle import load_bundle  # noqa: E402
 from ONFHAssistLib.models.networks import build_network  # noqa: E402
-from training import curated, train  # noqa: E402
-from training.config import read_config  # noqa: E402
-from training.data import ROOT, cache_path  # noqa: E402
-from training.label_real import IGNORE  # noqa: E402
-from training.make_bundle import make_bundle  # noqa: E402
+from training import train as command  # noqa: E402
+from training.bundles.make import make_bundle  # noqa: E402
+from training.learning import curated, loop  # noqa: E402
+from training.learning.checkpoint import load_checkpoint  # noqa: E402
+from training.learning.config import Data, Patch, cache_path, config_of, read_config  # noqa: E402
+from training.real.data import ROOT  # noqa: E402
+from training.real.labelled import IGNORE  # noqa: E402
 
-CONFIG = {
+PLAIN = {
     "name": "tuned",
     "task": "necrosis",
     "network": {
@@ -42,12 +44,13 @@ CONFIG = {
     "samples": {"procedural": 0, "real": 2, "seed": 1},
     "training": {"steps": 6, "batch": 4, "learning_rate": 0.001, "seed": 5, "real_share": 1.0, "epoch_steps": 3},
 }
-PATCH = CONFIG["patch"]
+CONFIG = config_of(PLAIN)
+PATCH = CONFIG.patch
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.CACHE", tmp_path / "cache")
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path / "cache")
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +79,8 @@ def bundle(tmp_path):
         own.pop(name, None)
     own |= {"pixel_mm": 2.0, "size_px": [32, 32]}
     torch.manual_seed(3)
-    weights = build_network(CONFIG["network"]).state_dict()
-    make_bundle(tmp_path / "bundles" / "necrosis", weights, CONFIG["network"], metadata, "# Small")
+    weights = build_network(CONFIG.network).state_dict()
+    make_bundle(tmp_path / "bundles" / "necrosis", weights, CONFIG.network, metadata, "# Small")
     return load_bundle(tmp_path / "bundles" / "necrosis")
 
 
@@ -97,7 +100,7 @@ def test_a_case_lies_in_its_patches_as_its_masks_do(tmp_path, side, plane):
     store.save(Hip(side, plane, spacing_mm=(2.0, 2.0, 2.5)).case())
     (case,) = training_cases(store.folder)[1]
     hip = curated.read_hip(store.folder, case)
-    patch = {"size_px": 64, "pixel_mm": 1.0, "neighbour_mm": 4.0, "sphere_mm": 10.0}
+    patch = Patch(size_px=64, pixel_mm=1.0, neighbour_mm=4.0, sphere_mm=10.0)
     images, labels = curated.case_patches(hip, "necrosis", patch, np.random.default_rng(0))
     voxel_mm3 = np.prod(hip.hip.volume.spacing_mm)
     assert labels.astype(bool).sum() * 2.5 == pytest.approx(hip.necrosis.sum() * voxel_mm3, rel=0.08)
@@ -147,15 +150,15 @@ def test_folds_decide_what_is_learned_from_and_what_is_kept_out(store, tmp_path)
     config = curated.with_data(CONFIG, store.folder, None, fold=0, keep_out=4)
     folds = by_fold(store)
     assert sorted(folds.values()) == [0, 0, 1, 2, 3, 4]
-    assert config["data"]["cases"] == 5 and len(config["data"]["patients"]) == 4
+    assert config.data.cases == 5 and len(config.data.patients) == 4
     kept_out = next(case.patient for case in training_cases(store.folder)[1] if case.fold == 4)
-    assert kept_out not in config["data"]["patients"]
-    train.train(config, tmp_path / "runs", data=store.folder)
+    assert kept_out not in config.data.patients
+    loop.train(config, tmp_path / "runs", data=store.folder)
     cache = read_cache(config)
     assert cache["real"].all() and 0 < cache["validation"].sum() < len(cache["real"])
     assert cache["validation"].mean() == pytest.approx(2 / 5, abs=0.1)
     everything = curated.with_data(CONFIG, store.folder, None, fold=0, keep_out=None)
-    assert everything["data"]["cases"] == 6
+    assert everything.data.cases == 6
 
 
 def test_a_data_set_and_an_export_of_it_are_the_same_to_a_training(store, tmp_path):
@@ -169,14 +172,14 @@ def test_a_data_set_and_an_export_of_it_are_the_same_to_a_training(store, tmp_pa
 def test_training_begins_with_the_bundles_weights_and_goes_on_after_a_stop(store, bundle, tmp_path):
     config = curated.with_data(CONFIG, store.folder, bundle)
     given = {"data": store.folder, "init": bundle}
-    whole = train.train(config, tmp_path / "whole", **given)
-    train.train(config, tmp_path / "halves", stop_after=2, **given)
-    halves = train.train(config, tmp_path / "halves", **given)
-    one, two = (train.load_checkpoint(path)["network"] for path in (whole, halves))
+    whole = loop.train(config, tmp_path / "whole", **given)
+    loop.train(config, tmp_path / "halves", stop_after=2, **given)
+    halves = loop.train(config, tmp_path / "halves", **given)
+    one, two = (load_checkpoint(path)["network"] for path in (whole, halves))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
-    still = config | {"name": "still", "training": config["training"] | {"learning_rate": 1e-9, "steps": 1}}
-    weights = train.load_checkpoint(train.train(still, tmp_path / "runs", **given))["network"]
+    still = replace(config, name="still", training=replace(config.training, learning_rate=1e-9, steps=1))
+    weights = load_checkpoint(loop.train(still, tmp_path / "runs", **given))["network"]
     for name, value in curated.initial_weights(bundle).items():
         torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-6)
 
@@ -185,9 +188,9 @@ def test_training_begins_with_the_bundles_weights_and_goes_on_after_a_stop(store
 def test_a_part_of_the_first_weights_is_kept_in_the_result(store, bundle, tmp_path, keep):
     config = curated.with_data(CONFIG, store.folder, bundle)
     given = {"data": store.folder, "init": bundle}
-    free = train.load_checkpoint(train.train(config, tmp_path / "free", **given))["average_network"]
-    kept = config | {"training": config["training"] | {"keep_init": keep}}
-    mixed = train.load_checkpoint(train.train(kept, tmp_path / "kept", **given))["average_network"]
+    free = load_checkpoint(loop.train(config, tmp_path / "free", **given))["average_network"]
+    kept = replace(config, training=replace(config.training, keep_init=keep))
+    mixed = load_checkpoint(loop.train(kept, tmp_path / "kept", **given))["average_network"]
     first = curated.initial_weights(bundle)
     assert any(not torch.equal(free[name], first[name]) for name in free)
     for name, value in free.items():
@@ -196,13 +199,13 @@ def test_a_part_of_the_first_weights_is_kept_in_the_result(store, bundle, tmp_pa
 
 def test_a_run_does_not_go_on_with_a_data_set_that_has_changed(store, bundle, tmp_path):
     config = curated.with_data(CONFIG, store.folder, bundle)
-    train.train(config, tmp_path, stop_after=1, data=store.folder, init=bundle)
+    loop.train(config, tmp_path, stop_after=1, data=store.folder, init=bundle)
     store.save(Hip(seed=8).case("p8"))
     changed = curated.with_data(CONFIG, store.folder, bundle)
     with pytest.raises(InputError, match="another config or data set"):
-        train.train(changed, tmp_path, data=store.folder, init=bundle)
+        loop.train(changed, tmp_path, data=store.folder, init=bundle)
     with pytest.raises(InputError, match="give the same again"):
-        train.train(config, tmp_path)
+        loop.train(config, tmp_path)
 
 
 def test_the_bundle_of_a_run_tells_what_it_has_learned_from(store, bundle, tmp_path):
@@ -211,7 +214,7 @@ def test_the_bundle_of_a_run_tells_what_it_has_learned_from(store, bundle, tmp_p
     card = {"data": ["Before."]}
     curated.fine_tuned(metadata, card, config)
     own = metadata["onfh_assist"]
-    assert own["learned_from"]["patients"] == config["data"]["patients"] and len(own["learned_from"]["patients"]) == 4
+    assert tuple(own["learned_from"]["patients"]) == config.data.patients and len(own["learned_from"]["patients"]) == 4
     assert "Fine-tuned on 5 reviewed hips of 4 patients" in own["trained_on"]
     major, minor, _ = map(int, bundle.version.split("."))
     assert metadata["version"] == f"{major}.{minor + 1}.0" and metadata["version"] in metadata["changelog"]
@@ -219,7 +222,7 @@ def test_the_bundle_of_a_run_tells_what_it_has_learned_from(store, bundle, tmp_p
     # The patients that the first network had learned from were seen by the next one, too.
     own |= {name: bundle.input[name] for name in ("pixel_mm", "size_px", "neighbour_mm", "sphere_mm", "sha256")}
     next_one = replace(bundle, metadata=bundle.metadata | {"onfh_assist": own})
-    assert curated.with_data(CONFIG, store.folder, next_one)["init"]["patients"] == config["data"]["patients"]
+    assert curated.with_data(CONFIG, store.folder, next_one).init.patients == config.data.patients
 
 
 def test_bad_data_sets_and_bundles_are_refused(store, bundle, tmp_path):
@@ -228,15 +231,15 @@ def test_bad_data_sets_and_bundles_are_refused(store, bundle, tmp_path):
     with pytest.raises(InputError, match="holds no approved case"):
         curated.with_data(CONFIG, create_store(tmp_path / "Dataset102_Empty").folder, bundle)
     with pytest.raises(InputError, match="finder can't be trained on reviewed heads"):
-        curated.with_data(CONFIG | {"task": "finder"}, store.folder, None)
+        curated.with_data(replace(CONFIG, task="finder"), store.folder, None)
     with pytest.raises(InputError, match="can't both"):
         curated.with_data(CONFIG, store.folder, bundle, 4, 4)
     with pytest.raises(InputError, match=r"choose the checkpoint with \(validation fold 9"):
         curated.with_data(CONFIG, store.folder, bundle, 9)
     with pytest.raises(InputError, match="made for other labels"):
-        curated.with_data(CONFIG | {"task": "anatomy"}, store.folder, bundle)
+        curated.with_data(replace(CONFIG, task="anatomy"), store.folder, bundle)
     with pytest.raises(InputError, match="is not that of the config"):
-        curated.with_data(CONFIG | {"patch": PATCH | {"pixel_mm": 1.0}}, store.folder, bundle)
+        curated.with_data(replace(CONFIG, patch=replace(PATCH, pixel_mm=1.0)), store.folder, bundle)
 
 
 @pytest.mark.parametrize("folder", ["imagesTr", "labelsTr"])
@@ -246,7 +249,7 @@ def test_a_file_that_is_missing_or_changed_ends_the_training(store, tmp_path, fo
     path = sorted((store.folder / folder).iterdir())[0]
     path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(InputError, match="check the data set"):
-        train.train(config, tmp_path, data=store.folder)
+        loop.train(config, tmp_path, data=store.folder)
     assert not cache_path(config).exists()
 
 
@@ -255,25 +258,24 @@ def test_the_shipped_networks_can_be_trained_on(store, name):
     config = read_config(ROOT / "training/configs" / f"finetune_{name}.yaml")
     bundle = load_bundle(name)
     described = curated.with_data(config, store.folder, bundle)
-    assert described["init"]["version"] == bundle.version
-    build_network(config["network"]).load_state_dict(curated.initial_weights(bundle))
+    assert described.init.version == bundle.version
+    build_network(config.network).load_state_dict(curated.initial_weights(bundle))
 
 
 def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bundle, tmp_path, monkeypatch, capsys):
     """By the command lines of training.train, training.make_bundle and onfh-assist models."""
     from ONFHAssistLib import cli
     from training import make_bundle as maker
-    from training.make_bundle import CARDS
+    from training.bundles.install import CARDS
 
-    monkeypatch.setattr("training.train.RUNS", tmp_path / "runs")
-    monkeypatch.setattr(train.train, "__defaults__", (tmp_path / "runs", None, None, None))
+    monkeypatch.setattr(loop, "RUNS", tmp_path / "runs")
     path = tmp_path / "tuned.yaml"
-    path.write_text(json.dumps(CONFIG), encoding="utf-8")
+    path.write_text(json.dumps(PLAIN), encoding="utf-8")
     major, minor, _ = json.loads((CARDS / "necrosis.json").read_text(encoding="utf-8"))["version"].split(".")
     newer = f"{major}.{int(minor) + 1}.0"
     given = ["train", str(path), "--data", str(store.folder), "--init", str(bundle.folder)]
     monkeypatch.setattr(sys, "argv", given)
-    train.main()
+    command.main()
     best = tmp_path / "runs" / "tuned" / "best.pt"
     made = ["make_bundle", "necrosis", "--checkpoint", str(best), "--candidates", str(tmp_path / "candidates")]
     monkeypatch.setattr(sys, "argv", made)
@@ -299,10 +301,10 @@ def test_a_fine_tuned_network_becomes_a_bundle_that_can_be_installed(store, bund
 def test_a_wrong_command_line_ends_in_one_sentence(tmp_path, monkeypatch, capsys, more, said):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "tuned.yaml"
-    path.write_text(json.dumps(CONFIG), encoding="utf-8")
+    path.write_text(json.dumps(PLAIN), encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["train", str(path), *more])
     with pytest.raises(SystemExit) as ended:
-        train.main()
+        command.main()
     assert ended.value.code == 2 and said in capsys.readouterr().err
 
 
@@ -316,7 +318,7 @@ def test_a_data_set_of_lesions_alone_is_warned_of(store, tmp_path):
 
 @pytest.mark.parametrize(("modalities", "expected"), [(["CT"], ["T1", "CT"]), (["MR"], ["T1"])])
 def test_a_network_that_was_trained_on_ct_cases_is_used_on_ct(modalities, expected):
-    data = {"name": "D", "content": "c", "cases": 9, "patients": ["p1"], "modalities": modalities}
+    data = Data("D", "c", 9, 0, None, ("p1",), tuple(modalities))
     metadata = {"onfh_assist": {"modalities": ["T1"]}}
-    curated.fine_tuned(metadata, {"data": []}, {"data": data})
+    curated.fine_tuned(metadata, {"data": []}, replace(CONFIG, data=data))
     assert metadata["onfh_assist"]["modalities"] == expected

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
-from training import elsewhere
-from training.data import NO_DATA, data_folder
+from training.measuring import elsewhere
+from training.real.data import NO_DATA, data_folder
 
 GRID = Volume(np.zeros((20, 60, 60), np.uint8), np.diag([2.0, 2.0, 5.0, 1.0]))
 

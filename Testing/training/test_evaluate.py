@@ -7,14 +7,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ONFHAssistLib.core.hip import HipResult, StudyResult
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from training import evaluate
-from training.second_painter import LesionSpec
+from training.measuring import heads, others, painted, runs
+from training.measuring.table import table
+from training.measuring.truth import study_of, truth_of
+from training.phantoms.second_painter import LesionSpec
 
 
 def figures(median, low, high, worst_low=0.0, worst_high=9.0, n=10):
-    """As ``evaluate.spread`` gives them."""
+    """As ``runs.spread`` gives them."""
     return {"median": median, "q1": low, "q3": high, "min": worst_low, "max": worst_high, "n": n}
 
 
@@ -103,12 +107,12 @@ RESULTS = {
 
 def test_spread_gives_median_quartiles_and_extremes():
     values = [5.0, 1.0, 2.0, 4.0, 3.0]
-    assert evaluate.spread(values) == {"median": 3.0, "q1": 2.0, "q3": 4.0, "min": 1.0, "max": 5.0, "n": 5}
-    assert evaluate.spread([1.23456], digits=2)["median"] == 1.23
+    assert runs.spread(values) == {"median": 3.0, "q1": 2.0, "q3": 4.0, "min": 1.0, "max": 5.0, "n": 5}
+    assert runs.spread([1.23456], digits=2)["median"] == 1.23
 
 
 def test_the_table_shows_what_was_measured_and_the_worst_case():
-    lines = evaluate.table(RESULTS).splitlines()
+    lines = table(RESULTS).splitlines()
     assert len({line.count("|") for line in lines}) == 1  # one Markdown table
     text = "\n".join(lines)
     for shown in (
@@ -153,14 +157,14 @@ def test_the_table_shows_what_was_measured_and_the_worst_case():
 @pytest.mark.parametrize("part", RESULTS)
 def test_a_part_that_was_not_measured_is_left_out(part):
     rest = {name: value for name, value in RESULTS.items() if name != part}
-    assert 2 < len(evaluate.table(rest).splitlines()) < len(evaluate.table(RESULTS).splitlines())
-    assert len(evaluate.table({}).splitlines()) == 2
+    assert 2 < len(table(rest).splitlines()) < len(table(RESULTS).splitlines())
+    assert len(table({}).splitlines()) == 2
 
 
 def test_a_hip_that_is_not_graded_keeps_its_reason_in_the_summary():
     volume = Volume(np.zeros((1, 1, 1)), np.eye(4))
     hip = HipResult("left", "not graded", "There is metal.")
-    summary = evaluate._summary(StudyResult(volume, {"modality": "CT"}, (hip,), ()))
+    summary = others._summary(StudyResult(volume, {"modality": "CT"}, (hip,), ()))
     assert summary == {
         "source": {"modality": "CT"},
         "hips": {"left": {"status": "not graded", "reason": "There is metal."}},
@@ -191,8 +195,8 @@ def test_lesions_are_summarised_by_class_and_size_and_a_hip_that_is_not_graded_i
                    **right | {"borderline": True}),
         lesion_row(0.40, "severe", None, dice=0.9, predicted="severe", predicted_ratio=0.35, jic="C2", **right),
     ]  # fmt: skip
-    monkeypatch.setattr(evaluate, "measure", lambda section, function, jobs, processes: rows[: len(jobs)])
-    summary = evaluate.evaluate_lesions("test", 4)
+    monkeypatch.setattr(painted, "measure", lambda section, function, jobs, processes: rows[: len(jobs)])
+    summary = painted.evaluate_lesions("test", 4)
     assert (summary["lesions"], summary["graded"], summary["steinberg_right"]) == (4, 3, 0.5)
     assert summary["wrong_but_called_borderline"] == 1
     assert summary["dice_by_mitchell"]["B"]["median"] == 0 and "B" not in summary["assd_by_mitchell"]
@@ -214,8 +218,8 @@ def test_heads_are_summarised_by_patients_who_were_tested_and_who_were_trained_o
         ]  # fmt: skip
 
     studies = [study("04", 0.3, 2.5), study("09", 0.5, None), study("12", -0.2, 1.0)]
-    monkeypatch.setattr(evaluate, "measure", lambda section, function, jobs, processes: studies)
-    summary = evaluate.evaluate_heads("test")
+    monkeypatch.setattr(heads, "measure", lambda section, function, jobs, processes: studies)
+    summary = heads.evaluate_heads("test")
     assert (summary["found"], summary["heads"], summary["all_without_onfh"]) == (3, 6, 3)
     assert (summary["test_heads"], summary["test_patients"], summary["validation_heads"]) == (2, 2, 1)
     assert summary["test_signed_bias_mm"]["median"] == pytest.approx(0.4)
@@ -224,20 +228,20 @@ def test_heads_are_summarised_by_patients_who_were_tested_and_who_were_trained_o
 
 
 def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_others(monkeypatch, tmp_path):
-    monkeypatch.setattr(evaluate, "KEPT", tmp_path)
-    monkeypatch.setattr(evaluate, "weights", lambda: {"anatomy": "one"})
+    monkeypatch.setattr(runs, "KEPT", tmp_path)
+    monkeypatch.setattr(runs, "weights", lambda: {"anatomy": "one"})
     with pytest.raises(ValueError):  # of the third
-        evaluate.measure("roots", math.sqrt, [(4.0,), (9.0,), (-1.0,)], 1)
+        runs.measure("roots", math.sqrt, [(4.0,), (9.0,), (-1.0,)], 1)
     (file,) = tmp_path.iterdir()
     kept = file.read_text(encoding="utf-8")
     assert [json.loads(line) for line in kept.splitlines() if line] == [["[4.0]", 2.0], ["[9.0]", 3.0]]
     # The row of 4 stands in for what was measured; that of 9 was cut off by the kill.
     file.write_text(kept.replace("2.0]", "7.0]")[:-2], encoding="utf-8")
-    assert evaluate.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
-    assert evaluate.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
+    assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
+    assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
     assert file.read_text(encoding="utf-8").count("[9.0]") == 2  # the one that was cut off, and the one made anew
-    monkeypatch.setattr(evaluate, "weights", lambda: {"anatomy": "two"})
-    assert evaluate.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 2.0]
+    monkeypatch.setattr(runs, "weights", lambda: {"anatomy": "two"})
+    assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 2.0]
 
 
 def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_out_of_the_table(monkeypatch, tmp_path):
@@ -270,13 +274,13 @@ def test_only_the_first_painter_paints_training_patients_and_only_near_the_head(
     def never(*args):
         raise AssertionError("the second painter is for the test patients")
 
-    monkeypatch.setattr(evaluate, "paint_second", never)
+    monkeypatch.setattr(painted, "paint_second", never)
     spec = LesionSpec(case=0, side="left", target_ratio=0.2, mitchell="A", seed=5)
-    sphere, head = evaluate.truth_of("12", "left")
-    image, necrosis, mitchell = evaluate._painted("12", spec)
+    sphere, head = truth_of("12", "left")
+    image, necrosis, mitchell = painted.paint_lesion("12", spec)
     assert mitchell in "ABCD" and necrosis[~head.array].sum() == 0
     assert necrosis.sum() / head.array.sum() == pytest.approx(0.2, abs=0.01)
-    before = evaluate.study_of("12").volume
+    before = study_of("12").volume
     changed = before.ras(np.argwhere(image != before.array)[:, ::-1])
     assert len(changed) > 500
     # A little marrow of the neck may be painted with it, never the other hip.
@@ -284,24 +288,24 @@ def test_only_the_first_painter_paints_training_patients_and_only_near_the_head(
 
 
 def test_heads_on_two_scanners_are_compared_by_what_lies_in_them_not_by_where_the_patient_lay(monkeypatch):
-    islands = {name: np.array(at) for name, at in evaluate.BONE_ISLAND_RAS_MM.items()}
+    islands = {name: np.array(at) for name, at in others.BONE_ISLAND_RAS_MM.items()}
     spheres = {
         "ct_mr_pair_t1": [*(islands["ct_mr_pair_t1"] - (9, -8, -9)), 24.8],
         "ct_mr_pair_ct": [*(islands["ct_mr_pair_ct"] - (9, -8, -7)), 24.5],
     }
-    monkeypatch.setattr(evaluate, "measure", lambda section, function, jobs, processes: [spheres[n] for n, _ in jobs])
-    pair = evaluate.evaluate_pair()
+    monkeypatch.setattr(others, "measure", lambda section, function, jobs, processes: [spheres[n] for n, _ in jobs])
+    pair = others.evaluate_pair()
     apart = np.linalg.norm(islands["ct_mr_pair_t1"] - islands["ct_mr_pair_ct"] + (0, 0, 2))
     assert pair == {"centre_mm": 2.0, "scanner_mm": pytest.approx(apart, abs=0.01), "radius_mm": -0.3}
     spheres["ct_mr_pair_ct"] = None
-    assert evaluate.evaluate_pair()["centre_mm"] is None
+    assert others.evaluate_pair()["centre_mm"] is None
 
 
 def test_intervals_of_an_older_calibration_are_not_taken_for_those_of_a_new_one(monkeypatch):
     def measured_with(calibration):
         own = {"sha256": {"model.safetensors": 64 * "0"}, **calibration}
-        monkeypatch.setattr(evaluate, "load_bundle", lambda name: SimpleNamespace(metadata={"onfh_assist": own}))
-        return evaluate._measured_with()
+        monkeypatch.setattr(runs, "load_bundle", lambda name: SimpleNamespace(metadata={"onfh_assist": own}))
+        return runs._measured_with()
 
     none, first, second = ({}, {"calibration": {"certain": 0.9}}, {"calibration": {"certain": 0.99}})
     assert len({measured_with(calibration) for calibration in (none, first, second)}) == 3

@@ -7,19 +7,20 @@ from scipy import ndimage
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE  # noqa: E402
-from training import finder  # noqa: E402
-from training.data import cache_path  # noqa: E402
+from training.learning import finder  # noqa: E402
+from training.learning.config import Config, Patch, Samples, Training, cache_path  # noqa: E402
 
 SIZE = (60, 40, 84)
 HEADS = np.array([[31.0, 20.0, 58.0], [29.0, 21.0, 25.0]])  # right, left; (k, j, i)
 SEEDS = range(12)
-CONFIG = {
-    "name": "finder",
-    "task": "finder",
-    "patch": {"pixel_mm": 5.0},
-    "samples": {"procedural": 2, "seed": 1},
-    "training": {"seed": 3, "batch": 2, "real_share": 0.0},
-}
+CONFIG = Config(
+    name="finder",
+    task="finder",
+    network={"_target_": "none", "spatial_dims": 3, "in_channels": 1, "out_channels": 1},
+    patch=Patch(pixel_mm=5.0),
+    samples=Samples(procedural=2, seed=1),
+    training=Training(steps=9, batch=2, learning_rate=0.01, seed=3, real_share=0.0),
+)
 
 
 def pelvis(*blobs):
@@ -111,7 +112,7 @@ def test_a_procedural_pelvis_has_its_right_head_on_the_right(monkeypatch):
 
 
 def test_batches_depend_on_the_step_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path)
     np.savez(cache_path(CONFIG), images=[pelvis(*HEADS)] * 2, heads=[HEADS] * 2)
 
     def task(first_step, part=slice(None)):
@@ -130,7 +131,7 @@ def test_batches_depend_on_the_step_alone(tmp_path, monkeypatch):
 
 
 def test_every_tenth_procedural_pelvis_is_held_out_where_no_real_ones_are(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.CACHE", tmp_path)
+    monkeypatch.setattr("training.real.data.CACHE", tmp_path)
     monkeypatch.setattr(finder, "SCORED_CHANGES", 2)
     images = [pelvis(*HEADS) * (1 if n % 10 == 9 else 0) for n in range(20)]
     np.savez(cache_path(CONFIG), images=images, heads=[HEADS] * 20)

@@ -11,7 +11,7 @@ pytest.importorskip("monai", reason="MONAI is not installed")
 pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 from training import gpu_check  # noqa: E402
-from training.benchmarks import gpu_parts  # noqa: E402
+from training.benchmarks import gpu, gpu_parts  # noqa: E402
 
 
 def run(monkeypatch, *arguments):
@@ -37,8 +37,8 @@ def quick(tmp_path_factory):
 def test_on_the_cpu_every_part_is_measured(quick):
     assert quick["failed"] == {} and quick["left_out"] == []
     assert (quick["study"], quick["device"], quick["quick"]) == ("procedural_t1.nii.gz", "cpu", True)
-    assert list(quick["parts"]) == list(gpu_check.parts("cpu", gpu_check.QUICK, Path("study.nii.gz")))
-    assert all(gpu_check.words(part) for part in quick["parts"].values())
+    assert list(quick["parts"]) == list(gpu.parts("cpu", gpu.QUICK, Path("study.nii.gz")))
+    assert all(gpu.words(part) for part in quick["parts"].values())
     assert not any("card_mib" in part for part in quick["parts"].values())
 
 
@@ -57,7 +57,7 @@ def test_the_masks_of_each_engine_and_precision_are_compared_with_f32(quick):
 
 @pytest.mark.parametrize(("name", "gflop"), [("anatomy", (2.5, 4.5)), ("necrosis", (1.8, 3.3))])
 def test_images_a_second_arithmetic_and_share_of_the_peak_belong_together(quick, name, gflop):
-    for batch in gpu_check.QUICK.batches:
+    for batch in gpu.QUICK.batches:
         part = quick["parts"][f"training, {name}, batch {batch}"]
         peak = quick["parts"][f"matrices, {part['precision']}"]["tflop_s"]
         assert part["batch"] == batch and part["images_s"] > 0
@@ -103,12 +103,12 @@ class Clock:
 def test_no_part_begins_once_the_time_is_spent_and_what_was_left_out_is_told():
     clock, kept = Clock(), []
     todo = {name: clock.part(200) for name in "abcd"}
-    figures = gpu_check.run_parts(todo, 100 + 420, lambda f: kept.append(json.dumps(f)), clock)
+    figures = gpu.run_parts(todo, 100 + 420, lambda f: kept.append(json.dumps(f)), clock)
     assert list(figures["parts"]) == ["a", "b", "c"] and figures["left_out"] == ["d"]
     # What is known is kept at once: a run that is killed loses one part only.
     assert [len(json.loads(text)["parts"]) for text in kept] == [0, 1, 2, 3]
     assert json.loads(kept[0])["left_out"] == list("abcd")
-    assert gpu_check.run_parts(todo, clock.now + 800, kept.append, clock)["left_out"] == []
+    assert gpu.run_parts(todo, clock.now + 800, kept.append, clock)["left_out"] == []
 
 
 def test_without_time_the_command_names_all_it_left_out(monkeypatch, tmp_path, capsys):
@@ -132,7 +132,7 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(monkeypatch, tmp_path, 
 
 
 def test_on_a_card_mixed_fp16_and_large_batches_are_measured_too():
-    names = list(gpu_check.parts("cuda", gpu_check.FULL, Path("study.nii.gz")))
+    names = list(gpu.parts("cuda", gpu.FULL, Path("study.nii.gz")))
     assert "study, torch fp16" in names and "training, necrosis, batch 512" in names
     assert names.index("matrices, bf16") < names.index("training, anatomy, batch 16")
 

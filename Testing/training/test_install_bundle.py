@@ -10,9 +10,13 @@ import sys
 import pytest
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.models.bundle import FILES, load_bundle
-from training import make_bundle as maker
-from training.data import ROOT
+from ONFHAssistLib.models.bundle import files_of, load_bundle
+from training import make_bundle
+from training.bundles import install as installer
+from training.bundles import make as maker
+from training.bundles.card import model_card, read_evaluation
+from training.bundles.replacing import replacing
+from training.real.data import ROOT
 
 torch = pytest.importorskip("torch", reason="torch is not installed: bundles are made with the train extra")
 pytest.importorskip("monai", reason="MONAI is not installed: bundles are made with the train extra")
@@ -47,7 +51,7 @@ def made(tmp_path_factory):
             "onfh_assist": {"modalities": ["T1"], "trained_on": "Nothing.", "licence": "Apache-2.0"}
             | {"pixel_mm": 0.9, "size_px": [112, 112], "neighbour_mm": None},
         }
-        card = maker.model_card(metadata, CARD)
+        card = model_card(metadata, CARD)
         maker.make_bundle(folder / name, build_network(NETWORK).state_dict(), NETWORK, metadata, card)
     return folder
 
@@ -58,20 +62,20 @@ def places(made, tmp_path):
     shutil.copytree(made / "old", tmp_path / "Bundles/random")
     shutil.copytree(made / "new", tmp_path / "candidates/random")
     evaluate(tmp_path / "docs.json", tmp_path / "Bundles", 0.9)
-    weights = maker.weights_in(tmp_path / "Bundles")
-    maker.write_card(tmp_path / "Bundles/random", CARD, maker.read_evaluation(tmp_path / "docs.json"), weights)
+    weights = installer.weights_in(tmp_path / "Bundles")
+    installer.write_card(tmp_path / "Bundles/random", CARD, read_evaluation(tmp_path / "docs.json"), weights)
     return tmp_path
 
 
 def evaluate(path, folder, dice, **others):
     """Write what training.evaluate would write of the bundle in this folder."""
-    models = maker.weights_in(folder) | others
+    models = installer.weights_in(folder) | others
     path.write_text(json.dumps({"heads": {"dice": {"median": dice, "n": 10}, "models": models}}), encoding="utf-8")
 
 
 def install(places, allow_worse=False, names=("random",)):
     cards = {name: CARD for name in names}
-    maker.install(
+    installer.install(
         list(names), cards, places / "candidates", places / "Bundles", places / "docs.json", allow_worse=allow_worse
     )
 
@@ -139,7 +143,7 @@ def test_networks_that_were_measured_together_are_installed_together(places):
 
 
 def test_a_bundle_written_straight_into_the_place_of_a_better_one_is_refused(places):
-    with pytest.raises(InputError, match="falls below"), maker.replacing(places / "Bundles/random") as new:
+    with pytest.raises(InputError, match="falls below"), replacing(places / "Bundles/random") as new:
         shutil.copytree(places / "candidates/random", new, dirs_exist_ok=True)
     assert load_bundle(places / "Bundles/random").version == "0.1.0"
     assert names_in(places / "Bundles") == ["random"]
@@ -152,7 +156,7 @@ def test_the_card_follows_a_new_evaluation_of_the_same_weights_only(places, monk
     def command():
         arguments = ["make_bundle", "random", "--card", "--card-data", str(data), "--bundles", str(places / "Bundles")]
         monkeypatch.setattr(sys, "argv", [*arguments, "--evaluation", str(places / "docs.json")])
-        maker.main()
+        make_bundle.main()
 
     evaluate(places / "docs.json", places / "Bundles", 0.7)
     command()
@@ -184,11 +188,11 @@ def test_a_failing_export_leaves_the_bundle_as_it_was(places, monkeypatch, capsy
         path.write_text("<half", encoding="utf-8")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(maker, "_export_graph", fail)
+    monkeypatch.setattr(maker, "export_graph", fail)
     monkeypatch.setattr(sys, "argv", ["make_bundle", "random", "--export", "--bundles", str(places / "Bundles")])
     before = content(places / "Bundles")
     with pytest.raises(SystemExit) as stop:
-        maker.main()
+        make_bundle.main()
     assert stop.value.code == 2 and capsys.readouterr().err == "No space left on device\n"
     assert content(places / "Bundles") == before
 
@@ -196,7 +200,8 @@ def test_a_failing_export_leaves_the_bundle_as_it_was(places, monkeypatch, capsy
 # A process that kills itself as no program can prevent: with half of the graph written, or before the nth rename.
 PROCESS = """
 import os, pathlib, signal, sys
-from training import make_bundle as maker
+from training.bundles import install as installer
+from training.bundles import make as maker
 
 folder, kill = pathlib.Path(sys.argv[1]), sys.argv[2]
 renamed, rename = [], pathlib.Path.rename
@@ -216,10 +221,10 @@ def counted(path, target):
 
 pathlib.Path.rename = counted
 if kill == "export":
-    maker._export_graph = half
+    maker.export_graph = half
     maker.export(folder)
 else:
-    maker.install(["random"], {"random": {"figures": [], "title": "", "use": "", "data": [], "limits": []}},
+    installer.install(["random"], {"random": {"figures": [], "title": "", "use": "", "data": [], "limits": []}},
                   folder.parents[1] / "candidates", folder.parent, folder.parents[1] / "docs.json", True)
 """
 
@@ -241,4 +246,5 @@ def test_the_last_good_bundle_stays_usable_when_the_process_is_killed(places, ki
     evaluate(places / "candidates/evaluation.json", places / "candidates", 0.95)
     install(places)
     assert load_bundle(folder).version == "0.2.0" and names_in(places / "Bundles") == ["random"]
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == set(FILES)
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == set(files_of("segmentation"))

@@ -5,8 +5,9 @@ import pytest
 
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
-from training.data import data_folder
-from training.label_real import IGNORE, MarkedHip, crop, label_hip, read_corrected, read_marked_hips
+from training.real.data import data_folder
+from training.real.labelled import IGNORE
+from training.real.labels import MarkedHip, crop, label_hip, read_corrected, read_marked_hips
 
 TRAINING_CASES = {"01", "03", "06", "07", "10", "12", "15", "16", "19", "21"}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ONFHAssistLib.core.errors import InputError
-from training import lesions
+from training.phantoms import lesions
 
 RADIUS_MM = 23.0
 NOISE = 10.0

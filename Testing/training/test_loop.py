@@ -12,12 +12,14 @@ pytest.importorskip("torch", reason="torch is not installed")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
 from reviewed_hip import CENTRES, RADIUS_MM, SOURCE, Hip
 
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import HipMasks, Sphere, StudyResult
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.training_case import training_cases
+from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.reports.training_cases import training_cases
+from ONFHAssistLib.curation.store.folder import open_store
 from training.benchmarks import loop
-from training.curated import read_hip
+from training.learning.curated import read_hip
 
 
 @pytest.fixture
@@ -45,9 +47,9 @@ def patients(monkeypatch):
     monkeypatch.setattr(loop, "PATIENTS", tuple(images))
     monkeypatch.setattr(loop, "TEST_PATIENTS", ("02",))
     monkeypatch.setattr(loop, "analyse", analyse)
-    monkeypatch.setattr(loop.evaluate, "study_of", study_of)
+    monkeypatch.setattr(loop, "study_of", study_of)
     monkeypatch.setattr(
-        loop.evaluate, "truth_of", lambda case, side: (Sphere(CENTRES[side], RADIUS_MM), head_of(images[case], side))
+        loop, "truth_of", lambda case, side: (Sphere(CENTRES[side], RADIUS_MM), head_of(images[case], side))
     )
     return images
 

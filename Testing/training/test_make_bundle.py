@@ -9,7 +9,9 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.networks import build_network
-from training import make_bundle as maker
+from training import make_bundle
+from training.bundles import graph
+from training.bundles import make as maker
 
 torch = pytest.importorskip("torch", reason="torch is not installed: bundles are made with the train extra")
 pytest.importorskip("monai", reason="MONAI is not installed: bundles are made with the train extra")
@@ -75,7 +77,7 @@ def command(monkeypatch, tmp_path):
         path.write_text(json.dumps(card_data))
         arguments = ["make_bundle", "random", "--checkpoint", str(checkpoint), "--card-data", str(path)]
         monkeypatch.setattr(sys, "argv", [*arguments, "--candidates", str(tmp_path / "Bundles"), *more])
-        maker.main()
+        make_bundle.main()
 
     return run
 
@@ -93,7 +95,7 @@ def test_a_checkpoint_becomes_a_bundle_that_gives_what_its_network_gives(command
     batch = np.random.default_rng(1).normal(size=(3, 1, 48, 80)).astype(np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(batch)).numpy()
-    np.testing.assert_allclose(open_engine(bundle, "cpu")(batch), expected, atol=maker.MAX_DIFFERENCE)
+    np.testing.assert_allclose(open_engine(bundle, "cpu")(batch), expected, atol=graph.MAX_DIFFERENCE)
 
 
 def test_the_weights_take_16_bits_in_both_forms(weights, metadata, tmp_path):
@@ -127,7 +129,7 @@ def test_no_path_of_the_maker_is_left_in_the_bundle(weights, metadata, tmp_path)
 
 def test_a_graph_that_differs_from_torch_is_not_put_in_place(weights, metadata, tmp_path, monkeypatch):
     maker.make_bundle(tmp_path / "random", weights, NETWORK, metadata, "# The good one")
-    monkeypatch.setattr(maker, "_export_graph", export_of_other_weights)
+    monkeypatch.setattr(maker, "export_graph", export_of_other_weights)
     with pytest.raises(InputError, match="does not give what torch gives"):
         maker.make_bundle(tmp_path / "random", weights, NETWORK, metadata, "# The bad one")
     assert [path.name for path in tmp_path.iterdir()] == ["random"]
@@ -135,7 +137,7 @@ def test_a_graph_that_differs_from_torch_is_not_put_in_place(weights, metadata, 
     assert (tmp_path / "random/docs/README.md").read_text() == "# The good one"
 
 
-def export_of_other_weights(_network, network_def, path, original=maker._export_graph):
+def export_of_other_weights(_network, network_def, path, original=maker.export_graph):
     original(build_network(network_def).eval(), network_def, path)
 
 
@@ -168,12 +170,12 @@ def test_a_network_of_one_channel_on_whole_images_is_checked_too(command, tmp_pa
     network = NETWORK | {"out_channels": 1}
     torch.save(build_network(network).state_dict(), tmp_path / "weights.pt")
     card_data = CARD_DATA | {"outputs": ["necrosis"]}
-    config = CONFIG | {"network": network, "patch": {"pixel_mm": 5.0}}
+    config = CONFIG | {"task": "finder", "network": network, "patch": {"pixel_mm": 5.0}}
     command(tmp_path / "weights.pt", "--key", "", card_data=card_data, config=config)
     assert load_bundle(tmp_path / "Bundles/random").input["size_px"] is None
 
-    monkeypatch.setattr(maker, "MAX_DIFFERENCE", 1e9)
-    monkeypatch.setattr(maker, "_export_graph", export_of_other_weights)
+    monkeypatch.setattr(graph, "MAX_DIFFERENCE", 1e9)
+    monkeypatch.setattr(maker, "export_graph", export_of_other_weights)
     with pytest.raises(SystemExit):
         command(tmp_path / "weights.pt", "--key", "", card_data=card_data, config=config)
     assert "smallest Dice 0." in capsys.readouterr().err

@@ -8,8 +8,18 @@ import pytest
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import CanonicalHip
-from training.anatomy import MeasuredFemur, Tissue, Waves, femur_distance, pelvis_distance, random_hip, random_waves
-from training.render import (
+from training.learning.config import Patch
+from training.learning.samples import LabelledHip, patches, procedural_hip, with_lesion
+from training.phantoms.anatomy import (
+    MeasuredFemur,
+    Tissue,
+    Waves,
+    femur_distance,
+    pelvis_distance,
+    random_hip,
+    random_waves,
+)
+from training.phantoms.render import (
     CONTRASTS,
     PLANES,
     acquire,
@@ -21,15 +31,14 @@ from training.render import (
     slice_points,
     trabeculae,
 )
-from training.samples import LabelledHip, patches, procedural_hip, with_lesion
 
 STILL = Waves(np.zeros((1, 3), np.float32), np.zeros(1, np.float32), np.zeros((1, 3), np.float32))
 SEEDS = range(4)
 SMALL = 182
 """Seed of a coronal T1 with few voxels, quick to render."""
 
-ANATOMY_PATCH = {"size_px": 112, "pixel_mm": 1.0, "neighbour_mm": 4.0}
-NECROSIS_PATCH = {"size_px": 96, "pixel_mm": 0.7, "neighbour_mm": 4.0, "sphere_mm": 10.0}
+ANATOMY_PATCH = Patch(size_px=112, pixel_mm=1.0, neighbour_mm=4.0)
+NECROSIS_PATCH = Patch(size_px=96, pixel_mm=0.7, neighbour_mm=4.0, sphere_mm=10.0)
 
 
 def hip_and_body(seed, warp=False):
@@ -239,7 +248,7 @@ def test_heads_in_mr_images_begin_at_the_edge_of_the_marrow_and_those_in_ct_imag
     radii = {}
     for modality, contrast in (("MR", "t1"), ("CT", "ct")):
         rod = LabelledHip(hip, modality, contrast, anatomy, radius, (0.0, 0.0, 0.0), points)
-        labels = patches(rod, anatomy > 5, "anatomy", ANATOMY_PATCH | {"pixel_mm": 0.5}, np.random.default_rng(0))[1]
+        labels = patches(rod, anatomy > 5, "anatomy", replace(ANATOMY_PATCH, pixel_mm=0.5), np.random.default_rng(0))[1]
         radii[modality] = np.sqrt((labels[1] == AnatomyLabel.HEAD).sum() * 0.25 / np.pi)
     assert radii["CT"] == pytest.approx(radius, abs=0.15)
     assert radii["MR"] == pytest.approx(radius - 0.5, abs=0.15)

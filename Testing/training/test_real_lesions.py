@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from ONFHAssistLib.core.errors import InputError
-from training import evaluate, real_page
-from training.real_lesions import (
+from training.measuring import real_page
+from training.measuring.real_lesions import (
     Circle,
     DrawnHip,
     Reading,
@@ -26,6 +26,7 @@ from training.real_lesions import (
     summarise,
     table_cells,
 )
+from training.measuring.table import table
 
 SHAPE = (240, 400)
 LESION_PX = 12.0
@@ -184,11 +185,11 @@ def test_diseased_and_sound_heads_are_counted_by_sequence_and_sound_ones_have_no
     assert own["dice_b"]["median"] == pytest.approx(0.7)
     cells = table_cells(found)
     assert cells[0][3] == "1 of 2; 0.45, 0.45, 0.45" and cells[1][3] == "1"
-    assert "| 1 of 2; 0.45, 0.45, 0.45 | `real`" in evaluate.table({"real": found})
+    assert "| 1 of 2; 0.45, 0.45, 0.45 | `real`" in table({"real": found})
 
 
 def test_page_drawings_and_pictures_show_each_head_and_no_pixel_of_a_slice_gets_into_the_docs(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.real_lesions.read_outlines", lambda: hips)
+    monkeypatch.setattr("training.measuring.real_lesions.read_outlines", lambda: hips)
     lesion = lesion_of(RIGHT, "right")
     hips = (drawn("right", ring(lesion), alternative=(ring(lesion),)), drawn("left"))
     (tmp_path / "in").mkdir()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ONFHAssistLib.core.volume import Volume
-from training import evaluate
-from training.resolution import AS_ACQUIRED, VARIANTS, resampled, summarise
+from training.measuring.resolution import AS_ACQUIRED, VARIANTS, resampled, summarise
+from training.measuring.table import table
 
 
 @pytest.fixture
@@ -51,5 +51,5 @@ def test_spheres_are_compared_with_those_of_the_same_hip_as_acquired_and_a_lost_
     assert (pixels["heads"], pixels["found"], pixels["without_onfh"]) == (2, 2, 1)
     assert pixels["centre_moved_mm"]["max"] == 0.5 and pixels["radius_changed_mm"]["max"] == pytest.approx(0.2)
     assert (slices["heads"], slices["found"], slices["without_onfh"]) == (2, 1, 1)
-    table = evaluate.table({"resolution": summary})
-    assert "MR with 1 mm slices" in table and "as acquired: 0.950; 2" in table and "MR with as acquired" not in table
+    text = table({"resolution": summary})
+    assert "MR with 1 mm slices" in text and "as acquired: 0.950; 2" in text and "MR with as acquired" not in text

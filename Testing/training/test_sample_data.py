@@ -5,8 +5,9 @@ import pytest
 
 from ONFHAssistLib.imaging.domain import check_image
 from ONFHAssistLib.imaging.read import read_study
-from training.data import read_volume, to_image, to_volume
-from training.sample_data import FOLDER, ras_grid, to_study
+from training.phantoms.sample_studies import ras_grid, to_study
+from training.real.data import read_volume, to_image, to_volume
+from training.sample_data import FOLDER
 
 SAMPLES = {
     "procedural_t1": ("MR", "T1", "coronal", (1.0, 1.0, 4.5)),

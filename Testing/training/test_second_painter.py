@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ONFHAssistLib.core.hip import Sphere
+from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
-from training.second_painter import MITCHELL_CLASSES, RATIO_TOLERANCE, lesion_plan, paint_second
+from training.phantoms.second_painter import MITCHELL_CLASSES, RATIO_TOLERANCE, lesion_plan, paint_second
 
 MARROW, MUSCLE, CORTEX = 400.0, 150.0, 40.0
 SPHERE = Sphere((0.0, 0.0, 0.0), 23.0)

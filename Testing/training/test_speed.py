@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from training.benchmarks import nnunet, speed
+from training.benchmarks.pairs import compared, timed_in_turn, warm_pairs
 
 RESULTS = {
     "study": "case_03_t1.nii.gz",
@@ -14,6 +15,7 @@ RESULTS = {
     "warm": {"median_s": 1.5},
     "cold": {"median_s": 3.0, "peak_mib": 512},
 }
+NNUNET = {"seconds": 60.0, "patches": 8}
 
 
 def test_without_the_real_data_the_sample_study_is_timed_and_planned_for(monkeypatch, tmp_path):
@@ -23,7 +25,7 @@ def test_without_the_real_data_the_sample_study_is_timed_and_planned_for(monkeyp
 
 
 def test_no_held_back_study_is_used(monkeypatch, tmp_path):
-    from training.data import TEST_CASES
+    from training.real.data import TEST_CASES
 
     (tmp_path / "t1_coronal").mkdir()
     monkeypatch.setenv("ONFH_DATA", str(tmp_path))
@@ -36,8 +38,42 @@ def test_the_rows_say_study_cores_and_how_many_times_longer_nnunet_takes():
     rows = speed.table(RESULTS).splitlines()
     assert len(rows) == 2 and all("`case_03_t1.nii.gz`, 2 cores" in row for row in rows)
     assert "1.50 s" in rows[0] and "0.50 GiB" in rows[1]
-    with_nnunet = speed.table(RESULTS | {"nnunet": {"seconds": 60.0, "patches": 8}, "ratio": 40.0}).splitlines()
-    assert with_nnunet[:2] == rows and "60 s (8 patches): 40 times" in with_nnunet[2]
+    with_nnunet = speed.table(RESULTS | {"nnunet": NNUNET, "ratio": 40.0, "processor_ratio": 50.0}).splitlines()
+    assert with_nnunet[:2] == rows and "60 s (8 patches): 40 times on the clock, 50 of the processor" in with_nnunet[2]
+
+
+def test_the_part_of_another_version_is_that_of_the_pairs_and_not_of_the_medians():
+    pairs = [((10.0, 2.0), (5.0, 1.0)), ((2.0, 2.0), (1.0, 1.0)), ((40.0, 2.0), (40.0, 1.0))]
+    found = compared(pairs)
+    assert found["clock"] == {"median_s": [10.0, 5.0], "ratio": 0.5, "quartiles": [0.5, 0.75]}
+    row = speed.table(RESULTS | {"against": {"commit": "abc", "warm": found, "cold": found}}).splitlines()[2]
+    assert (
+        "abc, warm" in row and "0.50 (0.50–0.50) of the processor's, 0.50 (0.50–0.75) of the clock's (3 pairs)" in row
+    )
+
+
+def test_each_second_pair_begins_with_the_other_version():
+    ran = []
+    timed_in_turn((lambda: ran.append("a") or (1, 1), lambda: ran.append("b") or (1, 1)), pairs=3)
+    assert "".join(ran) == "abbaab"
+
+
+def test_the_version_that_is_timed_is_that_of_its_checkout(tmp_path):
+    checkouts = tmp_path / "older", tmp_path / "newer"
+    for checkout, seconds in zip(checkouts, (0.2, 0.05), strict=True):
+        (checkout / "ONFHAssistLib" / "imaging").mkdir(parents=True)
+        (checkout / "ONFHAssistLib" / "analysis.py").write_text(
+            "import time\n"
+            "from types import SimpleNamespace as Any\n"
+            "def open_models(device, threads): return threads\n"
+            f"def analyse(study, models): time.sleep({seconds}); return Any(hips=[Any(status='graded')] * models)\n"
+        )
+        (checkout / "ONFHAssistLib" / "imaging" / "read.py").write_text("def read_study(path): return path\n")
+    found = warm_pairs(checkouts, tmp_path / "study.nii.gz", threads=2, pairs=2)
+    older, newer = found["clock"]["median_s"]
+    assert older >= 0.2 and 0.05 <= newer < older
+    with pytest.raises(RuntimeError, match="Not both hips"):
+        warm_pairs(checkouts, tmp_path / "study.nii.gz", threads=1, pairs=2)
 
 
 def test_a_python_without_nnunet_is_told_what_to_install(tmp_path, monkeypatch):

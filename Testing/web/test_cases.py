@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from web_parts import at_work, erase, key_of, same_masks, until
 
-from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.case import save_case
-from ONFHAssistLib.curation.check import check
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.overview import data_set_in
+from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.curation.reports.overview import data_set_in
+from ONFHAssistLib.curation.store.check import check
+from ONFHAssistLib.curation.store.folder import open_store, save_case
 
 SAMPLE = "sample.nii.gz"
 
@@ -55,7 +54,7 @@ def test_a_case_is_opened_corrected_and_saved_as_a_further_version(place, state,
         await sign(session, store, "R1")
         assert not session.drafted() and not session.restored
         record = store.record(name)
-        assert [entry["reviewer"] for entry in record["versions"]] == ["R1", "R1"] and check(store) == ()
+        assert [entry.reviewer for entry in record.versions] == ["R1", "R1"] and check(store) == ()
         assert [row.entry.title for row in session.rows] == [SAMPLE], "the list of studies is as it was"
 
     at_work(place, state, steps)
@@ -79,7 +78,7 @@ def test_a_draft_of_a_case_is_there_again_after_the_server_was_ended(place, stat
         assert session.review.reviewed("left") == (8,)
         session.forget_draft()
         assert not session.drafted() and session.review.reviewed("left") is None
-        assert same_masks(session.review.masks("left"), store.masks(name, store.record(name)["trained_with"]))
+        assert same_masks(session.review.masks("left"), store.masks(name, store.record(name).trained_with))
 
     async def forgotten(session) -> None:
         await session.open_case(store.folder, name)
@@ -111,7 +110,7 @@ def test_a_signed_case_leaves_no_draft_behind(place, state, store):
     async def again(session) -> None:
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
-        newest = store.record(name)["versions"][-1]["number"]
+        newest = store.record(name).versions[-1].number
         assert not session.restored and same_masks(session.review.masks("left"), store.masks(name, newest))
 
     at_work(place, state, correct)
@@ -138,7 +137,7 @@ def test_a_second_reading_is_settled_by_a_third_reader(place, state, store):
         session.take_over(theirs, reading)
         assert session.drafted() and same_masks(session.review.masks("left"), theirs)
         await sign(session, store, "R3")
-        assert not store.record(name)["needs_adjudication"]
+        assert not store.record(name).needs_adjudication
 
     at_work(place, state, steps)
 
@@ -154,7 +153,7 @@ def test_a_case_is_analysed_anew_and_stays_the_case(place, state, store):
         assert session.stored.name == name and session.review.sides == ("left",)
         assert session.review.hip("left").status == "graded"
         await sign(session, store, "R1")
-        assert len(store.record(name)["versions"]) == 2 and check(store) == ()
+        assert len(store.record(name).versions) == 2 and check(store) == ()
 
     at_work(place, state, steps)
 
@@ -236,7 +235,7 @@ def test_an_old_draft_does_not_settle_what_was_saved_since(place, state, store):
         assert session.restored and "was saved since your draft was begun" in session.message
         assert session.review.sign_off("left").comment == "left half to do"
         await sign(session, store, "R1")
-        assert store.record(name)["needs_adjudication"]
+        assert store.record(name).needs_adjudication
 
     at_work(place, state, leave_a_draft)
     at_work(place, state, meanwhile)
@@ -262,7 +261,7 @@ def test_a_draft_that_cannot_be_read_shows_the_case_as_it_is_stored(place, state
         content["hips"]["left"]["head"] = "AAAA"
         draft.write_text(json.dumps(content))
         await session.open_case(store.folder, name)
-        newest = store.record(name)["versions"][-1]["number"]
+        newest = store.record(name).versions[-1].number
         assert "shown as it is stored" in session.message and not session.restored
         assert same_masks(session.review.masks("left"), store.masks(name, newest))
 
@@ -308,3 +307,21 @@ def test_the_list_knows_at_once_which_cases_have_a_draft_here(place, state, stor
 
     at_work(place, state, correct)
     at_work(place, state, sign_it)
+
+
+def test_a_draft_of_a_case_whose_image_was_moved_is_not_forgotten_in_silence(place, state, store):
+    name = name_of(store, "left")
+
+    async def steps(session) -> None:
+        session.reviewer = "R1"
+        await session.open_case(store.folder, name)
+        erase(session.review, "left", slice(0, 6))
+        await until(session.drafted)
+        session.turn_reviewed("left", 8)
+        x, y, z = session.volume_node.GetOrigin()
+        session.volume_node.SetOrigin(x + 7.3, y, z)
+        with pytest.raises(InputError, match="The image was moved since it was saved"):
+            session.forget_draft()
+        assert session.drafted() and session.review.reviewed("left") == (8,)
+
+    at_work(place, state, steps)

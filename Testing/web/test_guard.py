@@ -212,3 +212,34 @@ def test_a_token_is_long_and_new_each_time():
 @pytest.mark.parametrize(("host", "alone"), [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False)])
 def test_only_loopback_is_taken_for_this_machine(host: str, alone: bool):
     assert is_loopback(host) is alone
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"Host: [::1", b"Host: 127.0.0.1:99999999", b"Host: 127.0.0.1:x", b"Origin: http://["],
+)
+def test_a_damaged_request_is_refused_and_no_error_of_the_server(line: bytes):
+    async def steps(client: TestClient, guard: Guard) -> None:
+        host = b"" if line.startswith(b"Host") else f"Host: {client.host}:{client.port}\r\n".encode()
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        method = b"POST" if line.startswith(b"Origin") else b"GET"
+        start = method + b" /index.html HTTP/1.1\r\nContent-Length: 0\r\n"
+        writer.write(start + host + line + b"\r\n\r\n")
+        answer = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+        assert b" 403 " in answer
+
+    visit(steps)
+
+
+def test_a_cookie_of_any_bytes_is_refused_and_no_error_of_the_server():
+    async def steps(client: TestClient, guard: Guard) -> None:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        host = f"{client.host}:{client.port}".encode()
+        cookie = f"onfh-assist-{client.port}=".encode() + b"\xff\xfe"
+        writer.write(b"GET /index.html HTTP/1.1\r\nHost: " + host + b"\r\nCookie: " + cookie + b"\r\n\r\n")
+        answer = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+        assert b" 403 " in answer
+
+    visit(steps)

@@ -7,9 +7,8 @@ import pytest
 from page_parts import Bench, needs_browser, on_page
 from web_parts import at_work, erase, key_of, sample, until
 
-from ONFHAssistLib.curation.case import save_case
-from ONFHAssistLib.curation.folder import open_store
-from ONFHAssistLib.curation.overview import data_set_in
+from ONFHAssistLib.curation.reports.overview import data_set_in
+from ONFHAssistLib.curation.store.folder import open_store, save_case
 
 pytestmark = needs_browser
 SAMPLE = "sample.nii.gz"
@@ -80,7 +79,7 @@ def test_a_case_in_which_readers_differ_is_settled_on_the_page(place, state, sto
         await page.click("button:has-text('Approve, next')")
         await bench.shown("No other case of the data set waits")
         case = store.record(bench.session.stored.name)
-        assert case["versions"][-1]["adjudicates"] and not case["needs_adjudication"]
+        assert case.versions[-1].adjudicates and not case.needs_adjudication
         await page.wait_for_selector(".line:has-text('readers differ')", state="detached")
         await page.click(".tab:has-text('Studies')")
         await page.wait_for_selector(f".line:has-text('{SAMPLE}')")
@@ -107,7 +106,7 @@ def test_slices_are_marked_by_a_key_and_a_case_is_withdrawn(place, state, store,
         await bench.shot("withdraw")
         await page.click(".v-dialog button:has-text('Withdraw')")
         await bench.shown("is withdrawn; it is not trained with any more")
-        assert store.record(bench.session.stored.name)["status"] == "withdrawn"
+        assert store.record(bench.session.stored.name).status == "withdrawn"
 
     on_page(place, state, screenshots, steps)
 
@@ -153,12 +152,12 @@ def test_a_second_reading_that_somebody_else_signs_is_asked_about_and_is_not_ind
         await bench.shot("another's second reading")
         await page.click(".v-dialog button:has-text('Go back')")
         await page.wait_for_selector("text=This second reading was begun", state="hidden")
-        assert len(store.record(name)["versions"]) == 1, "nothing is saved before the answer"
+        assert len(store.record(name).versions) == 1, "nothing is saved before the answer"
         await page.click("button:has-text('Approve, next')")
         await page.click(".v-dialog button:has-text('Sign')")
-        await until(lambda: len(store.record(name)["versions"]) == 2, 30)
-        saved = store.record(name)["versions"][-1]
-        assert saved["reviewer"] == "R3" and not saved["independent"] and not saved["adjudicates"]
+        await until(lambda: len(store.record(name).versions) == 2, 30)
+        saved = store.record(name).versions[-1]
+        assert saved.reviewer == "R3" and not saved.independent and not saved.adjudicates
 
     on_page(place, state, screenshots, steps)
 
@@ -174,7 +173,7 @@ def test_after_a_second_reading_was_saved_nothing_tells_that_readers_differ_unti
         await until(bench.session.drafted)
         await page.click("button:has-text('Approve, next')")
         await bench.shown("Read the next one anew from the list")
-        await until(lambda: store.record(name)["needs_adjudication"])
+        await until(lambda: store.record(name).needs_adjudication)
         await asyncio.sleep(1.5)  # the list was looked at again
         text = await page.inner_text(".page")
         assert "differ" not in text and "R1" not in text and "read anew" in text
@@ -229,8 +228,8 @@ def test_a_wrong_patient_code_is_put_right_in_the_window_with_history(place, sta
         await page.click(".v-dialog :text-is('It is another patient')")
         await bench.shown("the patient's code is changed")
         after = {case.case_id: store.record(case.case_id) for case in store.cases()}
-        assert all(record["patient"] != before["patient"] for record in after.values()) and len(after) == 2
-        assert after[before["case"]]["renames"][-1]["comment"] == "typed too fast"
+        assert all(record.patient != before.patient for record in after.values()) and len(after) == 2
+        assert after[before.case].renames[-1].comment == "typed too fast"
         assert "typed too fast" in await page.inner_text(".card:has-text('Case of the data set')")
 
     on_page(place, state, screenshots, steps)

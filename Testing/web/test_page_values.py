@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from web_parts import at_work, erase, key_of
 
-from ONFHAssistLib.core.hip import HipResult
-from ONFHAssistLib.curation.overview import Overview
+from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.curation.reports.overview import Overview
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.state import PageState, on_page, study_lines
 from ONFHAssistLib.worker.fine_tune import FineTune
@@ -115,9 +115,9 @@ def test_a_hip_that_was_not_found_says_where_to_click(reviewed):
 def test_the_sentences_of_the_analysis_are_those_that_are_rewritten():
     import inspect
 
-    from ONFHAssistLib import analysis
+    from ONFHAssistLib.systems.networks import heads
 
-    source = inspect.getsource(analysis)
+    source = inspect.getsource(heads)
     assert all(given in source for given in told._CLICKS), "the analysis says something else now"
 
 

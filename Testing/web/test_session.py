@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from web_parts import at_work, erase, key_of, row_of, same_masks, sample, until
 
-from ONFHAssistLib.analysis import HeadSeed
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.web import drafts
 from ONFHAssistLib.web.worklist import Summary
 
@@ -167,7 +167,7 @@ def test_a_damaged_draft_is_no_harm(place: Path, state: Path, name: str):
 
 
 def test_signed_studies_go_to_the_data_set_and_the_next_one_waits(place: Path, state: Path, tmp_path: Path):
-    from ONFHAssistLib.curation.case import save_case
+    from ONFHAssistLib.curation.store.folder import save_case
 
     sample(place, "a second one.nii.gz")
 
@@ -308,5 +308,18 @@ def test_a_mask_that_is_emptied_leaves_the_surface_of_the_head(place: Path, stat
         assert (points("head"), points("necrosis")) == (head, 0)
         session.undo()
         assert (points("head"), points("necrosis")) == (head, necrosis)
+
+    at_work(place, state, steps)
+
+
+def test_a_draft_of_an_image_that_was_changed_is_not_forgotten_in_silence(place: Path, state: Path):
+    async def steps(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        erase(session.review, "left", slice(0, 10))
+        session.settle()
+        session.volume_node.SetSpacing(9.0, 9.0, 9.0)
+        with pytest.raises(InputError, match="The volume was changed or scaled"):
+            session.forget_draft()
+        assert session.drafted()
 
     at_work(place, state, steps)

@@ -13,7 +13,7 @@ from page_parts import Bench, needs_browser, on_page
 from web_parts import at_work, key_of, until
 
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.curation.case import save_case
+from ONFHAssistLib.curation.store.folder import save_case
 from ONFHAssistLib.models.installed import install
 from ONFHAssistLib.web import logic_training
 from ONFHAssistLib.web.actions import Actions

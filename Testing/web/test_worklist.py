@@ -10,23 +10,23 @@ import pytest
 import SimpleITK as sitk
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.hip import Grade, HipResult, StudyResult
+from ONFHAssistLib.core.results import Grade, HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.imaging.studies import STATE_FOLDER, find_studies, study_at
 from ONFHAssistLib.web.drafts import write
 from ONFHAssistLib.web.worklist import (
-    STATE_FOLDER,
     Entry,
     HipSummary,
     Row,
     Summary,
     entry_of,
-    find_studies,
     matching,
     next_unsigned,
     plain_summary,
     read_summary,
     rows,
-    single_study,
+    studies_in,
     summarise,
     summary_file,
 )
@@ -53,7 +53,7 @@ def test_images_and_dicom_folders_are_found_wherever_they_lie(tmp_path: Path):
     image(tmp_path / "older" / "a.nrrd")
     for n in range(3):
         dicom(tmp_path / "disc" / "series 1" / f"{n:04}")
-    found = find_studies(tmp_path)
+    found = studies_in(tmp_path)
     assert [entry.title for entry in found] == ["b.nii.gz", "disc/series 1", "older/a.nrrd"]
     assert all(entry.problem == "" for entry in found)
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason_and_spoils_nothing(tmp_pa
     image(tmp_path / "flat.mha", (5, 6))
     (tmp_path / "cut.nii.gz").write_bytes((tmp_path / "good.nii.gz").read_bytes()[:20])
     (tmp_path / "letter.pdf").write_text("x")
-    problems = {entry.title: entry.problem for entry in find_studies(tmp_path)}
+    problems = {entry.title: entry.problem for entry in studies_in(tmp_path)}
     assert problems["good.nii.gz"] == ""
     assert "not an image" in problems["cut.nii.gz"] and "not an image" in problems["letter.pdf"]
     assert "2D" in problems["flat.mha"]
@@ -73,7 +73,7 @@ def test_hidden_files_and_what_the_reviewer_keeps_are_no_studies(tmp_path: Path)
     image(tmp_path / ".hidden.nii.gz")
     image(tmp_path / ".git" / "a.nii.gz")
     image(tmp_path / STATE_FOLDER / "k" / "a.nii.gz")
-    assert find_studies(tmp_path) == []
+    assert studies_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(("name", "says"), [("missing", "does not exist"), ("file.nii.gz", "is a file")])
@@ -84,13 +84,13 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path, name: str, says: str):
 
 
 def test_one_file_alone_can_be_reviewed(tmp_path: Path):
-    assert single_study(image(tmp_path / "a.nii.gz")).title == "a.nii.gz"
+    assert studies_in(image(tmp_path / "a.nii.gz"))[0].title == "a.nii.gz"
     with pytest.raises(InputError, match="does not exist"):
-        single_study(tmp_path / "b.nii.gz")
+        study_at(tmp_path / "b.nii.gz")
 
 
 def test_no_name_of_a_file_gets_into_the_state_folder(tmp_path: Path):
-    entry = single_study(image(tmp_path / "Doe^Jane.nii.gz"))
+    (entry,) = studies_in(image(tmp_path / "Doe^Jane.nii.gz"))
     write_summary(tmp_path / "state", entry, Summary("analysed"))
     written = [str(path.relative_to(tmp_path / "state")) for path in (tmp_path / "state").rglob("*")]
     assert sorted(written) == [entry.key, f"{entry.key}{os.sep}summary.json"]
@@ -101,12 +101,12 @@ def test_no_name_of_a_file_gets_into_the_state_folder(tmp_path: Path):
 def test_only_what_is_in_the_list_can_be_asked_for(tmp_path: Path, key: str):
     image(tmp_path / "a.nii.gz")
     with pytest.raises(InputError, match="not in the list"):
-        entry_of(find_studies(tmp_path), key)
+        entry_of(studies_in(tmp_path), key)
 
 
 def test_a_study_that_is_deleted_under_the_reader_is_named(tmp_path: Path):
     path = image(tmp_path / "a.nii.gz")
-    found = find_studies(tmp_path)
+    found = studies_in(tmp_path)
     path.unlink()
     with pytest.raises(InputError, match=r"a\.nii\.gz was removed"):
         entry_of(found, found[0].key)
@@ -178,7 +178,7 @@ def test_the_voxels_of_a_detached_header_are_no_study_of_their_own_whatever_thei
     for name in ("a.raw.gz", "voxels.bin"):
         (tmp_path / f"{name}.nhdr").write_text(f"{head}{name}\n")
         (tmp_path / name).write_bytes(gzip.compress(bytes(120)))
-    assert [entry.title for entry in find_studies(tmp_path)] == ["a.raw.gz.nhdr", "voxels.bin.nhdr"]
+    assert [entry.title for entry in studies_in(tmp_path)] == ["a.raw.gz.nhdr", "voxels.bin.nhdr"]
 
 
 def test_names_that_are_not_utf8_are_listed_and_can_be_sent_to_a_browser(tmp_path: Path):
@@ -187,7 +187,7 @@ def test_names_that_are_not_utf8_are_listed_and_can_be_sent_to_a_browser(tmp_pat
     folder.mkdir()
     (tmp_path / "a.nii.gz").rename(folder / os.fsdecode(b"\xe9.nii.gz"))
     dicom(folder / "series" / "0001")
-    entries = find_studies(tmp_path)
+    entries = studies_in(tmp_path)
     assert len(entries) == 2 and len({entry.key for entry in entries}) == 2
     for entry in entries:
         assert entry.problem == "" and entry.path.exists()

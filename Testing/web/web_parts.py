@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ONFHAssistLib.core.hip import HipMasks, Side
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.resources import resource_path
 
 SAMPLE = "SampleData", "procedural_t1.nii.gz"

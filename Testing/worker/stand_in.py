@@ -16,19 +16,20 @@ import numpy as np
 
 import ONFHAssistLib.analysis
 from ONFHAssistLib.core.errors import Cancelled, InputError
-from ONFHAssistLib.core.hip import HipResult, Notice, StudyResult
+from ONFHAssistLib.core.results import HipResult, Notice
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.worker import serve
 
 behaviour = sys.argv[1]
 opened = 0
 
 
-def open_models(device, engine, precision, system):
+def open_models(device, engine, precision, systems):
     global opened
     opened += 1
     if behaviour == "no openvino":
         raise ModuleNotFoundError("No module named 'openvino'", name="openvino")
-    return SimpleNamespace(number=opened, how=(device, engine, precision, system))
+    return SimpleNamespace(number=opened, how=(device, engine, precision, *systems))
 
 
 def analyse(study, options, progress, cancelled, models):

@@ -142,7 +142,8 @@ def test_what_is_missing_is_said_in_one_sentence(clone, tmp_path):
 
 
 def test_the_lines_that_are_read_are_those_that_training_writes():
+    loop = (ROOT / "training" / "learning" / "loop.py").read_text()
+    assert 'print(f"step {done}: loss {self._running:.4f}, validation {score:.4f}")' in loop
     source = (ROOT / "training" / "train.py").read_text()
-    assert 'print(f"step {step + 1}: loss {running:.4f}, validation {score:.4f}")' in source
     for argument in ("--data", "--init"):
         assert f'add_argument("{argument}"' in source

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
+from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.worker.client import (
     Failed,
     Finished,
@@ -81,13 +82,13 @@ def test_it_leaves_no_core_dump(stand_in):
 def test_the_options_arrive_as_they_were_given(stand_in):
     options = AnalysisOptions(
         ("left",), "cpu", (HeadSeed("left", (-84.1, 5.0, 1 / 3)), HeadSeed("left", (1.0, 2, 3.0), 24.5)), "openvino",
-        "bf16", "steinberg-t1",
+        "bf16", ("networks", "steinberg-t1"),
     )  # fmt: skip
     worker = stand_in()
     worker.analyse(made_up_study(), options)
     told = facts(until_event(worker))
     assert told["options"] == str(options)
-    assert told["run"] == "as ('cpu', 'openvino', 'bf16', 'steinberg-t1')"
+    assert told["run"] == "as ('cpu', 'openvino', 'bf16', 'networks', 'steinberg-t1')"
 
 
 def test_studies_one_after_the_other_find_the_networks_open(stand_in):

@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ONFHAssistLib.analysis import AnalysisOptions, HeadSeed
-from ONFHAssistLib.core.hip import Calibration, Grade, HipResult, Notice, ThresholdResult
+from ONFHAssistLib.analysis import AnalysisOptions
+from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
+from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.core.masks import Calibration
 from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.results import Grade, HipResult, Notice
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.worker import wire
 from Testing.exchange.made_up_study import coronal_grid, make_study
@@ -39,16 +42,27 @@ def same_masks(a, b) -> bool:
     return replace(a, **without) == replace(b, **without)
 
 
+def same_finding(a, b) -> bool:
+    same = (
+        one.array.dtype == other.array.dtype and np.array_equal(one.array, other.array)
+        for one, other in zip(a.volumes, b.volumes, strict=True)
+    )
+    described = [
+        replace(each.with_volumes(lambda volume: None), attention=each.attention is not None) for each in (a, b)
+    ]
+    return all(same) and described[0] == described[1]
+
+
 def same_result(a, b) -> bool:
     """Whether two results are equal in all that they hold."""
-    without = {"volume": None, "masks": (), "threshold_masks": ()}
+    without = {"volume": None, "masks": (), "findings": ()}
     return (
         replace(a, **without) == replace(b, **without)
         and np.array_equal(a.volume.array, b.volume.array)
         and len(a.masks) == len(b.masks)
         and all(map(same_masks, a.masks, b.masks))
-        and len(a.threshold_masks) == len(b.threshold_masks)
-        and all(map(same_masks, a.threshold_masks, b.threshold_masks))
+        and len(a.findings) == len(b.findings)
+        and all(map(same_finding, a.findings, b.findings))
     )
 
 
@@ -92,7 +106,13 @@ def test_a_message_that_ends_in_the_middle_is_no_message():
 
 def test_options_arrive_as_they_were():
     options = AnalysisOptions(
-        ("left",), "cuda", (HeadSeed("left", (0.1, -2.0, 1e-17)),), "torch", "bf16", "steinberg-t1"
+        ("left",),
+        "cuda",
+        (HeadSeed("left", (0.1, -2.0, 1e-17)),),
+        "torch",
+        "bf16",
+        ("networks", "steinberg-t1"),
+        {"age": 52.0},
     )
     study = Study(make_study().volume, {"modality": "MR", "spacing_mm": [0.1, 0.2, 5.0], "contrast_agent": None})
     entries, arrays = wire.pack_study(study, options)
@@ -105,18 +125,30 @@ def test_options_arrive_as_they_were():
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_result_arrives_as_it_was(mirror):
-    """Oblique, mirrored; a hip that is not graded; a threshold result; an empty mask; a mask without probability."""
+    """Oblique, mirrored; a hip that is not graded; findings with masks and a map, and without; an empty mask."""
     made = make_study(coronal_grid(turn_deg=17.3, mirror=mirror), calibration=Calibration(0.8, 0.1 + 0.2, ("T1",)))
     right, left = made.masks
-    threshold = ThresholdResult(
-        -0.3, 0.25, 0.22, True, 50.1, 7.0, 0.14, made.hips[0].slices, Grade("mild", "14 %", 0.14, 0.01), 0.93, None
+    volume = made.volume
+    attention = volume.like(right.head.array.astype(np.float32) * np.float32(0.1))
+    masks = tuple(
+        FindingMask(name, f"Right {name}", label, "#009e73", "a~b", mask)
+        for name, label, mask in (("head", 5, right.head), ("hole", 6, left.necrosis))
     )
+    grade = Grade("mild", "14 %", 0.14, 0.01)
+    findings = (
+        Finding(
+            "toy", "A toy", "right", grades={"steinberg": grade}, probabilities={"collapse": 0.1 + 0.2},
+            figures=(Figure("contrast", 0.25, unit="fraction"), Figure("passed", True), Figure("dice", None, "Dice")),
+            slices=made.hips[0].slices, masks=masks, attention=attention, notes=("Größe.",), caption="Look.",
+        ),
+        Finding("toy", "A toy", "patient", reason="It needs the age."),
+    )  # fmt: skip
     refused = HipResult("left", "not graded", "There is metal in the left hip.")
     result = replace(
         made,
-        hips=(replace(made.hips[0], threshold=threshold), refused),
+        hips=(made.hips[0], refused),
         masks=(right, replace(left, probability=None, calibration=None)),
-        threshold_masks=(replace(right, probability=None, landmarks=right.landmarks),),
+        findings=findings,
     )
     assert not left.necrosis.array.any()
     study = Study(result.volume, result.source, result.patient, (Notice("read", "Seen while reading."),))
@@ -148,7 +180,7 @@ def test_plain_values_that_do_not_fit_are_refused(spoil, reason):
 
 def test_what_an_older_version_did_not_know_takes_its_default():
     plain = to_plain(make_study().hips[0])
-    del plain["threshold"], plain["look_first"]
+    del plain["look_first"]
     assert from_plain(HipResult, plain).look_first == ()
 
 

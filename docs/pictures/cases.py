@@ -26,8 +26,9 @@ def data_set(folder: Path) -> None:
     from ONFHAssistLib.analysis import analyse
     from ONFHAssistLib.core.grade import grade
     from ONFHAssistLib.core.resources import resource_path
-    from ONFHAssistLib.curation.case import ReviewedCase, save_case
-    from ONFHAssistLib.curation.open_case import open_case
+    from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+    from ONFHAssistLib.curation.store.folder import save_case
+    from ONFHAssistLib.curation.store.open_case import open_case
     from ONFHAssistLib.imaging.read import read_study
 
     study = read_study(resource_path("SampleData", "procedural_t1.nii.gz"))

@@ -94,10 +94,10 @@ def main() -> None:
 def compare_studies(runs: int = 3) -> None:
     """Print one Markdown row for each study, engine and precision."""
     from ONFHAssistLib.analysis import analyse, open_models
-    from ONFHAssistLib.core.hip import StudyResult
     from ONFHAssistLib.core.resources import resource_path
+    from ONFHAssistLib.core.study import StudyResult
     from ONFHAssistLib.imaging.read import read_study
-    from training.data import data_folder
+    from training.real.data import data_folder
 
     paths = [resource_path("SampleData", "procedural_t1.nii.gz")]
     if folder := data_folder():

@@ -4,15 +4,16 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.analysis import open_models
-from ONFHAssistLib.core.hip import StudyResult
+from ONFHAssistLib.core.study import StudyResult
 from training.benchmarks.engines import agreement
 from training.benchmarks.speed import cold, timed
-from training.config import read_config
-from training.data import ROOT
+from training.learning.config import read_config
+from training.real.data import ROOT
 
 POOL = 256
 """So many random patches are drawn from."""
@@ -28,10 +29,10 @@ def study_part(
     with card_peak(where) as memory:
         models = open_models(where, engine, "auto" if precision == "fp16" else precision)
         figures, result = timed(study, models, runs)
-    ran = {network.engine.device for network in models.all()}
+    ran = {network.engine.device for network in models.networks.values()}
     if ran != {where}:
         raise RuntimeError(f"the networks ran on {', '.join(sorted(ran))}, not on {where} alone")
-    figures |= {"engine": models.necrosis.engine.name} | memory
+    figures |= {"engine": models["necrosis"].engine.name} | memory
     for other, expected in exact.items():
         heads, necroses, points = agreement(result, expected)
         figures[f"against {other}"] = {
@@ -55,7 +56,7 @@ def matrix_part(precision: str, device: str, size: int, peak: dict[str, float]) 
     """TFLOP a second of a product of large matrices."""
     import torch
 
-    from training.train import peak_flops
+    from training.learning.speed import peak_flops
 
     dtype = {"bf16": torch.bfloat16, "f32": torch.float32}[precision]
     with card_peak(device) as memory:
@@ -79,17 +80,18 @@ def training_part(name: str, batch: int, device: str, seconds: float, peak: dict
 def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str, float]) -> Figures:
     """Train a network of ``training/configs`` on random patches for so long, and at least two steps."""
     import torch
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     from ONFHAssistLib.models.networks import build_network
-    from training.batches import Task, augmented
-    from training.losses import segmentation_loss
-    from training.samples import PATCH_MARGIN
-    from training.train import step_flops, train_step
+    from training.learning.batches import augmented
+    from training.learning.loop import average_of, optimiser_of, train_step
+    from training.learning.losses import segmentation_loss
+    from training.learning.samples import PATCH_MARGIN
+    from training.learning.speed import step_flops
+    from training.learning.tasks import Task
 
     config = read_config(ROOT / "training" / "configs" / f"{name}.yaml")
-    config["training"]["batch"] = batch
-    definition, stored = config["network"], int(config["patch"]["size_px"] * PATCH_MARGIN)
+    config = replace(config, training=replace(config.training, batch=batch))
+    definition, stored = config.network, int(config.patch.side_px * PATCH_MARGIN)
     random = torch.Generator().manual_seed(0)
     shape = (POOL, definition["in_channels"], stored, stored)
     images = torch.randint(256, shape, generator=random, dtype=torch.uint8)
@@ -98,10 +100,10 @@ def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str
     groups = (torch.arange(0, POOL, 2), torch.arange(1, POOL, 2))
     with card_peak(device.type) as memory, deterministic(device.type):
         network = build_network(definition).to(device)
-        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=config["training"]["learning_rate"], weight_decay=1e-4)
+        average = average_of(network, config.training.average)
+        optimiser = optimiser_of(network, config.training.learning_rate)
         batches = augmented(images, labels, groups, config, 0, device, slice(None))
-        mixed = config["training"].get("mixed_precision", True)
+        mixed = config.training.mixed_precision
 
         def steps(count: int) -> float:
             began = time.perf_counter()
@@ -115,9 +117,10 @@ def train_for(name: str, batch: int, device: Any, seconds: float, peak: dict[str
         steps(2)  # the first ones choose kernels
         count = max(2, min(1000, int(2 * seconds / steps(2))))
         images_s = batch * count / steps(count)
-    some = [part[:16] for part in next(batches)]  # the arithmetic grows with the images
+    x, y = next(batches)
+    some = x[:16], y[:16]  # the arithmetic grows with the images
     task = Task(batches, segmentation_loss, None)
-    flop_s = step_flops(network, task, *some) / len(some[0]) * images_s
+    flop_s = step_flops(network, task, some) / len(some[0]) * images_s
     precision = "bf16" if mixed else "f32"
     figures: Figures = {"batch": batch, "precision": precision}
     figures |= {"images_s": four_digits(images_s), "tflop_s": four_digits(flop_s / 1e12)}

@@ -1,7 +1,7 @@
 """The loop end to end: does a network learn from a few corrected cases what it could not see?
 
 ``python -m training.benchmarks.loop`` paints lesions of a kind that the shipped networks have not learned
-(``training/bright_lesions.py``) and goes once around:
+(``training/phantoms/bright_lesions.py``) and goes once around:
 
 1. the shipped networks grade eight training patients with a lesion in one hip; a scripted reader puts the painted
    lesion in the place of their necrosis, keeps their head, takes away what they have marked in the sound hip, and
@@ -19,48 +19,54 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.analysis import AnalysisOptions, Models, analyse, open_models
+from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import SIDES, HipMasks, Side
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.curation.case import ReviewedCase
-from ONFHAssistLib.curation.export import export
-from ONFHAssistLib.curation.folder import create_store, open_store
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.reports.export import export
+from ONFHAssistLib.curation.store.folder import create_store, open_store
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.installed import id_of, install, models, use
 from ONFHAssistLib.models.places import BUNDLES_VARIABLE
-from training import evaluate, make_bundle
-from training.bright_lesions import paint_bright
-from training.compare import Comparison, as_json, compare, write
-from training.comparison_page import page, summary
-from training.config import read_config
-from training.curated import fine_tuned, with_data
-from training.data import CACHE, ROOT, TRAINING_CASES, VALIDATION_CASES
-from training.train import train
+from ONFHAssistLib.systems.base import Models
+from training.bundles.install import CARDS
+from training.bundles.make import candidate
+from training.learning.config import read_config
+from training.learning.curated import with_data
+from training.learning.loop import train
+from training.measuring.comparison import Comparison, as_json, compare, write
+from training.measuring.comparison_page import page, summary
+from training.measuring.painted import paint_lesion
+from training.measuring.truth import study_of, truth_of
+from training.phantoms.bright_lesions import paint_bright
+from training.phantoms.second_painter import lesion_plan
+from training.real.data import CACHE, ROOT, TEST_CASES, TRAINING_CASES, VALIDATION_CASES
 
 WORK = CACHE / "loop"
 READER = "script"
 SEED = 606
 RATIOS = (0.06, 0.35)
 PATIENTS = tuple(case for case in TRAINING_CASES if case not in VALIDATION_CASES)
-TEST_PATIENTS = evaluate.GROUPS["test"]
+TEST_PATIENTS = TEST_CASES
 LESIONS_PER_HIP = 2
 USUAL_LESIONS = 20
 
 
 def bright(case: str, side: Side, number: int, head: HipMasks) -> tuple[Volume, np.ndarray]:
     """Paint lesion ``number`` into a head: the image, and the truth (bool). Always the same for the same arguments."""
-    volume = evaluate.study_of(case).volume
+    volume = study_of(case).volume
     rng = np.random.default_rng([SEED, int(case), SIDES.index(side), number])
     ratio = float(np.exp(rng.uniform(*np.log(RATIOS))))
     lesion = paint_bright(volume, head.head.array, head.sphere, side, ratio, rng)
@@ -69,8 +75,8 @@ def bright(case: str, side: Side, number: int, head: HipMasks) -> tuple[Volume, 
 
 def true_head(case: str, side: Side) -> HipMasks:
     """Return the head of the manual masks, without necrosis."""
-    sphere, head = evaluate.truth_of(case, side)
-    return HipMasks(side, head, head.like(np.zeros(head.array.shape, bool)), sphere)
+    sphere, head = truth_of(case, side)
+    return HipMasks(side, head, head.like(np.zeros(head.shape, bool)), sphere)
 
 
 def correct(work: Path, networks: Models) -> Path:
@@ -82,9 +88,9 @@ def correct(work: Path, networks: Models) -> Path:
     for n, case in enumerate(PATIENTS):
         with_lesion = SIDES[n % 2]
         options = AnalysisOptions(sides=(with_lesion,))
-        found = analyse(evaluate.study_of(case), options, models=networks).masks[0]
+        found = analyse(study_of(case), options, models=networks).masks[0]
         image, necrosis = bright(case, with_lesion, 0, found)
-        result = analyse(Study(image, evaluate.study_of(case).source), AnalysisOptions(), models=networks)
+        result = analyse(Study(image, study_of(case).source), AnalysisOptions(), models=networks)
         for automatic, hip in zip(result.masks, result.hips, strict=True):
             truth = necrosis if automatic.side == with_lesion else np.zeros_like(necrosis)
             masks = HipMasks(
@@ -117,7 +123,7 @@ def test_set(
         image, necrosis = painted()
         head = true_head(case, side)
         masks = HipMasks(side, image.like(head.head.array), image.like(necrosis & head.head.array), head.sphere)
-        source = evaluate.study_of(case).source
+        source = study_of(case).source
         store.save(ReviewedCase(f"patient {case}", image, masks, grade(masks), READER, "approved", source=source))
     return folder
 
@@ -140,7 +146,7 @@ def sound_heads() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarray
     """Return the heads of the test patients as they are; no osteonecrosis is visible in them."""
 
     def sound(case: str, side: Side) -> tuple[Volume, np.ndarray]:
-        return evaluate.study_of(case).volume, np.zeros(true_head(case, side).head.array.shape, bool)
+        return study_of(case).volume, np.zeros(true_head(case, side).head.shape, bool)
 
     heads = [(case, side) for case in TEST_PATIENTS for side in SIDES]
     return [(case, side, partial(sound, case, side)) for case, side in heads]
@@ -150,10 +156,10 @@ def usual_lesions() -> list[tuple[str, Side, Callable[[], tuple[Volume, np.ndarr
     """Return lesions of the kind that the shipped networks are measured with (``training.evaluate``)."""
 
     def painted(case: str, spec: Any) -> tuple[Volume, np.ndarray]:
-        image, necrosis, _ = evaluate._painted(case, spec)
-        return evaluate.study_of(case).volume.like(image), necrosis
+        image, necrosis, _ = paint_lesion(case, spec)
+        return study_of(case).volume.like(image), necrosis
 
-    plan = evaluate.lesion_plan(USUAL_LESIONS, seed=SEED, cases=len(TEST_PATIENTS))
+    plan = lesion_plan(USUAL_LESIONS, seed=SEED, cases=len(TEST_PATIENTS))
     of = [(TEST_PATIENTS[spec.case], spec) for spec in plan]
     return [(case, spec.side, partial(painted, case, spec)) for case, spec in of]
 
@@ -165,23 +171,16 @@ def fine_tune(work: Path, data: Path, steps: int | None) -> Path:
         export(open_store(data), exported, "monai", "status == approved and grade != none", "painted for a test")
     config = read_config(ROOT / "training/configs/finetune_necrosis.yaml")
     if steps:
-        config["training"]["steps"] = steps
+        config = replace(config, training=replace(config.training, steps=steps))
     shipped = load_bundle(ROOT / "Resources/Bundles/necrosis")
     config = with_data(config, exported, shipped)
     folder = work / "bundles" / "necrosis"
     if folder.exists():
         return folder
     train(config, work / "runs", data=exported, init=shipped)
-    metadata = json.loads((make_bundle.CARDS / "necrosis.json").read_text(encoding="utf-8"))
+    metadata = json.loads((CARDS / "necrosis.json").read_text(encoding="utf-8"))
     card = metadata.pop("card")
-    fine_tuned(metadata, card, config)
-    metadata["network_data_format"] = make_bundle.network_data_format(
-        config["network"]["spatial_dims"], metadata.pop("inputs"), metadata.pop("outputs"),
-        metadata.pop("input_format"), metadata.pop("output_format"),
-    )  # fmt: skip
-    metadata["onfh_assist"] |= make_bundle._input_of(config)
-    weights = make_bundle.read_checkpoint(work / "runs" / config["name"] / "best.pt", "average_network")
-    make_bundle.make_bundle(folder, weights, config["network"], metadata, make_bundle.model_card(metadata, card))
+    candidate(folder, work / "runs" / config.name / "best.pt", config, metadata, card, "average_network")
     return folder
 
 
@@ -190,7 +189,7 @@ def whole_way(networks: Models) -> list[dict[str, Any]]:
     rows = []
     for case, side, painted in bright_lesions()[::LESIONS_PER_HIP]:
         image, necrosis = painted()
-        study = Study(image, evaluate.study_of(case).source)
+        study = Study(image, study_of(case).source)
         try:
             result = analyse(study, AnalysisOptions(sides=(side,)), models=networks)
         except InputError:

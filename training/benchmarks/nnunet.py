@@ -99,11 +99,12 @@ def predict(plan: dict, study: Path, threads: int, folder: Path) -> dict:
         patch_s = time.perf_counter() - start
     patches = []
     network.register_forward_hook(lambda *_: patches.append(1))
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     predictor.predict_from_files_sequential([[str(study)]], [str(folder / "prediction")])
-    seconds = time.perf_counter() - start
+    seconds, processor_s = time.perf_counter() - start, time.process_time() - processor
     return {
         "seconds": round(seconds, 2),
+        "processor_s": round(processor_s, 2),
         "patches": len(patches),
         "patch_s": round(patch_s, 2),
         "patch_size": list(configuration.patch_size),

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.hip import SIDES, Calibration, HipMasks, Landmarks, Side, Sphere, StudyResult
-from ONFHAssistLib.core.volume import Volume, as_point, box_of
+from ONFHAssistLib.core.grid import as_point, box_of
+from ONFHAssistLib.core.masks import Calibration, HipMasks
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene.review import Review, What
 from ONFHAssistLib.scene.volumes import add_volume
 
@@ -133,7 +136,7 @@ def _hip(image: Volume, side: Side) -> HipMasks:
     probability = (head / (1 + np.exp(-np.clip(inside_mm, -30, 30)))).astype(np.float32)
 
     def whole(near: np.ndarray) -> Volume:
-        found = np.zeros(image.array.shape, near.dtype)
+        found = np.zeros(image.shape, near.dtype)
         found[box] = near
         return image.like(found)
 

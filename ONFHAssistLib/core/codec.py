@@ -1,0 +1,145 @@
+"""Results as JSON-ready values, with the bits of their masks beside them; and back.
+
+One way for whatever sends or keeps results: the worker's messages, saved scenes, drafts. `plain` does all that is no
+image. A mask is kept as the box of what is in it, and its voxels there: all others are zero.
+"""
+
+import base64
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ONFHAssistLib.core.findings import Finding, FindingMask
+from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.grid import Box, Grid, box_of
+from ONFHAssistLib.core.masks import Calibration, HipMasks
+from ONFHAssistLib.core.necrosis import bounding_box
+from ONFHAssistLib.core.plain import from_plain, to_plain
+from ONFHAssistLib.core.volume import Volume
+
+_IMAGES = ("masks", "attention", "hip")
+_DESCRIBED = ("name", "title", "label", "color", "terminology")
+
+
+def masks_to_plain(masks: HipMasks) -> dict[str, Any]:
+    """Return what is known of the masks of a hip without side and images, which the caller keeps beside it."""
+    return {name: to_plain(getattr(masks, name)) for name in ("calibration", "not_sought", "sphere", "landmarks")}
+
+
+def masks_from_plain(
+    side: Side, plain: dict[str, Any], head: Volume, necrosis: Volume, probability: Volume | None
+) -> HipMasks:
+    """Return what `masks_to_plain` was given.
+
+    Raises:
+        ValueError, KeyError: it is something else.
+    """
+    return HipMasks(
+        side,
+        head,
+        necrosis,
+        from_plain(Sphere, plain["sphere"]),
+        from_plain(Landmarks, plain["landmarks"]),
+        probability,
+        plain["calibration"] and from_plain(Calibration, plain["calibration"]),
+        plain.get("not_sought"),  # version 0.1.0 looked everywhere
+    )
+
+
+def finding_to_plain(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON-ready values without its `Finding.volumes`, which the caller keeps beside it."""
+    plain = to_plain(replace(finding, masks=(), attention=None, hip=None))
+    del plain["hip"]
+    masks = [{name: getattr(mask, name) for name in _DESCRIBED} for mask in finding.masks]
+    return {**plain, "masks": masks, "attention": finding.attention is not None}
+
+
+def finding_from_plain(plain: dict[str, Any], volumes: list[Volume]) -> Finding:
+    """Return what `finding_to_plain` was given.
+
+    Args:
+        plain: what it returned.
+        volumes: in the order of `Finding.volumes`.
+
+    Raises:
+        ValueError: they do not fit each other, or are none.
+    """
+    described, attended = plain.get("masks"), plain.get("attention")
+    if not isinstance(described, list) or len(volumes) != len(described) + bool(attended):
+        raise ValueError("a finding whose images are missing")
+    found = from_plain(Finding, {name: value for name, value in plain.items() if name not in _IMAGES})
+    masks = tuple(_mask(entry, volume) for entry, volume in zip(described, volumes, strict=False))
+    return replace(found, masks=masks, attention=volumes[-1] if attended else None)
+
+
+def _mask(plain: Any, volume: Volume) -> FindingMask:
+    if not isinstance(plain, dict) or plain.keys() != set(_DESCRIBED):
+        raise ValueError("a mask that is not described")
+    kinds: dict[str, Any] = {"label": int}
+    described: dict[str, Any] = {name: from_plain(kinds.get(name, str), plain[name]) for name in _DESCRIBED}
+    return FindingMask(**described, volume=volume)
+
+
+def filled_part(volume: Volume) -> tuple[Box, np.ndarray]:
+    """Return the smallest box with all that is not zero in a volume (an empty one where all is), and its voxels."""
+    filled = volume.array.astype(bool)
+    box = bounding_box(filled) if filled.any() else box_of([(0, 0)] * 3)
+    return box, volume.array[box]
+
+
+def part_on(grid: Grid, box: Box, array: np.ndarray) -> Volume:
+    """Return the volume that `filled_part` was given."""
+    whole = np.zeros(grid.shape, array.dtype)
+    whole[box] = array
+    return Volume.on(grid, whole)
+
+
+def box_to_plain(box: Box) -> list[list[int]]:
+    """Return first and one past the last index along k, j and i."""
+    return [[part.start, part.stop] for part in box]
+
+
+def box_from_plain(plain: Any, shape: tuple[int, ...]) -> Box:
+    """Return what `box_to_plain` was given; raises ValueError where it does not lie inside an image of this shape."""
+    ends = from_plain(tuple[tuple[int, int], ...], plain)
+    if len(ends) != len(shape) or not all(
+        0 <= start < stop <= length for (start, stop), length in zip(ends, shape, strict=True)
+    ):
+        raise ValueError("a box that is none of this image")
+    return box_of(ends)
+
+
+def array_to_text(array: np.ndarray) -> str:
+    """Return a mask as its bits, other numbers as float32, packed and in letters."""
+    return bytes_to_text(bits_of(array).tobytes() if array.dtype == bool else array.astype("<f4").tobytes())
+
+
+def mask_from_text(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the mask that `array_to_text` was given; raises ValueError or zlib.error where the text is another."""
+    return mask_of(np.frombuffer(_text_to_bytes(text), np.uint8), shape)
+
+
+def numbers_from_text(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the numbers that `array_to_text` was given, float32; raises as `mask_from_text` does."""
+    return np.frombuffer(_text_to_bytes(text), "<f4").reshape(shape)
+
+
+def bits_of(mask: np.ndarray) -> np.ndarray:
+    """Return a mask as bits, eight in a byte (uint8)."""
+    return np.packbits(mask)
+
+
+def mask_of(bits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the mask of this shape whose bits these are."""
+    return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
+
+
+def bytes_to_text(content: bytes) -> str:
+    """Return bytes packed and in letters, as JSON holds them."""
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
+
+
+def _text_to_bytes(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))

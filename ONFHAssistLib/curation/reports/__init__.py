@@ -1,0 +1,1 @@
+"""What is made of a data set: its status, agreement of readers, what to read next, exports for a training."""

@@ -1,0 +1,97 @@
+"""Results go through JSON and bits and come back the same; what was written once stays readable, letter for letter."""
+
+import base64
+import json
+import zlib
+
+import numpy as np
+import pytest
+
+from ONFHAssistLib.core import codec
+from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
+from ONFHAssistLib.core.geometry import Landmarks, Sphere
+from ONFHAssistLib.core.grid import Grid
+from ONFHAssistLib.core.masks import Calibration, HipMasks
+from ONFHAssistLib.core.volume import Volume
+
+GRID = Grid((4, 5, 6), np.diag([-1.0, 2.0, 3.0, 1.0]))
+BOX = (slice(1, 3), slice(0, 4), slice(2, 5))
+
+
+def in_box(array) -> Volume:
+    return codec.part_on(GRID, BOX, array)
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    return np.random.default_rng(0).random((2, 4, 3)) > 0.2
+
+
+@pytest.fixture
+def masks(mask) -> HipMasks:
+    values = np.where(mask, np.float32(0.3), np.float32(0))
+    return HipMasks(
+        "left", in_box(mask), in_box(mask & False), Sphere((0.1, 2.0, 3.0), 24.5), Landmarks((1.0, 2.0, 1 / 3)),
+        in_box(values), Calibration(0.6, 0.2, ("T1",), 1.5), "not sought",
+    )  # fmt: skip
+
+
+def test_the_box_of_what_is_in_a_mask_brings_back_the_whole(mask):
+    volume = in_box(mask)
+    box, part = codec.filled_part(volume)
+    assert part.size < volume.array.size and part.any(axis=(1, 2)).all()
+    again = codec.part_on(GRID, box, part)
+    assert again.array.dtype == bool and np.array_equal(again.array, volume.array) and again.matches(GRID)
+
+
+def test_an_empty_mask_has_an_empty_box_and_comes_back_empty():
+    box, part = codec.filled_part(Volume.on(GRID, np.zeros(GRID.shape, bool)))
+    assert part.size == 0 and not codec.part_on(GRID, box, part).array.any()
+
+
+def test_bits_are_written_as_they_always_were(mask):
+    text = codec.array_to_text(mask)
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8))
+    assert np.array_equal(bits[: mask.size].reshape(mask.shape), mask)
+    assert np.array_equal(codec.mask_from_text(text, mask.shape), mask)
+
+
+def test_a_map_of_numbers_is_written_as_little_endian_float32(masks):
+    values = masks.probability.array
+    text = codec.array_to_text(values)
+    assert zlib.decompress(base64.b64decode(text)) == values.astype("<f4").tobytes()
+    assert np.array_equal(codec.numbers_from_text(text, values.shape), values)
+
+
+def test_what_is_known_of_masks_comes_back_the_same_in_the_order_that_files_have(masks):
+    text = json.dumps(codec.masks_to_plain(masks))
+    assert list(json.loads(text)) == ["calibration", "not_sought", "sphere", "landmarks"]
+    again = codec.masks_from_plain("left", json.loads(text), masks.head, masks.necrosis, masks.probability)
+    for name in ("side", "sphere", "landmarks", "calibration", "not_sought"):
+        assert getattr(again, name) == getattr(masks, name)
+
+
+def test_masks_that_version_0_1_0_kept_say_that_necrosis_was_sought(masks):
+    plain = codec.masks_to_plain(masks) | {"calibration": None}
+    del plain["not_sought"]
+    again = codec.masks_from_plain("left", plain, masks.head, masks.necrosis, None)
+    assert again.not_sought is None and again.calibration is None
+
+
+def test_a_finding_comes_back_with_its_images(masks):
+    own = FindingMask("n", "Necrosis", 9, "#102030", "a~b", masks.head)
+    figures = (Figure("size", 1.5, "Size", "ml"),)
+    finding = Finding("toy", "A toy", "left", figures=figures, masks=(own,), attention=masks.probability)
+    plain = json.loads(json.dumps(codec.finding_to_plain(finding)))
+    again = codec.finding_from_plain(plain, list(finding.volumes))
+    assert again.masks == finding.masks and again.figures == finding.figures
+    assert again.attention is masks.probability
+    with pytest.raises(ValueError, match="missing"):
+        codec.finding_from_plain(plain, [masks.head])
+
+
+@pytest.mark.parametrize("ends", [[[0, 2], [0, 2]], [[0, 0], [0, 2], [0, 2]], [[0, 5], [0, 2], [0, 2]], "box", [[1]]])
+def test_a_box_that_lies_outside_of_the_image_is_refused(ends):
+    assert codec.box_from_plain(codec.box_to_plain(BOX), GRID.shape) == BOX
+    with pytest.raises(ValueError):
+        codec.box_from_plain(ends, GRID.shape)

@@ -1,0 +1,61 @@
+"""The systems on the panel: chosen by check boxes, kept, and their findings beside the networks' grades."""
+
+from dataclasses import replace
+
+import pytest
+from module_parts import add_study, analysed
+
+from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.models.table import open_table
+from ONFHAssistLib.systems import chosen
+from ONFHAssistLib.systems.base import Case, Models
+from Testing import toy_system
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Before the panel is built: it knows of the system then."""
+    toy_system.install(tmp_path / "toy", monkeypatch)
+
+
+def kept():
+    from ONFHAssistLib.desktop.settings import read_settings  # where ctk is there
+
+    return read_settings().systems
+
+
+def boxes(widget):
+    return widget.panel._systems._boxes
+
+
+def test_a_system_is_chosen_kept_and_asked_for(toy, host, widget, worker):
+    assert list(boxes(widget)) == ["networks", "steinberg-t1", "toy"]
+    add_study(host)
+    host.click(boxes(widget)["toy"])
+    assert kept() == ("networks", "toy")
+    host.click(boxes(widget)["networks"])
+    host.click(boxes(widget)["toy"])  # the last one stays
+    assert kept() == ("toy",) and boxes(widget)["toy"].checked
+    host.click(widget.ui.analyseButton)
+    assert worker.asked[-1][1].systems == ("toy",)
+
+
+def test_what_cannot_read_the_study_says_why(toy, host, widget):
+    add_study(host)
+    box = boxes(widget)["steinberg-t1"]
+    host.click(box)
+    assert box.text.endswith("⚠") and "reads axial T1 images" in box.toolTip
+    assert "Whatever is square" in boxes(widget)["toy"].toolTip
+
+
+def test_its_findings_stand_below_the_grades_of_the_hip(toy, host, widget, worker):
+    node, result = add_study(host)
+    (system,) = chosen(("toy",))
+    tables = {"toy_risk": open_table(load_bundle("toy_risk"))}
+    study = widget.panel._look.study
+    found = system.run(Case(study), Models({}, tables), (), lambda fraction, stage: None)
+    analysed(host, widget, worker, node, replace(result, findings=found))
+    right, left = (getattr(widget.ui, f"{side}Details").toPlainText() for side in ("right", "left"))
+    for text in ("A toy system", "Toy stage: III", "Side of the square: 20.0 mm", "It is a square."):
+        assert text in right and (text == "A toy system" or text not in left)
+    assert "Probability of collapse: 62.2 %" in right and "Probability of collapse: 62.2 %" in left

@@ -1,0 +1,1 @@
+"""Bundles of trained networks: made, checked, installed; model cards."""

@@ -1,0 +1,1 @@
+"""Procedural anatomy and its rendering, painters of lesions, and other contrasts of real images."""
