@@ -26,6 +26,7 @@ _PLOT = (
     f'<item splitSize="250"><view class="vtkMRMLPlotViewNode" singletontag="{PLOT_VIEW}">'
     '<property name="viewlabel" action="default">P</property></view></item>'
 )
+_WIDE_PLOT = _PLOT.replace("250", "500", 1)
 _THREE_D = (
     '<item splitSize="500"><view class="vtkMRMLViewNode" singletontag="1">'
     '<property name="viewlabel" action="default">1</property></view></item>'
@@ -40,7 +41,7 @@ REVIEW = (
 FOLLOW_UP = (
     '<layout type="vertical" split="true">'
     f'<item splitSize="600"><layout type="horizontal" split="true">{_BASELINE}{_CORONAL}</layout></item>'
-    f'<item splitSize="400"><layout type="horizontal" split="true">{_AXIAL}{_SAGITTAL}{_PLOT}</layout></item>'
+    f'<item splitSize="400"><layout type="horizontal" split="true">{_AXIAL}{_SAGITTAL}{_WIDE_PLOT}</layout></item>'
     "</layout>"
 )
 

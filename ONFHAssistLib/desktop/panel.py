@@ -64,6 +64,7 @@ class Panel:
         self._editor = Editor(ui.segmentEditor)
         self._touch = after(TOUCH_MS, self._touched)
         self._views = after(0, self.follow_views)
+        self._laid_out = after(0, self._centre)
         self._placing = Placing(
             ui, observe, ignore, self.segment_from, self.refresh, self._editor.pause, self._touch.start
         )
@@ -127,7 +128,7 @@ class Panel:
         """Let go of everything; nothing is asked."""
         self.exit()
         self._editor.clear()
-        for part in (self._map, self._preflight, self._training, self._touch, self._views):
+        for part in (self._map, self._preflight, self._training, self._touch, self._views, self._laid_out):
             part.stop()
 
     def forget_scene(self) -> None:
@@ -191,6 +192,7 @@ class Panel:
             self._baseline.show(self.review(), volume)
             if self.side:
                 self._baseline.go_to_hip(self.side)
+                self._laid_out.start()
 
     def show_masks(self, visible: bool) -> None:
         """Show or hide the outlines of this study."""
@@ -364,6 +366,16 @@ class Panel:
         if sphere is not None:
             views.marrow_window(self.volume, review.result.volume, sphere)
         self.go_to_hip(self.side)
+        self._laid_out.start()
+
+    @guarded
+    def _centre(self) -> None:
+        """Show the hip once more: views of a new layout have their size in the next turn only."""
+        review = self.review()
+        hip = review.hip(self.side) if review is not None and self.side in review.sides else None
+        if hip is not None and hip.sphere is not None:
+            views.show_hip(slicer.mrmlScene, self.volume, hip.sphere)
+            self._baseline.go_to_hip(hip.side)
 
     @guarded
     def go_to_hip(self, side: Side) -> None:

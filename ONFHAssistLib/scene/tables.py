@@ -65,7 +65,7 @@ def hip_table(volume_node: Node, side: Side) -> HipTable:
     before = chart.StartModify()
     for node in series:
         chart.AddAndObservePlotSeriesNodeID(node.GetID())
-    chart.SetTitle(f"{name}: necrotic share of each slice (dashed: automatic)")
+    chart.SetTitle(f"{name} (dashed: automatic)")  # what is drawn stands beside it; the plot may be narrow
     chart.SetLegendVisibility(False)  # it would lie over the lines
     chart.SetYAxisTitle("Necrosis / head (%)")
     chart.SetYAxisRangeAuto(False)

@@ -304,6 +304,21 @@ def test_a_baseline_stands_beside_with_the_change(host, widget, worker, review):
     assert not widget.ui.changeLabel.visible
 
 
+def test_the_head_is_as_large_in_the_view_of_the_baseline_once_that_has_its_size(host, widget, worker, review):
+    add_study(host, name="Follow-up")
+    host.choose(widget.ui.volumeSelector, "Follow-up")
+    now = analysed(host, widget, worker, widget.ui.volumeSelector.currentNode(), made.made_up())
+    widget.panel.compare_with(review.volume_node)
+    for tag in ("ONFHAssistBaseline", "Green"):  # as Slicer leaves a view that was still narrow
+        node = host.scene.GetSingletonNode(tag, "vtkMRMLSliceNode")
+        node.SetDimensions(600, 400, 1)
+        node.SetFieldOfView(900, 600, 1)
+    host.spin(0.1)
+    for tag, shown in (("ONFHAssistBaseline", review), ("Green", now)):
+        height = host.scene.GetSingletonNode(tag, "vtkMRMLSliceNode").GetFieldOfView()[1]
+        assert height == pytest.approx(4.4 * shown.hip(widget.panel.side).sphere.radius_mm)
+
+
 def test_each_study_is_drawn_in_its_own_views(host, widget, worker, review):
     add_study(host, name="Follow-up")
     host.choose(widget.ui.volumeSelector, "Follow-up")

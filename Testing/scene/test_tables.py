@@ -143,3 +143,8 @@ def test_asking_again_adds_no_nodes_and_a_saved_scene_finds_them(filled, tmp_pat
     assert column(found.table, "Slice") == column(filled.table, "Slice")
     assert again.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 4
     assert found.chart.GetNthPlotSeriesNode(1).GetTableNode() is found.table
+
+
+def test_the_title_of_the_plot_is_not_cut_off_beside_a_baseline(filled):
+    """The plot is about 290 px wide there on a small screen, and a letter of its title about 7."""
+    assert len(filled.chart.GetTitle()) * 7 < 290
