@@ -73,6 +73,8 @@ class Stage:
     def points_of(self, side: Side, state: HipState) -> HipState:
         """Return a hip with sphere and landmarks as the scene has them; ``state`` itself where they are the same."""
         node = self._landmarks_node
+        if self._dragging:
+            return state
         placing = markups.placing(node, side)
         if placing is not None:  # a click that is still to come, or never came, changes nothing
             if placing == "given up":
@@ -193,6 +195,8 @@ class Stage:
             vtk.vtkCommand.ModifiedEvent,
         ):
             self._observe(self.segmentation_node, event, self._touched)
+        # Somebody may have it drawn in views that show another patient.
+        self._observe(self.segmentation_node, self.segmentation_node.DisplayModifiedEvent, self._touched)
         self._observe_landmarks()
         self._observe(self.volume_node, self.volume_node.TransformModifiedEvent, self._touched)
         self._observe(self.scene, self.scene.NodeAboutToBeRemovedEvent, self._removed)
@@ -206,7 +210,7 @@ class Stage:
             node.PointPositionUndefinedEvent,
             vtk.vtkCommand.ModifiedEvent,
         ):
-            self._observe(node, event, self._point_touched)
+            self._observe(node, event, self._touched)
         self._observe(node, node.PointStartInteractionEvent, self._drag_begins)
         self._observe(node, node.PointEndInteractionEvent, self._drag_ends)
 
@@ -214,12 +218,9 @@ class Stage:
         self._observed.append((thing, thing.AddObserver(event, callback)))
 
     def _touched(self, *_: object) -> None:
-        if not self._writing:
+        # A hand that rests has not let go: a drag is one step, and counts when it ends.
+        if not self._writing and not self._dragging:
             self.touched()
-
-    def _point_touched(self, *_: object) -> None:
-        if not self._dragging:  # a hand that rests has not let go: a drag is one step, and counts when it ends
-            self._touched()
 
     def _drag_begins(self, *_: object) -> None:
         self._dragging = True

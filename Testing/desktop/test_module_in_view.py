@@ -70,6 +70,14 @@ def test_the_eye_of_another_study_does_not_bring_its_outlines_over_this_one(host
     assert not drawn_in(review)
 
 
+def test_masks_that_are_switched_on_in_all_views_stay_out_of_those_of_another_study(host, widget, review):
+    second, _ = add_study(host, name="Second")
+    put_into(host, second, "Red")
+    review.segmentation_node.GetDisplayNode().RemoveAllViewNodeIDs()  # "all views" in the Data module
+    host.spin(0.3)
+    assert "Red" not in drawn_in(review) and "Green" in drawn_in(review)
+
+
 def test_a_study_that_was_not_analysed_is_shown_when_it_is_chosen(host, widget, review):
     second, _ = add_study(host, name="Second")
     host.choose(widget.ui.volumeSelector, "Second")
