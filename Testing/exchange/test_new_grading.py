@@ -10,7 +10,7 @@ import pytest
 from made_up_study import make_study
 from pypdf import PdfReader
 
-from ONFHAssistLib import cli
+from ONFHAssistLib import cli_shown
 from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.exchange.write import write_study
@@ -29,7 +29,7 @@ def test_report_page_pdf_and_table_show_it(tmp_path, monkeypatch, capsys):
     assert (right["grade"], right["unit"], right["borderline"]) == ("small half", "fraction of the toy", True)
     assert left["grade"] is None and left["reason"] == "Without ONFH: there is no lesion to class."
     monkeypatch.setenv("COLUMNS", "200")
-    cli.print_result(study, page)
+    cli_shown.print_result(study, page)
     printed = capsys.readouterr().out
     html = page.read_text(encoding="utf-8")
     pdf = " ".join(" ".join(one.extract_text() for one in PdfReader(page.with_name("report.pdf")).pages).split())
