@@ -17,7 +17,7 @@ def use(kind: str, folder: Path) -> None:
 
 def import_all() -> None:
     """Import what is used, so that the first case does not take the time for it."""
-    for name in ("curation.check", "curation.status", "imaging.domain", "models.bundle", "web.worklist"):
+    for name in ("curation.reports.status", "curation.store.check", "imaging.domain", "models.bundle", "web.worklist"):
         importlib.import_module(f"ONFHAssistLib.{name}")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -131,7 +132,8 @@ class _Child:
         )
         self._answers: SimpleQueue[str] = SimpleQueue()
         threading.Thread(target=_listen, args=(self._process.stdout, self._answers), daemon=True).start()
-        self._answers.get(timeout=START_S)  # "ready"
+        if not self._answers.get(timeout=START_S):  # "ready"
+            raise RuntimeError(f"A child of the fuzzer does not start; see why with: {shlex.join(self._command)}")
 
 
 def _processor_s(process: int) -> float:
