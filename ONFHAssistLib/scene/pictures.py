@@ -9,7 +9,6 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from ONFHAssistLib.core.arcs import WeightBearing
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.exchange import drawings
-from ONFHAssistLib.exchange.draw_png import png
 from ONFHAssistLib.exchange.figures import polar_figure
 
 NAMES = "#808a94"
@@ -29,6 +28,9 @@ def polar_png(masks: HipMasks, portion: WeightBearing | None, size_px: int = 360
     Returns:
         the bytes of a PNG file; the same hip gives the same bytes.
     """
+    # Pillow comes with Slicer by way of its DICOM packages; the review itself can do without.
+    from ONFHAssistLib.exchange.draw_png import png
+
     return png(drawings.polar(polar_figure(masks, portion, contours=_contours), NAMES), size_px)
 
 

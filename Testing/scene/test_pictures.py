@@ -12,6 +12,7 @@ from PIL import Image
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.planes import mid_plane
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.drawings import POLAR_MARGIN_DEG as MARGIN_DEG
 from ONFHAssistLib.exchange.figures import POLAR_TO_DEG, polar_figure
 from ONFHAssistLib.scene.pictures import _contours, polar_png
@@ -51,7 +52,8 @@ def test_a_left_hip_is_the_mirror_image_of_a_right_one(study):
     right = study.masks[0]
     flip = np.diag([-1.0, 1, 1, 1])
     turned = {
-        n: replace(getattr(right, n), ijk_to_ras=flip @ getattr(right, n).ijk_to_ras) for n in ("head", "necrosis")
+        name: Volume(mask.array, flip @ mask.ijk_to_ras)
+        for name, mask in (("head", right.head), ("necrosis", right.necrosis))
     }
     x, y, z = right.sphere.centre_ras_mm
     left = replace(
