@@ -10,7 +10,7 @@ from scipy import ndimage
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.domain import check_hip, check_image
+from ONFHAssistLib.imaging.domain import check_hip, check_image, check_pair
 from ONFHAssistLib.imaging.read import Study, read_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -273,3 +273,13 @@ def test_a_saturation_band_across_the_heads_is_warned_of(left, soft_mm):
     sphere = Sphere((79.0, 0.0, 0.0), 24.8)
     assert "signal-band" in codes(check_hip(banded, "MR", sphere, "right")[0])
     assert check_hip(volume, "MR", sphere, "right") == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("radius_mm", "said"), [(23.0, []), (26.0, []), (19.0, ["heads-unlike"]), (27.0, ["heads-unlike"])]
+)
+def test_heads_of_very_different_size_are_looked_at_again(radius_mm, said):
+    """One of 19 mm beside one of 23 mm: half an outline, or slices that lie farther apart than the file says."""
+    notices = check_pair(Sphere((80, 0, 0), 23.0), Sphere((-80, 0, 0), radius_mm))
+    assert codes(notices) == said
+    assert all("23.0" in notice.message and f"{radius_mm:.1f}" in notice.message for notice in notices)

@@ -7,7 +7,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import HeadSeed, Side, Sphere
 from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.core.results import HipResult, Notice
-from ONFHAssistLib.imaging.domain import check_hip
+from ONFHAssistLib.imaging.domain import check_hip, check_pair
 from ONFHAssistLib.imaging.locate import Doubt, Located, locate_hips, look
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Head, Look, NoHead, segment_head
@@ -81,6 +81,8 @@ def find_heads(study: Study, sides: tuple[Side, ...], given: tuple[HeadSeed, ...
     if len(unseen) == len(sides):
         wanted = "femoral head" if len(unseen) == 2 else f"{unseen[0]} femoral head"
         raise InputError(f"No {wanted} was found in this image; give an image of the hip, or the centre of the head.")
+    if len(heads) == 2:
+        notices += check_pair(heads[0].sphere, heads[1].sphere)
     return Heads(tuple(heads), tuple(missed), tuple(notices))
 
 
