@@ -7,7 +7,7 @@ set (or of an export of one) whose patients neither network has learned from or 
 
 For each figure the difference of the two is taken case by case, and its 95 % interval by drawing patients with
 replacement. A figure is better where the interval leaves out 0. A network is better if some figure is, and none is
-worse; else, and with fewer than five patients, it can't be told.
+worse; else, and with fewer than five patients, it is inconclusive.
 
 ``--out`` gets ``comparison.json`` (all numbers, case by case) and ``comparison.html`` (figures, Bland-Altman plots, the
 ten cases that changed most, with pictures).

@@ -231,7 +231,7 @@ def read_readers(volume_node: Node, side: Side) -> tuple[str, ...]:
 
 
 def fingerprint_of(state: HipState, reviewed: tuple[int, ...] | None, sign_off: SignOff) -> str:
-    """Return what changes with anything that a reader says of a hip, his code left out."""
+    """Return what changes with anything that a reader says of a hip, their code left out."""
     parts = [state.box, state.sphere, state.landmarks, reviewed, sign_off.status, sign_off.comment]
     content = repr(parts).encode() + state.head_bits.tobytes() + state.necrosis_bits.tobytes()
     return f"{zlib.crc32(content):08x}"

@@ -14,7 +14,7 @@ from ONFHAssistLib.web.worklist import Entry
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Worker
 
 QUIET_S = 8.0
-"""The reader has the machine for himself so long after a stroke, an analysis or the opening of a study."""
+"""The reader has the machine for themselves so long after a stroke, an analysis or the opening of a study."""
 POLL_S = 0.1
 
 

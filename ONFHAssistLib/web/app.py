@@ -142,6 +142,6 @@ async def greet(request: web.Request, handler: Callable) -> web.StreamResponse:
 
 
 def quieten_vtk() -> None:
-    """Keep VTK's warnings from the user's terminal: none of them asks for something that he could do."""
+    """Keep VTK's warnings from the user's terminal: none of them asks for something that they could do."""
     vtkObject.GlobalWarningDisplayOff()
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)

@@ -21,7 +21,7 @@ from ONFHAssistLib.curation.store.folder import create_store
 from ONFHAssistLib.models.bundle import load_bundle
 from training.learning.curated import read_hip
 from training.measuring import comparison
-from training.measuring.comparison import CANT_BE_TOLD, Measured, Row, compare_rows, measure
+from training.measuring.comparison import INCONCLUSIVE, Measured, Row, compare_rows, measure
 from training.measuring.comparison_page import by_patient, page, summary
 
 
@@ -41,7 +41,7 @@ def test_a_network_that_is_better_in_every_patient_is_called_better():
     assert (dice.old, dice.new) == (pytest.approx(0.5), pytest.approx(0.635))
     assert dice.difference.value == pytest.approx(0.135) and 0 < dice.difference.low < 0.135 < dice.difference.high
     assert error.difference.value == pytest.approx(-4.65) and error.better == "new"
-    assert grade.better == CANT_BE_TOLD and grade.difference.value == 0
+    assert grade.better == INCONCLUSIVE and grade.difference.value == 0
     swapped = [Row(r.case, r.patient, r.ratio, r.grade, r.new, r.old, r.changed_mm3) for r in rows]
     assert compare_rows(swapped)[1] == "old"
 
@@ -50,26 +50,26 @@ def test_differences_that_go_both_ways_can_not_be_told():
     rng = np.random.default_rng(0)
     rows = [row(n, 0.7, 0.7 + rng.normal(0, 0.05)) for n in range(20)]
     assert compare_rows(rows)[1:] == (
-        CANT_BE_TOLD,
-        "Which network is better can't be told: no figure differs beyond chance (20 hips of 20 patients).",
+        INCONCLUSIVE,
+        "The comparison is inconclusive: no figure differs beyond chance (20 hips of 20 patients).",
     )
 
 
 def test_better_in_one_and_worse_in_another_figure_can_not_be_told():
     rows = [row(n, 0.5, 0.7, old_error=2, new_error=6) for n in range(8)]
     _, verdict, sentence = compare_rows(rows)
-    assert verdict == CANT_BE_TOLD and "the new one is better in Dice, the old one in error of the ratio" in sentence
+    assert verdict == INCONCLUSIVE and "the new one is better in Dice, the old one in error of the ratio" in sentence
 
 
 def test_many_hips_of_few_patients_are_few():
     rows = [row(n % 4, 0.5, 0.7, hip=str(n)) for n in range(40)]
-    assert compare_rows(rows)[1] == CANT_BE_TOLD and "40 hips of 4 patients are too few" in compare_rows(rows)[2]
+    assert compare_rows(rows)[1] == INCONCLUSIVE and "40 hips of 4 patients are too few" in compare_rows(rows)[2]
 
 
 def test_patients_are_drawn_and_not_hips():
     """Ten hips of one patient who alone does better tell of that patient only."""
     rows = [row(0, 0.5, 0.9, hip=str(n)) for n in range(30)] + [row(n, 0.5, 0.48) for n in range(1, 6)]
-    assert compare_rows(rows)[0][0].better == CANT_BE_TOLD
+    assert compare_rows(rows)[0][0].better == INCONCLUSIVE
 
 
 def test_a_sound_hip_without_necrosis_has_no_dice_but_a_grade():

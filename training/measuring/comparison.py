@@ -2,7 +2,7 @@
 
 For each figure the difference of the two is taken case by case, and its 95 % interval by drawing patients with
 replacement. A figure is better where the interval leaves out 0. A network is better if some figure is, and none is
-worse; else, and with fewer than five patients, it can't be told.
+worse; else, and with fewer than five patients, it is inconclusive.
 """
 
 import json
@@ -30,7 +30,7 @@ from training.measuring.unseen import segment, truth, unseen
 FEWEST_PATIENTS = 5
 """With fewer, drawing patients with replacement says too little."""
 SHOWN = 10
-CANT_BE_TOLD = "can't be told"
+INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Figure:
         what: in words, with its unit.
         old, new: means over the cases.
         difference: new less old, with its 95 % interval.
-        better: "old", "new", or CANT_BE_TOLD.
+        better: "old", "new", or INCONCLUSIVE.
     """
 
     what: str
@@ -94,7 +94,7 @@ class Comparison:
         rows: by case.
         left_out: cases that one of them has seen.
         figures: Dice, error of the ratio, grade.
-        verdict: "old", "new", or CANT_BE_TOLD; ``sentence`` says it plainly, with the reason.
+        verdict: "old", "new", or INCONCLUSIVE; ``sentence`` says it plainly, with the reason.
         agreement: Bland-Altman of the ratio, network less reader, percentage points, of old and new.
         kappa: quadratic-weighted, of the Steinberg grade with the reader's, of old and new.
     """
@@ -146,14 +146,14 @@ def compare_rows(rows: Sequence[Row]) -> tuple[tuple[Figure, ...], str, str]:
     better = {which: [figure.what for figure in figures if figure.better == which] for which in ("old", "new")}
     of = f"{len(rows)} hips of {count} patients"
     if not enough:
-        return figures, CANT_BE_TOLD, f"Which network is better can't be told: {of} are too few to say."
+        return figures, INCONCLUSIVE, f"The comparison is inconclusive: {of} are too few to say."
     if better["old"] and better["new"]:
         parts = f"the new one is better in {', '.join(better['new'])}, the old one in {', '.join(better['old'])}"
-        return figures, CANT_BE_TOLD, f"Which network is better can't be told: {parts} ({of})."
+        return figures, INCONCLUSIVE, f"The comparison is inconclusive: {parts} ({of})."
     for which, what in better.items():
         if what:
             return figures, which, f"The {which} network is better: in {', '.join(what)}; in nothing worse ({of})."
-    return figures, CANT_BE_TOLD, f"Which network is better can't be told: no figure differs beyond chance ({of})."
+    return figures, INCONCLUSIVE, f"The comparison is inconclusive: no figure differs beyond chance ({of})."
 
 
 def _figure(what: str, values: np.ndarray, sign: int, patients: Sequence[str], enough: bool) -> Figure:
@@ -166,9 +166,9 @@ def _figure(what: str, values: np.ndarray, sign: int, patients: Sequence[str], e
     paired = ~np.isnan(values).any(axis=1)
     if not paired.any():
         nothing = Estimate(math.nan, math.nan, math.nan)
-        return Figure(what, math.nan, math.nan, nothing, CANT_BE_TOLD)
+        return Figure(what, math.nan, math.nan, nothing, INCONCLUSIVE)
     found = bootstrap(difference, patients, values)
-    better = CANT_BE_TOLD
+    better = INCONCLUSIVE
     if enough and (found.low > 0 or found.high < 0):
         better = "new" if sign * found.value > 0 else "old"
     old, new = values[paired].mean(axis=0)

@@ -2,8 +2,8 @@
 
 A reading is the last approved version of a reader that was made without seeing what anybody had drawn before: from the
 image, or read anew in the reviewer. Who corrects or settles a case has seen that, and is left out. A reader is compared
-with himself where he has so approved a hip more than once: the first time and the last. Whether he remembered the first
-one nobody knows.
+with themselves where they have so approved a hip more than once: the first time and the last. Whether they remembered
+the first one nobody knows.
 """
 
 import html
@@ -59,7 +59,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class ReaderAgreement:
-    """How two readers, or one and himself, agree; what can't be told is NaN or None.
+    """How two readers, or one with themselves, agree; what is inconclusive is NaN or None.
 
     Attributes:
         first, second: codes; the same for one reader.
@@ -81,7 +81,7 @@ class ReaderAgreement:
 
 
 def agree(store: Store) -> tuple[ReaderAgreement, ...]:
-    """Compare all readers that have read the same hips, then each reader with himself.
+    """Compare all readers that have read the same hips, then each reader with themselves.
 
     Raises:
         InputError: no hip was read twice, or a file of the data set is damaged or missing.
@@ -205,7 +205,7 @@ def rows(found: ReaderAgreement) -> list[tuple[str, str]]:
     if found.ratio is not None:
         told = not math.isnan(found.ratio.lower_limit)
         limits = (
-            f"({found.ratio.lower_limit:+.2f} to {found.ratio.upper_limit:+.2f})" if told else "(limits can't be told)"
+            f"({found.ratio.lower_limit:+.2f} to {found.ratio.upper_limit:+.2f})" if told else "(limits inconclusive)"
         )
         shown.append(("Ratio, bias (limits of agreement), points", f"{found.ratio.bias:+.2f} {limits}"))
     shown.append(("Ratio, ICC(2,1)", estimate_text(found.icc)))
@@ -216,7 +216,7 @@ def rows(found: ReaderAgreement) -> list[tuple[str, str]]:
 def estimate_text(found: Estimate) -> str:
     """Return a figure with its 95 % interval in words."""
     if math.isnan(found.value):
-        return "can't be told"
+        return "inconclusive"
     interval = "" if math.isnan(found.low) else f" ({found.low:.3f} to {found.high:.3f})"
     return f"{found.value:.3f}{interval}"
 

@@ -67,7 +67,7 @@ class OpenCase:
     unseen: tuple[str, ...] = ()
 
     def adjudicates(self, reviewer: str) -> bool:
-        """Say whether an approval of this reader settles the case: he could see what others had drawn.
+        """Say whether an approval of this reader settles the case: they could see what others had drawn.
 
         What others have saved since it was opened is not settled: `Store.save` sees to that.
         """
