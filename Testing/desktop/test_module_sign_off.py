@@ -39,6 +39,24 @@ def sign(host, widget, reviewer="R07", patient="P-1"):
     host.choose(widget.ui.rightStatusBox, "Right: approved")
 
 
+def test_a_reload_takes_no_corrections_for_saved(host, widget, edited):
+    widget.onReload()
+    host.spin(0.2)
+    (again,) = slicer.modules.ONFHAssistWidget.logic.session.reviews
+    assert again is not edited and again.unsaved
+
+
+def test_a_reload_knows_what_was_saved(host, widget, edited, cases):
+    sign(host, widget)
+    host.click(widget.ui.saveButton)
+    widget.onReload()
+    host.spin(0.2)
+    (again,) = slicer.modules.ONFHAssistWidget.logic.session.reviews
+    assert again.changed("right") and not again.unsaved
+    again.reset("right")
+    assert again.unsaved
+
+
 def test_save_case_hands_over_what_the_reader_made(host, widget, edited, cases, monkeypatch):
     from ONFHAssistLib.desktop import sign_off
 
