@@ -207,6 +207,8 @@ def test_a_save_that_fails_keeps_the_reader_where_the_work_is(host, widget, edit
     add_study(host, name="Second")
     sign(host, widget, reviewer="")
     host.dialogs.expect("Save it now?", "Yes")
+    host.dialogs.expect("Reviewer (a code", "")  # the form is out of sight, far down on the panel
+    host.dialogs.expect("reviewer's code is missing", "Close")
     host.choose(widget.ui.volumeSelector, "Second")
     assert widget.ui.volumeSelector.currentNode() is edited.volume_node
     assert "reviewer's code is missing" in widget.ui.savedLabel.text
