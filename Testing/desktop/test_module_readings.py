@@ -47,7 +47,7 @@ def test_a_second_reading_that_somebody_else_signs_is_not_independent(host, widg
     assert second.opened.reader == "R02"
     host.type(widget.ui.reviewerEdit, "R02")  # R03 has gone on with it: R02 does not read alone any more
     host.click(widget.ui.saveButton)
-    assert not last_version(data_set, second)["independent"]
+    assert not last_version(data_set, second).independent
 
 
 def test_a_second_reading_that_its_reader_signs_is_independent(host, widget, data_set, second):
@@ -141,7 +141,7 @@ def test_a_second_reading_that_is_not_saved_is_not_ended_without_a_question(host
     host.click(widget.ui.openCaseButton)  # who looks at the others' masks ends it, too
     host.spin()
     assert second.closed and not widget.panel.review().opened.independent
-    assert last_version(data_set, widget.panel.review())["independent"]
+    assert last_version(data_set, widget.panel.review()).independent
 
 
 def test_what_a_case_was_opened_with_is_not_there_while_it_is_read_anew(host, widget, data_set):
