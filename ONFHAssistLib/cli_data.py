@@ -126,7 +126,7 @@ def rename(
     store.record(case)
     if code is None:
         code = typer.prompt("The right patient code", err=True)
-    for similar in () if yes else similar_codes(store.folder, code):
+    for similar in () if yes else similar_codes(store.folder, code, case):
         if not sys.stdin.isatty():
             raise InputError(f"{similar.question[:-1]}: if so, add --yes, else give the other code.")
         if not typer.confirm(similar.question, err=True):

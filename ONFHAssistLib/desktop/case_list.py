@@ -91,7 +91,10 @@ class CaseList:
         name, folder = self._chosen(), self._folder()
         reviewer = self._ui.reviewerEdit.text.strip() or _ask(_("Reviewer (a code, not a name):"))
         code = reviewer and _ask(_("The right patient code of {case}:").format(case=name))
-        if not code or not is_meant(code, folder):
+        if not code:
+            return
+        if not is_meant(code, folder, name):
+            self.tell(_("Nothing was changed; give the right code of {case}.").format(case=name))
             return
         why = _ask(_("Why was the code of {case} wrong? Do not name the patient.").format(case=name))
         if not why:

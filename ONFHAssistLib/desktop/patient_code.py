@@ -8,7 +8,10 @@ from ONFHAssistLib.curation.store.codes import similar_codes
 from ONFHAssistLib.desktop.busy import while_busy
 
 
-def is_meant(code: str, folder: Path) -> bool:
-    """Ask about a new patient code that is almost another patient's; return whether it is that of another patient."""
-    found = while_busy(lambda: similar_codes(folder, code))
+def is_meant(code: str, folder: Path, renamed: str = "") -> bool:
+    """Ask about a new patient code that is almost another patient's; return whether it is that of another patient.
+
+    ``renamed`` names the case whose code is put right, if any.
+    """
+    found = while_busy(lambda: similar_codes(folder, code, renamed))
     return all(slicer.util.confirmYesNoDisplay(similar.question, windowTitle="ONFHAssist") for similar in found)

@@ -25,6 +25,7 @@ from ONFHAssistLib.desktop.study import read
 from ONFHAssistLib.scene.in_view import ViewWatch, draw_where_shown, main_volume
 from ONFHAssistLib.scene.overwriting import OverwriteGuard
 from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.state import leave_open
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
 from ONFHAssistLib.scene.volumes import add_volume
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
@@ -172,6 +173,8 @@ class Session:
         self._watch.close()
         self._overwriting.close()
         for review in self.reviews:
+            if not review.closed:
+                leave_open(review.volume_node)
             review.close()
         self.reviews = []
 

@@ -60,7 +60,7 @@ class SignOffForm:
         return self._ui.savedLabel.text
 
     def _complete(self) -> None:
-        """Ask for what a case cannot do without, where the form itself is about to go."""
+        """Ask for what a case cannot do without, where the form is out of sight or about to go."""
         for field, question in (
             (self._ui.reviewerEdit, _("Reviewer (a code, not a name):")),
             (self._ui.patientEdit, _("Patient (a code, the same for all studies of a patient):")),
@@ -105,7 +105,7 @@ class SignOffForm:
         """Save; return whether it was done. What went wrong is told in the panel, and nothing has changed then.
 
         Args:
-            completed: ask for what is missing in the form first; it is about to go.
+            completed: ask for what is missing in the form first; it is out of sight or about to go.
         """
         if completed:
             self._complete()

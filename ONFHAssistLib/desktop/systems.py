@@ -24,6 +24,7 @@ class Systems:
             ui.systemsFrame.layout().addWidget(box)
             self._boxes[choice.id] = box
         ui.systemsFrame.setVisible(len(self._boxes) > 1)
+        self.show(None)
 
     @guarded
     def turn(self, name: str) -> None:

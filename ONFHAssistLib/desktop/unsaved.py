@@ -84,9 +84,9 @@ class Leaving:
         answer = ask(review.volume_node.GetName(), can_stay, lost)
         if answer != "save":
             return answer == "go on"
-        while not self._form.save(not can_stay):
+        while not self._form.save(True):  # the form may be out of sight, and with it what it tells
             text = _("The case was not saved. {why}").format(why=self._form.told)
-            if can_stay or not slicer.util.confirmRetryCloseDisplay(text, windowTitle="ONFHAssist"):
+            if not slicer.util.confirmRetryCloseDisplay(text, windowTitle="ONFHAssist"):
                 return False
         return True
 

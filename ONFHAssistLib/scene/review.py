@@ -40,6 +40,7 @@ from ONFHAssistLib.scene.state import (
     read_reviewed,
     read_saved,
     read_sign_off,
+    take_left_open,
     unpacked_state,
     write_reviewed,
     write_saved,
@@ -86,9 +87,10 @@ class Review:
         self._stage = Stage(volume_node, self._touched, self._gone)
         self.segmentation_node: Node = self._stage.segmentation_node
         self._show({}, self._states)
+        # A case and a review that was left open know what was saved of them; nothing else is changed at its beginning.
+        knows = take_left_open(volume_node) or opened is not None
         for side in self._states:
-            # An opened scene knows what was saved of a case; nothing else has been changed when a review begins.
-            self._saved[side] = (opened and read_saved(volume_node, side)) or self._fingerprint(side)
+            self._saved[side] = (knows and read_saved(volume_node, side)) or self._fingerprint(side)
         if opened is not None:
             keep_case(volume_node, opened)
 

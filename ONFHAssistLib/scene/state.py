@@ -48,6 +48,7 @@ SIGN_OFF = "ONFHAssist.SignOff"
 REVIEWED = "ONFHAssist.ReviewedSlices"
 CASE = "ONFHAssist.Case"
 SAVED = "ONFHAssist.Saved"
+LEFT_OPEN = "ONFHAssist.LeftOpen"
 DRAWN_BY = "ONFHAssist.DrawnBy"
 
 
@@ -214,6 +215,19 @@ def write_saved(volume_node: Node, side: Side, fingerprint: str) -> None:
 def read_saved(volume_node: Node, side: Side) -> str:
     """Return what `write_saved` has kept last; ""."""
     return _node(volume_node).GetAttribute(f"{SAVED}.{side}") or ""
+
+
+def leave_open(volume_node: Node) -> None:
+    """Keep that a review is let go of while its scene stays open: what was not saved is in no file yet."""
+    _node(volume_node).SetAttribute(LEFT_OPEN, "1")
+
+
+def take_left_open(volume_node: Node) -> bool:
+    """Return whether the review was let go of by `leave_open`; it is not any more then."""
+    node = _node(volume_node)
+    left = node.GetAttribute(LEFT_OPEN) is not None
+    node.RemoveAttribute(LEFT_OPEN)
+    return left
 
 
 def add_reader(volume_node: Node, side: Side, code: str) -> None:

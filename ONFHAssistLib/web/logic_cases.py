@@ -143,7 +143,7 @@ class CasesLogic:
         if stored is None or stored.name != name:
             raise InputError("No case of the data set is open; open one in the list.")
         place = Path(stored.folder)
-        similar = await asyncio.to_thread(similar_codes, place, code)
+        similar = await asyncio.to_thread(similar_codes, place, code, name)
         asked = " ".join(one.question for one in similar)
         data.rename_asked = "" if asked == answered else asked
         if data.rename_asked:

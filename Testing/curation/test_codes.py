@@ -35,6 +35,13 @@ def test_a_known_code_and_one_that_is_quite_another_are_not_asked_about(store, e
     assert similar_codes(store.folder, entered) == ()
 
 
+def test_the_wrong_code_of_a_case_is_not_taken_for_another_patients(store):
+    name = store.save(Hip().case("P")).stem
+    store.save(Hip(seed=2).case("P09"))
+    (found,) = similar_codes(store.folder, "P08", renamed=name)
+    assert found.code == "p09"
+
+
 def test_where_nothing_was_saved_nothing_is_asked(store, tmp_path):
     assert similar_codes(store.folder, "P") == similar_codes(tmp_path / "new", "P") == ()
 

@@ -141,7 +141,7 @@ def test_a_wrong_patient_code_is_put_right_with_a_reason(host, widget, data_set)
     name = next(case.case_id for case in data_set.cases() if case.side == "right")
     patient = data_set.record(name).patient
     choose(host, widget, "right,")
-    host.dialogs.expect("right patient code", "QX-77")
+    host.dialogs.expect("right patient code", "P-12")  # P-1 is what is put right, and no other patient
     host.dialogs.expect("Why was the code", "typed wrong")
     host.click(widget.ui.renameButton)
     assert "the patient's code is changed" in widget.ui.caseListLabel.text

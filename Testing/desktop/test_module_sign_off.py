@@ -39,6 +39,24 @@ def sign(host, widget, reviewer="R07", patient="P-1"):
     host.choose(widget.ui.rightStatusBox, "Right: approved")
 
 
+def test_a_reload_takes_no_corrections_for_saved(host, widget, edited):
+    widget.onReload()
+    host.spin(0.2)
+    (again,) = slicer.modules.ONFHAssistWidget.logic.session.reviews
+    assert again is not edited and again.unsaved
+
+
+def test_a_reload_knows_what_was_saved(host, widget, edited, cases):
+    sign(host, widget)
+    host.click(widget.ui.saveButton)
+    widget.onReload()
+    host.spin(0.2)
+    (again,) = slicer.modules.ONFHAssistWidget.logic.session.reviews
+    assert again.changed("right") and not again.unsaved
+    again.reset("right")
+    assert again.unsaved
+
+
 def test_save_case_hands_over_what_the_reader_made(host, widget, edited, cases, monkeypatch):
     from ONFHAssistLib.desktop import sign_off
 
@@ -189,6 +207,8 @@ def test_a_save_that_fails_keeps_the_reader_where_the_work_is(host, widget, edit
     add_study(host, name="Second")
     sign(host, widget, reviewer="")
     host.dialogs.expect("Save it now?", "Yes")
+    host.dialogs.expect("Reviewer (a code", "")  # the form is out of sight, far down on the panel
+    host.dialogs.expect("reviewer's code is missing", "Close")
     host.choose(widget.ui.volumeSelector, "Second")
     assert widget.ui.volumeSelector.currentNode() is edited.volume_node
     assert "reviewer's code is missing" in widget.ui.savedLabel.text

@@ -28,6 +28,10 @@ def boxes(widget):
     return widget.panel._systems._boxes
 
 
+def test_what_is_chosen_is_shown_before_there_is_a_study(toy, widget):
+    assert [name for name, box in boxes(widget).items() if box.checked] == ["networks"]
+
+
 def test_a_system_is_chosen_kept_and_asked_for(toy, host, widget, worker):
     assert list(boxes(widget)) == ["networks", "steinberg-t1", "toy"]
     add_study(host)

@@ -1,6 +1,7 @@
 """Cases of the data set on the page: found, opened, compared, taken over, signed, withdrawn; slices that count."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from web_parts import at_work, erase, key_of, sample, until
 
 from ONFHAssistLib.curation.reports.overview import data_set_in
 from ONFHAssistLib.curation.store.folder import open_store, save_case
+from ONFHAssistLib.curation.store.open_case import open_case
 
 pytestmark = needs_browser
 SAMPLE = "sample.nii.gz"
@@ -213,6 +215,11 @@ def test_a_code_almost_like_another_patients_is_asked_about(place, state, store,
 
 
 def test_a_wrong_patient_code_is_put_right_in_the_window_with_history(place, state, store, screenshots):
+    names = [case.case_id for case in store.cases()]
+    _, left = open_case(store.folder, next(name for name in names if name.endswith("L")), "R1")
+    elsewhere = left.image.like(left.image.array + 1)
+    store.save(replace(left, case_id=None, patient_code="P13", image=elsewhere))  # the right code is almost this one
+
     async def steps(bench: Bench) -> None:
         page = bench.page
         await page.click(".tab:has-text('Data set')")
@@ -227,7 +234,7 @@ def test_a_wrong_patient_code_is_put_right_in_the_window_with_history(place, sta
         await bench.shot("rename")
         await page.click(".v-dialog :text-is('It is another patient')")
         await bench.shown("the patient's code is changed")
-        after = {case.case_id: store.record(case.case_id) for case in store.cases()}
+        after = {name: store.record(name) for name in names}
         assert all(record.patient != before.patient for record in after.values()) and len(after) == 2
         assert after[before.case].renames[-1].comment == "typed too fast"
         assert "typed too fast" in await page.inner_text(".card:has-text('Case of the data set')")

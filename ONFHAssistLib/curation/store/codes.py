@@ -50,12 +50,14 @@ class SimilarCode:
     question: str
 
 
-def similar_codes(folder: Path, code: str) -> tuple[SimilarCode, ...]:
+def similar_codes(folder: Path, code: str, renamed: str = "") -> tuple[SimilarCode, ...]:
     """Return the patients of a data set whose code a new code may have been meant to be; to be asked before a save.
 
     Args:
         folder: the data set, or the folder that holds data sets side by side, as for `folder.save_case`.
         code: as the reader has entered it.
+        renamed: name of the case whose code is put right, if any; its present code is known to be wrong, and not
+            another patient's.
 
     Returns:
         nothing where there is no data set yet, its key is not here, or the code's own patient is there already.
@@ -66,8 +68,10 @@ def similar_codes(folder: Path, code: str) -> tuple[SimilarCode, ...]:
             continue  # without it nothing can be saved either, which says so
         key = keys.key_of(fingerprint, place.name)
         of_patient: dict[str, list[str]] = {}
-        for case in cases(place):
-            if not case.problem:
+        found_here = [case for case in cases(place) if not case.problem]
+        wrong = {case.patient for case in found_here if case.case_id == renamed}
+        for case in found_here:
+            if case.patient not in wrong:
                 of_patient.setdefault(case.patient, []).append(case.case_id)
         if not of_patient or key.pseudonym(code) in of_patient:
             continue
