@@ -21,6 +21,7 @@ def test_analyse_shows_stage_and_progress_then_the_hips(host, widget, worker):
     assert widget.ui.analyseButton.text == "Analyse"
     assert not widget.ui.progressBar.visible
     for side in ("right", "left"):
+        host.wait_for(lambda side=side: " %" in getattr(widget.ui, f"{side}Card").text)
         shown = re.search(r"([\d.]+) %", getattr(widget.ui, f"{side}Card").text)
         assert float(shown[1]) == pytest.approx(100 * made.ratio(side), abs=1.5)
 

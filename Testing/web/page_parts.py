@@ -21,6 +21,8 @@ VIEWS = ("Coronal", "Sagittal", "Axial", "Surface")
 _names = itertools.count()
 CHROMIUM = os.environ.get("ONFH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ("--no-sandbox", "--disable-gpu")
+FIRST_PORT = 18200 + 60 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+"""Processes that run tests side by side look for a free port at places of their own: two must not find the same."""
 
 needs_browser = pytest.mark.skipif(
     find_spec("playwright") is None or CHROMIUM is None,
@@ -130,10 +132,10 @@ def on_page(
     prefer_egl()
 
     async def run() -> None:
-        port = free_port("127.0.0.1", 18200)
+        port = free_port("127.0.0.1", FIRST_PORT)
         app = ReviewerApp(sys.executable, place, state, state / "cases", server=f"reviewer{next(_names)}")
         serving = asyncio.ensure_future(app.start("127.0.0.1", port, token, "coroutine", ahead=False))
-        await app.server.ready
+        await asyncio.wait_for(app.server.ready, seconds)
         address = f"http://127.0.0.1:{port}/"
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
