@@ -56,7 +56,7 @@ def test_the_page_counts_what_the_set_holds_and_lacks(store):
         "Side: right 1, left 1",
         "Plane: coronal 2",
         "Steinberg extent: without ONFH 0, mild 1, moderate 0, severe 1",
-        "Reviewer: reader1 1, reader2 1",
+        "Reader: reader1 1, reader2 1",
     ):
         assert label in page.labels
     assert "No approved case is Steinberg without ONFH, moderate." in page.words

@@ -55,7 +55,10 @@ def _dicom(folder: Path) -> None:
     _image(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files[:1]:
-        refused(read_image, path, ("slice", "picture"))
+        try:  # a sound series may be none, too: its files can hold several frames
+            read_image(path, ("slice", "picture"))
+        except InputError as error:
+            assert "\n" not in str(error), "a sentence is one line"
 
 
 def _data_set(folder: Path) -> None:
