@@ -20,7 +20,7 @@ from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.table import Table, open_table
 from ONFHAssistLib.systems import OWN, bundles, chosen, forms_of
 from ONFHAssistLib.systems.base import Case, Models, Step, System, refusal
-from ONFHAssistLib.systems.networks.heads import Heads, find_heads
+from ONFHAssistLib.systems.heads import Heads, find_heads
 
 Progress = Callable[[float, str], None]
 NOT_ASKED = (

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,11 +27,8 @@ from ONFHAssistLib.cli_shown import print_result, progress_bar
 from ONFHAssistLib.cli_systems import parse_patient, systems
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
-from ONFHAssistLib.core.geometry import SIDES
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed
 from ONFHAssistLib.systems import OWN, chosen
-
-if TYPE_CHECKING:
-    from ONFHAssistLib.core.geometry import HeadSeed
 
 PROGRAM = "onfh-assist"
 OUT_OF_MEMORY = (
@@ -287,13 +284,12 @@ def review(
         print(f"The page was not opened: {error}")
 
 
-def parse_head(text: str) -> "HeadSeed":
+def parse_head(text: str) -> HeadSeed:
     """Read ``right:R,A,S`` or ``right:R,A,S,RADIUS`` (mm, RAS).
 
     Raises:
         InputError: it is not of this form, or not possible.
     """
-    from ONFHAssistLib.core.geometry import HeadSeed
     from ONFHAssistLib.imaging.limits import ORIGIN_MM
 
     side, _, rest = text.partition(":")
@@ -312,7 +308,7 @@ def parse_head(text: str) -> "HeadSeed":
     return HeadSeed(side, (numbers[0], numbers[1], numbers[2]), radius_mm)
 
 
-def check_seeds(seeds: "tuple[HeadSeed, ...]", sides: tuple[str, ...]) -> None:
+def check_seeds(seeds: tuple[HeadSeed, ...], sides: tuple[str, ...]) -> None:
     """Refuse two centres for one side, and a centre for a side that is not graded."""
     for position, seed in enumerate(seeds):
         if seed.side in [earlier.side for earlier in seeds[:position]]:

@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.files import replace_file
+from training.bundles.card import read_evaluation, write_evaluation
+from training.bundles.install import EVALUATION
 from training.measuring.elsewhere import evaluate_elsewhere
 from training.measuring.heads import evaluate_heads
 from training.measuring.others import evaluate_others, evaluate_pair
@@ -40,9 +41,7 @@ from training.measuring.real_page import evaluate_real
 from training.measuring.resolution import evaluate_resolution
 from training.measuring.runs import weights
 from training.measuring.table import table
-from training.real.data import CACHE, NO_DATA, ROOT, data_folder
-
-RESULTS = ROOT / "docs" / "evaluation.json"
+from training.real.data import CACHE, NO_DATA, data_folder
 
 
 def main() -> None:
@@ -70,12 +69,12 @@ def main() -> None:
         sys.exit(f"{options.what} has no training patients; leave --cases out.")
     try:
         models = weights()
-        results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         # Figures of other models do not stand beside these.
-        results = {name: part for name, part in results.items() if name in steps and part.get("models") == models}
+        known = read_evaluation(path).items()
+        results = {name: part for name, part in known if name in steps and part.get("models") == models}
         for name in wanted:
             results[name] = steps[name]() | {"models": models}
-            _write(path, results)
+            write_evaluation(path, results)
             print(json.dumps({k: v for k, v in results[name].items() if k != "rows"}, indent=1))
     except InputError as error:
         sys.exit(str(error))
@@ -87,7 +86,7 @@ def _results(options: argparse.Namespace) -> Path:
     """Where the results go."""
     if options.cases == "train":
         return (options.bundles or CACHE) / "evaluation-train.json"
-    return options.bundles / RESULTS.name if options.bundles else RESULTS
+    return options.bundles / EVALUATION.name if options.bundles else EVALUATION
 
 
 def _steps(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]]:
@@ -106,10 +105,6 @@ def _steps(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]
             "real": lambda: evaluate_real(_results(options).parent, options.pictures),
         }
     return steps
-
-
-def _write(path: Path, results: dict[str, Any]) -> None:
-    replace_file(path, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 if __name__ == "__main__":

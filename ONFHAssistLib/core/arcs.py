@@ -7,6 +7,7 @@ anterior on a sagittal one, so that left hips mirror right ones.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.planes import Plane, lateral_ras
@@ -128,8 +129,6 @@ def surface_arc(necrosis: np.ndarray, plane: Plane, sphere: Sphere, side: Side) 
     across, superior = plane.directions(side)
     ray = np.sin(angle)[:, None] * across + np.cos(angle)[:, None] * superior
     pixels = plane.pixels(np.array(sphere.centre_ras_mm) + along[:, None] * ray[:, None, :])
-    from scipy import ndimage  # not with the module: the command line starts quickly without it
-
     value = ndimage.map_coordinates(necrosis.astype(float), np.moveaxis(pixels, -1, 0)[::-1], order=1, mode="constant")
     return SurfaceArc((value >= 0.5).any(axis=1), depth)
 
@@ -225,8 +224,6 @@ def surface_map(
     along = np.arange(0, sphere.radius_mm + OUTSIDE_MM, step)
     ijk = necrosis.ijk(np.array(sphere.centre_ras_mm) + along[:, None] * ray[..., None, :])
     index = np.moveaxis(ijk, -1, 0)[::-1]
-    from scipy import ndimage
-
     hit = ndimage.map_coordinates(necrosis.array.astype(np.uint8), index, order=0, mode="constant") > 0
     zone = np.zeros(hit.shape[:2], dtype=bool)
     if portion is not None:

@@ -84,7 +84,7 @@ def _mask(plain: Any, volume: Volume) -> FindingMask:
 
 def filled_part(volume: Volume) -> tuple[Box, np.ndarray]:
     """Return the smallest box with all that is not zero in a volume (an empty one where all is), and its voxels."""
-    filled = volume.array.astype(bool)
+    filled = volume.array.astype(bool, copy=False)
     box = bounding_box(filled) if filled.any() else box_of([(0, 0)] * 3)
     return box, volume.array[box]
 

@@ -68,7 +68,7 @@ class Finding:
         title: the system in words, a heading.
         about: the side, or "patient".
         reason: why it says nothing, in a sentence; None where it does.
-        grades: by the name of a grading (``exchange.words.GRADINGS``), or by a name in words that is the system's own.
+        grades: by the name of a grading (``core.gradings.GRADINGS``), or by a name in words that is the system's own.
         probabilities: of classes, in words; 0 to 1.
         figures: further numbers.
         slices: measured on the system's own masks.

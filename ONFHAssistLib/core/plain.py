@@ -3,6 +3,7 @@
 Numbers keep every bit (JSON writes the shortest digits that give the same float again). Images have no place here.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -201,3 +202,12 @@ def _dictionary(one: _Build) -> _Build:
         return found
 
     return build
+
+
+def finite(value: Any) -> Any:
+    """Return JSON-ready values with null for each number that JSON does not know (NaN, infinity)."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy import ndimage
 
 from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.grid import Grid, Point, as_point
@@ -164,8 +165,6 @@ def sample(volume: Volume, plane: Plane, order: int = 1) -> np.ndarray:
         high = [int(np.clip(np.floor(axis.max()) + 2, 1, n)) for axis, n in zip(at, array.shape, strict=True)]
         array = array[tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))]
         at = at - np.array(low)[:, None, None]
-    from scipy import ndimage  # not with the module: the command line starts quickly without it
-
     values = ndimage.map_coordinates(array.astype(float), at, order=order, mode="grid-constant")
     found[part] = values >= 0.5 - 1e-6 if mask else values
     return found

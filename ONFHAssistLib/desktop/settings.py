@@ -9,8 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.gradings import GRADINGS
-from ONFHAssistLib.scene.systems import those_known
-from ONFHAssistLib.systems import OWN
+from ONFHAssistLib.systems import OWN, those_known
 
 FOLDER, REVIEWER, DEVICE = "ONFHAssist/CaseFolder", "ONFHAssist/Reviewer", "ONFHAssist/Device"
 SYSTEMS = "ONFHAssist/Systems"

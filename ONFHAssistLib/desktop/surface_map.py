@@ -5,12 +5,10 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.geometry import Side
-from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.desktop.cards import side_name
 from ONFHAssistLib.desktop.timers import after
-from ONFHAssistLib.scene.pictures import polar_png
+from ONFHAssistLib.scene.pictures import head_map_png
 from ONFHAssistLib.scene.review import Review
 
 SIZE_PX = 260
@@ -48,11 +46,8 @@ class SurfaceMap:
         if side not in review.sides or review.hip(side).status != "graded":
             self._clear(_("There is no map without a graded hip."))
             return
-        masks = review.masks(side)
-        plane = mid_plane(masks.head, "coronal", masks.sphere)
-        portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, side) if plane else None
         picture = qt.QPixmap()
-        picture.loadFromData(polar_png(masks, portion))
+        picture.loadFromData(head_map_png(review.masks(side)))
         self._ui.mapLabel.setPixmap(picture.scaled(SIZE_PX, SIZE_PX, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation))
         self._ui.mapCaption.text = _(
             "{hip} from above: top anterior, the outer ring is the head's equator and beyond. Dark is deep necrosis, "

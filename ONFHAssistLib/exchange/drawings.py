@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG_MODERATE_FROM as FROM
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG_MODERATE_TO as TO
 from ONFHAssistLib.exchange.figures import POLAR_TO_DEG, Coronal, Picture, Polar, RatioPlot, Tile
 from ONFHAssistLib.exchange.finding_figures import FindingTile
 from ONFHAssistLib.exchange.shapes import (
@@ -102,13 +104,13 @@ def plot(figure: RatioPlot) -> Drawing:
         return 140 - share * up
 
     shapes: list[Shape] = []
-    for name, low, high in (("mild", 0, 0.15), ("moderate", 0.15, 0.3), ("severe", 0.3, figure.top)):
+    for name, low, high in (("mild", 0, FROM), ("moderate", FROM, TO), ("severe", TO, figure.top)):
         shapes.append(box(-8, at(high), 316, (high - low) * up, CLASSES[name], 0.35))
         shapes.append(Text((312, at((low + high) / 2) + 3.5), name, 9.5, SOFT))
-    ticks = [tick for tick in (0, 0.15, 0.3, 0.5, 0.75, 1.0) if tick <= figure.top]
+    ticks = [tick for tick in (0, FROM, TO, 0.5, 0.75, 1.0) if tick <= figure.top]
     for tick in ticks:
         across = line((-8, at(tick)), (308, at(tick)))
-        shapes.append(Lines(across, INK, 0.8, dash=(4, 3)) if tick in (0.15, 0.3) else Lines(across, NET, 0.5))
+        shapes.append(Lines(across, INK, 0.8, dash=(4, 3)) if tick in (FROM, TO) else Lines(across, NET, 0.5))
         label = f"{100 * tick:.0f}" + " %" * (tick == ticks[-1])
         shapes.append(Text((-12, at(tick) + 3.5), label, 10.5, SOFT, "end"))
     spots = [(x * along, at(measured.ratio)) for x, measured, _ in figure.points]
@@ -195,14 +197,18 @@ def gauge(ratio: float, interval: tuple[float, float] | None) -> Drawing:
 
     shapes: list[Shape] = [
         box(place(start), 4, place(stop) - place(start), 3, CLASSES[name])
-        for name, start, stop in (("mild", 0, 0.148), ("moderate", 0.15, 0.299), ("severe", 0.301, 0.5))
+        for name, start, stop in (
+            ("mild", 0, FROM - 0.002),
+            ("moderate", FROM, TO - 0.001),
+            ("severe", TO + 0.001, 0.5),
+        )
     ]
     shapes += [
         Text((place(share), 11), text, 3.1, SOFT, anchor)
         for share, text, anchor in (
             (0, "0", "start"),
-            (0.15, "15", "middle"),
-            (0.3, "30", "middle"),
+            (FROM, f"{100 * FROM:.0f}", "middle"),
+            (TO, f"{100 * TO:.0f}", "middle"),
             (0.5, "≥ 50 %", "end"),
         )
     ]

@@ -38,7 +38,6 @@ class FindingCard:
     Attributes:
         title: of the system.
         about: "Right hip", "Left hip" or "Patient".
-        headline: the first row's value, or that there is none.
         reason: why the system says nothing; or "".
         rows: grades, probabilities, numbers.
         notes: sentences.
@@ -46,7 +45,6 @@ class FindingCard:
 
     title: str
     about: str
-    headline: str
     reason: str
     rows: tuple[FindingRow, ...]
     notes: tuple[str, ...]
@@ -59,8 +57,7 @@ def finding_card(finding: Finding, hip: HipResult | None = None) -> FindingCard:
         *(FindingRow(f"Probability of {name}", percent(value)) for name, value in finding.probabilities.items()),
         *(_figure_row(figure, hip) for figure in finding.figures if figure.title),
     )
-    headline = rows[0].value if rows else "no result" if finding.reason else "see the notes"
-    return FindingCard(finding.title, ABOUT[finding.about], headline, finding.reason or "", rows, finding.notes)
+    return FindingCard(finding.title, ABOUT[finding.about], finding.reason or "", rows, finding.notes)
 
 
 def _grade_row(name: str, finding: Finding, hip: HipResult | None) -> FindingRow:

@@ -10,6 +10,7 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits
+from ONFHAssistLib.imaging.declared import LPS_TO_RAS
 from ONFHAssistLib.imaging.dicom_frames import Frame
 
 Stack = tuple[tuple[Frame, ...], np.ndarray]
@@ -18,7 +19,6 @@ SAME_DIRECTION = 1e-2
 """Difference of direction cosines (about half a degree) between slices that count as parallel."""
 PIXEL_MM, FARTHEST_MM = (1e-3, 1e3), 1e5
 """Sizes of a pixel, and distance from the scanner's centre, beyond which a header is damaged."""
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 _MANY_DIRECTIONS = 12
 # A gap so many times the usual distance, with no number missing, lies between two stacks.
@@ -76,7 +76,7 @@ def stack(frames: tuple[Frame, ...], name: str) -> Stack:
     matrix[:3, 1] = np.array(first.orientation[3:]) * row_mm
     matrix[:3, 2] = normal * along
     matrix[:3, 3] = positions[0]
-    matrix[:3] = _LPS_TO_RAS @ matrix[:3]
+    matrix[:3] = LPS_TO_RAS[:3, :3] @ matrix[:3]
     try:
         Volume(np.zeros((1, 1, 1)), matrix)
     except ValueError as error:

@@ -16,6 +16,7 @@ from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.apart import decoded_by_itk
+from ONFHAssistLib.imaging.declared import LPS_TO_RAS
 from ONFHAssistLib.imaging.dicom_frames import Frame, frames_of
 from ONFHAssistLib.imaging.dicom_header import MAX_SIDE, Fault, image_fault, is_capture, read_header
 from ONFHAssistLib.imaging.dicom_pixels import inverted, read_colour, read_pixels, unread_compression
@@ -32,7 +33,6 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R BT.601."""
 _FROM_THE_FRONT = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """Axes of a picture in RAS: columns to the patient's left, rows downwards."""
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _UNKNOWN = ImageKind("unknown", "unknown")
 _SMALLEST, _LARGEST_MM = 16, 1000.0
 """Pixels along a side; and the size of a picture, by its pixel size."""
@@ -190,8 +190,8 @@ def _place(frame: Frame, path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
     if not square or abs(along @ down) > 1e-2 or max(map(abs, frame.position_mm)) > limits.ORIGIN_MM:
         raise InputError(f"{path} has a place in the patient that is none; export it again.")
     axes = np.stack([along / lengths[0], down / lengths[1], np.cross(along / lengths[0], down / lengths[1])], axis=1)
-    origin = _LPS_TO_RAS @ np.array(frame.position_mm)
-    return _LPS_TO_RAS @ axes, tuple(float(x) for x in origin)
+    origin = LPS_TO_RAS[:3, :3] @ np.array(frame.position_mm)
+    return LPS_TO_RAS[:3, :3] @ axes, tuple(float(x) for x in origin)
 
 
 def _pixel_mm(header: pydicom.Dataset, frame: Frame) -> tuple[tuple[float, float] | None, tuple[Notice, ...]]:

@@ -6,13 +6,22 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from ONFHAssistLib.core.arcs import WeightBearing
+from ONFHAssistLib.core.arcs import WeightBearing, weight_bearing_portion
 from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.exchange import drawings
-from ONFHAssistLib.exchange.figures import polar_figure
+from ONFHAssistLib.exchange.figures import crop, polar_figure
 
 NAMES = "#808a94"
 """Grey enough for light and dark surroundings."""
+
+
+def head_map_png(masks: HipMasks) -> bytes:
+    """Return `polar_png` of a hip with the weight-bearing portion on its mid-coronal slice, if the image reaches it."""
+    _, near = crop(masks.head, masks)
+    plane = mid_plane(masks.head, "coronal", masks.sphere)
+    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side) if plane else None
+    return polar_png(near, portion)
 
 
 def polar_png(masks: HipMasks, portion: WeightBearing | None, size_px: int = 360) -> bytes:

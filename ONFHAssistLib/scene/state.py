@@ -310,8 +310,8 @@ def _plain_finding(finding: Finding) -> dict[str, Any]:
 def _plain_volume(volume: Volume) -> dict[str, Any]:
     """A mask as bits, a map of numbers as float32, in the box of what is in it."""
     box, array = filled_part(volume)
-    kept = {"box": box_to_plain(box), "values": array_to_text(array)} if array.size else {"box": None, "values": ""}
-    return {"box": kept["box"], "bits": array.dtype == bool, "values": kept["values"]}
+    kept = box_to_plain(box) if array.size else None
+    return {"box": kept, "bits": array.dtype == bool, "values": array_to_text(array) if array.size else ""}
 
 
 def _finding(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Finding:

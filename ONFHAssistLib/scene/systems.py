@@ -8,7 +8,7 @@ from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.exchange.finding_words import FindingCard, finding_card
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.systems import OWN, known
+from ONFHAssistLib.systems import known, those_known
 from ONFHAssistLib.systems.base import refusal
 
 CAPTION = "Systems that look at the image"
@@ -46,12 +46,6 @@ def choices(chosen: Iterable[str], study: Study | None = None) -> tuple[Choice, 
         )
         for system in known().values()
     )
-
-
-def those_known(ids: Iterable[str]) -> tuple[str, ...]:
-    """Return which of these ids are of systems, in their order; our own networks where it is none."""
-    wanted = set(ids)
-    return tuple(name for name in known() if name in wanted) or (OWN,)
 
 
 def turned(chosen: Iterable[str], name: str) -> tuple[str, ...]:

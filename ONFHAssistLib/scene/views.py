@@ -54,11 +54,6 @@ def orientation_of(slice_node: Node) -> Orientation:
     return ORIENTATIONS[int(np.argmax(np.abs(_slice_to_ras(slice_node)[:3, 2])))]
 
 
-def slices_orientation(volume_node: Node) -> Orientation:
-    """Return the anatomical orientation that the slices along k are nearest to."""
-    return _orientation(grid_of(volume_node))
-
-
 def show_volume(scene: Scene, volume_node: Node) -> None:
     """Show a volume, whole and centred, in all slice views, at its middle slice."""
     in_view.show_volume(scene, volume_node)

@@ -2,13 +2,17 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.systems.base import Form, KeptBefore, System
+
+if TYPE_CHECKING:
+    from ONFHAssistLib.core.findings import Finding
+    from ONFHAssistLib.core.masks import HipMasks
 
 OWN = "networks"
 """The project's own networks: what is chosen where nobody chooses."""
@@ -16,12 +20,24 @@ HEAD_BUNDLES = ("hip_finder", "head_check", "anatomy")
 """The models that find and outline the heads, for every system that needs them."""
 
 
-def known() -> dict[str, System]:
+def known() -> Mapping[str, System]:
     """Return all systems by their ids, our own networks first, then by name: the packages in this folder."""
-    names = sorted(found.name for found in pkgutil.iter_modules(__path__) if found.ispkg)
+    return _in(tuple(__path__))
+
+
+@cache
+def _in(folders: tuple[str, ...]) -> Mapping[str, System]:
+    """List the folders once: this is asked for at each stroke."""
+    names = sorted(found.name for found in pkgutil.iter_modules(folders) if found.ispkg)
     names.sort(key=lambda name: name != OWN)
     systems = (importlib.import_module(f"{__name__}.{name}").SYSTEM for name in names)
-    return {system.card.id: system for system in systems}
+    return MappingProxyType({system.card.id: system for system in systems})
+
+
+def those_known(ids: Iterable[str]) -> tuple[str, ...]:
+    """Return which of these ids are of systems, in their order; our own networks where it is none."""
+    wanted = set(ids)
+    return tuple(name for name in known() if name in wanted) or (OWN,)
 
 
 def chosen(ids: Iterable[str]) -> tuple[System, ...]:
@@ -44,7 +60,7 @@ def forms_of(systems: Iterable[System]) -> frozenset[Form]:
     return frozenset(form for system in systems for form in system.card.forms)
 
 
-def kept_by_0_1_0(figures: dict[str, Any], own: HipMasks) -> Finding:
+def kept_by_0_1_0(figures: dict[str, Any], own: "HipMasks") -> "Finding":
     """Return what version 0.1.0 kept in scenes and drafts of its one other system, as a finding.
 
     Args:

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.masks import HipMasks
-from ONFHAssistLib.core.results import Notice
-
 if TYPE_CHECKING:
+    from ONFHAssistLib.core.findings import Finding
+    from ONFHAssistLib.core.masks import HipMasks
+    from ONFHAssistLib.core.results import Notice
     from ONFHAssistLib.imaging.read import Study
     from ONFHAssistLib.imaging.segment import Head, Network
     from ONFHAssistLib.models.table import Table
@@ -102,7 +101,7 @@ class Models:
         networks = (describe(network.bundle, network.engine) for network in self.networks.values())
         return (*networks, *(describe(table.bundle) for table in self.tables.values()))
 
-    def notices(self) -> list[Notice]:
+    def notices(self) -> "list[Notice]":
         """What the report has to say of how they ran: where the memory of a graphics card did not suffice."""
         return [notice for network in self.networks.values() for notice in network.engine.notices]
 
@@ -119,7 +118,7 @@ class System(Protocol):
         """Return why it can't read an image of the right form, and what to do, in a sentence; "" where it can."""
         ...
 
-    def run(self, case: Case, models: Models, earlier: tuple[Finding, ...], step: Step) -> tuple[Finding, ...]:
+    def run(self, case: Case, models: Models, earlier: "tuple[Finding, ...]", step: Step) -> "tuple[Finding, ...]":
         """Return what it finds.
 
         Args:
@@ -135,7 +134,7 @@ class System(Protocol):
 class KeptBefore(Protocol):
     """The system whose results version 0.1.0 kept in a form of their own."""
 
-    def kept_by_0_1_0(self, figures: dict[str, Any], own: HipMasks) -> Finding:
+    def kept_by_0_1_0(self, figures: dict[str, Any], own: "HipMasks") -> "Finding":
         """See `systems.kept_by_0_1_0`."""
         ...
 

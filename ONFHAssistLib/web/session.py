@@ -21,9 +21,8 @@ from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff, packed
 from ONFHAssistLib.scene.stored_case import begin_case
-from ONFHAssistLib.scene.systems import those_known
 from ONFHAssistLib.scene.volumes import add_volume, describe
-from ONFHAssistLib.systems import OWN
+from ONFHAssistLib.systems import OWN, those_known
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.ahead import Ahead
 from ONFHAssistLib.web.folder import StudyFolder
@@ -363,7 +362,7 @@ class Session:
             self._changed()  # what was drawn while it was saved is a draft still
             return
         assert self.entry is not None  # the one under review
-        self.folder.know(self.entry, worklist.summarise(review.study_result(), status, reviewer))
+        self.folder.know(self.entry, self._summary(review, status, reviewer))
         self.on_change()
 
     def next_key(self) -> str | None:
@@ -512,8 +511,12 @@ class Session:
             return
         before = folder.summary(entry).status
         status = "draft" if drafted else "analysed" if before in ("draft", "new") else before
-        folder.know(entry, worklist.summarise(review.study_result(), status, self.reviewer), sort)
+        folder.know(entry, self._summary(review, status, self.reviewer), sort)
         self.on_change()
+
+    @staticmethod
+    def _summary(review: Review, status: str, reviewer: str) -> worklist.Summary:
+        return worklist.summarise(review.result.source, map(review.hip, review.sides), status, reviewer)
 
     def _automatic(self) -> tuple[HipResult, ...]:
         review = self.opened()
@@ -530,7 +533,7 @@ class Session:
         if self.folder.summary(entry).status == "new":
             made = packed(result, automatic_of(result))
             self.folder.keep(entry, drafts.MADE, drafts.fingerprint(study), made=made)
-            self.folder.know(entry, worklist.summarise(result, "analysed"))
+            self.folder.know(entry, worklist.summarise(result.source, result.hips, "analysed"))
             self.on_change()
 
     def _not_usable(self, entry: Entry, sentence: str) -> None:

@@ -5,16 +5,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.masks import HipMasks
-from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.reports.overview import Overview, hip_of
 from ONFHAssistLib.curation.store.open_case import OpenCase, told
-from ONFHAssistLib.exchange.figures import crop, ratio_plot
+from ONFHAssistLib.exchange.figures import ratio_plot
 from ONFHAssistLib.exchange.finding_words import FindingCard
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import headline, percent, rows
@@ -23,7 +21,7 @@ from ONFHAssistLib.models.installed import Model, network_words
 from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
-from ONFHAssistLib.scene.pictures import polar_png
+from ONFHAssistLib.scene.pictures import head_map_png
 from ONFHAssistLib.scene.review import Review, What
 from ONFHAssistLib.scene.systems import cards_of, choices
 from ONFHAssistLib.web.worklist import Row
@@ -323,10 +321,7 @@ def plot_lines(review: Review, side: Side) -> Plain:
 
 def polar_picture(masks: HipMasks) -> str:
     """Return the polar map of a hip as a data URI."""
-    _, near = crop(masks.head, masks)
-    plane = mid_plane(masks.head, "coronal", masks.sphere)
-    portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side) if plane else None
-    return "data:image/png;base64," + base64.b64encode(polar_png(near, portion)).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(head_map_png(masks)).decode("ascii")
 
 
 def training_card(

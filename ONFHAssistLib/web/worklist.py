@@ -13,7 +13,6 @@ from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.core.results import HipResult
-from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.studies import find_studies, study_at
 
 STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")
@@ -101,10 +100,9 @@ def entry_of(entries: Iterable[Entry], key: str) -> Entry:
     raise InputError("This study is not in the list; look through the folder again.")
 
 
-def summarise(result: StudyResult, status: str, reviewer: str = "") -> Summary:
-    """Return what the list shows of a graded study."""
-    hips = tuple(_hip(hip) for hip in result.hips)
-    return Summary(status, result.source["plane"], result.source["sequence"], hips, reviewer)
+def summarise(source: Mapping[str, Any], hips: Iterable[HipResult], status: str, reviewer: str = "") -> Summary:
+    """Return what the list shows of a graded study; ``source``: facts about its image."""
+    return Summary(status, source["plane"], source["sequence"], tuple(map(_hip, hips)), reviewer)
 
 
 def read_summary(state: Path, entry: Entry) -> Summary:

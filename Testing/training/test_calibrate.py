@@ -219,7 +219,7 @@ def networks(monkeypatch):
         return HipMasks("right", grid.like(hip.head), dead, sphere, probability=probability)
 
     monkeypatch.setattr(calibration, "segment", segment)
-    monkeypatch.setattr(calibration, "_network", lambda folder: folder.name)
+    monkeypatch.setattr(calibration, "open_network", lambda folder: folder.name)
     monkeypatch.setattr(calibration, "run_jobs", lambda function, jobs: map(function, jobs))
 
 
@@ -418,7 +418,7 @@ def test_a_ct_goes_from_its_heads_centre_to_masks(monkeypatch, tmp_path, bundles
             ReviewedCase(f"p{n}", image.like(image.array + noise), masks, grade(masks), "r", "approved", source=source)
         )
     networks = {"anatomy": hip_phantom.anatomy_network(), "necrosis": hip_phantom.necrosis_network()}
-    monkeypatch.setattr(calibration, "_network", lambda folder: networks[folder.name])
+    monkeypatch.setattr(calibration, "open_network", lambda folder: networks[folder.name])
     monkeypatch.setattr(calibration, "run_jobs", lambda function, jobs: map(function, jobs))
     outcome = calibration.with_reviewed_cases(store.folder, *calibration.find_bundles(bundles))
     assert outcome.sequences == ("CT",) and outcome.found.held == {"with necrosis on CT": 1.0}

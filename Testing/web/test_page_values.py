@@ -115,7 +115,7 @@ def test_a_hip_that_was_not_found_says_where_to_click(reviewed):
 def test_the_sentences_of_the_analysis_are_those_that_are_rewritten():
     import inspect
 
-    from ONFHAssistLib.systems.networks import heads
+    from ONFHAssistLib.systems import heads
 
     source = inspect.getsource(heads)
     assert all(given in source for given in told._CLICKS), "the analysis says something else now"

@@ -11,8 +11,6 @@ import SimpleITK as sitk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.results import Grade, HipResult
-from ONFHAssistLib.core.study import StudyResult
-from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.studies import STATE_FOLDER, find_studies, study_at
 from ONFHAssistLib.web.drafts import write
 from ONFHAssistLib.web.worklist import (
@@ -161,13 +159,12 @@ def test_the_list_is_filtered_by_words():
 
 
 def test_a_graded_study_is_summed_up():
-    volume = Volume(np.zeros((2, 2, 2)), np.eye(4))
     steinberg = Grade("mild", "14 % of head volume < 15 %: mild", 0.14, 0.01)
     hips = (
         HipResult("right", "graded", volume_ratio=0.14, grades={"steinberg": steinberg, "jic": Grade("B", "")}),
         HipResult("left", "not graded", "metal"),
     )
-    found = summarise(StudyResult(volume, {"plane": "coronal", "sequence": "T1"}, hips, ()), "analysed")
+    found = summarise({"plane": "coronal", "sequence": "T1"}, hips, "analysed")
     assert found.plane == "coronal" and found.hips[0] == HipSummary("right", "mild", "B", 0.14, True)
     assert found.hips[1] == HipSummary("left", None, None, None, False, "metal")
     assert replace(found, status="approved").status == "approved"

@@ -6,6 +6,7 @@ processor stand beside those on the clock, which on a busy machine tell more of 
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -96,20 +97,29 @@ class _Timer:
 
 
 def _cold(checkout: Path, study: Path, threads: int) -> Times:
+    seconds, usage = run_command(checkout, study, ("--device", "cpu"), _environment(checkout, threads))
+    return seconds, usage.ru_utime + usage.ru_stime
+
+
+def run_command(
+    checkout: Path, study: Path, options: tuple[str, ...], environment: dict[str, str] | None = None
+) -> tuple[float, resource.struct_rusage]:
+    """Grade a study by the command line of a checkout: its seconds from the start of Python to its end, its use."""
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "ONFHAssistLib.cli", "grade", str(study), "--device", "cpu"]
+        command = [sys.executable, "-m", "ONFHAssistLib.cli", "grade", str(study), *options]
         start = time.perf_counter()
         process = subprocess.Popen(
             [*command, "--out", f"{out}/report"],
             cwd=checkout,
-            env=_environment(checkout, threads),
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
         if status:
             raise RuntimeError(f"The command failed in {checkout}: {' '.join(command)}")
-        return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
+        return seconds, usage
 
 
 def _environment(checkout: Path, threads: int) -> dict[str, str]:

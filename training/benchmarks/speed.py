@@ -21,7 +21,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -34,7 +33,7 @@ from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import read_study
 from ONFHAssistLib.systems.base import Models
-from training.benchmarks.pairs import cold_pairs, commit_of, warm_pairs
+from training.benchmarks.pairs import cold_pairs, commit_of, run_command, warm_pairs
 from training.real.data import ROOT, TRAINING_CASES, data_folder
 
 RESULTS = ROOT / "docs" / "speed.json"
@@ -128,17 +127,9 @@ def cold(study: Path, runs: int = 3, options: tuple[str, ...] = ("--device", "cp
     """Wall seconds and peak memory of the command line, from the start of Python to its end."""
     seconds, memory = [], []
     for _ in range(runs):
-        with tempfile.TemporaryDirectory() as out:
-            command = [sys.executable, "-m", "ONFHAssistLib.cli", "grade", str(study), *options]
-            start = time.perf_counter()
-            process = subprocess.Popen(
-                [*command, "--out", f"{out}/report"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds.append(round(time.perf_counter() - start, 2))
-            memory.append(round(usage.ru_maxrss / 1024))
-            if status:
-                raise RuntimeError(f"The command failed: {' '.join(command)}")
+        took, usage = run_command(ROOT, study, options)
+        seconds.append(round(took, 2))
+        memory.append(round(usage.ru_maxrss / 1024))
     return {"median_s": statistics.median(seconds), "seconds": seconds, "peak_mib": max(memory)}
 
 

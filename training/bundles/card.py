@@ -6,6 +6,7 @@ The card data (``training/cards/NAME.json``) says which figures a card shows::
      "shown": "median {median:.3f} ({q1:.3f}–{q3:.3f})", "better": "higher"}
 
 ``at`` is the place in the evaluation's JSON: a number, or a spread with its median. ``on`` and ``shown`` are filled
+from ONFHAssistLib.core.files import replace_file
 from the spread, from ``value`` (the number, or the median), from ``percent`` (100 times that), and from what else the
 section tells. ``better`` is higher, lower or near zero, or left out where a figure is not to be compared with that of
 another version.
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.files import replace_file
 
 NOT_MEASURED = "not measured"
 
@@ -68,6 +70,11 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     if not isinstance(results, dict):
         raise InputError(f"The evaluation {path} is not readable JSON; run training.evaluate again.")
     return results
+
+
+def write_evaluation(path: Path, results: Mapping[str, Any]) -> None:
+    """Write what `read_evaluation` reads, in one step."""
+    replace_file(path, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def figures_of(

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.models.bundle import WEIGHTS, load_bundle, sha256
 from ONFHAssistLib.models.places import PREVIOUS, in_place
-from training.bundles.card import figures_of, model_card, read_evaluation
+from training.bundles.card import figures_of, model_card, read_evaluation, write_evaluation
 from training.bundles.make import write_json
 from training.bundles.replacing import refuse_worse, replacing
 from training.real.data import ROOT
@@ -88,8 +87,7 @@ def install(
         if section.get("models") and section["models"].items() <= weights.items()
     }
     if of_these:
-        text = json.dumps(read_evaluation(evaluation) | of_these, indent=1, ensure_ascii=False)
-        replace_file(evaluation, f"{text}\n".encode())
+        write_evaluation(evaluation, read_evaluation(evaluation) | of_these)
 
 
 def weights_in(bundles: Path, names: list[str] | None = None) -> dict[str, str]:

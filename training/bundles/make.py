@@ -68,7 +68,6 @@ def make_bundle(
     network_def: dict[str, Any],
     metadata: dict[str, Any],
     card_markdown: str,
-    allow_worse: bool = False,
 ) -> None:
     """Write a bundle, check it, and put it in place in one step; an older one of that name is replaced.
 
@@ -79,7 +78,6 @@ def make_bundle(
         metadata: ``configs/metadata.json`` without what is filled in here: the versions of the libraries and, under
             ``onfh_assist``, ``schema`` and ``sha256``.
         card_markdown: text of ``docs/README.md``.
-        allow_worse: see ``replacing``.
 
     Raises:
         InputError: weights do not fit the network or 16-bit floats, the metadata is not valid, the exported graph
@@ -101,7 +99,7 @@ def make_bundle(
         raise InputError(f"The checkpoint does not hold the weights of network_def ({error}).") from error
     network = network.float().eval()
 
-    with replacing(folder, allow_worse) as new:
+    with replacing(folder) as new:
         for part in ("configs", "models", "docs"):
             (new / part).mkdir(parents=True)
         # Contiguous clones: safetensors refuses tensors that share memory.

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.plain import to_plain
-from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.nifti import read_nifti
 from ONFHAssistLib.curation.reports.training_case import TrainingCase
@@ -291,6 +291,13 @@ def anatomy_labels(curated: CuratedHip, network: Network | None) -> np.ndarray:
     return around
 
 
+@cache
+def open_network(folder: Path) -> Network:
+    """Open the network of a bundle on one thread, once in each process: the processes share the cores."""
+    bundle = load_bundle(folder)
+    return Network(bundle, open_engine(bundle, "cpu", 1))
+
+
 @dataclass(frozen=True)
 class _CuratedJob:
     task: str
@@ -301,17 +308,9 @@ class _CuratedJob:
     def __call__(self, job: tuple) -> tuple[np.ndarray, np.ndarray]:
         if not isinstance(job[0], TrainingCase):
             return Job(self.task, self.patch)(job)
-        network = None
-        if self.task == "anatomy" and self.init is not None:
-            bundle = load_bundle(self.init)
-            network = Network(bundle, open_engine(bundle, "cpu", 1))
+        network = open_network(self.init) if self.task == "anatomy" and self.init is not None else None
         rng = np.random.default_rng([job[1], 2])
         return case_patches(read_hip(self.folder, job[0]), self.task, self.patch, rng, network)
-
-
-def mask_volumes(curated: CuratedHip) -> tuple[Volume, Volume]:
-    """Return head and necrosis of the reader on the grid of the case's image (bool)."""
-    return curated.hip.volume.like(curated.head), curated.hip.volume.like(curated.necrosis)
 
 
 def fine_tuned(metadata: dict[str, Any], card: dict[str, Any], config: Config) -> None:

@@ -12,7 +12,7 @@ from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.hips import COARSE_MM, OUTSIDE, coarse_volume
 from training.learning.config import Config, cache_path
 from training.learning.losses import heatmap_loss
-from training.learning.samples import measured_femora, run_jobs
+from training.learning.samples import measured_femora, run_jobs, save_cache
 from training.learning.tasks import Batch, Task
 from training.phantoms.anatomy import random_hip
 from training.phantoms.render import classify, intensities, random_body
@@ -135,12 +135,9 @@ def make_task(config: Config, first_step: int, device: torch.device, part: slice
     real = [real_pelvis(case) for case in cases if case not in VALIDATION_CASES]
     held = [real_pelvis(case) for case in cases if case in VALIDATION_CASES]
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         seeds = [samples.seed * 1_000_003 + n for n in range(samples.procedural)]
         made = list(run_jobs(procedural_pelvis, seeds))
-        partial = path.with_suffix(".part.npz")
-        np.savez(partial, images=np.stack([m[0] for m in made]), heads=np.stack([m[1] for m in made]))
-        partial.replace(path)
+        save_cache(path, images=np.stack([m[0] for m in made]), heads=np.stack([m[1] for m in made]))
     with np.load(path) as cache:
         procedural = list(zip(cache["images"], cache["heads"], strict=True))
     if not real:

@@ -13,7 +13,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import normalise
 from ONFHAssistLib.imaging.head_check import DEPTH_MM, OUTSIDE, head_box, middle
 from training.learning.config import Config, cache_path
-from training.learning.samples import measured_femora, run_jobs
+from training.learning.samples import measured_femora, run_jobs, save_cache
 from training.learning.tasks import Batch, Task
 from training.phantoms.anatomy import random_hip
 from training.phantoms.recast import recast
@@ -221,16 +221,13 @@ def read_places(config: Config) -> list[Place]:
     """Read the cache of places, made first where it is missing."""
     path, samples, pixel_mm = cache_path(config), config.samples, config.patch.pixel_mm
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         jobs: list = real_jobs() if samples.real else []
         jobs += [samples.seed * 1_000_003 + n for n in range(samples.procedural)]
         made = [place for places in run_jobs(_Job(pixel_mm), jobs) for place in places]
         names = ("radius_mm", "kind", "real", "held_out")
-        partial = path.with_suffix(".part.npz")
         images = np.stack([place.image for place in made]).astype(np.float16)
         columns = {name: np.array([getattr(place, name) for place in made]) for name in names}
-        np.savez(partial, allow_pickle=False, images=images, **columns)
-        partial.replace(path)
+        save_cache(path, images=images, **columns)
     with np.load(path) as cache:
         stored = [cache[name] for name in ("images", "radius_mm", "kind", "real", "held_out")]
     return [

@@ -253,6 +253,11 @@ def make_cache(path: Path, task: str, patch: Patch, samples: Samples) -> None:
         "real": np.repeat([job[0] not in RENDERED for job in jobs], counts),
         "validation": np.repeat(held_out, counts),
     }
+    save_cache(path, **arrays)
+
+
+def save_cache(path: Path, **arrays: np.ndarray) -> None:
+    """Keep samples for the next run; whatever stops this leaves no half of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part.npz")
     np.savez(partial, allow_pickle=False, **arrays)

@@ -8,14 +8,13 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
+from ONFHAssistLib.analysis import AnalysisOptions, analyse
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.geometry import SIDES, Side
@@ -23,15 +22,14 @@ from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.necrosis import COVERAGE, outlines
 from ONFHAssistLib.curation.reports.training_case import TrainingCase
-from ONFHAssistLib.imaging.read import Study, read_study
-from ONFHAssistLib.imaging.segment import Network
+from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
-from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.places import BUNDLES_VARIABLE, in_place
-from ONFHAssistLib.systems.base import Models
-from training.learning.curated import read_hip
+from training.learning.curated import open_network, read_hip
 from training.learning.samples import MARROW_EDGE_MM, inside_bone_mm, real_hip, run_jobs
 from training.measuring.interval import LOGITS, Case, Fit, calibrate, fit, held_out
+from training.measuring.runs import open_models
+from training.measuring.truth import study_of
 from training.measuring.unseen import segment, truth, unseen
 from training.phantoms.lesions import paint
 from training.phantoms.recast import recast_study
@@ -63,7 +61,7 @@ def ratios(masks: HipMasks) -> tuple[np.ndarray, np.ndarray]:
 def run_case(job: tuple[str, Side, int, str]) -> Case | None:
     """Paint lesion number n (none for 0) into a head and grade the hip on a sequence; None where it is not graded."""
     case, side, number, sequence = job
-    study = _study(case)
+    study = study_of(case)
     sample = real_hip(case, side)
     # The head as the networks learn it and as a reader outlines it: from the marrow's edge.
     head = (sample.anatomy == AnatomyLabel.HEAD) & (inside_bone_mm(sample) >= MARROW_EDGE_MM)
@@ -82,7 +80,7 @@ def run_case(job: tuple[str, Side, int, str]) -> Case | None:
         rng = np.random.default_rng([SEED, int(case), SIDES.index(side), number, len(sequence)])
         painted = recast_study(painted, marrow, sequence.lower(), rng)
     try:
-        result = analyse(painted, AnalysisOptions(sides=(side,)), models=_models())
+        result = analyse(painted, AnalysisOptions(sides=(side,)), models=open_models())
     except InputError:  # no head is found
         return None
     graded = result.hips[0].status == "graded"
@@ -100,7 +98,7 @@ class ReviewedJob:
     def __call__(self, case: TrainingCase) -> Case | None:
         """Return the hip."""
         hip = read_hip(self.data, case)
-        masks, ratio = segment(hip, _network(self.anatomy), _network(self.necrosis)), truth(hip)[0]
+        masks, ratio = segment(hip, open_network(self.anatomy), open_network(self.necrosis)), truth(hip)[0]
         return Case(_group(case.sequence, ratio > 0), ratio, *ratios(masks)) if masks else None
 
 
@@ -219,24 +217,6 @@ def write(bundle: Bundle, outcome: Outcome, outline_mm: float) -> None:
     }
     path = bundle.folder / "configs" / "metadata.json"
     replace_file(path, (json.dumps(metadata, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-@cache
-def _study(case: str) -> Study:
-    return read_study(require_data_folder() / "t1_coronal" / f"case_{case}_t1.nii.gz")
-
-
-@cache
-def _models() -> Models:
-    """Open the networks on one thread, once in each process: the processes share the cores."""
-    return open_models("cpu", threads=1)
-
-
-@cache
-def _network(folder: Path) -> Network:
-    """Open a network on one thread, once in each process."""
-    bundle = load_bundle(folder)
-    return Network(bundle, open_engine(bundle, "cpu", 1))
 
 
 def summary(cases: Sequence[Case], found: Fit) -> dict[str, Any]:

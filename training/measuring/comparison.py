@@ -19,6 +19,7 @@ from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
+from ONFHAssistLib.core.plain import finite
 from ONFHAssistLib.core.statistics import Estimate, bland_altman, bootstrap
 from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.models.bundle import Bundle, load_bundle
@@ -245,14 +246,6 @@ def _open(bundle: Bundle, device: str) -> Network:
 
 def as_json(outcome: Comparison) -> str:
     """Return the outcome as JSON; numbers that JSON does not know are null."""
-
-    def finite(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: finite(entry) for key, entry in value.items()}
-        if isinstance(value, list | tuple):
-            return [finite(entry) for entry in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
     return json.dumps(finite(asdict(outcome)), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from ONFHAssistLib import analysis
 from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.systems import HEAD_BUNDLES
 from ONFHAssistLib.systems.base import Models
 from training.real.data import CACHE, ROOT
 
 KEPT = CACHE / "evaluation"
-BUNDLES = ("hip_finder", "head_check", "anatomy", "necrosis")
+BUNDLES = (*HEAD_BUNDLES, "necrosis")
 
 
 @cache
@@ -44,7 +45,7 @@ def measure(section: str, function: Callable[..., Any], jobs: list[tuple], proce
 
     Args:
         section: names the file in which results are kept until models or code change.
-        function: of this module; what it returns is JSON-ready.
+        function: at the top level of a module; what it returns is JSON-ready.
         jobs: arguments, JSON-ready too.
         processes: how many.
     """

@@ -23,6 +23,7 @@ from training.learning.samples import (
     measured_femora,
     procedural_hip,
     run_jobs,
+    save_cache,
     with_lesion,
 )
 from training.real.data import CACHE, SAMPLES_VERSION
@@ -117,15 +118,12 @@ def _make(path: Path, config: Config) -> None:
     samples, patch = config.samples, config.patch
     jobs = [samples.seed * 1_000_003 + n for n in range(samples.procedural)]
     parts = list(run_jobs(_Patient(patch.side_px, patch.pixel_mm), jobs))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part.npz")
-    np.savez(
-        partial,
+    save_cache(
+        path,
         images=np.concatenate([images for images, _ in parts]),
         labels=np.concatenate([labels for _, labels in parts]),
         patient=np.repeat(np.arange(len(parts)), [len(labels) for _, labels in parts]),
     )
-    partial.replace(path)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.systems.steinberg_t1.threshold import extract_necrosis
-from training.bundles.card import read_evaluation
+from training.bundles.card import read_evaluation, write_evaluation
 from training.bundles.install import EVALUATION, weights_in
 from training.learning import loop
 from training.learning.checkpoint import RUNS, load_checkpoint
@@ -317,8 +317,7 @@ def measure_bundle(bundles: Path, test: Slices, config: Config) -> None:
         **measure(open_engine(bundle, "cpu"), test, config),
     }
     path = bundles / EVALUATION.name
-    text = json.dumps(read_evaluation(path) | {config.name: section}, indent=1, ensure_ascii=False)
-    replace_file(path, f"{text}\n".encode())
+    write_evaluation(path, read_evaluation(path) | {config.name: section})
     print(json.dumps(section, indent=1))
 
 

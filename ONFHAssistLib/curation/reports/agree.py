@@ -20,6 +20,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
 from ONFHAssistLib.core.metrics import segmentation_metrics, weighted_kappa
+from ONFHAssistLib.core.plain import finite
 from ONFHAssistLib.core.statistics import Agreement, Estimate, bland_altman, bootstrap, icc_2_1
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
@@ -230,7 +231,7 @@ def title(found: ReaderAgreement) -> str:
 
 def agreement_json(name: str, found: Sequence[ReaderAgreement]) -> bytes:
     """Return all numbers as JSON; those that have no meaning are null."""
-    return layout.json_bytes({"data_set": name, "readers": _finite([asdict(one) for one in found])})
+    return layout.json_bytes({"data_set": name, "readers": finite([asdict(one) for one in found])})
 
 
 def agreement_page(name: str, found: Sequence[ReaderAgreement]) -> str:
@@ -270,11 +271,3 @@ def _confusion(name: str, classes: Sequence[str], pairs: Sequence[tuple[str, str
     )
     corner = f"{html.escape(name)}: {html.escape(names[0])} down, {html.escape(names[1])} across"
     return f"<table><tr><th>{corner}{head}{body}</table>"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -105,7 +105,8 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
             "put the folder itself there."
         )
     missing = [name for name in layout.FOLDERS if not (folder / name).is_dir()]
-    lost = [name for name in missing if name in _in_use(folder)]
+    in_use = _in_use(folder) if missing else frozenset()
+    lost = [name for name in missing if name in in_use]
     if lost:
         raise InputError(f"The data set {folder.name} is incomplete ({', '.join(lost)} missing); copy it again.")
     with contextlib.suppress(OSError):  # a folder that is read-only does without
