@@ -246,7 +246,7 @@ def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_oth
 
 def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_out_of_the_table(monkeypatch, tmp_path):
     monkeypatch.setattr(evaluate, "data_folder", lambda: tmp_path)
-    monkeypatch.setattr(evaluate, "RESULTS", tmp_path / "docs" / "evaluation.json")
+    monkeypatch.setattr(evaluate, "EVALUATION", tmp_path / "docs" / "evaluation.json")
     monkeypatch.setattr(evaluate, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(evaluate, "weights", lambda: {"anatomy": "abc"})
     monkeypatch.setattr(evaluate, "evaluate_heads", lambda cases, processes: {"cases": cases})
