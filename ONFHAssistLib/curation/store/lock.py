@@ -32,7 +32,7 @@ class _Holder:
     host: str
     pid: int
     since: str
-    token: str
+    token: str = ""
 
 
 @dataclass(frozen=True)
