@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 CURATION = {"curation", "curation.case", "curation.store", "curation.reports"}
+BELOW_REVIEWER = {"core", "models", "imaging", "systems", *CURATION, "exchange", "analysis", "worker", "scene"}
 # Which rooms a room may import, besides itself.
 ROOMS = {
     "core": set(),
@@ -26,9 +27,10 @@ ROOMS = {
     "analysis": {"core", "models", "imaging", "systems", "exchange"},
     "worker": {"core", "models", "imaging", "systems", "analysis"},
     "scene": {"core", "imaging", "systems", *CURATION, "exchange", "analysis"},
+    "reviewer": BELOW_REVIEWER,
     "training": {"core", "models", "imaging", "systems", *CURATION, "analysis", "scene"},
-    "desktop": {"core", "models", "imaging", "systems", *CURATION, "exchange", "analysis", "worker", "scene"},
-    "web": {"core", "models", "imaging", "systems", *CURATION, "exchange", "analysis", "worker", "scene"},
+    "desktop": {*BELOW_REVIEWER, "reviewer"},
+    "web": {*BELOW_REVIEWER, "reviewer"},
     "cli": {"core", "models", "imaging", "systems", *CURATION, "exchange", "analysis", "web", "cli_data"},
 }
 # Which libraries a room may import, besides the standard library and those of core; training is free.
@@ -42,6 +44,7 @@ LIBRARIES = {
     "analysis": set(),
     "worker": set(),
     "scene": {"SimpleITK", "pydicom", "vtk", "slicer"},
+    "reviewer": set(),
     "desktop": {"pydicom", "vtk", "slicer", "qt", "ctk", "PyTorchUtils", "SampleData"},
     "web": {
         "SimpleITK",

@@ -33,3 +33,9 @@ def while_busy(work: Callable[[], Result]) -> Result:
     if failed:
         raise failed[0]
     return done[0]
+
+
+def confirmed(question: Callable[[], str]) -> bool:
+    """Ask what ``question`` returns, which may take a while; return the answer, True where there is nothing to ask."""
+    asked = while_busy(question)
+    return not asked or slicer.util.confirmYesNoDisplay(asked, windowTitle="ONFHAssist")

@@ -5,9 +5,10 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.curation.store.open_case import OpenCase, told
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.reviewer.cases import case_card
 from ONFHAssistLib.scene.review import Review
 
 
@@ -32,17 +33,18 @@ class CaseCard:
         self._review, self._opened, ui = review, opened, self._ui
         ui.caseSection.setVisible(opened is not None)
         ui.takeOverButton.enabled = False
-        if opened is None:
+        card = case_card(opened)
+        if card is None:
             return
-        ui.caseLabel.text = f"{opened.name}: {told(opened)}"
-        ui.endReadingButton.setVisible(opened.independent)
+        ui.caseLabel.text = f"{card.name}: {card.told}"
+        ui.endReadingButton.setVisible(card.independent)
         ui.readingBox.clear()
         ui.readingBox.addItem(_("nothing"))
-        ui.readingBox.addItems([reading.words for reading in opened.readings])
+        ui.readingBox.addItems([reading.words for reading in card.readings])
         for part in (ui.readingBox, ui.readingCaption, ui.takeOverButton):
-            part.setVisible(bool(opened.readings))
-        ui.caseHistoryLabel.text = "\n".join(opened.history)
-        ui.caseHistoryLabel.setVisible(bool(opened.history))
+            part.setVisible(bool(card.readings))
+        ui.caseHistoryLabel.text = "\n".join(card.history)
+        ui.caseHistoryLabel.setVisible(bool(card.history))
 
     @guarded
     def compare(self, row: int) -> None:

@@ -1,6 +1,6 @@
 """The cases of the data set as a list: one is opened again, read anew by a second reader, renamed or withdrawn."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.case.summary import CaseSummary
-from ONFHAssistLib.curation.reports.overview import MOST_LISTED, Overview, following, listed, words_of
-from ONFHAssistLib.curation.store.folder import open_store
-from ONFHAssistLib.curation.store.rename import rename
-from ONFHAssistLib.desktop.busy import while_busy
+from ONFHAssistLib.curation.reports.overview import Overview
+from ONFHAssistLib.desktop.busy import confirmed, while_busy
 from ONFHAssistLib.desktop.guard import guarded
-from ONFHAssistLib.desktop.patient_code import is_meant
 from ONFHAssistLib.desktop.settings import keep_reviewer
+from ONFHAssistLib.reviewer.cases import case_lines, code_question, next_case, place_of, rename_patient, withdraw_case
 
 CaseOpener = Callable[[Path, str, bool], bool]
 """Opens a case: the data set's folder, the case's name, whether it is read independently; tells whether it is open."""
@@ -83,24 +80,23 @@ class CaseList:
     @guarded
     def open_next(self) -> None:
         """Open the case that is most worth a look after the one that was opened last."""
-        self._open(following(self._found, self._last), independent=False)
+        self._open(next_case(self._found, self._last), independent=False)
 
     @guarded
     def rename(self) -> None:
         """Ask for the right patient code and why, and give the case chosen, with the other hip of its image, to it."""
-        name, folder = self._chosen(), self._folder()
+        name, folder = self._chosen(), place_of(self._found)
         reviewer = self._ui.reviewerEdit.text.strip() or _ask(_("Reviewer (a code, not a name):"))
         code = reviewer and _ask(_("The right patient code of {case}:").format(case=name))
         if not code:
             return
-        if not is_meant(code, folder, name):
+        if not confirmed(lambda: code_question(folder, code, name)):
             self.tell(_("Nothing was changed; give the right code of {case}.").format(case=name))
             return
         why = _ask(_("Why was the code of {case} wrong? Do not name the patient.").format(case=name))
         if not why:
             return
-        renamed = while_busy(lambda: rename(open_store(folder), name, code, reviewer, why))
-        self.tell(_("{cases}: the patient's code is changed.").format(cases=_(" and ").join(renamed)))
+        self.tell(while_busy(lambda: rename_patient(folder, name, code, reviewer, why)))
         self.on_changed()
 
     @guarded
@@ -111,20 +107,14 @@ class CaseList:
         why = reviewer and _ask(_("Why is {case} withdrawn? Do not name the patient.").format(case=name))
         if not why:
             return
-        folder = self._folder()
-        while_busy(lambda: open_store(folder).withdraw(name, reviewer, why))
-        self.tell(_("{case} is withdrawn; it is not trained with any more.").format(case=name))
+        folder = place_of(self._found)
+        self.tell(while_busy(lambda: withdraw_case(folder, name, reviewer, why)))
         self.on_changed()
 
     def _open(self, name: str, independent: bool) -> None:
         self.tell("")
-        if self._open_case(self._folder(), name, independent):
+        if self._open_case(place_of(self._found), name, independent):
             self._last = name
-
-    def _folder(self) -> Path:
-        if self._found.folder is None:
-            raise InputError(_("There is no data set yet; save a case first."))
-        return self._found.folder
 
     def _chosen(self) -> str:
         row = self._ui.caseList.currentRow
@@ -136,21 +126,15 @@ class CaseList:
         box, before = self._ui.caseList, self._names
         row = box.currentRow
         chosen = before[row] if 0 <= row < len(before) else None
-        words = self._ui.caseFilterEdit.text
-        # Even the order would tell in which cases readers differ, and the filter would find them.
-        cases = _by_name(self._found.cases, words) if self._blind else listed(self._found.cases, words)
-        more = len(cases) - MOST_LISTED
-        self._names = [case.case_id for case in cases[:MOST_LISTED]]
+        lines, more = case_lines(self._found, self._ui.caseFilterEdit.text, blind=self._blind)
+        self._names = [line.name for line in lines]
         box.clear()
-        box.addItems([f"{case.case_id}\n    {self._words(case)}" for case in cases[:MOST_LISTED]])
+        box.addItems([f"{line.name}\n    {line.words}" for line in lines])
         if more > 0:
             box.addItem(_("{n} more: find them by words").format(n=more))
         if chosen in self._names:
             box.setCurrentRow(self._names.index(chosen))
         self._show_buttons()
-
-    def _words(self, case: CaseSummary) -> str:
-        return f"{case.side}, {case.status}" if self._blind else words_of(case)
 
     def _show_buttons(self) -> None:
         ui = self._ui
@@ -160,13 +144,6 @@ class CaseList:
         ui.nextCaseButton.enabled = ui.followingCaseButton.enabled = bool(self._found.waiting)
         for widget in (ui.caseFilterEdit, ui.caseList):
             widget.setVisible(bool(self._found.cases))
-
-
-def _by_name(cases: Iterable[CaseSummary], words: str) -> list[CaseSummary]:
-    """Return the cases that say each of the words in their name or side, in the order of their names."""
-    wanted = words.casefold().split()
-    found = [case for case in cases if all(word in f"{case.case_id} {case.side}".casefold() for word in wanted)]
-    return sorted(found, key=lambda case: case.case_id)
 
 
 def _ask(question: str) -> str:

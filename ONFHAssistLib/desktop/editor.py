@@ -5,9 +5,10 @@ from typing import Any
 import qt
 import slicer
 
-from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import SIDES, Side
+from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.scene.review import Review, What
+from ONFHAssistLib.scene.segmentation import segment_id
 
 EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Fill between slices", "Level tracing")
 """What a reader needs to correct a mask; the Segment Editor module has the others."""
@@ -101,7 +102,7 @@ class Editor:
             return
         self._painted = current
         node = self._node()
-        heads = {necrosis: head for head, necrosis in (_segments(review, side) for side in SIDES)}
+        heads = {necrosis: head for head, necrosis in (_segments(review, side) for side in review.segmented)}
         if heads.get(current) is not None:
             node.SetMaskSegmentID(heads[current])
             node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
@@ -124,12 +125,7 @@ class Editor:
 
 
 def _segments(review: Review, *sides: Side) -> list[str | None]:
-    """Return the segments of head and necrosis of these hips; None where there is none."""
-
-    def segment(side: Side, what: What) -> str | None:
-        try:
-            return review.segment_id(side, what)
-        except InputError:
-            return None
-
-    return [segment(side, what) for side in sides for what in ("head", "necrosis")]
+    """Return the segments of head and necrosis of these hips, as far as they are segmented; None for a deleted one."""
+    node, there = review.segmentation_node, [side for side in sides if side in review.segmented]
+    labels = [label(side) for side in there for label in (MaskLabel.head, MaskLabel.necrosis)]
+    return [segment_id(node, label) for label in labels]

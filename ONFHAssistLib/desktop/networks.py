@@ -3,14 +3,12 @@
 from typing import Any
 
 import qt
-from slicer.i18n import tr as _
 
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.session import Session
-from ONFHAssistLib.models.installed import models, network_words, use
-
-NAME = "necrosis"
+from ONFHAssistLib.models.installed import models, use
+from ONFHAssistLib.reviewer.data_set import network_choices, network_taken
 
 
 class Networks:
@@ -30,23 +28,22 @@ class Networks:
     @guarded
     def show(self) -> None:
         """List the networks that are there now."""
-        found = [model for model in while_busy(models) if model.name == NAME]
-        self._ids = [model.id for model in found]
+        found = network_choices(while_busy(models))
+        self._ids = [network.id for network in found]
         box = self._ui.networkBox
         box.clear()
-        for n, model in enumerate(found):
-            box.addItem(network_words(model))
-            about = model.problem or model.trained_on
-            box.setItemData(n, about, qt.Qt.ToolTipRole)
-        box.setCurrentIndex(next((n for n, model in enumerate(found) if model.in_use), -1))
+        for n, network in enumerate(found):
+            box.addItem(network.words)
+            box.setItemData(n, network.about, qt.Qt.ToolTipRole)
+        box.setCurrentIndex(next((n for n, network in enumerate(found) if network.in_use), -1))
 
     @guarded
     def use(self, row: int) -> None:
         """Take a network into use."""
         try:
-            self._session.require_idle()
+            self._session.run.require_idle()
             use(self._ids[row])
             self._session.restart_worker()
-            self.tell(_("The next analysis takes {network}.").format(network=self._ids[row]))
+            self.tell(network_taken(self._ids[row]))
         finally:
             self.show()

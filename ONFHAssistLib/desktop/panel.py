@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ONFHAssistLib.core.geometry import HeadSeed, Side
 from ONFHAssistLib.curation.store.open_case import open_case
 from ONFHAssistLib.desktop import layout
+from ONFHAssistLib.desktop.analysis import Analysis
 from ONFHAssistLib.desktop.baseline import Baseline
 from ONFHAssistLib.desktop.busy import while_busy
 from ONFHAssistLib.desktop.case_card import CaseCard
@@ -17,7 +18,7 @@ from ONFHAssistLib.desktop.corrections import Corrections
 from ONFHAssistLib.desktop.editor import Editor
 from ONFHAssistLib.desktop.export import Export
 from ONFHAssistLib.desktop.guard import guarded
-from ONFHAssistLib.desktop.hips import HipCards, worse
+from ONFHAssistLib.desktop.hips import HipCards
 from ONFHAssistLib.desktop.keys import Keys
 from ONFHAssistLib.desktop.placing import Placing
 from ONFHAssistLib.desktop.preflight_panel import PreflightPanel
@@ -31,6 +32,7 @@ from ONFHAssistLib.desktop.systems import Systems
 from ONFHAssistLib.desktop.timers import after
 from ONFHAssistLib.desktop.training_data import TrainingData
 from ONFHAssistLib.desktop.unsaved import Leaving
+from ONFHAssistLib.reviewer.cards import hip_to_begin_with
 from ONFHAssistLib.scene import in_view, views
 from ONFHAssistLib.scene.review import Review
 
@@ -61,6 +63,7 @@ class Panel:
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
         self._systems = Systems(ui, self.tell)
+        self._analysis = Analysis(ui, session, lambda: self.volume)
         self._editor = Editor(ui.segmentEditor)
         self._touch = after(TOUCH_MS, self._touched)
         self._views = after(0, self.follow_views)
@@ -90,11 +93,11 @@ class Panel:
                 "Ctrl+Y": self.redo,
             }
         )
-        session.on_change, session.on_review = self.show_run, self._new_result
+        session.on_change, session.on_review = self._show_run, self._new_result
         session.on_touch, session.on_gone = self._touch.start, self._gone
         session.on_views = self._views.start
         for button, action in (
-            (ui.analyseButton, self.analyse_or_cancel),
+            (ui.analyseButton, self._analysis.start_or_cancel),
             (ui.layoutButton, self.arrange),
             (ui.previousButton, lambda: self.step(-1)),
             (ui.nextButton, lambda: self.step(1)),
@@ -248,17 +251,9 @@ class Panel:
     # The analysis
 
     @guarded
-    def analyse_or_cancel(self) -> None:
-        """Do what the one button says."""
-        if self.session.run.idle:
-            self._analyse(None)
-        else:
-            self.session.run.cancel()
-
-    @guarded
     def segment_from(self, seed: HeadSeed) -> None:
         """Start from the centre of a head that the reader has clicked on."""
-        self._analyse(seed)
+        self._analysis.start(seed)
         self.side = seed.side
 
     @guarded
@@ -266,26 +261,10 @@ class Panel:
         """Start from the sphere as it lies now."""
         review = self.review()
         if review is not None and self.side is not None:
-            self._analyse(review.seed(self.side))
+            self._analysis.start(review.seed(self.side))
 
-    def _analyse(self, seed: HeadSeed | None) -> None:
-        review = self.review()
-        again = seed is None and review is not None and any(review.changed(side) for side in review.sides)
-        text = _("The corrections of this study are replaced by a new automatic result.")
-        if not again or slicer.util.confirmOkCancelDisplay(text, windowTitle="ONFHAssist"):
-            self.session.analyse(self.volume, seed)
-
-    def show_run(self) -> None:
-        """Show where the analysis stands: button, progress and sentence."""
-        run, ui = self.session.run, self.ui
-        ui.analyseButton.text = _("Analyse") if run.idle else _("Cancel")
-        ui.analyseButton.enabled = self._look.usable if run.idle else run.can_cancel
-        ui.progressBar.setVisible(not run.idle)
-        ui.progressBar.setValue(round(100 * run.fraction))
-        text = run.message if run.idle else run.stage
-        ui.statusLabel.text = f"⚠ {text}" if run.failed else text
-        ui.statusLabel.setVisible(bool(text))
-        ui.headSection.enabled = run.idle and self._look.usable
+    def _show_run(self) -> None:
+        self._analysis.show(self._look.usable)
 
     def _new_result(self, review: Review, side: Side | None) -> None:
         if review.volume_node is self.volume:
@@ -317,14 +296,14 @@ class Panel:
     def open(self, arrange: bool = True) -> None:
         """Show the study chosen from the beginning; ``arrange``: in the views, too, which show it already else."""
         review, ui = self.review(), self.ui
-        warnings = self._look.warnings if review is None else tuple(n.message for n in review.result.warnings)
+        warnings = self._look.warnings(review)
         ui.studyLabel.text = self._look.sentence(review)
-        ui.warningLabel.text = "\n".join(f"⚠ {text}" for text in dict.fromkeys(warnings))
+        ui.warningLabel.text = "\n".join(f"⚠ {text}" for text in warnings)
         ui.warningLabel.setVisible(bool(warnings))
         self._systems.show(self._look.study)
-        self.show_run()
+        self._show_run()
         if review is not None:
-            self.side = self.side if self.side in review.sides else worse(review)
+            self.side = self.side if self.side in review.sides else hip_to_begin_with(review)
         else:
             self._editor.clear()  # its strokes would go to a study that is out of sight
         self.refresh()

@@ -1,7 +1,6 @@
 """Points that a reader puts into the views: landmarks, and the centre of a head that was missed or found wrong."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import qt
@@ -9,7 +8,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
-from ONFHAssistLib.desktop.cards import side_name
+from ONFHAssistLib.reviewer.cards import side_name
+from ONFHAssistLib.reviewer.edits import set_radius
 from ONFHAssistLib.scene.markups import landmarks_node, place_landmark
 from ONFHAssistLib.scene.review import Review
 
@@ -90,9 +90,8 @@ class Placing:
             return
         if self._review is None or self._side is None:
             return
-        sphere = self._review.hip(self._side).sphere
-        if sphere is not None:
-            self._review.set_sphere(self._side, replace(sphere, radius_mm=radius_mm))
+        if self._review.hip(self._side).sphere is not None:
+            set_radius(self._review, self._side, radius_mm)
             self._on_sphere()
 
     def _place_landmark(self) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from slicer.i18n import tr as _
-
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.desktop.guard import guarded
+from ONFHAssistLib.reviewer.slices import reviewed_line
 from ONFHAssistLib.scene.review import Review
 
 
@@ -31,13 +30,7 @@ class ReviewedSlices:
         marked = review.reviewed(hip.side) if review is not None and hip is not None and known else None
         self._ui.reviewedButton.enabled = known
         self._ui.allReviewedButton.enabled = marked is not None
-        text = _("All slices count as reviewed.") if known else ""
-        if hip is not None and marked is not None:
-            slices = [s.index for s in hip.slices]
-            text = _("{n} of {all} slices reviewed; only these are trained with.").format(
-                n=sum(index in marked for index in slices), all=len(slices)
-            )
-        self._ui.reviewedLabel.text = text
+        self._ui.reviewedLabel.text = reviewed_line(review, hip.side) if review and hip and known else ""
 
     @guarded
     def turn(self) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,19 +10,20 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side
+from ONFHAssistLib.core.geometry import HeadSeed, Side
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
-from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.desktop import install
 from ONFHAssistLib.desktop.baseline import REVIEWED
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.layout import BASELINE_VIEW
-from ONFHAssistLib.desktop.run import Run
-from ONFHAssistLib.desktop.settings import read_settings
+from ONFHAssistLib.desktop.settings import chosen, read_settings
 from ONFHAssistLib.desktop.study import read
+from ONFHAssistLib.desktop.timers import each
+from ONFHAssistLib.reviewer.analysing import ask_for, take_result
+from ONFHAssistLib.reviewer.run import Run
 from ONFHAssistLib.scene.in_view import ViewWatch, draw_where_shown, main_volume
 from ONFHAssistLib.scene.overwriting import OverwriteGuard
 from ONFHAssistLib.scene.review import Review
@@ -29,6 +31,10 @@ from ONFHAssistLib.scene.state import leave_open
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
 from ONFHAssistLib.scene.volumes import add_volume
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
+
+POLL_MS = 40
+YIELD_S = 0.002
+"""Slicer's event loop keeps Python's lock, so the worker's threads get their turn while a poll sleeps."""
 
 
 class Session:
@@ -56,6 +62,7 @@ class Session:
         self.reviews: list[Review] = []
         self._worker = worker or slicer_worker()
         self.run = Run(self._worker, lambda: self.on_change())
+        self._polling = each(POLL_MS, self._poll)
         self._analysed: Any = None
         self._watch = ViewWatch(slicer.mrmlScene, self._views_changed)
         self._overwriting = OverwriteGuard(slicer.mrmlScene)
@@ -113,9 +120,8 @@ class Session:
 
     def warm_up(self) -> None:
         """Let the worker open the networks before they are asked for, where all is in place and it has no work."""
-        settings = read_settings()
-        if self.run.idle and not install.missing(settings.device):
-            self._worker.warm_up(AnalysisOptions(device=settings.device, systems=settings.systems))
+        if self.run.idle and not install.missing(chosen().device):
+            self._worker.warm_up(chosen().options())
 
     def analyse(self, volume_node: Any, seed: HeadSeed | None = None) -> None:
         """Analyse a volume; with a seed, and where it is under review, only the hip that the reader has pointed at.
@@ -123,21 +129,14 @@ class Session:
         Raises:
             InputError: the volume cannot be analysed, an analysis is running, or what is missing was not installed.
         """
-        self.require_idle()
+        self.run.require_idle()
         review = self.review(volume_node)
-        opened = review.opened if review else None
-        if opened and seed and seed.side != opened.side:
-            raise InputError(only_one_hip(opened))
-        study = read(volume_node, review.result.source if review and opened else None)
+        options = ask_for(chosen(), review, seed)
+        study = read(volume_node, review.result.source if review and review.opened else None)
         self.require_packages()
-        options = AnalysisOptions(
-            sides=(seed.side,) if seed and review else (opened.side,) if opened else SIDES,
-            heads=(seed,) if seed else (),
-            device=read_settings().device,
-            systems=read_settings().systems,
-        )
         self._analysed = volume_node
         self.run.start(study, options, lambda result: self._take(volume_node, result, seed))
+        self._polling.start()
 
     def in_view(self) -> Any:
         """Return the volume that the views show, of whatever kind; None where they show nothing."""
@@ -157,11 +156,6 @@ class Session:
         """Let the next analysis take the networks that are in use now."""
         self._worker.close()
 
-    def require_idle(self) -> None:
-        """Raise InputError while an analysis is running."""
-        if not self.run.idle:
-            raise InputError(_("An analysis is running; wait for it, or cancel it."))
-
     def drop_orphan(self) -> None:
         """Stop the analysis if its volume has left the scene."""
         if not self.run.idle and self._analysed is not None and self._analysed.GetScene() is None:
@@ -169,6 +163,7 @@ class Session:
 
     def close(self) -> None:
         """End the worker and let go of the scene; the nodes stay."""
+        self._polling.stop()
         self.run.close()
         self._watch.close()
         self._overwriting.close()
@@ -182,20 +177,20 @@ class Session:
         """Say what went wrong, where the end of the analysis is told."""
         self.run.say(sentence, failed=True)
 
+    def _poll(self) -> None:
+        time.sleep(YIELD_S)
+        self.run.poll()
+        if self.run.idle:
+            self._polling.stop()
+
     @guarded
     def _take(self, volume_node: Any, result: StudyResult, seed: HeadSeed | None) -> None:
         self._analysed = None
-        review = self.review(volume_node)
-        if review is not None and seed is not None:
-            review.replace_hip(result, seed.side)
-        else:
-            if volume_node.GetScene() is None:
-                raise InputError(_("The volume was removed while it was analysed; load it again."))
-            opened = None
-            if review is not None:
-                opened = review.opened
-                review.close()
-            review = Review.begin(slicer.mrmlScene, volume_node, result, opened=opened)
+        if volume_node.GetScene() is None:
+            raise InputError(_("The volume was removed while it was analysed; load it again."))
+        before = self.review(volume_node)
+        review = take_result(slicer.mrmlScene, volume_node, before, result, seed)
+        if review is not before:
             self._adopt(review)
         # In a turn of its own: what builds the nodes, and what fills panel and views, stay below 0.1 s each.
         qt.QTimer.singleShot(0, lambda: self._shown(review, seed.side if seed else None))

@@ -9,12 +9,21 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.gradings import GRADINGS
+from ONFHAssistLib.models.engine import DEVICES, ENGINES
+from ONFHAssistLib.reviewer.analysing import (
+    DEVICE_CAPTION,
+    DEVICE_NAMES,
+    DEVICE_TIP,
+    ENGINE_CAPTION,
+    ENGINE_NAMES,
+    ENGINE_TIP,
+    Chosen,
+)
 from ONFHAssistLib.systems import OWN, those_known
 
 FOLDER, REVIEWER, DEVICE = "ONFHAssist/CaseFolder", "ONFHAssist/Reviewer", "ONFHAssist/Device"
-SYSTEMS = "ONFHAssist/Systems"
+SYSTEMS, ENGINE = "ONFHAssist/Systems", "ONFHAssist/Engine"
 TRAINING_PYTHON, TRAINING_CLONE = "ONFHAssist/TrainingPython", "ONFHAssist/TrainingClone"
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,7 @@ class Settings:
     Attributes:
         folder: where "Save case" writes.
         reviewer: a code, not a name; may be empty.
-        device: where the networks run, one of DEVICES.
+        device, engine: where and by what the networks run, of `models.engine.DEVICES` and ENGINES.
         training_python, training_clone: program of the training environment, and folder of the project's sources;
             both may be empty.
         systems: ids of those that the next analysis takes; at least one.
@@ -36,17 +45,31 @@ class Settings:
     training_python: str = ""
     training_clone: str = ""
     systems: tuple[str, ...] = (OWN,)
+    engine: str = ENGINES[0]
 
 
 def read_settings() -> Settings:
     """Return the settings of this user."""
-    device = slicer.util.settingsValue(DEVICE, "auto")
+    device, engine = slicer.util.settingsValue(DEVICE, ""), slicer.util.settingsValue(ENGINE, "")
     folder = slicer.util.settingsValue(FOLDER, "") or str(default_folder())
     reviewer, python, clone = (
         (slicer.util.settingsValue(name, "") or "").strip() for name in (REVIEWER, TRAINING_PYTHON, TRAINING_CLONE)
     )
-    systems = those_known((slicer.util.settingsValue(SYSTEMS, "") or "").split())
-    return Settings(Path(folder), reviewer, device if device in DEVICES else "auto", python, clone, systems)
+    return Settings(
+        Path(folder),
+        reviewer,
+        device if device in DEVICES else DEVICES[0],
+        python,
+        clone,
+        those_known((slicer.util.settingsValue(SYSTEMS, "") or "").split()),
+        engine if engine in ENGINES else ENGINES[0],
+    )
+
+
+def chosen() -> Chosen:
+    """Return what the next analysis takes."""
+    settings = read_settings()
+    return Chosen(settings.systems, settings.device, settings.engine)
 
 
 def keep_reviewer(code: str) -> None:
@@ -88,14 +111,16 @@ class SettingsPanel(ctk.ctkSettingsPanel):
         form.addRow(_("Reviewer:"), self.reviewer)
         self.registerProperty(REVIEWER, self.reviewer, "text", str(qt.SIGNAL("textChanged(QString)")))
 
-        self.device = ctk.ctkComboBox()
-        self.device.toolTip = _("The CPU needs nothing more. CUDA installs PyTorch, which takes several gigabytes.")
-        for name, text in zip(DEVICES, (_("Automatic"), _("CPU"), _("Graphics card (CUDA)")), strict=True):
-            self.device.addItem(text, name)
-        form.addRow(_("Networks run on:"), self.device)
-        self.registerProperty(
-            DEVICE, self.device, "currentUserDataAsString", str(qt.SIGNAL("currentIndexChanged(int)"))
-        )
+        self.device, self.engine = ctk.ctkComboBox(), ctk.ctkComboBox()
+        for key, box, caption, tip, names in (
+            (DEVICE, self.device, DEVICE_CAPTION, DEVICE_TIP, DEVICE_NAMES),
+            (ENGINE, self.engine, ENGINE_CAPTION, ENGINE_TIP, ENGINE_NAMES),
+        ):
+            box.toolTip = tip
+            for name, text in names.items():
+                box.addItem(text, name)
+            form.addRow(f"{caption}:", box)
+            self.registerProperty(key, box, "currentUserDataAsString", str(qt.SIGNAL("currentIndexChanged(int)")))
 
         self.trainingPython, self.trainingClone = qt.QLineEdit(), qt.QLineEdit()
         for key, field, caption, tip in (

@@ -9,15 +9,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import SIDES
-from ONFHAssistLib.curation.case.reviewed import STATUSES, ReviewedCase
-from ONFHAssistLib.curation.store.folder import save_case
-from ONFHAssistLib.curation.store.open_case import OpenCase
-from ONFHAssistLib.desktop.busy import while_busy
+from ONFHAssistLib.curation.case.reviewed import STATUSES
+from ONFHAssistLib.desktop.busy import confirmed, while_busy
 from ONFHAssistLib.desktop.guard import guarded
-from ONFHAssistLib.desktop.patient_code import is_meant
 from ONFHAssistLib.desktop.settings import keep_reviewer, read_settings
+from ONFHAssistLib.reviewer.signing import Signature, note_saved, saved_in_words, sign
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff
 
@@ -113,44 +110,20 @@ class SignOffForm:
         if review is None:
             return False
         self.keep()  # what is on the screen now is signed, whatever happens before it is written
-        opened, patient, folder = review.opened, self._ui.patientEdit.text.strip(), read_settings().folder
-        review.update()
-        segmented = [side for side in review.sides if review.hip(side).segmented]
-        if not segmented:
-            raise InputError(_("No hip of this study is segmented, so there is no case to save; segment one first."))
-        if opened is None and not patient:  # the header's number is not signed where the form shows none
-            raise InputError(
-                _("The case has no patient code; enter one that is the same for all studies of the patient.")
-            )
-        cases = [review.case(side, patient) for side in segmented]  # all check themselves before the first is written
-        if not _signed_by_its_reader(cases, opened) or not (opened or self._is_meant(patient, folder)):
+        statuses = {side: self._status[side].currentData for side in review.segmented}
+        reviewer, patient, comment = (
+            field.text.strip() for field in (self._ui.reviewerEdit, self._ui.patientEdit, self._ui.commentEdit)
+        )
+        signed = sign(review, Signature(statuses, reviewer, patient, comment), read_settings().folder)
+        if not confirmed(signed.question):
+            if signed.opened is None:  # a slip, which is taken off the form
+                self._ui.patientEdit.text = ""
+            self.tell(_("Nothing was saved.") if signed.opened else _("Nothing was saved; enter the patient's code."))
             return False
-        while_busy(lambda: [opened.save(case) if opened else save_case(case, folder) for case in cases])
-        for case in cases:
-            review.mark_saved(case.side)
-        if opened:
-            review.renew(while_busy(lambda: opened.renewed(cases[0].reviewer)))
-            folder = Path(opened.folder)
-        count = _("one hip") if len(cases) == 1 else _("both hips")
-        self.tell(_("Saved {count} to {folder}.").format(count=count, folder=folder.name))
+        renewed = while_busy(signed.save)
+        note_saved(review, signed, renewed)
+        folder = Path(renewed.folder) if renewed else signed.folder
+        said = saved_in_words(signed.cases, renewed)
+        self.tell(_("{said} Saved to {folder}.").format(said=said, folder=folder.name))
         self.on_saved()
         return True
-
-    def _is_meant(self, code: str, folder: Path) -> bool:
-        """Ask about the patient code (`is_meant`); one that was a slip is taken off the form."""
-        if is_meant(code, folder):
-            return True
-        self._ui.patientEdit.text = ""
-        self.tell(_("Nothing was saved; enter the patient's code."))
-        return False
-
-
-def _signed_by_its_reader(cases: list[ReviewedCase], opened: OpenCase | None) -> bool:
-    """Ask where somebody else signs a second reading; return whether to save."""
-    if opened is None or not opened.independent or cases[0].reviewer == opened.reader:
-        return True
-    text = _(
-        "This second reading was begun by {reader}. Signed by {reviewer}, it is saved, but does not count as an "
-        "independent reading."
-    ).format(reader=opened.reader, reviewer=cases[0].reviewer)
-    return slicer.util.confirmOkCancelDisplay(text, windowTitle="ONFHAssist")

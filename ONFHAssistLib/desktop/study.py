@@ -4,21 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import slicer
-from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.geometry import SIDES
-from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.desktop.guard import unexpected
 from ONFHAssistLib.imaging.domain import check_image
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.reviewer.study import study_line, warnings_of
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.scene.volumes import describe, study_from_node
-
-BOTH_HIPS_FROM_MM = 250.0
-"""Two adult femoral heads lie 160 to 200 mm apart, centre to centre; an image this wide has both, if it is centred."""
+from ONFHAssistLib.scene.volumes import study_from_node
 
 
 @dataclass(frozen=True)
@@ -26,29 +20,25 @@ class Look:
     """What is said of a volume when it is chosen.
 
     Attributes:
-        kind: what it is, such as "Coronal T1, 39 slices, 0.9 × 0.9 × 5.2 mm"; or why it cannot be analysed.
-        view: how many hips may be in it, by its width.
-        warnings: what speaks against grading it.
-        usable: whether it can be analysed.
-        study: as it was read; None where that is not possible.
+        why_not: why it cannot be analysed, in one sentence; "" where it can.
+        study: as it was read, with the notices on its image; None where that is not possible.
     """
 
-    kind: str
-    view: str = ""
-    warnings: tuple[str, ...] = ()
-    usable: bool = False
+    why_not: str = ""
     study: Study | None = None
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can be analysed."""
+        return self.study is not None
+
     def sentence(self, review: Review | None = None) -> str:
-        """Return it as a sentence; with a review, the hips that were really found."""
-        if not self.usable:
-            return self.kind
-        if review is None:
-            return f"{self.kind}, {self.view}."
-        seen = [side for side in review.sides if review.hip(side).segmented]
-        both = len(seen) == len(SIDES)
-        found = _("both hips in view") if both else _("right hip in view") if "right" in seen else _("left hip in view")
-        return f"{self.kind}, {found if seen else _('no hip graded')}."
+        """Return what it is; with a review, the hips that were really found."""
+        return study_line(self.study, review) if self.study else self.why_not
+
+    def warnings(self, review: Review | None = None) -> tuple[str, ...]:
+        """Return what speaks against grading it."""
+        return warnings_of(self.study.notices if self.study else (), review)
 
 
 def read(node: Any, known: Mapping[str, Any] | None = None) -> Study:
@@ -66,14 +56,11 @@ def look_at(node: Any, known: Mapping[str, Any] | None = None) -> Look:
     """Say what is seen in a volume node, None included; ``known``: see `read`."""
     try:
         study = read(node, known)
-        notices = (*study.notices, *check_image(study))
+        return Look(study=replace(study, notices=(*study.notices, *check_image(study))))
     except InputError as error:
         return Look(str(error))
     except Exception as error:  # whatever is chosen, the panel stays usable
         return Look(unexpected(error))
-    kind = describe(study)
-    warnings = tuple(dict.fromkeys(n.message for n in notices))
-    return Look(f"{kind[:1].upper()}{kind[1:]}", _in_view(study.volume), warnings, True, study)
 
 
 def dicom_header(node: Any) -> Any:
@@ -89,10 +76,3 @@ def dicom_header(node: Any) -> Any:
         return pydicom.dcmread(path, stop_before_pixels=True)
     except (OSError, pydicom.errors.InvalidDicomError):
         return None
-
-
-def _in_view(volume: Volume) -> str:
-    across_mm = np.abs(volume.axes_ras[0]) @ (volume.size * volume.spacing_mm)
-    if across_mm >= BOTH_HIPS_FROM_MM:
-        return _("wide enough for both hips ({width:.0f} mm)").format(width=across_mm)
-    return _("wide enough for one hip ({width:.0f} mm)").format(width=across_mm)

@@ -6,8 +6,8 @@ import qt
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.geometry import Side
-from ONFHAssistLib.desktop.cards import side_name
 from ONFHAssistLib.desktop.timers import after
+from ONFHAssistLib.reviewer.cards import side_name
 from ONFHAssistLib.scene.pictures import head_map_png
 from ONFHAssistLib.scene.review import Review
 

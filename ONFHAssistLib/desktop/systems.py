@@ -8,7 +8,7 @@ import qt
 from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.settings import keep_systems, read_settings
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.scene.systems import choices, turned
+from ONFHAssistLib.reviewer.systems import choices, turned
 
 
 class Systems:

@@ -14,6 +14,7 @@ from ONFHAssistLib.desktop.networks import Networks
 from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.desktop.settings import read_settings
 from ONFHAssistLib.desktop.timers import each
+from ONFHAssistLib.reviewer.data_set import data_set_card, start_training
 from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
 
 LOOK_MS = 50
@@ -79,11 +80,8 @@ class TrainingData:
     @guarded
     def start_or_cancel(self) -> None:
         """Do what the button says."""
+        start_training(self._tuning, self._found, _place())
         if self._tuning.running:
-            self._tuning.cancel()
-        else:
-            found = self._found
-            self._tuning.start(_place(), found.folder, found.approved, found.mark)
             self._following.start()
         self._show()
 
@@ -119,38 +117,18 @@ class TrainingData:
             self._following.stop()
 
     def _show(self) -> None:
-        ui, tuning, found = self._ui, self._tuning, self._found
-        ui.trainingLabel.text = found.problem or (_told_blind(found) if self._blind else _told(found))
-        ui.fineTuneButton.text = _("Cancel") if tuning.running else _("Fine-tune")
-        ui.fineTuneButton.enabled = tuning.running or found.folder is not None
-        ui.fineTuneBar.setVisible(tuning.running)
-        ui.fineTuneBar.setValue(round(100 * tuning.fraction))
-        if tuning.running:
-            self.tell(tuning.stage)
-        elif tuning.message:
-            self.tell(f"⚠ {tuning.message}" if tuning.failed else tuning.message)
-        else:
-            self.tell(_place().missing(found.approved) if found.folder else "")
+        ui = self._ui
+        card = data_set_card(self._found, self._tuning, _place(), blind=self._blind)
+        first = f"{card.title}: {card.counts}" if card.counts else card.title
+        ui.trainingLabel.text = card.problem or "\n".join((first, *card.lines)) if card.title else _("Looking …")
+        ui.fineTuneButton.text = _("Cancel") if card.running else _("Fine-tune")
+        ui.fineTuneButton.enabled = card.running or card.can_tune
+        ui.fineTuneBar.setVisible(card.running)
+        ui.fineTuneBar.setValue(card.percent)
+        self.tell(f"⚠ {card.tuning}" if card.failed else card.tuning)
 
 
 def _place() -> TrainingPlace:
     settings = read_settings()
     where = _("Edit > Application Settings > ONFHAssist")
     return TrainingPlace(settings.training_python, settings.training_clone, where)
-
-
-def _told_blind(found: Overview) -> str:
-    """Say what gives nothing away: even how many cases readers differ in would, after a save."""
-    name = found.folder.name if found.folder else _("Looking …")
-    return _("{name}: while a second reading is open, nothing is told of what others have found.").format(name=name)
-
-
-def _told(found: Overview) -> str:
-    if found.folder is None:
-        return _("Looking …")
-    lines = [f"{found.folder.name}: {found.counts}"]
-    if found.last_saved:
-        lines.append(_("Last saved: {when}").format(when=found.last_saved))
-    if found.next_case:
-        lines.append(_("Next: {case}").format(case=found.next_case))
-    return "\n".join([*lines, *found.lacking])

@@ -49,6 +49,16 @@ class FindingCard:
     rows: tuple[FindingRow, ...]
     notes: tuple[str, ...]
 
+    @property
+    def heading(self) -> str:
+        """Return the title, for a card of a hip: with "Patient" where it is not about the hip alone."""
+        return f"{self.title} ({self.about})" if self.about == ABOUT[PATIENT] else self.title
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Return reason and notes, where there are any."""
+        return tuple(text for text in (self.reason, *self.notes) if text)
+
 
 def finding_card(finding: Finding, hip: HipResult | None = None) -> FindingCard:
     """Put a finding into words; ``hip`` is what the networks, or a reader, made of the same hip."""

@@ -206,7 +206,12 @@ class Review:
     @property
     def unsaved(self) -> bool:
         """Whether a reader has changed or said something that was not saved."""
-        return any(self._saved.get(side) != self._fingerprint(side) for side in self._states)
+        return bool(self.unsaved_sides)
+
+    @property
+    def unsaved_sides(self) -> tuple[Side, ...]:
+        """The hips of which that is so."""
+        return tuple(side for side in self._states if self._saved.get(side) != self._fingerprint(side))
 
     def mark_saved(self, side: Side) -> None:
         """Remember that a hip was saved as `case` has handed it over; what was changed since is not saved."""

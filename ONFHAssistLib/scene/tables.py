@@ -94,10 +94,7 @@ def update_table(
     """
     direction, ends = slice_axis(grid)
     now, before = ({s.index: s for s in found.slices} if found else {} for found in (hip, automatic))
-    slices = sorted(
-        (now.get(index) or before[index] for index in now.keys() | before.keys()),
-        key=lambda s: float(np.dot(s.position_ras_mm, direction)),
-    )
+    slices = [now.get(index) or before[index] for index in along_the_body(grid, hip, automatic)]
     places = [round(float(np.dot(s.position_ras_mm, direction)), 1) for s in slices]
     here = [now.get(s.index) for s in slices]
     columns: dict[str, np.ndarray | list[str]] = {
@@ -123,6 +120,13 @@ def update_table(
     highest = max((s.ratio for s in (*now.values(), *before.values())), default=0.0)
     chart.SetYAxisRange(0.0, min(100.0, max(50.0, 10 * np.ceil(10 * highest + 0.3))))
     chart.EndModify(changed)
+
+
+def along_the_body(grid: Grid, hip: HipResult, automatic: HipResult | None = None) -> list[int]:
+    """Return the indices of all slices that a hip has or had, towards right, anterior or superior (`slice_axis`)."""
+    direction, _ = slice_axis(grid)
+    places = {s.index: s.position_ras_mm for found in (automatic, hip) if found for s in found.slices}
+    return sorted(places, key=lambda index: float(np.dot(places[index], direction)))
 
 
 def slice_of_row(table: Node, row: int) -> int | None:

@@ -18,12 +18,14 @@ import numpy as np
 from ONFHAssistLib.core.files import write_private
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.outside import read_json
-from ONFHAssistLib.core.plain import from_plain
+from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.case.reviewed import ReviewedCase
+from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.exchange.publish import reason
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.scene.state import unpacked
+from ONFHAssistLib.scene.state import SignOff, unpacked
 
 MADE, NOW = "made.json", "now.json"
 RETRY_S = 5.0
@@ -41,7 +43,8 @@ class Draft:
         now: how the reader left the hips, for `Review.take_up`; empty where they are as the networks made them.
         reviewer: the reader's code, or "".
         reviewed: of each side the slices that the reader stands for; None: all.
-        comment: the reader's.
+        signed: of each side what the reader has said of it.
+        saved: sides that are saved as cases as they are here.
         seen: of a case, the number of its newest version when the draft was begun; None for a study.
     """
 
@@ -49,8 +52,14 @@ class Draft:
     now: Mapping[Side, Any] = field(default_factory=dict)
     reviewer: str = ""
     reviewed: Mapping[Side, Sequence[int] | None] = field(default_factory=dict)
-    comment: str = ""
+    signed: Mapping[Side, SignOff] = field(default_factory=dict)
+    saved: Sequence[Side] = ()
     seen: int | None = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is more than what the networks made."""
+        return bool(self.now or self.reviewed or self.signed)
 
 
 def fingerprint(study: Study) -> str:
@@ -79,19 +88,30 @@ def read(folder: Path, study: Study, mark: str) -> Draft | None:
         now = from_plain(_Now, _load(folder / NOW, mark) or {})
     except ValueError:  # what the networks made is shown
         now = _Now()
-    return Draft(result, now.hips, now.reviewer, now.reviewed, now.comment, now.seen)
+    signed = now.signed or {side: SignOff(comment=now.comment) for side in now.hips if now.comment}
+    return Draft(result, now.hips, now.reviewer, now.reviewed, signed, now.saved, now.seen)
 
 
 @dataclass(frozen=True)
 class _Now:
-    """What ``now.json`` holds; see `Draft`."""
+    """What ``now.json`` holds, see `Draft`; the one ``comment`` is that of version 0.1.0."""
 
     image: str = ""
     hips: dict[Side, Any] = field(default_factory=dict)
     reviewer: str = ""
     reviewed: dict[Side, tuple[int, ...] | None] = field(default_factory=dict)
+    signed: dict[Side, SignOff] = field(default_factory=dict)
+    saved: tuple[Side, ...] = ()
     comment: str = ""
     seen: int | None = None
+
+
+def says_more(review: Review) -> bool:
+    """Say whether a reader has changed or said anything of a study."""
+    said = (
+        review.changed(s) or review.reviewed(s) is not None or review.sign_off(s) != SignOff() for s in review.sides
+    )
+    return review.unsaved or any(said)
 
 
 def present(review: Review, reviewer: str, seen: int | None) -> Plain:
@@ -100,9 +120,47 @@ def present(review: Review, reviewer: str, seen: int | None) -> Plain:
         "hips": review.now(),
         "reviewer": reviewer,
         "reviewed": {side: review.reviewed(side) for side in review.sides},
-        "comment": next((said for side in review.sides if (said := review.sign_off(side).comment)), ""),
+        "signed": {side: to_plain(review.sign_off(side)) for side in review.sides},
+        "saved": [side for side in review.segmented if side not in review.unsaved_sides],
         "seen": seen,
     }
+
+
+def take_up(kept: Draft, review: Review) -> None:
+    """Let a review go on with a draft; can be undone.
+
+    Raises:
+        InputError: see `Review.take_up`.
+    """
+    review.take_up(kept.now)
+    for side in review.sides:
+        review.set_reviewed(side, kept.reviewed.get(side))
+        review.set_sign_off(side, kept.signed.get(side, SignOff()))
+    for side in review.segmented:
+        if side in kept.saved:
+            review.mark_as_stored(side)
+
+
+def forget(review: Review, stored: tuple[OpenCase, ReviewedCase] | None) -> None:
+    """Let a review go back to the automatic result of all hips, or to how its case was stored; can be undone.
+
+    Raises:
+        InputError: the image was changed or moved; the draft stays as it is.
+    """
+    review.update()  # what can't be measured any more is told before anything is changed
+    opened, case = stored or (None, None)
+    for side in review.segmented:
+        if case is None:
+            review.reset(side)
+        else:
+            review.take_over(side, case.masks, "the data set", case.reviewed_slices)
+    if opened is not None:
+        review.renew(opened)
+    for side in review.sides:
+        review.set_reviewed(side, case.reviewed_slices if case else None)
+        review.set_sign_off(side, SignOff(status=case.status, comment=case.comment) if case else SignOff())
+        if side in review.segmented:
+            review.mark_as_stored(side)
 
 
 class Writer:

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.files import require_writable
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.exchange.publish import reason
+from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.scene.hip_state import automatic_of
+from ONFHAssistLib.scene.state import packed
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.drafts import Plain
 from ONFHAssistLib.web.worklist import Entry, Row, Summary
@@ -35,6 +39,7 @@ class StudyFolder:
         self.state = state
         self.rows: list[Row] = []
         self._place = place
+        self._failed: set[str] = set()
         self._writer = drafts.Writer(lambda why: told(self._sentence(why)))
         self.unkept = ""
         try:
@@ -71,8 +76,29 @@ class StudyFolder:
         self._writer.put(worklist.summary_file(self.state, entry), worklist.plain_summary(summary))
 
     def cannot_use(self, entry: Entry, sentence: str) -> None:
-        """List why a study cannot be used; this is looked at anew with every start."""
-        self._set(entry, replace(self.summary(entry), problem=sentence), sort=True)
+        """List why a study cannot be used; this is looked at anew with every start.
+
+        With "" it is listed as before; it is not analysed ahead any more in either case.
+        """
+        self._failed.add(entry.key)
+        if sentence:
+            self._set(entry, replace(self.summary(entry), problem=sentence), sort=True)
+
+    def try_again(self) -> None:
+        """Let studies be analysed ahead that could not be before."""
+        self._failed.clear()
+
+    def unseen(self, but: Entry | None) -> Entry | None:
+        """Return the first study of the list that nobody has looked at, other than this one."""
+        waiting = (row.entry for row in self.rows if row.status == "new" and row.entry.key not in self._failed)
+        return next((entry for entry in waiting if entry is not but), None)
+
+    def found(self, entry: Entry, study: Study, result: StudyResult) -> None:
+        """Keep what was found ahead, unless the reader was quicker."""
+        if self.summary(entry).status == "new":
+            made = packed(result, automatic_of(result))
+            self.keep(entry, drafts.MADE, drafts.fingerprint(study), made=made)
+            self.know(entry, worklist.summarise(result.source, result.hips, "analysed"))
 
     def sort(self) -> None:
         """Put the list in order."""

@@ -1,6 +1,7 @@
 """What the page does: each signal of `ui` meets session and scene, and the page is told what has become of it."""
 
 import asyncio
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from trame_server import Server
@@ -8,6 +9,9 @@ from trame_slicer.app.logic import BaseLogic
 from trame_slicer.core import LayoutManager, SlicerApp
 
 from ONFHAssistLib.core.outside import shown as shown_text
+from ONFHAssistLib.reviewer.analysing import replaces_corrections
+from ONFHAssistLib.reviewer.study import study_line
+from ONFHAssistLib.reviewer.systems import choices
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
@@ -16,7 +20,7 @@ from ONFHAssistLib.web.logic_training import TrainingLogic
 from ONFHAssistLib.web.logic_views import ViewsLogic
 from ONFHAssistLib.web.logic_worklist import WorklistLogic
 from ONFHAssistLib.web.session import Session
-from ONFHAssistLib.web.state import PageState, system_lines
+from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.ui import PageUI
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
 
@@ -65,7 +69,13 @@ class PageLogic(BaseLogic[PageState]):
         ui.draft_forgotten.connect(self._act.now(self._forget_draft))
         ui.message_closed.connect(self._act.now(lambda: None))
         ui.key_pressed.connect(self.press)
-        ui.systems.chosen.connect(self._act.now(self.session.choose_systems))
+        session = self.session
+        for signal, changed in (
+            (ui.systems.chosen, lambda systems: session.chosen.with_systems(systems)),
+            (ui.device_chosen, lambda device: replace(session.chosen, device=device)),
+            (ui.engine_chosen, lambda engine: replace(session.chosen, engine=engine)),
+        ):
+            signal.connect(self._act.now(lambda given, changed=changed: session.choose(changed(given))))
         self.worklist.set_ui(ui.worklist)
         ui.worklist.refresh_clicked.connect(self.training.look)
         self.views.set_ui(ui.views)
@@ -136,12 +146,14 @@ class PageLogic(BaseLogic[PageState]):
         with self.state:
             data.current = session.entry.key if session.entry else ""
             data.title = session.entry.title if session.entry else ""
-            data.study = session.describe()
-            data.stage, data.fraction, data.analysing = session.stage, session.fraction, session.analysing
+            data.study = study_line(session.study, session.review) if session.study else ""
+            data.stage, data.fraction, data.analysing = session.stage, session.run.fraction, not session.run.idle
+            data.corrected = replaces_corrections(session.review)
             data.message, data.alarm = session.message, session.alarm
             data.restored = session.restored
-            data.systems = system_lines(session.systems, session.study)
-            data.chosen = list(session.systems)
+            chosen = session.chosen
+            data.systems = [asdict(choice) for choice in choices(chosen.systems, session.study)]
+            data.chosen, data.device, data.engine = list(chosen.systems), chosen.device, chosen.engine
             self.worklist.show()
             self.hips.show()
             self.training.show()

@@ -1,17 +1,24 @@
 """What list and card of the data set's cases do; mirrors `ui_cases`."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.curation.case.summary import CaseSummary
-from ONFHAssistLib.curation.reports.overview import MOST_LISTED, Overview, following, listed
-from ONFHAssistLib.curation.store.codes import similar_codes
-from ONFHAssistLib.curation.store.folder import open_store
-from ONFHAssistLib.curation.store.rename import rename
-from ONFHAssistLib.web import state as told
+from ONFHAssistLib.curation.reports.overview import Overview, following
+from ONFHAssistLib.curation.store.open_case import OpenCase
+from ONFHAssistLib.reviewer.cases import (
+    CaseLine,
+    case_card,
+    case_lines,
+    code_question,
+    next_case,
+    place_of,
+    rename_patient,
+    withdraw_case,
+)
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.session import Session
 from ONFHAssistLib.web.state import PageState
@@ -30,7 +37,7 @@ class CasesLogic:
         self.on_withdrawn: Callable[[], None] = lambda: None
         self._session, self._data, self._act, self._found = session, data, act, found
         self._listed: tuple = ()
-        self._cases: list[CaseSummary] = []
+        self._lines: list[CaseLine] = []
 
     def set_ui(self, ui: CasesUI) -> None:
         """Connect the signals."""
@@ -53,16 +60,17 @@ class CasesLogic:
 
     def open_next(self) -> None:
         """Open the case that is most worth a look after the one that is open."""
-        self.open(self.following())
+        here = self._session.stored
+        self.open(next_case(self._found(), here.name if here else ""))
 
     def following(self) -> str:
-        """Return the case that is most worth a look after the one that is open; raises InputError where none waits."""
+        """Return the case that is most worth a look after the one that is open; "" where none waits."""
         here = self._session.stored
         return following(self._found(), here.name if here else "")
 
     def step(self, direction: int) -> None:
         """Open the next or the previous case of the list as it is shown."""
-        names = [case.case_id for case in self._cases]
+        names = [line.name for line in self._lines]
         here = self._session.stored.name if self._session.stored else ""
         at = names.index(here) + direction if here in names else 0
         if 0 <= at < len(names):
@@ -84,85 +92,87 @@ class CasesLogic:
     def begin(self) -> None:
         """Show the card of what was opened, or segmented anew."""
         self._data.reading, self._data.why, self._data.right_code, self._data.rename_asked = -1, "", "", ""
-        if self._session.stored and self._session.review:
-            self._session.show_reading(None)
+        stored = self._session.stored
+        if stored and self._session.review:
+            self._session.review.show_reading(stored.side, None)
 
     def show(self) -> None:
         """Bring list and card up to date; what has not changed is not made anew."""
         found, stored, words = self._found(), self._session.stored, self._data.words or ""
-        listing = (found.cases, stored, words, self._session.drafted())
+        listing = (found.cases, stored, words, self._session.unsaved)
         if len(self._listed) == len(listing) and all(
             a is b or a == b for a, b in zip(listing, self._listed, strict=True)
         ):
             return
         self._listed = listing
-        blind = stored is not None and stored.independent
-        cases = by_name(found.cases, words) if blind else listed(found.cases, words)
-        self._cases = cases[:MOST_LISTED]
-        drafted = self._session.drafts_of(found.folder, self._cases)
-        self._data.stored = told.stored_lines(self._cases, stored, drafted)
-        self._data.stored_more = len(cases) - MOST_LISTED
-        self._data.case = told.case_card(stored)
+        blind, drafted = stored is not None and stored.independent, self._drafted(found)
+        self._lines, more = case_lines(found, words, stored.name if stored else "", blind, drafted)
+        self._data.stored = [asdict(line) for line in self._lines]
+        self._data.stored_more = more
+        card = case_card(stored)
+        self._data.case = asdict(card) if card else {}
+
+    def _drafted(self, found: Overview) -> frozenset[str]:
+        """Return the names of the cases that have a draft here, other than a second reading's.
+
+        The file of the open case may not be written yet, or not be gone yet.
+        """
+        names, stored = [case.case_id for case in found.cases], self._session.stored
+        drafted = self._session.folder.drafted(found.folder, names) if found.folder else frozenset()
+        if stored is None or stored.independent:
+            return drafted
+        return drafted | {stored.name} if self._session.unsaved else drafted - {stored.name}
+
+    def _named(self, name: str) -> OpenCase:
+        """Return the open case if it is the one that a page has named; raises InputError where it is not."""
+        stored = self._session.open_case_of_data_set()
+        if stored.name != name:
+            raise InputError("Another case was opened before this was done; look at it, or open the other again.")
+        return stored
 
     async def _open(self, name: str, independent: bool) -> None:
-        folder = self._found().folder
-        if folder is None:
-            raise InputError("There is no data set yet; sign off a study first.")
-        await self._session.open_case(folder, name, independent)
+        await self._session.open_case(place_of(self._found()), name, independent)
 
     async def _compare(self, number: int) -> None:
         stored = self._session.open_case_of_data_set()
         masks = None if number < 0 else await asyncio.to_thread(stored.masks, number)
         if self._session.stored is stored:
-            self._session.show_reading(masks)
+            self._session.opened().show_reading(stored.side, masks)
             self._data.reading = number
 
     async def _take_over(self, number: int) -> None:
         stored = self._session.open_case_of_data_set()
         masks = await asyncio.to_thread(stored.masks, number)
         if self._session.stored is stored:
-            self._session.take_over(masks, next(one for one in stored.readings if one.number == number))
+            reading = next(one for one in stored.readings if one.number == number)
+            taken = stored.side, masks, reading.whose, reading.reviewed
+            self._session.change(lambda review: review.take_over(*taken))
 
     async def _withdraw(self, name: str, reviewer: str, why: str) -> None:
-        stored = self._session.stored
-        if stored is None or stored.name != name:
-            raise InputError("No case of the data set is open; open one in the list.")
-        await asyncio.to_thread(lambda: open_store(Path(stored.folder)).withdraw(stored.name, reviewer, why))
-        renewed = await asyncio.to_thread(stored.renewed, reviewer)
-        if self._session.stored is stored:
-            self._session.renew(renewed)
-        self.on_withdrawn()
-        self._session.say(f"{stored.name} is withdrawn; it is not trained with any more.")
+        stored = self._named(name)
+        said = await asyncio.to_thread(withdraw_case, Path(stored.folder), name, reviewer, why)
+        await self._renewed(stored, reviewer, said)
 
     async def _rename(self, given: Mapping[str, Any]) -> None:
         """Give the case that is open to another patient; ``given``: what the page shows at the click."""
         name, reviewer, code, why, answered = (
             str(given.get(field) or "").strip() for field in ("name", "reviewer", "code", "why", "answered")
         )
-        stored, data = self._session.stored, self._data
-        if stored is None or stored.name != name:
-            raise InputError("No case of the data set is open; open one in the list.")
+        stored, data = self._named(name), self._data
         place = Path(stored.folder)
-        similar = await asyncio.to_thread(similar_codes, place, code, name)
-        asked = " ".join(one.question for one in similar)
+        asked = await asyncio.to_thread(code_question, place, code, name)
         data.rename_asked = "" if asked == answered else asked
         if data.rename_asked:
             return
         data.renaming = False
-        renamed = await asyncio.to_thread(lambda: rename(open_store(place), name, code, reviewer, why))
+        said = await asyncio.to_thread(rename_patient, place, name, code, reviewer, why)
+        data.right_code = data.why = ""
+        await self._renewed(stored, reviewer, said)
+
+    async def _renewed(self, stored: OpenCase, reviewer: str, said: str) -> None:
+        """Show what has become of a case, and say it."""
         renewed = await asyncio.to_thread(stored.renewed, reviewer)
         if self._session.stored is stored:
             self._session.renew(renewed)
-        data.right_code = data.why = ""
         self.on_withdrawn()
-        self._session.say(f"{' and '.join(renamed)}: the patient's code is changed.")
-
-
-def by_name(cases: Iterable[CaseSummary], words: str) -> list[CaseSummary]:
-    """Return the cases that say each of the words in their name or side, in the order of their names.
-
-    For who reads anew: in `listed`, the order and the words would tell in which cases readers differ.
-    """
-    wanted = words.casefold().split()
-    found = [case for case in cases if all(word in f"{case.case_id} {case.side}".casefold() for word in wanted)]
-    return sorted(found, key=lambda case: case.case_id)
+        self._session.say(said)

@@ -149,7 +149,8 @@ class EditorLogic:
 
     def reset(self, what: str) -> None:
         """Go back to the automatic result of the slice in view, or of the hip."""
-        self._session.reset(side_of(self._data), self._views.current_slice() if what == "slice" else None)
+        side, index = side_of(self._data), self._views.current_slice() if what == "slice" else None
+        self._session.change(lambda review: review.reset(side, index))
 
     def place(self, what: What, side: Side) -> None:
         """Let the next click in a view place a landmark; a head's centre is segmented from there."""
@@ -161,8 +162,8 @@ class EditorLogic:
             self._click_node = node
             self._app.markups_logic.place_node(node)
         else:
-            self._session.settle()
-            self._session.held = True
+            self._session.settling.now()
+            self._session.settling.held = True
             node = landmarks_node(self._session.opened().volume_node)
             tag = node.AddObserver(vtkMRMLMarkupsNode.PointPositionDefinedEvent, lambda *_: self._landmark_clicked())
             self._placing = (node, tag, side)
@@ -192,7 +193,7 @@ class EditorLogic:
         self._placing = None
         node.RemoveObserver(tag)
         self._data.placing = ""
-        self._session.release()
+        self._session.settling.release()
 
     def _stop_placing(self) -> None:
         self._data.placing = ""
@@ -206,7 +207,7 @@ class EditorLogic:
             node.RemoveObserver(tag)
             hip = self._session.opened().hip(side)
             write_landmarks(node, side, hip.landmarks or Landmarks(), hip.sphere)
-            self._session.held = False
+            self._session.settling.held = False
 
     def _brush_changed(self, value: float) -> None:
         self._data.brush = value

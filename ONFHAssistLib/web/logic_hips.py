@@ -1,10 +1,15 @@
 """What cards, plot, table and sign-off do; mirrors `ui_hips`."""
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 
 from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.outside import shown as shown_text
+from ONFHAssistLib.reviewer.cards import hip_to_begin_with
+from ONFHAssistLib.reviewer.edits import set_radius
+from ONFHAssistLib.reviewer.slices import reviewed_line, slice_lines
+from ONFHAssistLib.reviewer.study import warnings_of
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
@@ -49,7 +54,7 @@ class HipsLogic:
         ui.slice_chosen.connect(self._act.now(self._views.jump))
         ui.radius_given.connect(self._act.now(self.set_radius))
         ui.sign_clicked.connect(self.signing.sign)
-        ui.all_reviewed_clicked.connect(self._act.now(lambda: self._session.all_reviewed(told.side_of(self._data))))
+        ui.all_reviewed_clicked.connect(self._act.now(self.all_reviewed))
 
     def begin(self) -> None:
         """Show a study that was opened, or its new review, at its hip with the larger lesion."""
@@ -61,11 +66,9 @@ class HipsLogic:
         review = session.review
         if review is None:
             return
-        segmented = [side for side in SIDES if side in review.sides and review.hip(side).segmented]
-        side = max(segmented, key=lambda side: review.hip(side).volume_ratio or 0, default=review.sides[0])
-        data.side = side
-        words = review.sign_off(side)
-        data.comment = words.comment
+        data.side = hip_to_begin_with(review)
+        data.comment = next((said for side in review.sides if (said := review.sign_off(side).comment)), "")
+        data.signing = [hip["side"] for hip in told.signed_hips(review) if not hip["status"]] or list(review.segmented)
         self._editor.begin()
         self._views.show_marks()
         self._views.show_hip()
@@ -82,23 +85,26 @@ class HipsLogic:
 
     def set_radius(self, radius_mm: float) -> None:
         """Resize the sphere of the hip in view."""
-        self._session.set_radius(told.side_of(self._data), float(radius_mm))
+        self._session.change(lambda review: set_radius(review, told.side_of(self._data), float(radius_mm)))
 
     def turn_reviewed(self) -> None:
         """Mark the slice in view as reviewed, or take its mark away."""
         index = self._views.current_slice()
         if index is not None:
-            self._session.turn_reviewed(told.side_of(self._data), index)
+            self._session.change(lambda review: review.turn_reviewed(told.side_of(self._data), index))
+
+    def all_reviewed(self) -> None:
+        """Let all slices of the hip in view count as reviewed."""
+        self._session.change(lambda review: review.set_reviewed(told.side_of(self._data), None))
 
     def show(self) -> None:
         """Bring the right column up to date; what has not changed is not made anew."""
         session, data, review = self._session, self._data, self._session.review
         data.analysed = review is not None
-        data.drafted = session.drafted()
+        data.hips = told.signed_hips(review)
         data.can_undo, data.can_redo = (review.can_undo, review.can_redo) if review else (False, False)
         data.reviewer = data.reviewer or session.reviewer
-        notices = review.result.warnings if review else session.study.notices if session.study else ()
-        data.warnings = list(dict.fromkeys(notice.message for notice in notices))
+        data.warnings = list(warnings_of(session.study.notices if session.study else (), review))
         stored = session.stored
         data.cases = f"to {Path(stored.folder).name if stored else self._cases.name}"
         data.cases_title = shown_text(stored.folder if stored else str(self._cases))
@@ -106,7 +112,8 @@ class HipsLogic:
         side = told.side_of(data) if review and data.side in review.sides else SIDES[0]
         known = review if review is not None and side in review.sides else None
         reviewed = known.reviewed(side) if known else None
-        data.reviewed = told.reviewed_line(known.hip(side), reviewed) if known else ""
+        data.reviewed = reviewed_line(known, side) if known else ""
+        data.marked = reviewed is not None
         changed = review is not None and any(review.changed(one) for one in review.sides)
         data.legend = told.legend(changed, data.reading >= 0)
         shown = (review, data.side, data.reading, reviewed, *hips)
@@ -116,7 +123,7 @@ class HipsLogic:
             data.polar = ""  # that of another hip, or of another patient
         self._shown = shown
         data.cards = told.hip_cards(review) if review else []
-        data.slices = told.slice_lines(known.hip(side), known.automatic(side), reviewed) if known else []
+        data.slices = [asdict(line) for line in slice_lines(known, side)] if known else []
         data.plot = told.plot_lines(known, side) if known else {}
         if self._drawing is not None:
             self._drawing.cancel()

@@ -3,16 +3,17 @@
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
-from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation.reports.overview import Overview, overview
 from ONFHAssistLib.models.installed import Model, models, use
+from ONFHAssistLib.reviewer.data_set import data_set_card, network_taken, start_training
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.session import Session
-from ONFHAssistLib.web.state import PageState, training_card
+from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.ui_training import TrainingUI
-from ONFHAssistLib.worker.fine_tune import BUNDLE, FineTune, TrainingPlace
+from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
 
 PYTHON_VARIABLE, CLONE_VARIABLE = "ONFH_TRAINING_PYTHON", "ONFH_TRAINING_CLONE"
 """Whoever starts the server names the training environment; a browser cannot."""
@@ -49,24 +50,15 @@ class TrainingLogic:
 
     def start_or_cancel(self) -> None:
         """Do what the button says; raises InputError where a training lacks something."""
+        start_training(self.tuning, self.found, _place())
         if self.tuning.running:
-            self.tuning.cancel()
-            return
-        if self.found.folder is None:
-            raise InputError("There is no data set yet; sign off a study first.")
-        self.tuning.start(_place(), self.found.folder, self.found.approved, self.found.mark)
-        self._act.start(self._follow(), quiet=True)
+            self._act.start(self._follow(), quiet=True)
 
     def show(self) -> None:
         """Bring the card up to date."""
         stored = self._session.stored
-        self._data.training = training_card(
-            self.found,
-            self.tuning,
-            _place().missing(self.found.approved),
-            self._networks,
-            blind=stored is not None and stored.independent,
-        )
+        blind = stored is not None and stored.independent
+        self._data.training = asdict(data_set_card(self.found, self.tuning, _place(), self._networks, blind))
 
     def close(self) -> None:
         """End the training, if there is one; its last checkpoint is kept."""
@@ -80,15 +72,14 @@ class TrainingLogic:
         await self._look_for_networks()
 
     async def _look_for_networks(self) -> None:
-        found = await asyncio.to_thread(models)
-        self._networks = tuple(model for model in found if model.name == BUNDLE)
+        self._networks = await asyncio.to_thread(models)
 
     async def _use(self, network: str) -> None:
         try:
-            self._session.require_idle()
+            self._session.run.require_idle()
             await asyncio.to_thread(use, network)
             await self._session.forget_networks()
-            self._session.say(f"The next analysis takes {network}.")
+            self._session.say(network_taken(network))
         finally:
             await self._look_for_networks()
 

@@ -1,31 +1,22 @@
 """What the page knows: one dataclass, and how a review is told to it in plain values."""
 
 import base64
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.masks import HipMasks
-from ONFHAssistLib.core.results import HipResult
-from ONFHAssistLib.curation.case.summary import CaseSummary
-from ONFHAssistLib.curation.reports.overview import Overview, hip_of
-from ONFHAssistLib.curation.store.open_case import OpenCase, told
 from ONFHAssistLib.exchange.figures import ratio_plot
-from ONFHAssistLib.exchange.finding_words import FindingCard
 from ONFHAssistLib.exchange.segments import segments
-from ONFHAssistLib.exchange.words import headline, percent, rows
-from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.models.installed import Model, network_words
+from ONFHAssistLib.exchange.words import percent
+from ONFHAssistLib.reviewer.cards import hip_card
 from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import head_map_png
 from ONFHAssistLib.scene.review import Review, What
-from ONFHAssistLib.scene.systems import cards_of, choices
 from ONFHAssistLib.web.worklist import Row
-from ONFHAssistLib.worker.fine_tune import FineTune
 
 Plain = dict[str, Any]
 
@@ -50,7 +41,7 @@ class PageState:
     fraction: float = 0.0
     analysing: bool = False
     analysed: bool = False
-    drafted: bool = False
+    corrected: bool = False
     restored: bool = False
     message: str = ""
     alarm: bool = False
@@ -58,6 +49,8 @@ class PageState:
     # the systems
     systems: list[Plain] = field(default_factory=list)
     chosen: list[str] = field(default_factory=list)
+    device: str = "auto"
+    engine: str = "auto"
     # the hip
     side: str = "right"
     cards: list[Plain] = field(default_factory=list)
@@ -65,6 +58,7 @@ class PageState:
     slices: list[Plain] = field(default_factory=list)
     slice: int = -1
     reviewed: str = ""
+    marked: bool = False
     polar: str = ""
     # the editor
     tool: str = ""
@@ -78,6 +72,8 @@ class PageState:
     labels: bool = False
     legend: list[Plain] = field(default_factory=list)
     # the sign-off
+    hips: list[Plain] = field(default_factory=list)
+    signing: list[str] = field(default_factory=list)
     reviewer: str = ""
     patient_code: str = ""
     comment: str = ""
@@ -100,6 +96,7 @@ class PageState:
     rename_asked: str = ""
     # the page itself
     help: bool = False
+    how: bool = False
     again: bool = False
     dark: bool = True
     taken: bool = False
@@ -145,6 +142,7 @@ def study_lines(listed: list[Row]) -> list[Plain]:
                     "jic": hip.jic or "",
                     "ratio": percent(hip.ratio, 0) if hip.ratio else "",  # nothing after "without ONFH"
                     "borderline": hip.borderline,
+                    "status": hip.status,
                 }
                 for hip in row.summary.hips
             ],
@@ -154,114 +152,28 @@ def study_lines(listed: list[Row]) -> list[Plain]:
 
 
 def hip_cards(review: Review) -> list[Plain]:
-    """Return the card of each hip, with what the networks had where a reader has changed it."""
+    """Return the card of each hip."""
     return [_card(side, review) for side in SIDES if side in review.sides]
 
 
 def _card(side: Side, review: Review) -> Plain:
-    hip, changed = review.hip(side), review.changed(side)
-    card: Plain = {"side": side, "title": f"{side.capitalize()} hip", "graded": hip.status == "graded"}
-    card["findings"] = [_finding(found) for found in cards_of(review, side)]
-    if hip.status != "graded":
-        return {**card, "headline": "not graded", "reason": on_page(hip.reason or ""), "rows": [], "borderline": False}
-    before = {row.title: row.grade for row in rows(review.automatic(side))} if changed else {}
-    text, borderline = headline(hip)
-    return {
-        **card,
-        "headline": text,
-        "borderline": borderline,
-        "automatic": f"automatic: {headline(review.automatic(side))[0]}" if changed else "",
-        "volumes": f"necrosis {hip.necrosis_volume_ml:.1f} of {hip.head_volume_ml:.1f} ml",
-        "radius": round(hip.sphere.radius_mm, 1) if hip.sphere else None,
-        "rows": [
-            {
-                "title": row.title,
-                "grade": row.grade or "no grade",
-                "borderline": row.borderline,
-                "told": row.told,
-                "automatic": (before.get(row.title) or "no grade")
-                if changed and before.get(row.title) != row.grade
-                else "",
-            }
-            for row in rows(hip)
-        ],
-    }
+    card = hip_card(review, side)
+    findings = [{**asdict(found), "title": found.heading, "notes": found.sentences} for found in card.findings]
+    return {**asdict(card), "reason": on_page(card.reason), "findings": findings}
 
 
-def _finding(found: FindingCard) -> Plain:
-    return {
-        "title": found.title,
-        "rows": [asdict(row) for row in found.rows],
-        "notes": [text for text in (found.reason, *found.notes) if text],
-    }
+def signed_hips(review: Review | None) -> list[Plain]:
+    """Return the hips that can be signed, with the status that each was signed with; "" where it waits."""
+    if review is None:
+        return []
+    unsaved = review.unsaved_sides
 
+    def line(side: Side) -> Plain:
+        said = review.sign_off(side)
+        status = said.status if said.reviewer and side not in unsaved else ""
+        return {"side": side, "name": side.capitalize(), "status": status}
 
-def system_lines(chosen: Iterable[str], study: Study | None) -> list[Plain]:
-    """Return the systems to choose from."""
-    return [asdict(choice) for choice in choices(chosen, study)]
-
-
-def slice_lines(hip: HipResult, automatic: HipResult, reviewed: Collection[int] | None = None) -> list[Plain]:
-    """Return the table of a hip's slices; ``was`` is the automatic ratio where it is another one.
-
-    ``reviewed``: the slices that the reader stands for; None: all, and none is marked.
-    """
-    before = {s.index: s.ratio for s in automatic.slices}
-    return [
-        {
-            "index": s.index,
-            "ratio": percent(s.ratio),
-            "was": percent(before[s.index]) if s.index in before and abs(before[s.index] - s.ratio) > 5e-4 else "",
-            "grade": s.steinberg,
-            "area": f"{s.necrosis_mm2:.0f} of {s.head_mm2:.0f}",
-            "look": s.index in hip.look_first,
-            "reviewed": reviewed is not None and s.index in reviewed,
-        }
-        for s in hip.slices
-    ]
-
-
-def reviewed_line(hip: HipResult, reviewed: Collection[int] | None) -> str:
-    """Tell how many slices the reader stands for; "" where that is all of them."""
-    if reviewed is None:
-        return ""
-    count = sum(s.index in reviewed for s in hip.slices)
-    return f"{count} of {len(hip.slices)} slices reviewed; only these are trained with."
-
-
-def stored_lines(cases: Iterable[CaseSummary], stored: OpenCase | None, drafted: Collection[str] = ()) -> list[Plain]:
-    """Return the lines of the data set's cases.
-
-    Args:
-        cases: in their order.
-        stored: the one that is open; while it is read anew, no line tells what others have found.
-        drafted: names of those that have a draft here.
-    """
-    blind = stored is not None and stored.independent
-    return [
-        {
-            "name": case.case_id,
-            "status": case.status,
-            "told": case.side if blind else hip_of(case),
-            "readers": "" if blind else " and ".join(case.reviewers),
-            "differ": case.needs_adjudication and not blind,
-            "draft": case.case_id in drafted,
-            "on": stored is not None and case.case_id == stored.name,
-        }
-        for case in cases
-    ]
-
-
-def case_card(stored: OpenCase | None) -> Plain:
-    """Return the card of the case of the data set that is open; empty where none is."""
-    if stored is None:
-        return {}
-    return {
-        "name": stored.name,
-        "told": told(stored),
-        "readings": [{"number": reading.number, "words": reading.words} for reading in stored.readings],
-        "history": list(stored.history),
-    }
+    return [line(side) for side in review.segmented]
 
 
 def legend(changed: bool, reading: bool = False) -> list[Plain]:
@@ -322,34 +234,3 @@ def plot_lines(review: Review, side: Side) -> Plain:
 def polar_picture(masks: HipMasks) -> str:
     """Return the polar map of a hip as a data URI."""
     return "data:image/png;base64," + base64.b64encode(head_map_png(masks)).decode("ascii")
-
-
-def training_card(
-    found: Overview, tuning: FineTune, missing: str, networks: Sequence[Model] = (), blind: bool = False
-) -> Plain:
-    """Return the card of the data set, empty where there is none.
-
-    Args:
-        found: what is known of the data set.
-        tuning: the training.
-        missing: what a training lacks, or "".
-        networks: the necrosis networks that there are.
-        blind: a case is read anew; nothing is told that follows from what others have found.
-    """
-    if found.folder is None and not found.there:
-        return {}
-    name = found.folder.name if found.folder else ""
-    last = f"Last saved: {found.last_saved}" if found.last_saved else ""
-    following = f"Next: {found.next_case}" if found.next_case else ""
-    return {
-        "title": found.folder.name if found.folder else "cannot be read",
-        "counts": "" if blind else found.counts,
-        "lines": [line for line in ((name,) if blind else (name, last, following, *found.lacking)) if line],
-        "running": tuning.running,
-        "percent": round(100 * tuning.fraction),
-        "told": tuning.stage if tuning.running else found.problem or tuning.message or missing,
-        "alarm": bool(found.problem) or (tuning.failed and not tuning.running),
-        "waiting": bool(found.waiting),
-        "networks": [{"id": one.id, "words": network_words(one)} for one in networks],
-        "network": next((one.id for one in networks if one.in_use), ""),
-    }

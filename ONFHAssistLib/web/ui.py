@@ -12,6 +12,15 @@ from trame_slicer.core import LayoutManager
 from undo_stack import Signal
 
 from ONFHAssistLib.exchange.tables import RESEARCH_USE
+from ONFHAssistLib.reviewer.analysing import (
+    DEVICE_CAPTION,
+    DEVICE_NAMES,
+    DEVICE_TIP,
+    ENGINE_CAPTION,
+    ENGINE_NAMES,
+    ENGINE_TIP,
+    REPLACED,
+)
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.style import KEYS, OVER, STYLE
 from ONFHAssistLib.web.ui_cases import CasesUI
@@ -56,6 +65,8 @@ class PageUI:
     analyse_clicked = Signal()
     cancel_clicked = Signal()
     draft_forgotten = Signal()
+    device_chosen = Signal(str)
+    engine_chosen = Signal(str)
     message_closed = Signal()
     key_pressed = Signal(str)
 
@@ -83,6 +94,7 @@ class PageUI:
                         views.legend(self.name)
                     self._right(server)
             self._help()
+            self._how()
             self._again()
             self.cases.questions()
             self.hips.question()
@@ -114,11 +126,12 @@ class PageUI:
                 "Analyse", self.analyse_clicked, v_if=(f"!{n.stage} && {n.study} && !{n.analysed}",), color="primary"
             )
             with html.Span(v_if=(f"!{n.stage} && {n.analysed}",)):
-                text_button("Analyse again", f"{n.again} = true", v_if=(n.drafted,))
+                text_button("Analyse again", f"{n.again} = true", v_if=(n.corrected,))
                 text_button("Analyse again", self.analyse_clicked, v_else=True)
             icon_button(
                 (f"{n.dark} ? 'mdi-weather-sunny' : 'mdi-weather-night'",), "Light or dark", f"{n.dark} = !{n.dark}"
             )
+            icon_button("mdi-cog-outline", "How the networks run", f"{n.how} = true")
             icon_button("mdi-help-circle-outline", "Keyboard and mouse (?)", f"{n.help} = true")
 
     def _banners(self) -> None:
@@ -174,10 +187,31 @@ class PageUI:
                     html.Div(what)
             html.Div(RESEARCH_USE, classes="text-caption", style="margin-top: 12px")
 
+    def _how(self) -> None:
+        """Build the choice of device and engine."""
+        n = self.name
+        with v3.VDialog(v_model=(n.how,), max_width=460), v3.VCard(title="How the networks run"), v3.VCardText():
+            for model, chosen, caption, tip, names in (
+                (n.device, self.device_chosen, DEVICE_CAPTION, DEVICE_TIP, DEVICE_NAMES),
+                (n.engine, self.engine_chosen, ENGINE_CAPTION, ENGINE_TIP, ENGINE_NAMES),
+            ):
+                v3.VSelect(
+                    label=caption,
+                    model_value=(model,),
+                    update_modelValue=(chosen, "[$event]"),
+                    items=(json.dumps([{"title": title, "value": name} for name, title in names.items()]),),
+                    density="compact",
+                    variant="outlined",
+                    hide_details=True,
+                    style="margin-top: 8px",
+                )
+                html.Div(tip, classes="quiet", style="margin: 2px 0 8px")
+            html.Div("The next analysis takes what is chosen.", classes="quiet")
+
     def _again(self) -> None:
         n = self.name
         with v3.VDialog(v_model=(n.again,), max_width=460), v3.VCard(title="Analyse again?"):
-            v3.VCardText("The corrections of this study would be replaced by the new automatic result.")
+            v3.VCardText(REPLACED)
             with v3.VCardActions():
                 v3.VSpacer()
                 v3.VBtn("Keep them", click=f"{n.again} = false")

@@ -4,6 +4,7 @@ from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 from undo_stack import Signal
 
+from ONFHAssistLib.reviewer.edits import RADIUS_MM
 from ONFHAssistLib.web.state import PLOT, PageState
 from ONFHAssistLib.web.widgets import pressable, raw, svg, text_button
 
@@ -61,6 +62,23 @@ class HipsUI:
                 hide_details=True,
                 style="margin-top: 6px",
             )
+            with html.Div(
+                v_if=(f"{name.hips}.length > 1",),
+                classes="d-flex align-center flex-wrap",
+                style="column-gap: 12px; margin-top: 4px",
+                raw_attrs=raw(role="group", aria_label="Hips to sign"),
+            ):
+                v3.VCheckbox(
+                    v_for=(f"hip in {name.hips}",),
+                    key=("hip.side",),
+                    v_model=(name.signing,),
+                    value=("hip.side",),
+                    label=("hip.name + ': ' + (hip.status || 'not signed')",),
+                    density="compact",
+                    hide_details=True,
+                    style="flex: none",
+                    raw_attrs=raw(bind_data_signs="hip.side"),
+                )
             with html.Div(classes="d-flex align-center", style="gap: 6px; margin-top: 6px"):
                 text_button(
                     "Approve, next",
@@ -74,6 +92,12 @@ class HipsUI:
                     "Flag",
                     (self.sign_clicked, _signature(name, "'flagged'")),
                     title="Somebody has to look into it; it is not trained with until then",
+                    disabled=(f"!!{name.stage}",),
+                )
+                text_button(
+                    "Draft",
+                    (self.sign_clicked, _signature(name, "'draft'")),
+                    title="Save it unfinished, so that it can be gone on with elsewhere; it is not trained with",
                     disabled=(f"!!{name.stage}",),
                 )
                 html.Div(f"{{{{ {name.cases} }}}}", classes="quiet shorten", title=(name.cases_title,))
@@ -106,15 +130,25 @@ class HipsUI:
                 html.Div("{{ card.title }}")
                 html.Div("{{ card.headline }}", classes="headline")
                 html.Div("borderline", v_if=("card.borderline",), classes="mark")
+            html.Div("{{ card.others }}", v_if=("card.others",))
             html.Div("{{ card.automatic }}", v_if=("card.automatic",), classes="quiet")
             html.Div("{{ card.reason }}", v_if=("card.reason",), classes="quiet")
             with html.Div(v_if=(f"card.side === {name.side}",)):
-                with html.Div(v_for=("row in card.rows",), key=("row.title",), style="margin-top: 4px"):
-                    html.Span("{{ row.title }}: ")
-                    html.B("{{ row.grade }} ")
-                    html.Span("borderline ", v_if=("row.borderline",), classes="mark")
-                    html.Span("automatic: {{ row.automatic }}", v_if=("row.automatic",), classes="mark")
-                    html.Div("{{ row.told }}", classes="quiet")
+                with html.Div(v_if=("card.look_first.length",), classes="quiet", style="margin-top: 4px"):
+                    html.Span("Most uncertain slices: ")
+                    html.A(
+                        "{{ index }} ",
+                        v_for=("index in card.look_first",),
+                        key=("index",),
+                        click=(self.slice_chosen, "[index]"),
+                        classes="link",
+                    )
+                with html.Div(v_for=("line in card.lines",), key=("line.title",), style="margin-top: 4px"):
+                    html.Span("{{ line.title }}: ")
+                    html.B("{{ line.grade }} ")
+                    html.Span("borderline ", v_if=("line.borderline",), classes="mark")
+                    html.Span("automatic: {{ line.automatic }}", v_if=("line.automatic",), classes="mark")
+                    html.Div("{{ line.told }}", classes="quiet")
                 with html.Div(
                     v_for=("found in card.findings",), key=("found.title",), classes="finding", style="margin-top: 6px"
                 ):
@@ -130,10 +164,12 @@ class HipsUI:
                     html.Div("{{ card.volumes }}; radius of the sphere")
                     html.Input(
                         type="number",
-                        value=("card.radius",),
+                        value=("card.radius_mm",),
                         change=(self.radius_given, "[Number($event.target.value)]"),
                         classes="radius",
-                        raw_attrs=raw(min="10", max="40", step="0.1", aria_label="Radius of the head's sphere, mm"),
+                        raw_attrs=raw(
+                            min=RADIUS_MM[0], max=RADIUS_MM[1], step="0.1", aria_label="Radius of the head's sphere, mm"
+                        ),
                     )
                     html.Div("mm")
 
@@ -203,17 +239,18 @@ class HipsUI:
                 html.Td("{{ line.grade }}")
                 html.Td("{{ line.area }}", classes="quiet")
         with html.Div(v_if=(f"{name.slices}.length",), classes="quiet d-flex", style="gap: 8px"):
-            html.Div(f"{{{{ {name.reviewed} || 'All slices count as reviewed; M marks those that you stand for.' }}}}")
-            html.A("All", v_if=(name.reviewed,), click=self.all_reviewed_clicked, classes="link")
+            html.Div(f"{{{{ {name.reviewed} }}}}")
+            html.A("All", v_if=(name.marked,), click=self.all_reviewed_clicked, classes="link")
 
 
 def _signature(name: PageState, status: str, answered: str = "''") -> str:
-    """Return the argument of a click that signs: what the page shows then; see `signing.Signature`.
+    """Return the argument of a click that signs: what the page shows then; see `signing.Click`.
 
     ``status`` and ``answered`` are expressions.
     """
     fields = {
         "status": status,
+        "sides": name.signing,
         "entry": name.current,
         "patient_code": name.patient_code,
         "reviewer": name.reviewer,

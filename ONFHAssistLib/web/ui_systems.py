@@ -4,7 +4,7 @@ from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 from undo_stack import Signal
 
-from ONFHAssistLib.scene.systems import CAPTION, TIP
+from ONFHAssistLib.reviewer.systems import CAPTION, TIP
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.widgets import raw
 

@@ -4,10 +4,9 @@ from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 from undo_stack import Signal
 
+from ONFHAssistLib.reviewer.data_set import NEXT_TIP, TUNE_TIP
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.widgets import pressable, raw, text_button
-
-TIP = "Trains the necrosis network on with the approved cases, in the background. The network in use stays as it is."
 
 
 class TrainingUI:
@@ -33,6 +32,7 @@ class TrainingUI:
                 html.Div(f"{{{{ {is_open} ? '▾' : '▸' }}}}", classes="quiet")
             with html.Div(v_if=(f"{is_open} || {card}.running",)):
                 with html.Div(v_if=(is_open,)):
+                    html.Div(f"{{{{ {card}.title }}}}", classes="quiet", style="margin-top: 4px")
                     html.Div(
                         "{{ line }}",
                         v_for=(f"line in {card}.lines",),
@@ -43,7 +43,7 @@ class TrainingUI:
                     v3.VSelect(
                         v_if=(f"{card}.networks.length",),
                         label="Necrosis network",
-                        model_value=(f"{card}.network",),
+                        model_value=(f"({card}.networks.find(one => one.in_use) || {{}}).id",),
                         update_modelValue=(self.network_chosen, "[$event]"),
                         items=(f"{card}.networks",),
                         item_title="words",
@@ -58,9 +58,9 @@ class TrainingUI:
                         "Next case",
                         self.next_clicked,
                         v_if=(f"{card}.waiting",),
-                        title="Opens the case of the data set that is most worth a look now",
+                        title=NEXT_TIP,
                     )
-                    text_button((f"{card}.running ? 'Cancel' : 'Fine-tune'",), self.tune_clicked, title=TIP)
+                    text_button((f"{card}.running ? 'Cancel' : 'Fine-tune'",), self.tune_clicked, title=TUNE_TIP)
                     v3.VProgressLinear(
                         v_if=(f"{card}.running",),
                         model_value=(f"{card}.percent",),
@@ -68,9 +68,9 @@ class TrainingUI:
                         color="accent",
                     )
                 html.Div(
-                    f"{{{{ {card}.told }}}}",
-                    v_if=(f"{card}.told",),
-                    classes=(f"{card}.alarm ? 'warning' : 'quiet'",),
+                    f"{{{{ {card}.problem || {card}.tuning }}}}",
+                    v_if=(f"{card}.problem || {card}.tuning",),
+                    classes=(f"{card}.problem || {card}.failed ? 'warning' : 'quiet'",),
                     style="margin-top: 4px",
                     raw_attrs=raw(role="status"),
                 )

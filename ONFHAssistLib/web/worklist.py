@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.imaging.studies import find_studies, study_at
+from ONFHAssistLib.scene.review import Review
 
 STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")
 
@@ -38,7 +39,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class HipSummary:
-    """What the list shows of one hip; ``ratio`` is a fraction, ``reason`` tells why there is no grade."""
+    """What the list shows of one hip.
+
+    Attributes:
+        side: which hip.
+        steinberg, jic: its grades.
+        ratio: a fraction.
+        borderline: whether a grade is.
+        reason: why there is no grade.
+        status: as which it was signed; "" where it was not, or was changed since.
+    """
 
     side: str
     steinberg: str | None
@@ -46,6 +56,7 @@ class HipSummary:
     ratio: float | None
     borderline: bool
     reason: str | None = None
+    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,12 +116,28 @@ def summarise(source: Mapping[str, Any], hips: Iterable[HipResult], status: str,
     return Summary(status, source["plane"], source["sequence"], tuple(map(_hip, hips)), reviewer)
 
 
+def summarise_review(review: Review, reviewer: str) -> Summary:
+    """Return what the list shows of a study under review: a draft until each of its hips is signed as it is."""
+    unsaved, hips = review.unsaved_sides, []
+    for side in review.sides:
+        said = review.sign_off(side)
+        signed = said.reviewer and side in review.segmented and side not in unsaved
+        hips.append(replace(_hip(review.hip(side)), status=said.status if signed else ""))
+    statuses = {hip.status for hip in hips if hip.side in review.segmented}
+    if unsaved or "draft" in statuses or ("" in statuses and len(statuses) > 1):
+        status = "draft"
+    else:
+        status = next((one for one in ("flagged", "approved") if one in statuses), "analysed")
+    source = review.result.source
+    return Summary(status, source["plane"], source["sequence"], tuple(hips), reviewer)
+
+
 def read_summary(state: Path, entry: Entry) -> Summary:
     """Return what is known of a study; a file that is missing or damaged says nothing."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         found = from_plain(Summary, read_json(summary_file(state, entry)))
         sides = [hip.side for hip in found.hips]
-        sound = all(hip.ratio is None or 0 <= hip.ratio <= 1 for hip in found.hips)
+        sound = all((hip.ratio is None or 0 <= hip.ratio <= 1) and hip.status in _SIGNED_AS for hip in found.hips)
         if found.status in STATUSES and sound and set(sides) <= set(SIDES) and len(sides) == len(set(sides)):
             return found
     return Summary()
@@ -151,6 +178,7 @@ def next_unsigned(listed: Iterable[Row], key: str) -> Row | None:
     return next((row for row in listed if row.entry.key != key and _urgency(row) < _SIGNED), None)
 
 
+_SIGNED_AS = ("", "draft", "approved", "flagged")
 _SIGNED = 5
 _URGENCY: Mapping[str, int] = {"draft": 0, "flagged": _SIGNED, "approved": _SIGNED + 1, "not usable": _SIGNED + 2}
 

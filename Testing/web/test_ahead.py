@@ -68,7 +68,7 @@ def test_the_reader_has_the_worker_within_a_second(place: Path, tmp_path: Path):
         await session.open(key_of(session, SAMPLE))
         await until(lambda: not worker.running)
         work = asyncio.ensure_future(session.analyse())
-        await until(lambda: worker.running and session.analysing)
+        await until(lambda: worker.running and not session.run.idle)
         assert time.monotonic() - start < 3
         session.cancel()
         await work

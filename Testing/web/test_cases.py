@@ -5,13 +5,16 @@ import json
 from pathlib import Path
 
 import pytest
-from web_parts import at_work, erase, key_of, same_masks, until
+from web_parts import at_work, erase, key_of, same_masks, saved, until
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed
 from ONFHAssistLib.curation.reports.overview import data_set_in
 from ONFHAssistLib.curation.store.check import check
-from ONFHAssistLib.curation.store.folder import open_store, save_case
+from ONFHAssistLib.curation.store.folder import open_store
+from ONFHAssistLib.reviewer.signing import Signature
+from ONFHAssistLib.reviewer.signing import sign as sign_off
+from ONFHAssistLib.reviewer.study import study_line
 
 SAMPLE = "sample.nii.gz"
 
@@ -22,8 +25,7 @@ def store(place: Path, state: Path, tmp_path: Path):
 
     async def sign(session) -> None:
         await session.open(key_of(session, SAMPLE))
-        for case in session.cases("P1", "R1", "approved", "clear"):
-            await asyncio.to_thread(save_case, case, tmp_path / "cases")
+        await saved(session, tmp_path / "cases", "R1", comment="clear")
 
     at_work(place, state, sign)
     return open_store(data_set_in(tmp_path / "cases"))
@@ -34,10 +36,7 @@ def name_of(store, side: str) -> str:
 
 
 async def sign(session, store, reviewer: str, status: str = "approved") -> None:
-    for case in session.cases("", reviewer, status, ""):
-        await asyncio.to_thread(save_case, case, store.folder)
-    session.signed(status, reviewer)
-    session.renew(session.stored.renewed(reviewer))
+    await saved(session, store.folder, reviewer, status)
 
 
 def test_a_case_is_opened_corrected_and_saved_as_a_further_version(place, state, store):
@@ -47,12 +46,12 @@ def test_a_case_is_opened_corrected_and_saved_as_a_further_version(place, state,
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
         review = session.review
-        assert session.stored.name == name and review.sides == ("left",) and not session.drafted()
-        assert session.describe().startswith("coronal T1")
+        assert session.stored.name == name and review.sides == ("left",) and not session.unsaved
+        assert study_line(session.study, session.review).startswith("Coronal T1")
         erase(review, "left", slice(0, len(review.result.volume.array) // 2))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         await sign(session, store, "R1")
-        assert not session.drafted() and not session.restored
+        assert not session.unsaved and not session.restored
         record = store.record(name)
         assert [entry.reviewer for entry in record.versions] == ["R1", "R1"] and check(store) == ()
         assert [row.entry.title for row in session.rows] == [SAMPLE], "the list of studies is as it was"
@@ -67,17 +66,17 @@ def test_a_draft_of_a_case_is_there_again_after_the_server_was_ended(place, stat
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
-        session.turn_reviewed("left", 8)
+        await until(lambda: session.unsaved)
+        session.change(lambda review: review.turn_reviewed("left", 8))
         kept["masks"] = session.review.masks("left")
 
     async def go_on(session) -> None:
         await session.open_case(store.folder, name)
-        assert session.restored and session.drafted() and session.reviewer == "R1"
+        assert session.restored and session.unsaved and session.reviewer == "R1"
         assert same_masks(session.review.masks("left"), kept["masks"])
         assert session.review.reviewed("left") == (8,)
         session.forget_draft()
-        assert not session.drafted() and session.review.reviewed("left") is None
+        assert not session.unsaved and session.review.reviewed("left") is None
         assert same_masks(session.review.masks("left"), store.masks(name, store.record(name).trained_with))
 
     async def forgotten(session) -> None:
@@ -104,7 +103,7 @@ def test_a_signed_case_leaves_no_draft_behind(place, state, store):
     async def correct(session) -> None:
         await session.open_case(store.folder, name)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         await sign(session, store, "R1")
 
     async def again(session) -> None:
@@ -125,17 +124,17 @@ def test_a_second_reading_is_settled_by_a_third_reader(place, state, store):
         await session.open_case(store.folder, name, independent=True)
         assert session.stored.readings == () and not session.review.changed("left")
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         await sign(session, store, "R2")
         session.reviewer = "R3"
         await session.open_case(store.folder, name)
         assert session.stored.differ and len(session.stored.readings) == 3
         reading = session.stored.readings[1]
         theirs = session.stored.masks(reading.number)
-        session.show_reading(theirs)
-        assert not session.drafted()
-        session.take_over(theirs, reading)
-        assert session.drafted() and same_masks(session.review.masks("left"), theirs)
+        session.review.show_reading("left", theirs)
+        assert not session.unsaved
+        session.change(lambda review: review.take_over("left", theirs, reading.whose, reading.reviewed))
+        assert session.unsaved and same_masks(session.review.masks("left"), theirs)
         await sign(session, store, "R3")
         assert not store.record(name).needs_adjudication
 
@@ -175,17 +174,18 @@ def test_a_case_that_is_gone_is_a_sentence_and_the_open_study_stays(place, state
 def test_slices_that_count_are_kept_with_the_draft_of_a_study_too(place, state, tmp_path):
     async def mark(session) -> None:
         await session.open(key_of(session, SAMPLE))
-        session.turn_reviewed("left", 9)
-        session.turn_reviewed("left", 10)
-        assert session.drafted()
+        session.change(lambda review: review.turn_reviewed("left", 9))
+        session.change(lambda review: review.turn_reviewed("left", 10))
+        assert session.unsaved
 
     async def go_on(session) -> None:
         await session.open(key_of(session, SAMPLE))
         assert session.restored and session.review.reviewed("left") == (9, 10)
-        (right, left) = session.cases("P1", "R1", "approved", "")
+        signature = Signature(dict.fromkeys(SIDES, "approved"), "R1", "P1")
+        right, left = sign_off(session.review, signature, tmp_path / "cases").cases
         assert right.reviewed_slices is None and left.reviewed_slices == (9, 10)
-        session.all_reviewed("left")
-        assert not session.drafted()
+        session.change(lambda review: review.set_reviewed("left", None))
+        assert session.review.reviewed("left") is None
 
     at_work(place, state, mark)
     at_work(place, state, go_on)
@@ -197,12 +197,11 @@ def test_what_was_painted_while_a_case_was_saved_stays_a_draft(place, state, sto
     async def steps(session) -> None:
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
-        (case,) = session.cases("", "R1", "approved", "")
+        signed = sign_off(session.review, Signature({"left": "approved"}, "R1"), store.folder)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
-        await asyncio.to_thread(session.stored.save, case)
-        session.signed("approved", "R1")
-        assert session.drafted()
+        await until(lambda: session.unsaved)
+        session.note_saved(signed, await asyncio.to_thread(signed.save))
+        assert session.unsaved
         painted = session.review.masks("left")
         session.close()
         await asyncio.sleep(0.3)
@@ -219,14 +218,14 @@ def test_an_old_draft_does_not_settle_what_was_saved_since(place, state, store):
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         session.set_comment("left half to do")
 
     async def meanwhile(session) -> None:
         session.reviewer = "R2"
         await session.open_case(store.folder, name, independent=True)
         erase(session.review, "left", slice(8, 12))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         await sign(session, store, "R2")
 
     async def go_on(session) -> None:
@@ -249,10 +248,10 @@ def test_a_draft_that_cannot_be_read_shows_the_case_as_it_is_stored(place, state
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         await sign(session, store, "R1")
         erase(session.review, "left", slice(6, 9))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
 
     async def damaged(session) -> None:
         session.reviewer = "R1"
@@ -276,7 +275,7 @@ def test_second_readings_of_two_readers_do_not_see_each_others_drafts(place, sta
         session.reviewer = "R2"
         await session.open_case(store.folder, name, independent=True)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
 
     async def second(session) -> None:
         session.reviewer = "R3"
@@ -295,7 +294,7 @@ def test_the_list_knows_at_once_which_cases_have_a_draft_here(place, state, stor
         await session.open_case(store.folder, name)
         assert session.drafts_of(store.folder, store.cases()) == frozenset()
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         assert session.drafts_of(store.folder, store.cases()) == {name}
 
     async def sign_it(session) -> None:
@@ -316,12 +315,12 @@ def test_a_draft_of_a_case_whose_image_was_moved_is_not_forgotten_in_silence(pla
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
-        session.turn_reviewed("left", 8)
+        await until(lambda: session.unsaved)
+        session.change(lambda review: review.turn_reviewed("left", 8))
         x, y, z = session.volume_node.GetOrigin()
         session.volume_node.SetOrigin(x + 7.3, y, z)
         with pytest.raises(InputError, match="The image was moved since it was saved"):
             session.forget_draft()
-        assert session.drafted() and session.review.reviewed("left") == (8,)
+        assert session.unsaved and session.review.reviewed("left") == (8,)
 
     at_work(place, state, steps)

@@ -61,10 +61,10 @@ def test_a_study_opens_whatever_its_draft_has_become(place: Path, state: Path, n
     async def steps(session) -> None:
         key = key_of(session, SAMPLE)
         await session.open(key)
-        session.turn_reviewed("left", session.review.hip("left").slices[0].index)
+        session.change(lambda review: review.turn_reviewed("left", session.review.hip("left").slices[0].index))
         file = state / key / name
         await until((state / key / drafts.NOW).exists)
-        study, mark = session.study, session._mark
+        study, mark = session.study, drafts.fingerprint(session.study)
         contents = list(damaged(json.loads(file.read_text())))
         contents = random.Random(0).sample(contents, 150)
         session.close()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from page_parts import Bench, needs_browser, on_page
-from web_parts import at_work, erase, key_of, sample, until
+from web_parts import at_work, erase, key_of, sample, saved, until
 
 from ONFHAssistLib.curation.reports.overview import data_set_in
-from ONFHAssistLib.curation.store.folder import open_store, save_case
+from ONFHAssistLib.curation.store.folder import open_store
 from ONFHAssistLib.curation.store.open_case import open_case
 
 pytestmark = needs_browser
@@ -22,17 +22,14 @@ def store(place: Path, state: Path):
 
     async def read(session) -> None:
         await session.open(key_of(session, SAMPLE))
-        for case in session.cases("P1", "R1", "approved", ""):
-            await asyncio.to_thread(save_case, case, state / "cases")
+        await saved(session, state / "cases", "R1")
         folder = data_set_in(state / "cases")
         left = next(case.case_id for case in open_store(folder).cases() if case.side == "left")
         session.reviewer = "R2"
         await session.open_case(folder, left, independent=True)
         erase(session.review, "left", slice(0, 6))
-        await until(session.drafted)
-        for case in session.cases("", "R2", "approved", ""):
-            await asyncio.to_thread(save_case, case, folder)
-        session.signed("approved", "R2")
+        await until(lambda: session.unsaved)
+        await saved(session, folder, "R2")
 
     at_work(place, state, read)
     return open_store(data_set_in(state / "cases"))
@@ -172,7 +169,7 @@ def test_after_a_second_reading_was_saved_nothing_tells_that_readers_differ_unti
         await read_anew(bench, "right", "R2")
         name = bench.session.stored.name
         erase(bench.review, "right", slice(0, 7), "head")
-        await until(bench.session.drafted)
+        await until(lambda: bench.session.unsaved)
         await page.click("button:has-text('Approve, next')")
         await bench.shown("Read the next one anew from the list")
         await until(lambda: store.record(name).needs_adjudication)

@@ -9,7 +9,8 @@ from web_parts import at_work, key_of, until
 
 from ONFHAssistLib.core.findings import Figure, Finding
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.web.state import hip_cards, system_lines
+from ONFHAssistLib.reviewer.systems import choices
+from ONFHAssistLib.web.state import hip_cards
 from Testing import toy_grading, toy_system
 
 
@@ -20,18 +21,16 @@ def toy(tmp_path, monkeypatch):
 
 def test_every_system_can_be_chosen_and_says_what_it_reads(toy, place: Path, state: Path):
     async def steps(session) -> None:
-        session.choose_systems(["toy", "networks", "unknown"])
-        assert session.systems == ("networks", "toy") == session.ahead.options.systems
-        session.choose_systems([])
-        assert session.systems == ("networks", "toy")
-        lines = system_lines(session.systems, None)
-        assert [(line["id"], line["chosen"]) for line in lines] == [
-            ("networks", True), ("steinberg-t1", False), ("toy", True)
-        ]  # fmt: skip
-        assert lines[2]["title"] == "A toy system" and "Whatever is square" in lines[2]["about"]
+        session.choose(session.chosen.with_systems(["toy", "networks", "unknown"]))
+        assert session.chosen.systems == ("networks", "toy") == session.ahead.options.systems
+        session.choose(session.chosen.with_systems([]))
+        assert session.chosen.systems == ("networks", "toy")
+        lines = choices(session.chosen.systems)
+        assert {line.id: line.chosen for line in lines} == {"networks": True, "steinberg-t1": False, "toy": True}
+        assert lines[2].title == "A toy system" and "Whatever is square" in lines[2].about
         await session.open(key_of(session, "sample.nii.gz"))
-        lines = system_lines(session.systems, session.study)
-        assert "reads axial T1 images" in lines[1]["why_not"] and lines[0]["why_not"] == lines[2]["why_not"] == ""
+        lines = choices(session.chosen.systems, session.study)
+        assert "reads axial T1 images" in lines[1].why_not and lines[0].why_not == lines[2].why_not == ""
 
     at_work(place, state, steps)
 
@@ -51,7 +50,7 @@ def test_findings_stand_beside_the_grades_of_a_hip(place: Path, state: Path):
         row = left["findings"][0]["rows"][0]
         networks = f"{100 * session.review.hip('left').volume_ratio:.1f} %"
         assert (row["title"], row["value"], row["networks"]) == ("Necrosis / head", "12.5 %", networks)
-        assert left["findings"][0]["notes"] == ["It is a square."]
+        assert left["findings"][0]["notes"] == ("It is a square.",)
 
     at_work(place, state, steps)
 
@@ -62,7 +61,7 @@ def test_a_system_is_chosen_on_the_page_and_its_findings_are_read_there(place: P
         await bench.open()
         await bench.page.click(".systems .v-field")
         await bench.page.click(".v-list-item:has-text('S-T1')")
-        await until(lambda: bench.session.systems == ("networks", "steinberg-t1"))
+        await until(lambda: bench.session.chosen.systems == ("networks", "steinberg-t1"))
         await bench.shown("reads axial T1 images")
         await bench.page.keyboard.press("Escape")
         found = Finding("toy", "A toy system", "left", probabilities={"collapse": 0.25}, notes=("It is a square.",))
@@ -82,7 +81,7 @@ def test_a_grading_that_is_added_by_one_entry_stands_on_the_card(place: Path, st
         await session.open(key_of(session, "sample.nii.gz"))
         result = session.review.study_result()
         session._begin(replace(result, hips=tuple(grade(masks) for masks in result.masks)))
-        rows = [row for card in hip_cards(session.review) for row in card["rows"] if row["title"] == "Toy halves"]
+        rows = [row for card in hip_cards(session.review) for row in card["lines"] if row["title"] == "Toy halves"]
         assert rows and rows[0]["grade"] == "small half" and "toy points from the nearest threshold" in rows[0]["told"]
 
     at_work(place, state, steps)

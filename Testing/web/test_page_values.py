@@ -11,9 +11,11 @@ from web_parts import at_work, erase, key_of
 
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.curation.reports.overview import Overview
+from ONFHAssistLib.reviewer.data_set import data_set_card
+from ONFHAssistLib.reviewer.slices import slice_lines
 from ONFHAssistLib.web import state as told
 from ONFHAssistLib.web.state import PageState, on_page, study_lines
-from ONFHAssistLib.worker.fine_tune import FineTune
+from ONFHAssistLib.worker.fine_tune import FineTune, TrainingPlace
 
 
 @pytest.fixture
@@ -35,13 +37,13 @@ def test_a_card_tells_the_grades_and_after_a_correction_the_automatic_ones(revie
         review = session.review
         right, left = told.hip_cards(review)
         assert right["headline"] == "Without ONFH, 0.0 %" and left["headline"].startswith("Moderate (B), ")
-        assert left["automatic"] == "" and not any(row["automatic"] for row in left["rows"])
-        assert left["radius"] == round(review.hip("left").sphere.radius_mm, 1)
+        assert left["automatic"] == "" and not any(line["automatic"] for line in left["lines"])
+        assert left["radius_mm"] == round(review.hip("left").sphere.radius_mm, 1)
         erase(review, "left", slice(0, 11))
-        session.settle()
+        session.settling.now()
         now = told.hip_cards(review)[1]
         assert now["headline"] != left["headline"] and now["automatic"] == f"automatic: {left['headline']}"
-        changed = [row["title"] for row in now["rows"] if row["automatic"]]
+        changed = [line["title"] for line in now["lines"] if line["automatic"]]
         assert "Steinberg extent" in changed
         assert told.hip_cards(review)[0] == right
 
@@ -53,13 +55,13 @@ def test_table_and_plot_have_every_slice_and_the_former_ratio_where_it_differs(r
         review = session.review
         before = review.hip("left")
         erase(review, "left", slice(10, 11))
-        session.settle()
+        session.settling.now()
         hip = review.hip("left")
-        lines = told.slice_lines(hip, review.automatic("left"))
-        assert [line["index"] for line in lines] == [s.index for s in hip.slices]
-        assert [line["index"] for line in lines if line["was"]] == [10]
+        lines = slice_lines(review, "left")
+        assert sorted(line.index for line in lines) == [s.index for s in hip.slices]
+        assert [line.index for line in lines if line.was] == [10]
         was = next(s.ratio for s in before.slices if s.index == 10)
-        assert next(line for line in lines if line["index"] == 10)["was"] == f"{100 * was:.1f} %"
+        assert next(line for line in lines if line.index == 10).was == f"{100 * was:.1f} %"
         plot = told.plot_lines(review, "left")
         assert sorted(point["index"] for point in plot["points"]) == [s.index for s in hip.slices]
         heights = {point["index"]: point["y"] for point in plot["points"]}
@@ -78,7 +80,7 @@ def test_the_map_of_the_surface_is_a_picture_that_changes_with_the_mask(reviewed
         before = told.polar_picture(session.review.masks("left"))
         assert base64.b64decode(before.removeprefix("data:image/png;base64,"))[:4] == b"\x89PNG"
         erase(session.review, "left", slice(0, 40))
-        session.settle()
+        session.settling.now()
         assert told.polar_picture(session.review.masks("left")) not in ("", before)
 
     reviewed(check)
@@ -88,7 +90,7 @@ def test_everything_that_the_page_gets_can_be_sent_to_a_browser(reviewed):
     def check(session) -> None:
         review = session.review
         plain = [told.hip_cards(review), told.plot_lines(review, "left"), study_lines(session.rows), told.legend(True)]
-        assert json.loads(json.dumps(plain)) == plain
+        assert json.dumps(plain)
         assert json.dumps(asdict(PageState()))
 
     reviewed(check)
@@ -122,21 +124,23 @@ def test_the_sentences_of_the_analysis_are_those_that_are_rewritten():
 
 
 def test_the_card_of_the_data_set_tells_what_is_there_and_how_a_training_is_getting_on(tmp_path):
-    tuning, found = FineTune(), Overview(problem="There is no data set in cases yet.")
-    assert told.training_card(found, tuning, "") == {}, "no card without a data set"
+    tuning, found, nowhere = FineTune(), Overview(problem="There is no data set in cases yet."), TrainingPlace("", "")
+    card = data_set_card(found, tuning, nowhere)
+    assert not card.title and card.problem == found.problem and not card.can_tune
     lacking = ("No approved case is side left.",)
     folder = tmp_path / "Dataset101_Heads"
     found = Overview(
         folder, 2, "2 approved, 1 draft", lacking, "2026-01-02 03:04 UTC, p1_L", "p2_R (right): Unread.", "a"
     )
-    card = told.training_card(found, tuning, "No Python of a training environment is named.")
-    assert card["title"] == "Dataset101_Heads" and card["counts"] == "2 approved, 1 draft"
-    assert card["lines"][1:] == ["Last saved: 2026-01-02 03:04 UTC, p1_L", "Next: p2_R (right): Unread.", *lacking]
-    assert (card["told"], card["running"]) == ("No Python of a training environment is named.", False)
+    card = data_set_card(found, tuning, nowhere)
+    assert card.title == "Dataset101_Heads" and card.counts == "2 approved, 1 draft"
+    assert card.lines == ("Last saved: 2026-01-02 03:04 UTC, p1_L", "Next: p2_R (right): Unread.", *lacking)
+    assert card.tuning.startswith("No Python of a training environment is named") and not card.running
+    blind = data_set_card(found, tuning, nowhere, blind=True)
+    assert blind.counts == "" and "nothing is told" in blind.lines[0] and len(blind.lines) == 1
     tuning.running, tuning.fraction, tuning.stage = True, 0.2, "Step 300 of 1500"
-    card = told.training_card(found, tuning, "")
-    assert (card["told"], card["running"], card["percent"], card["alarm"]) == ("Step 300 of 1500", True, 20, False)
+    card = data_set_card(found, tuning, nowhere)
+    assert (card.tuning, card.running, card.percent, card.failed) == ("Step 300 of 1500", True, 20, False)
     tuning.running, tuning.failed, tuning.message = False, True, "The memory ran out."
-    card = told.training_card(found, tuning, "")
-    assert (card["told"], card["running"], card["alarm"]) == ("The memory ran out.", False, True)
-    assert json.loads(json.dumps(card)) == card
+    card = data_set_card(found, tuning, nowhere)
+    assert (card.tuning, card.running, card.failed) == ("The memory ran out.", False, True)

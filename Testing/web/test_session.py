@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from web_parts import at_work, erase, key_of, row_of, same_masks, sample, until
+from web_parts import at_work, erase, key_of, row_of, same_masks, sample, saved, until
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.geometry import HeadSeed
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed
+from ONFHAssistLib.reviewer.signing import Signature, sign
+from ONFHAssistLib.reviewer.study import study_line
 from ONFHAssistLib.web import drafts
 from ONFHAssistLib.web.worklist import Summary
 
@@ -25,7 +27,7 @@ def numbers(review, side: str = "left") -> tuple:
 def test_a_study_is_opened_analysed_and_listed_with_its_grade(place: Path, tmp_path: Path):
     async def steps(session) -> None:
         await session.open(key_of(session, SAMPLE))
-        assert session.review is None and session.describe().startswith("coronal T1, 23 slices")
+        assert session.review is None and study_line(session.study).startswith("Coronal T1, 23 slices")
         stages = set()
         session.on_change = lambda: stages.add(session.stage)
         await session.analyse()
@@ -76,7 +78,7 @@ def test_a_correction_is_measured_and_undone_to_the_very_numbers(place: Path, st
         before, masks = numbers(review), review.masks("left")
         for _ in range(50):
             erase(review, "left", slice(9, 11))
-            await until(lambda: session.drafted())
+            await until(lambda: session.unsaved)
             assert numbers(review)[0] < before[0] and row_of(session, SAMPLE).status == "draft"
             assert not review.masks("left").necrosis.array[9:11].any()
             session.undo()
@@ -94,7 +96,7 @@ def test_what_was_corrected_is_there_again_after_the_server_was_ended(place: Pat
         await session.open(key_of(session, SAMPLE))
         assert not session.restored
         erase(session.review, "left", slice(0, 10))
-        session.settle()
+        session.settling.now()
         kept["numbers"], kept["masks"] = numbers(session.review), session.review.masks("left")
         kept["automatic"] = session.review.automatic("left")
 
@@ -106,14 +108,14 @@ def test_what_was_corrected_is_there_again_after_the_server_was_ended(place: Pat
         assert numbers(session.review) == kept["numbers"]
         assert session.review.automatic("left") == kept["automatic"]
         session.forget_draft()
-        assert not session.drafted() and row_of(session, SAMPLE).status == "analysed"
+        assert not session.unsaved and row_of(session, SAMPLE).status == "analysed"
         session.undo()
         assert numbers(session.review) == kept["numbers"], "forgetting can be undone"
         session.redo()
 
     async def nothing_left(session) -> None:
         await session.open(key_of(session, SAMPLE))
-        assert not session.restored and not session.drafted()
+        assert not session.restored and not session.unsaved
 
     for steps in (correct, come_back, nothing_left):
         at_work(place, state, steps)
@@ -134,13 +136,13 @@ def test_a_hip_that_was_segmented_anew_comes_back_with_its_own_automatic_result(
         assert review.automatic("left") == first
         session.redo()
         erase(review, "left", slice(0, 10))
-        session.settle()
+        session.settling.now()
         kept["masks"] = review.masks("left")
 
     async def come_back(session) -> None:
         await session.open(key_of(session, SAMPLE))
         assert same_masks(session.review.masks("left"), kept["masks"])
-        session.reset("left")
+        session.change(lambda review: review.reset("left"))
         assert session.review.hip("left") == kept["anew"]
 
     at_work(place, state, anew)
@@ -151,7 +153,7 @@ def test_another_image_under_the_same_name_gets_no_draft(place: Path, state: Pat
     async def correct(session) -> None:
         await session.open(key_of(session, SAMPLE))
         erase(session.review, "left", slice(0, 10))
-        session.settle()
+        session.settling.now()
 
     async def other(session) -> None:
         await session.open(key_of(session, SAMPLE))
@@ -182,23 +184,20 @@ def test_a_damaged_draft_is_no_harm(place: Path, state: Path, name: str):
 
 
 def test_signed_studies_go_to_the_data_set_and_the_next_one_waits(place: Path, state: Path, tmp_path: Path):
-    from ONFHAssistLib.curation.store.folder import save_case
-
     sample(place, "a second one.nii.gz")
+    cases, both = tmp_path / "cases", dict.fromkeys(SIDES, "approved")
 
     async def steps(session) -> None:
         await session.open(key_of(session, SAMPLE))
         erase(session.review, "left", slice(0, 10))
         with pytest.raises(InputError, match="patient code"):
-            session.cases("", "R7", "approved", "")
+            sign(session.review, Signature(both, "R7"), cases)
         with pytest.raises(InputError, match="reviewer"):
-            session.cases("P1", "", "approved", "")
-        cases = session.cases("P1", "R7", "approved", "posterior part is a vessel")
-        assert [(case.side, case.status) for case in cases] == [("right", "approved"), ("left", "approved")]
-        assert cases[1].provenance == {"head": "automatic", "necrosis": "corrected"}
-        for case in cases:
-            save_case(case, tmp_path / "cases")
-        session.signed("approved", "R7")
+            sign(session.review, Signature(both, "", "P1"), cases)
+        assert not cases.exists()
+        signed = await saved(session, cases, "R7", comment="posterior part is a vessel")
+        assert [(case.side, case.status) for case in signed.cases] == [("right", "approved"), ("left", "approved")]
+        assert signed.cases[1].provenance == {"head": "automatic", "necrosis": "corrected"}
         row = row_of(session, SAMPLE)
         assert (row.status, row.summary.reviewer) == ("approved", "R7") and row is session.rows[-1]
         assert session.next_key() == key_of(session, "a second one.nii.gz")
@@ -208,14 +207,44 @@ def test_signed_studies_go_to_the_data_set_and_the_next_one_waits(place: Path, s
     assert len(list((tmp_path / "cases").rglob("labelsTr/*.nii.gz"))) == 2
 
 
-def test_a_study_that_is_deleted_under_the_reader_can_still_be_finished(place: Path, state: Path):
+def test_each_hip_has_a_status_of_its_own_and_the_study_waits_until_both_are_signed(place, state, tmp_path):
+    def listed(session) -> tuple:
+        row = row_of(session, SAMPLE)
+        return row.status, tuple(hip.status for hip in row.summary.hips)
+
+    async def steps(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        assert listed(session) == ("analysed", ("", ""))
+        await saved(session, tmp_path / "cases", "R7", sides=("right",))
+        assert listed(session) == ("draft", ("approved", ""))
+        await saved(session, tmp_path / "cases", "R7", "flagged", sides=("left",))
+        assert listed(session) == ("flagged", ("approved", "flagged"))
+        erase(session.review, "left", slice(0, 10))
+        await until(lambda: session.unsaved)
+        assert listed(session) == ("draft", ("approved", ""))
+        session.undo()
+        assert listed(session) == ("flagged", ("approved", "flagged")) and not session.unsaved
+
+    async def come_back(session) -> None:
+        assert listed(session) == ("flagged", ("approved", "flagged"))
+        await session.open(key_of(session, SAMPLE))
+        assert not session.restored and not session.unsaved, "nothing waits to be saved"
+        session.undo()
+        assert listed(session) == ("flagged", ("approved", "flagged"))
+
+    at_work(place, state, steps)
+    at_work(place, state, come_back)
+
+
+def test_a_study_that_is_deleted_under_the_reader_can_still_be_finished(place, state, tmp_path: Path):
     async def steps(session) -> None:
         key = key_of(session, SAMPLE)
         await session.open(key)
         (place / SAMPLE).unlink()
         erase(session.review, "left", slice(0, 10))
-        session.settle()
-        assert session.cases("P1", "R7", "draft", "")[1].provenance["necrosis"] == "corrected"
+        session.settling.now()
+        signed = sign(session.review, Signature(dict.fromkeys(SIDES, "draft"), "R7", "P1"), tmp_path / "cases")
+        assert signed.cases[1].provenance["necrosis"] == "corrected"
         with pytest.raises(InputError, match="was removed"):
             await session.open(key)
         assert session.review is not None, "what is open stays open"
@@ -317,7 +346,7 @@ def test_a_mask_that_is_emptied_leaves_the_surface_of_the_head(place: Path, stat
         head, necrosis = points("head"), points("necrosis")
         assert head and necrosis
         erase(review, "left", slice(None))
-        await until(session.drafted)
+        await until(lambda: session.unsaved)
         session.undo()
         session.redo()  # the review itself writes the empty mask
         assert (points("head"), points("necrosis")) == (head, 0)
@@ -331,10 +360,10 @@ def test_a_draft_of_an_image_that_was_changed_is_not_forgotten_in_silence(place:
     async def steps(session) -> None:
         await session.open(key_of(session, SAMPLE))
         erase(session.review, "left", slice(0, 10))
-        session.settle()
+        session.settling.now()
         session.volume_node.SetSpacing(9.0, 9.0, 9.0)
         with pytest.raises(InputError, match="The volume was changed or scaled"):
             session.forget_draft()
-        assert session.drafted()
+        assert session.unsaved
 
     at_work(place, state, steps)

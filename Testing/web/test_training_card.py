@@ -1,6 +1,5 @@
 """The card of the data set on the page's server: looked at off the loop, a training started and cancelled."""
 
-import asyncio
 import contextlib
 import json
 import shutil
@@ -10,10 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from page_parts import Bench, needs_browser, on_page
-from web_parts import at_work, key_of, until
+from web_parts import at_work, key_of, saved, until
 
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.curation.store.folder import save_case
 from ONFHAssistLib.models.installed import install
 from ONFHAssistLib.web import logic_training
 from ONFHAssistLib.web.actions import Actions
@@ -47,6 +45,11 @@ def stand_in_clone(tmp_path) -> Path:
     return clone
 
 
+def in_use(data) -> str:
+    """Id of the network that the card says is in use."""
+    return next(one["id"] for one in data.training["networks"] if one["in_use"])
+
+
 def test_a_training_is_started_followed_and_cancelled_from_the_page(place, state, tmp_path, monkeypatch):
     clone, cases = stand_in_clone(tmp_path), tmp_path / "cases"
     looked, overview = [], logic_training.overview
@@ -58,16 +61,15 @@ def test_a_training_is_started_followed_and_cancelled_from_the_page(place, state
         logic, data = made(session, cases)
         logic.look()
         await until(lambda: looked)
-        assert data.training == {}, "no data set, no card"
+        assert not data.training["title"], "no data set, no card"
         await session.open(key_of(session, "sample.nii.gz"))
-        for case in session.cases("P1", "R07", "approved", ""):
-            await asyncio.to_thread(save_case, case, cases)
+        await saved(session, cases, "R07")
         logic.look()
-        await until(lambda: data.training)
+        await until(lambda: data.training["title"])
         assert threading.main_thread() not in looked
         assert data.training["counts"] == "2 approved" and json.dumps(data.training)
-        assert data.training["told"].startswith("No Python of a training environment is named")
-        assert PYTHON_VARIABLE in data.training["told"]
+        assert data.training["tuning"].startswith("No Python of a training environment is named")
+        assert PYTHON_VARIABLE in data.training["tuning"]
         logic.clicked()
         assert "No Python" in session.message and session.alarm and not logic.tuning.running
         monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
@@ -75,10 +77,10 @@ def test_a_training_is_started_followed_and_cancelled_from_the_page(place, state
         try:
             logic.clicked()
             await until(lambda: data.training["percent"] == 20)
-            assert data.training["running"] and data.training["told"].startswith("Step 300 of 1500")
+            assert data.training["running"] and data.training["tuning"].startswith("Step 300 of 1500")
             logic.clicked()
             await until(lambda: not data.training["running"])
-            assert "cancelled" in data.training["told"] and not data.training["alarm"]
+            assert "cancelled" in data.training["tuning"] and not data.training["alarm"]
         finally:
             logic.close()
 
@@ -98,15 +100,14 @@ def test_an_installed_network_is_taken_into_use_and_the_shipped_one_again(place,
     async def steps(session) -> None:
         logic, data = made(session, tmp_path / "cases")
         await session.open(key_of(session, "sample.nii.gz"))
-        for case in session.cases("P1", "R07", "approved", ""):
-            await asyncio.to_thread(save_case, case, tmp_path / "cases")
+        await saved(session, tmp_path / "cases", "R07")
         logic.look()
-        await until(lambda: data.training.get("networks"))
+        await until(lambda: data.training["networks"])
         shipped, installed = (one["id"] for one in data.training["networks"])
-        assert data.training["network"] == shipped
+        assert in_use(data) == shipped
         for network, version in ((installed, "0.9.0"), (shipped, shipped_version)):
             logic.chosen(network)
-            await until(lambda network=network: data.training["network"] == network)
+            await until(lambda network=network: in_use(data) == network)
             assert session.message == f"The next analysis takes {network}."
             await session.analyse()
             used = {model["name"]: model["version"] for model in session.review.result.models}

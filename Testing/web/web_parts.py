@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.resources import resource_path
 
@@ -49,6 +49,15 @@ def at_work(place: Path, state: Path, steps: Callable[..., Awaitable[None]], wor
             session.end()
 
     asyncio.run(run())
+
+
+async def saved(session, folder: Path, reviewer: str, status: str = "approved", sides=SIDES, comment: str = ""):
+    """Sign hips of what is open, and save them as cases into a folder."""
+    from ONFHAssistLib.reviewer.signing import Signature, sign
+
+    signed = sign(session.opened(), Signature(dict.fromkeys(sides, status), reviewer, "P1", comment), folder)
+    session.note_saved(signed, await asyncio.to_thread(signed.save))
+    return signed
 
 
 def key_of(session, title: str) -> str:

@@ -115,16 +115,10 @@ def listed(cases: Iterable[CaseSummary], words: str = "") -> list[CaseSummary]:
 
 
 def following(found: Overview, last: str) -> str:
-    """Return the case to look at after ``last``: the next one of those that wait, and then the first again.
-
-    Raises:
-        InputError: no other case waits.
-    """
+    """Return the case to look at after ``last``: the next one of those that wait, then the first again; "" for none."""
     at = found.waiting.index(last) + 1 if last in found.waiting else 0
     others = [name for name in (*found.waiting[at:], *found.waiting[:at]) if name != last]
-    if not others:
-        raise InputError("No other case of the data set waits for a reader.")
-    return others[0]
+    return others[0] if others else ""
 
 
 _ORDER = ("flagged", "draft", "approved", "withdrawn")

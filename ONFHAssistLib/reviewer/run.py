@@ -1,12 +1,8 @@
-"""The analysis as the window sees it: idle, running, or stopping; one at a time, in the worker process."""
+"""The analysis as a reader sees it: idle, running, or stopping; one at a time, in the worker process."""
 
 import logging
-import time
 from collections.abc import Callable
 from enum import Enum
-
-import qt
-from slicer.i18n import tr as _
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
@@ -14,13 +10,11 @@ from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Stopped, Worker
 
-POLL_MS = 40
-YIELD_S = 0.002
-"""Slicer's event loop keeps Python's lock, so the worker's threads get their turn while a poll sleeps."""
+CANCELLED = "Cancelled; nothing was changed."
 
 
 class Phase(Enum):
-    """What the one button does: start, cancel, or nothing until the worker has stopped."""
+    """What can be done: start, cancel, or nothing until the worker has stopped."""
 
     IDLE = "idle"
     RUNNING = "running"
@@ -29,6 +23,8 @@ class Phase(Enum):
 
 class Run:
     """Starts, follows and stops one analysis after another in a warm worker.
+
+    Nothing here runs by itself: while it is not `idle`, its owner calls `poll` every few hundredths of a second.
 
     Attributes:
         phase: where it stands.
@@ -45,9 +41,6 @@ class Run:
         self._worker = worker
         self._on_change = on_change
         self._on_result: Callable[[StudyResult], None] = lambda result: None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
-        self._timer.connect("timeout()", self.poll)
 
     def start(self, study: Study, options: AnalysisOptions, on_result: Callable[[StudyResult], None]) -> None:
         """Start an analysis; ``on_result`` gets its result unless it fails or is cancelled.
@@ -55,23 +48,20 @@ class Run:
         Raises:
             InputError: another one is running.
         """
-        if not self.idle:
-            raise InputError(_("An analysis is running; wait for it, or cancel it."))
+        self.require_idle()
         self._worker.analyse(study, options)
         self._on_result = on_result
-        self._set(Phase.RUNNING, 0.0, _("Starting"))
-        self._timer.start()
+        self._set(Phase.RUNNING, 0.0, "Starting")
 
-    def cancel(self, reason: str = "") -> None:
+    def cancel(self, reason: str = CANCELLED) -> None:
         """Ask for the end; what has been found until then is dropped. ``reason`` is told when it is reached."""
         if self.phase is Phase.RUNNING:
-            self._reason = reason or _("Cancelled; nothing was changed.")
+            self._reason = reason
             self._worker.cancel()
-            self._set(Phase.STOPPING, self.fraction, _("Cancelling"))
+            self._set(Phase.STOPPING, self.fraction, "Cancelling")
 
     def poll(self) -> None:
         """Take what the worker has said since."""
-        time.sleep(YIELD_S)
         for event in self._worker.poll():
             if isinstance(event, Progress) and self.phase is Phase.RUNNING:
                 self._set(Phase.RUNNING, event.fraction, event.stage)
@@ -85,7 +75,6 @@ class Run:
 
     def close(self) -> None:
         """End the worker with all that it started."""
-        self._timer.stop()
         self.phase = Phase.IDLE
         self._worker.close()
 
@@ -99,13 +88,17 @@ class Run:
         """Whether there is something to cancel."""
         return self.phase is Phase.RUNNING
 
+    def require_idle(self) -> None:
+        """Raise InputError while an analysis is running."""
+        if not self.idle:
+            raise InputError("An analysis is running; wait for it, or cancel it.")
+
     def say(self, message: str, failed: bool = False) -> None:
         """Put a sentence where the end of an analysis is told."""
         self.message, self.failed = message, failed
         self._on_change()
 
     def _end(self, message: str, failed: bool = False) -> None:
-        self._timer.stop()
         self.message, self.failed = message, failed
         self._set(Phase.IDLE, 0.0, "", keep_message=True)
         if failed:

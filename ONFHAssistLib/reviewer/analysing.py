@@ -1,0 +1,92 @@
+"""What an analysis is asked for, and what becomes of its result: the same wherever a reader clicks."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ONFHAssistLib.analysis import AnalysisOptions
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed
+from ONFHAssistLib.core.study import StudyResult
+from ONFHAssistLib.curation.store.open_case import only_one_hip
+from ONFHAssistLib.models.engine import DEVICES, ENGINES
+from ONFHAssistLib.scene.nodes import Node, Scene
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.systems import OWN, those_known
+
+REPLACED = "The corrections of this study are replaced by a new automatic result."
+DEVICE_CAPTION, ENGINE_CAPTION = "Networks run on", "By way of"
+DEVICE_TIP = "The CPU needs nothing more. CUDA needs PyTorch, which takes several gigabytes."
+ENGINE_TIP = "Automatic: OpenVINO on the CPU, PyTorch on a graphics card. The grades are the same."
+DEVICE_NAMES: Mapping[str, str] = dict(
+    zip(DEVICES, ("Automatic", "CPU", "Graphics card (CUDA)"), strict=True)  # in the order of the engine's names
+)
+ENGINE_NAMES: Mapping[str, str] = dict(zip(ENGINES, ("Automatic", "OpenVINO", "PyTorch"), strict=True))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a reader has chosen for the next analysis.
+
+    Attributes:
+        systems: ids of those that look at the image; at least one.
+        device, engine: where and by what the networks run, see `models.engine.open_engine`.
+    """
+
+    systems: tuple[str, ...] = (OWN,)
+    device: str = DEVICES[0]
+    engine: str = ENGINES[0]
+
+    def with_systems(self, ids: Iterable[str]) -> "Chosen":
+        """Return the choice with other systems, as far as they are known; where none is, it stays as it was."""
+        wanted = set(ids)
+        return replace(self, systems=those_known(wanted)) if wanted else self
+
+    def options(self) -> AnalysisOptions:
+        """Return the options for a study of which nothing is known."""
+        return AnalysisOptions(systems=self.systems, device=self.device, engine=self.engine)
+
+
+def ask_for(chosen: Chosen, review: Review | None, seed: HeadSeed | None = None) -> AnalysisOptions:
+    """Return what an analysis is to find.
+
+    Of a study that nobody has reviewed both hips, one from the head that a reader has pointed at; of one under review
+    both, or with a seed that hip alone; of a case of the data set the hip that it is.
+
+    Args:
+        chosen: by the reader.
+        review: of the study; None where there is none yet.
+        seed: a head that the reader has pointed at.
+
+    Raises:
+        InputError: the head is not the one of the case.
+    """
+    opened = review.opened if review else None
+    if opened and seed and seed.side != opened.side:
+        raise InputError(only_one_hip(opened))
+    sides = (seed.side,) if seed and review else (opened.side,) if opened else SIDES
+    return AnalysisOptions(sides, chosen.device, () if seed is None else (seed,), chosen.engine, systems=chosen.systems)
+
+
+def take_result(
+    scene: Scene, volume_node: Node, review: Review | None, result: StudyResult, seed: HeadSeed | None = None
+) -> Review:
+    """Let a review go on with a new result: with a seed in one hip, which can be undone; else it begins anew.
+
+    Returns:
+        the review: the same one, or the one in its place.
+
+    Raises:
+        InputError: see `Review.begin` and `Review.replace_hip`.
+    """
+    if review is not None and seed is not None:
+        review.replace_hip(result, seed.side)
+        return review
+    opened = review.opened if review else None
+    if review is not None:
+        review.close()
+    return Review.begin(scene, volume_node, result, opened=opened)
+
+
+def replaces_corrections(review: Review | None) -> bool:
+    """Say whether a new analysis of both hips would take corrections away, so that the reader is asked first."""
+    return review is not None and any(review.changed(side) for side in review.sides)

@@ -1,0 +1,25 @@
+"""What a reader does with a hip beside painting."""
+
+from dataclasses import replace
+
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.scene.review import Review
+
+RADIUS_MM = (10.0, 40.0)
+"""No adult femoral head is smaller or larger: radii are 20 to 28 mm (docs/clinical.md)."""
+
+
+def set_radius(review: Review, side: Side, radius_mm: float) -> None:
+    """Give a head's sphere another radius; the masks stay as they are.
+
+    Raises:
+        InputError: the head has no centre yet, or this is no radius of a femoral head.
+    """
+    sphere = review.hip(side).sphere
+    if sphere is None:
+        raise InputError(f"The {side} head has no centre yet; place it first.")
+    low, high = RADIUS_MM
+    if not low <= radius_mm <= high:
+        raise InputError(f"A radius of {radius_mm:g} mm is not that of a femoral head; give {low:g} to {high:g} mm.")
+    review.set_sphere(side, replace(sphere, radius_mm=radius_mm))
