@@ -1,6 +1,6 @@
 """Where the voxels of an image lie in the patient: points, boxes and grids."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -126,6 +126,17 @@ class Grid:
             return None
         ends = np.sort([(whole @ (*corner, 1))[:3] for corner in ((0, 0, 0), self.size - 1)], axis=0)
         return whole.astype(int) if np.array_equal(ends, [np.zeros(3), grid.size - 1]) else None
+
+    def slice_map(self, grid: "Grid") -> Callable[[int], int] | None:
+        """Return what maps the index along k of a slice to that of the same slice in another grid.
+
+        None where the two do not have the same slices, in the same or in reverse order.
+        """
+        here = self.index_map(grid)
+        if here is None or here[2, 2] == 0:  # the slices of one run across those of the other
+            return None
+        step, first = int(here[2, 2]), int(here[2, 3])
+        return lambda k: step * k + first
 
     def _matrix_at(self, box: Box) -> np.ndarray:
         matrix = self.ijk_to_ras.copy()

@@ -65,9 +65,7 @@ class Slices:
     def step(self, review: Review, side: Side, step: int) -> None:
         """Go to the next (1) or previous (-1) slice that matters, in the order of the table."""
         here = current_slice(slicer.mrmlScene, review.volume_node)
-        matter = review.slices_that_matter(side)
-        backwards = len(matter) > 1 and matter[0] > matter[-1]
-        index = next_slice(matter, here, -step if backwards else step)
+        index = next_slice(review.slices_that_matter(side), here, step)
         if index is not None:
             self._on_slice(index)
 

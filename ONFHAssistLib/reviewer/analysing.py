@@ -9,6 +9,7 @@ from ONFHAssistLib.core.geometry import SIDES, HeadSeed
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.store.open_case import only_one_hip
 from ONFHAssistLib.models.engine import DEVICES, ENGINES
+from ONFHAssistLib.scene.move import require_unmoved
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.systems import OWN, those_known
@@ -82,6 +83,7 @@ def take_result(
         review.replace_hip(result, seed.side)
         return review
     opened = review.opened if review else None
+    require_unmoved(scene, volume_node, result.volume)
     if review is not None:
         review.close()
     return Review.begin(scene, volume_node, result, opened=opened)

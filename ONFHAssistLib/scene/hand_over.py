@@ -1,16 +1,40 @@
-"""What a review says of a hip, worked out from its state: the case that is saved, and the slices to be looked at."""
+"""What a review says of its hips, worked out from their states: study and case as they are now, slices to look at."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
+from ONFHAssistLib.core.findings import PATIENT, About
 from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.exchange.figures import slice_axis
-from ONFHAssistLib.scene.hip_state import HipState
+from ONFHAssistLib.scene.hip_state import HipState, States, findings_now
 from ONFHAssistLib.scene.state import SignOff
+
+
+def reviewed_study(study: StudyResult, states: States, hips: Sequence[HipResult], grid: Grid) -> StudyResult:
+    """Return a study with its hips as they are now.
+
+    Args:
+        study: as the analysis made it.
+        states: the hips that have masks.
+        hips: all hips that were asked for, measured from them, right before left.
+        grid: of the image.
+    """
+    segmented = [states[hip.side] for hip in hips if hip.segmented]
+    models = [model for state in segmented for model in state.automatic.models or ()]
+    abouts: list[About] = [*(hip.side for hip in hips), PATIENT]
+    return replace(
+        study,
+        hips=tuple(hips),
+        masks=tuple(state.masks(grid) for state in segmented),
+        findings=tuple(finding for about in abouts for finding in findings_now(about, study, states)),
+        # A hip that was segmented anew may come from other networks than the rest.
+        models=tuple(model for n, model in enumerate(models) if model not in models[:n]) or study.models,
+    )
 
 
 def reviewed_case(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ONFHAssistLib.core.codec import bits_of, mask_of
-from ONFHAssistLib.core.findings import About, Finding
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.findings import PATIENT, About, Finding
 from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
 from ONFHAssistLib.core.grid import Box, Grid, box_of
 from ONFHAssistLib.core.masks import HipMasks
@@ -104,6 +105,16 @@ def automatic_of(result: StudyResult) -> dict[Side, Automatic]:
     }
 
 
+def automatic_anew(found: StudyResult, side: Side) -> Automatic:
+    """Return what an analysis made of a hip; raises InputError with the reason where it was not segmented."""
+    automatic = automatic_of(found).get(side)
+    if automatic is None:
+        hip = next((hip for hip in found.hips if hip.side == side), None)
+        reason = hip.reason if hip and hip.reason else "it was not looked at"
+        raise InputError(f"The {side} hip could not be segmented: {reason}.")
+    return automatic
+
+
 def findings_about(about: About, result: StudyResult) -> tuple[Finding, ...]:
     """Return the findings of an analysis about one hip or the patient."""
     return tuple(found for found in result.findings if found.about == about)
@@ -143,9 +154,19 @@ class HipState:
         """The necrosis, in the box of the head."""
         return Patch(self.box, self._unpacked(self.necrosis_bits))
 
+    @property
+    def changed(self) -> bool:
+        """Whether it differs from what the networks made of it."""
+        return not self.same_as(self.automatic.state)
+
     def with_masks(self, head: Patch, necrosis: Patch) -> "HipState":
         """Return this hip with other masks, the necrosis clipped to the head."""
         return HipState.of(head, necrosis, self.sphere, self.landmarks, self.automatic)
+
+    def with_slice_of(self, other: "HipState", index: int) -> "HipState":
+        """Return this hip with the masks of another one in one slice (along k)."""
+        head, necrosis = self.head.with_slice_of(other.head, index), self.necrosis.with_slice_of(other.necrosis, index)
+        return self.with_masks(head, necrosis)
 
     def as_drawn(self, masks: HipMasks) -> "HipState":
         """Return this hip with masks on the whole grid, and the sphere and landmarks that go with them."""
@@ -236,6 +257,16 @@ class HipState:
 
     def _unpacked(self, bits: np.ndarray) -> np.ndarray:
         return mask_of(bits, tuple(part.stop - part.start for part in self.box))
+
+
+States = Mapping[Side, HipState]
+"""The hips that are segmented."""
+
+
+def findings_now(about: About, study: StudyResult, states: States) -> tuple[Finding, ...]:
+    """Return what the systems beside the networks had found of the patient, or of a hip when it was segmented last."""
+    state = None if about == PATIENT else states.get(about)
+    return state.automatic.findings if state else findings_about(about, study)
 
 
 def _joint_box(one: Box, other: Box) -> Box:

@@ -8,7 +8,8 @@ import json
 import math
 from typing import Literal
 
-from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
+from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Landmarks, Side, Sphere
 from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.scene.nodes import Node, review_node
 
@@ -109,6 +110,20 @@ def read_sphere(node: Node, side: Side) -> Sphere | None:
     centre, _ = _read(node, side, "head centre")
     radius = node.GetAttribute(_radius(side))
     return Sphere(centre, float(radius)) if centre and radius else None
+
+
+def read_seed(node: Node, side: Side, fitted_mm: float | None) -> HeadSeed:
+    """Return where a reader sees a head: its centre as marked, and the radius where it is another one than was fitted.
+
+    Raises:
+        InputError: the centre is not marked.
+    """
+    _, centre = read_landmarks(node, side)
+    if centre is None:
+        raise InputError(f"The centre of the {side} head is not marked; click on it in an image.")
+    sphere = read_sphere(node, side)
+    radius_mm = sphere.radius_mm if sphere else None
+    return HeadSeed(side, centre, None if radius_mm == fitted_mm else radius_mm)
 
 
 def set_radius(node: Node, side: Side, radius_mm: float | None) -> None:

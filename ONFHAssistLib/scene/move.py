@@ -13,9 +13,19 @@ from ONFHAssistLib.core.measure import measure_hip, measure_near
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene.hip_state import Automatic, HipState
+from ONFHAssistLib.scene.nodes import Node, Scene
+from ONFHAssistLib.scene.volumes import grid_of
 
 RIGID = 1e-4
 """A rotation's matrix is orthogonal to this."""
+
+
+def require_unmoved(scene: Scene, volume_node: Node, analysed: Grid) -> None:
+    """Raise InputError unless a volume is still in a scene, and where it was analysed."""
+    if volume_node is None or volume_node.GetScene() is not scene:
+        raise InputError("The volume was removed while it was analysed; load it again.")
+    if not grid_of(volume_node).matches(analysed):
+        raise InputError("The volume was changed or moved while it was analysed; analyse it again.")
 
 
 def require_rigid(before: Grid, now: Grid) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.grid import box_of
 from ONFHAssistLib.core.labels import MaskLabel
@@ -31,6 +32,7 @@ SCALARS = "ImageScalars"
 ORIGIN, MADE_BY = "DICOM.SegmentAlgorithmType", "DICOM.SegmentAlgorithmName"
 """Tags of a segment that Slicer's DICOM export writes; without them it says that a segment was drawn by hand."""
 Origin = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
+What = Literal["head", "necrosis"]
 SAME_GRID = 1e-4
 """Matrices that differ by less, in mm, are of the same grid: files keep about six digits."""
 
@@ -67,6 +69,17 @@ def segment_id(node: Node, label: MaskLabel) -> str | None:
         if segmentation.GetNthSegment(n).GetTag(LABEL_TAG, found) and str(found) == str(int(label)):
             return segmentation.GetNthSegmentID(n)
     return None
+
+
+def existing_segment_id(node: Node, side: Side, what: What) -> str:
+    """Return the ID of a segment; raises InputError where the reader has deleted it."""
+    found = segment_id(node, MaskLabel.head(side) if what == "head" else MaskLabel.necrosis(side))
+    if found is None:
+        name = f"{side} {what}"
+        raise InputError(
+            f"The segment of the {name} was deleted; undo that, or go back to the automatic result of the hip."
+        )
+    return found
 
 
 def write_mask(node: Node, volume_node: Node, label: MaskLabel, mask: Patch) -> None:

@@ -9,11 +9,13 @@ from ONFHAssistLib.core.geometry import Landmarks, Side
 from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.scene import markups, overlay, segmentation, tables
-from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
+from ONFHAssistLib.scene.hip_state import EMPTY, HipState, Patch
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review, review_nodes
 from ONFHAssistLib.scene.outlines import AUTOMATIC, READING, show_outline
-from ONFHAssistLib.scene.state import read_reviewed
+from ONFHAssistLib.scene.state import bring_reviewed, kept, read_reviewed
+from ONFHAssistLib.scene.volumes import study_from_node
 
 
 class Stage:
@@ -138,7 +140,7 @@ class Stage:
         )
         points = (state.sphere, state.landmarks) if state else None
         overlay.update_overlay(overlay.overlay_nodes(self.volume_node, hip.side), hip, grid, points)
-        start = automatic.state if state and automatic and not state.same_as(automatic.state) else None
+        start = state.automatic.state if state and state.changed else None
         show_outline(AUTOMATIC, self.volume_node, hip.side, grid, (start.necrosis,) if start else None)
 
     def show_reading(self, side: Side, grid: Grid, reading: HipState | None) -> None:
@@ -244,10 +246,20 @@ class Stage:
         self.gone("The scene was closed.")
 
 
-def as_kept(volume_node: Node, automatic: Automatic) -> HipState:
-    """Return a hip as the nodes of an opened scene have it; what is missing there is as the networks made it."""
-    start = automatic.state
-    side = automatic.near.side
+def as_kept(volume_node: Node) -> tuple[StudyResult, dict[Side, HipState]]:
+    """Return a study and its hips as an opened scene keeps them, one of `state.kept_reviews`.
+
+    Raises:
+        InputError: what is kept cannot be read.
+    """
+    volume = study_from_node(volume_node).volume
+    study, automatic = kept(volume_node, volume)
+    bring_reviewed(volume_node, volume)
+    return study, {side: _hip_as_kept(volume_node, side, one.state) for side, one in automatic.items()}
+
+
+def _hip_as_kept(volume_node: Node, side: Side, start: HipState) -> HipState:
+    """Return a hip as its nodes have it; what is missing there is as it was at the start."""
     node = segmentation.segmentation_node(volume_node)
     marks = [segmentation.read_mask(node, volume_node, label) for label in segmentation.labels_of(side)]
     head, necrosis = (EMPTY if mask is None else mask for mask in marks)

@@ -130,7 +130,7 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
     if plain["schema"] != SCHEMA:
         raise ValueError(f"of the kind {plain['schema']}")
     kept_grid = _grid(plain)
-    if kept_grid.index_map(volume) is None:
+    if kept_grid.slice_map(volume) is None:
         raise ValueError("its volume has another grid now")
     models = tuple(plain["models"])
     automatic = {side: _automatic(side, found, kept_grid, volume, models) for side, found in plain["automatic"].items()}
@@ -168,6 +168,20 @@ def unpacked_state(plain: dict[str, Any], automatic: Automatic, shape: tuple[int
     return HipState.of(head, necrosis, sphere, landmarks, automatic)
 
 
+def unpacked_states(plain: Mapping[Side, Any], automatic: Mapping[Side, Automatic], grid: Grid) -> dict[Side, HipState]:
+    """Return the hips that a draft keeps, each as `packed_state` has made it.
+
+    Raises:
+        InputError: it is damaged, or of another analysis.
+    """
+    try:
+        return {side: unpacked_state(hip, automatic[side], grid.shape) for side, hip in plain.items()}
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The draft of this study cannot be read ({error}); start from the automatic result."
+        ) from error
+
+
 def write_sign_off(volume_node: Node, side: Side, sign_off: SignOff) -> None:
     """Keep what a reader says of a hip."""
     _node(volume_node).SetAttribute(f"{SIGN_OFF}.{side}", json.dumps(to_plain(sign_off)))
@@ -199,16 +213,16 @@ def bring_reviewed(volume_node: Node, volume: Volume) -> None:
     To be called before the review is kept anew; the grid that was kept with it tells the order in which it was saved.
     """
     plain = json.loads(_node(volume_node).GetText())
-    here = _grid(plain).index_map(volume)
+    here = _grid(plain).slice_map(volume)
     if here is None:
         return
     for side in SIDES:
         if slices := read_reviewed(volume_node, side):
-            write_reviewed(volume_node, side, (here[2, 2] * k + here[2, 3] for k in slices))
+            write_reviewed(volume_node, side, map(here, slices))
 
 
 def write_saved(volume_node: Node, side: Side, fingerprint: str) -> None:
-    """Keep what of a hip was saved last, see `fingerprint_of`."""
+    """Keep what of a hip was saved last, see `saved.Saved`."""
     _node(volume_node).SetAttribute(f"{SAVED}.{side}", fingerprint)
 
 
@@ -242,13 +256,6 @@ def read_readers(volume_node: Node, side: Side) -> tuple[str, ...]:
         return tuple(map(str, json.loads(_node(volume_node).GetAttribute(f"{DRAWN_BY}.{side}") or "[]")))
     except (TypeError, ValueError):
         return ()
-
-
-def fingerprint_of(state: HipState, reviewed: tuple[int, ...] | None, sign_off: SignOff) -> str:
-    """Return what changes with anything that a reader says of a hip, their code left out."""
-    parts = [state.box, state.sphere, state.landmarks, reviewed, sign_off.status, sign_off.comment]
-    content = repr(parts).encode() + state.head_bits.tobytes() + state.necrosis_bits.tobytes()
-    return f"{zlib.crc32(content):08x}"
 
 
 def _grid(plain: dict[str, Any]) -> Grid:
@@ -316,9 +323,9 @@ def _plain_volume(volume: Volume) -> dict[str, Any]:
 
 def _finding(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Finding:
     volumes = [_whole(entry, kept_grid, volume) for entry in plain["volumes"]]
-    here = kept_grid.index_map(volume)
+    here = kept_grid.slice_map(volume)
     assert here is not None  # `unpacked` has made sure of it
-    return finding_from_plain(plain["finding"], volumes).renumbered(lambda k: int(here[2, 2] * k + here[2, 3]))
+    return finding_from_plain(plain["finding"], volumes).renumbered(here)
 
 
 def _whole(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Volume:

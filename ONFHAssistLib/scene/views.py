@@ -132,18 +132,23 @@ def current_slice(scene: Scene, volume_node: Node) -> int | None:
     return None
 
 
-def next_slice(slices: Sequence[int], current: int | None, step: int) -> int | None:
-    """Return the next (``step`` 1) or previous (-1) of some slices, seen from the current one.
+def next_slice(slices: Sequence[int], current: int | None, direction: int) -> int | None:
+    """Return the next (``direction`` 1) or previous (-1) of some slices, seen from the current one.
 
-    Beyond the last one it stays there; None where there is none to go to.
+    Beyond the last one it stays there; where no slice is in view, it is the first one; None where there is none.
+
+    Args:
+        slices: indices along k in their order along the body, as `Review.slices_that_matter` returns them: they rise
+            or fall, as the series has its slices.
+        current: index of the slice in view, one of them or not.
+        direction: 1 goes on in this order, -1 goes back.
     """
-    ordered = sorted(set(slices))
-    if not ordered or current is None:
-        return ordered[0] if ordered else None
-    beyond = [index for index in ordered if (index - current) * step > 0]
-    if beyond:
-        return beyond[0] if step > 0 else beyond[-1]
-    return ordered[-1] if step > 0 else ordered[0]
+    if not slices or current is None:
+        return slices[0] if slices else None
+    ahead = slices if direction > 0 else slices[::-1]
+    rising = ahead[0] < ahead[-1]
+    beyond = [index for index in ahead if (index > current if rising else index < current)]
+    return beyond[0] if beyond else ahead[-1]
 
 
 def marrow_window(volume_node: Node, volume: Volume, sphere: Sphere) -> tuple[float, float]:

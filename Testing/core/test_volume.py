@@ -58,6 +58,18 @@ def test_other_voxels_are_not_taken_for_the_same(volume):
     assert volume.index_map(Volume(volume.array[1:], volume.ijk_to_ras)) is None
 
 
+def test_a_slice_is_found_again_where_the_slices_are_counted_the_other_way(volume):
+    for order, flips in ORDERS:
+        other = turned(volume, order, flips)
+        here = volume.slice_map(other)
+        if order[2] != 2:
+            assert here is None, "the slices of one run across those of the other"
+            continue
+        for k in range(3):
+            assert set(other.array[here(k)].ravel()) == set(volume.array[k].ravel())
+    assert volume.slice_map(Volume(volume.array[1:], volume.ijk_to_ras)) is None
+
+
 def test_a_grid_without_voxels_lies_where_its_image_does(volume):
     grid, box = volume.grid, (slice(1, 3), slice(0, 2), slice(2, 5))
     assert not hasattr(grid, "array")

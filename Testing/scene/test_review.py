@@ -548,6 +548,19 @@ def test_slices_that_matter_are_those_to_look_at_first_the_worst_the_middle_and_
     assert review.slices_that_matter("left") != found
 
 
+def test_next_goes_down_the_table_of_slices_whichever_way_the_series_counts(scene, grid):
+    from ONFHAssistLib.scene import tables, views
+
+    review = begun(scene, made_up(grid, calibrated=True))
+    table = tables.hip_table(review.volume_node, "right").table
+    matter = review.slices_that_matter("right")
+    steps = [views.next_slice(matter, None, 1)]
+    while (index := views.next_slice(matter, steps[-1], 1)) != steps[-1]:
+        steps.append(index)
+    rows = [tables.row_of_slice(table, index) for index in steps]
+    assert len(rows) == len(matter) > 1 and rows == sorted(rows)
+
+
 def test_a_case_has_masks_grades_and_provenance_of_before_and_after(review):
     paint(review, "right", "necrosis", ball(review, CENTRES["right"], 14.0))
     review.set_sign_off("right", SignOff("AB", "approved", "looks right"))

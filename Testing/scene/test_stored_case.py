@@ -8,6 +8,7 @@ from review_parts import GRIDS, add_volume, made_up, paint
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.store.check import check
 from ONFHAssistLib.curation.store.folder import create_store, save_case
 from ONFHAssistLib.curation.store.open_case import NETWORKS, open_case
@@ -48,6 +49,21 @@ def opened(scene, store, name, reviewer="R1", independent=False):
 def sign(review, store, reviewer, status="approved"):
     review.set_sign_off("right", SignOff(reviewer, status))
     return save_case(review.case("right"), store.folder)
+
+
+def in_order(masks, order, flip=False):
+    """The same reading with the axes i, j, k of its grid in another order, its slices in reverse order if flipped."""
+
+    def turned(mask):
+        array = np.transpose(mask.array, [2 - axis for axis in reversed(order)])
+        matrix = mask.ijk_to_ras[:, [*order, 3]].copy()
+        if flip:
+            array = array[::-1]
+            matrix[:3, 3] += matrix[:3, 2] * (len(array) - 1)
+            matrix[:3, 2] *= -1
+        return Volume(array, matrix)
+
+    return dataclasses.replace(masks, head=turned(masks.head), necrosis=turned(masks.necrosis), probability=None)
 
 
 def voxels(masks):
@@ -297,3 +313,20 @@ def test_a_reading_is_taken_over_with_the_slices_that_its_reader_stood_for(scene
     assert review.reviewed("right") == (5,)
     review.take_over("right", case.automatic, "networks")
     assert review.reviewed("right") is None
+
+
+def test_a_reading_of_the_image_in_reverse_order_is_taken_over_with_the_very_slices(scene, saved):
+    review, case = opened(scene, *saved)
+    theirs = in_order(case.automatic, (0, 1, 2), flip=True)
+    last = theirs.head.shape[0] - 1
+    review.take_over("right", theirs, "R2", (last - 5, last - 4))
+    assert voxels(review.masks("right")) == voxels(case.automatic)
+    assert review.reviewed("right") == (4, 5)
+
+
+def test_a_reading_on_other_slices_of_the_image_is_refused(scene, saved):
+    review, case = opened(scene, *saved)
+    before = voxels(review.masks("right"))
+    with pytest.raises(InputError, match="moved"):
+        review.take_over("right", in_order(case.automatic, (2, 1, 0)), "R2", (5,))
+    assert voxels(review.masks("right")) == before and not review.can_undo

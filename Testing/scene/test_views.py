@@ -204,11 +204,19 @@ def test_a_turned_view_comes_back_to_the_slices():
 
 
 def test_keys_step_through_the_slices_that_matter_and_stop_at_the_ends():
-    slices = (12, 5, 9)
+    slices = (5, 9, 12)
     assert [views.next_slice(slices, at, 1) for at in (0, 5, 7, 9, 12, 30)] == [5, 9, 9, 12, 12, 12]
     assert [views.next_slice(slices, at, -1) for at in (0, 5, 7, 9, 12, 30)] == [5, 5, 5, 5, 9, 12]
+    assert [views.next_slice((7,), at, step) for at in (0, 7, 30, None) for step in (1, -1)] == [7] * 8
     assert views.next_slice((), 4, 1) is None
     assert views.next_slice(slices, None, -1) == 5
+
+
+def test_next_goes_on_along_the_body_where_the_series_counts_the_other_way():
+    slices = (12, 9, 5)
+    assert [views.next_slice(slices, at, 1) for at in (30, 12, 10, 9, 5, 0)] == [12, 9, 9, 5, 5, 5]
+    assert [views.next_slice(slices, at, -1) for at in (30, 12, 10, 9, 5, 0)] == [12, 12, 12, 12, 9, 5]
+    assert views.next_slice(slices, None, 1) == 12
 
 
 def test_the_grey_levels_are_those_of_the_marrow_and_not_of_what_lies_around():

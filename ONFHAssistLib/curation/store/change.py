@@ -1,5 +1,6 @@
 """What a save changes in the folder, worked out before anything is touched."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -184,8 +185,8 @@ def in_place(case: ReviewedCase, known: CaseRecord | None) -> ReviewedCase:
     if any(case.image.matches(grid) for grid in grids):
         return case
     for grid in grids:
-        here = case.image.index_map(grid)
-        if here is not None and here[2, 2]:
+        here = case.image.slice_map(grid)
+        if here is not None:
             return _in_order(case, grid, here)
     raise InputError(
         "The image lies elsewhere than when this hip was first saved; "
@@ -193,10 +194,10 @@ def in_place(case: ReviewedCase, known: CaseRecord | None) -> ReviewedCase:
     )
 
 
-def _in_order(case: ReviewedCase, grid: Grid, here: np.ndarray) -> ReviewedCase:
+def _in_order(case: ReviewedCase, grid: Grid, here: Callable[[int], int]) -> ReviewedCase:
     def turned(volume: Volume) -> Volume:
         found = volume.in_order_of(grid)
-        assert found is not None  # the masks have the image's grid, and ``here`` maps that
+        assert found is not None  # the masks have the image's grid, and ``here`` maps its slices
         return found
 
     def masks(of: HipMasks) -> HipMasks:
@@ -209,5 +210,5 @@ def _in_order(case: ReviewedCase, grid: Grid, here: np.ndarray) -> ReviewedCase:
         image=turned(case.image),
         masks=masks(case.masks),
         automatic=masks(case.automatic) if case.automatic else None,
-        reviewed_slices=None if slices is None else tuple(int(here[2, 2] * k + here[2, 3]) for k in slices),
+        reviewed_slices=None if slices is None else tuple(map(here, slices)),
     )
