@@ -76,7 +76,7 @@ class Panel:
         self._preflight = PreflightPanel(ui)
         self._training = TrainingData(ui, session, self.open_case)
         self._reviewed = ReviewedSlices(ui, self._slice_in_view, self._refresh_slices, self.tell)
-        self._case = CaseCard(ui, self.refresh, self.tell)
+        self._case = CaseCard(ui, self.refresh, self.open_case, self.tell)
         self._corrections = Corrections(ui, self._slice_in_view, self._corrected, session.run.say, self.tell)
         self.undo, self.redo, self.reset = self._corrections.undo, self._corrections.redo, self._corrections.reset
         self._leaving = Leaving(self._form, lambda: session.reviews, self.review, self._lead_to)
@@ -102,7 +102,6 @@ class Panel:
             (ui.previousButton, lambda: self.step(-1)),
             (ui.nextButton, lambda: self.step(1)),
             (ui.sphereButton, self.segment_from_sphere),
-            (ui.endReadingButton, self.end_reading),
         ):
             button.connect("clicked()", action)
 
@@ -174,15 +173,6 @@ class Panel:
         self.session.drop(ended)
         self._lead_to(review)
         return True
-
-    @guarded
-    def end_reading(self) -> None:
-        """End a second reading: the case is opened with what others have drawn."""
-        review = self.review()
-        opened = review.opened if review else None
-        if opened is None:
-            return
-        self.open_case(Path(opened.folder), opened.name, independent=False)
 
     def _saved(self) -> None:
         self._case.show(self.review())

@@ -120,7 +120,7 @@ class TrainingData:
         ui = self._ui
         card = data_set_card(self._found, self._tuning, _place(), blind=self._blind)
         first = f"{card.title}: {card.counts}" if card.counts else card.title
-        ui.trainingLabel.text = card.problem or "\n".join((first, *card.lines)) if card.title else _("Looking …")
+        ui.trainingLabel.text = card.problem or "\n".join((first, *card.lines) if card.title else (_("Looking …"),))
         ui.fineTuneButton.text = _("Cancel") if card.running else _("Fine-tune")
         ui.fineTuneButton.enabled = card.running or card.can_tune
         ui.fineTuneBar.setVisible(card.running)

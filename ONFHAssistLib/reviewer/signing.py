@@ -63,7 +63,7 @@ class Signed:
             return ""
         return (
             f"This second reading was begun by {self.opened.reader}. Signed by {self.reviewer}, it is saved, but "
-            "does not count as an independent reading."
+            "does not count as an independent reading. Sign it all the same?"
         )
 
     def save(self) -> OpenCase | None:

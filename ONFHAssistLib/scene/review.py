@@ -176,8 +176,7 @@ class Review:
     @property
     def unsaved_sides(self) -> tuple[Side, ...]:
         """The hips of which that is so."""
-        unsaved = self._saved.unsaved(self._hips.states)
-        return tuple(side for side in self.segmented if side in unsaved)
+        return self._saved.unsaved(self._hips.states)
 
     def mark_saved(self, side: Side) -> None:
         """Remember that a hip was saved as `case` has handed it over; what was changed since is not saved."""
@@ -217,7 +216,7 @@ class Review:
             return self._hips.take_edits()
         require_rigid(self._hips.grid, grid)
         self._hips.take_edits(points=False)
-        saved = self._hips.states.keys() - self._saved.unsaved(self._hips.states)
+        saved = self._hips.states.keys() - self.unsaved_sides
         self._hips.move(grid)
         for side in saved:  # no reader has moved it
             self.mark_as_stored(side)

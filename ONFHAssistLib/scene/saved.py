@@ -22,9 +22,9 @@ class Saved:
         }
         self._handed_over: dict[Side, str] = {}
 
-    def unsaved(self, states: States) -> set[Side]:
+    def unsaved(self, states: States) -> tuple[Side, ...]:
         """Return the hips of which a reader has changed or said something that was not saved."""
-        return {side for side, state in states.items() if self._last.get(side) != self._fingerprint(side, state)}
+        return tuple(side for side, state in states.items() if self._last.get(side) != self._fingerprint(side, state))
 
     def hand_over(self, side: Side, state: HipState) -> None:
         """Remember how a hip is now, as somebody begins to save it."""

@@ -107,7 +107,7 @@ class HipsUI:
         name = self._name
         with (
             v3.VDialog(model_value=(f"!!{name.question}",), max_width=520, persistent=True),
-            v3.VCard(title="Sign it all the same?"),
+            v3.VCard(title="Before this is signed"),
             v3.VCardText(),
         ):
             html.Div(f"{{{{ {name.question} }}}}", style="margin-bottom: 12px")

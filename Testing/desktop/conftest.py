@@ -118,6 +118,6 @@ def data_set(host, widget, worker, cases):
     host.type(widget.ui.patientEdit, "P-1")
     host.choose(widget.ui.rightStatusBox, "Right: approved")
     host.click(widget.ui.saveButton)
-    assert "Saved both hips" in widget.ui.savedLabel.text
+    assert "Saved to" in widget.ui.savedLabel.text
     host.close_scene()
     return open_store(data_set_in(cases))

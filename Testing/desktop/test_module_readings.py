@@ -37,10 +37,10 @@ def second(host, widget, data_set):
 
 def test_a_second_reading_that_somebody_else_signs_is_not_independent(host, widget, data_set, second):
     host.type(widget.ui.reviewerEdit, "R03")
-    host.dialogs.expect("begun by R02", "Cancel")
+    host.dialogs.expect("begun by R02", "No")
     host.click(widget.ui.saveButton)
     assert len(data_set.record(second.opened.name).versions) == 1
-    host.dialogs.expect("does not count as an independent reading", "OK")
+    host.dialogs.expect("does not count as an independent reading", "Yes")
     host.click(widget.ui.saveButton)
     saved = last_version(data_set, second)
     assert (saved.reviewer, saved.independent, saved.adjudicates) == ("R03", False, False)

@@ -58,10 +58,10 @@ def test_a_reload_knows_what_was_saved(host, widget, edited, cases):
 
 
 def test_save_case_hands_over_what_the_reader_made(host, widget, edited, cases, monkeypatch):
-    from ONFHAssistLib.desktop import sign_off
+    from ONFHAssistLib.reviewer import signing
 
     saved = []
-    monkeypatch.setattr(sign_off, "save_case", lambda case, folder: saved.append((case, folder)))
+    monkeypatch.setattr(signing, "save_case", lambda case, folder: saved.append((case, folder)))
     sign(host, widget)
     host.type(widget.ui.commentEdit, "band hard to see")
     host.click(widget.ui.saveButton)
@@ -73,7 +73,7 @@ def test_save_case_hands_over_what_the_reader_made(host, widget, edited, cases, 
     assert right.result.volume_ratio < right.automatic_result.volume_ratio
     np.testing.assert_array_equal(right.masks.necrosis.array, half_necrosis_of(right))
     assert not edited.unsaved
-    assert "Saved both hips" in widget.ui.savedLabel.text
+    assert "Saved to" in widget.ui.savedLabel.text
 
 
 def half_necrosis_of(case):
@@ -86,7 +86,7 @@ def half_necrosis_of(case):
 def test_cases_are_written_to_the_folder_of_the_settings(host, widget, edited, cases):
     sign(host, widget)
     host.click(widget.ui.saveButton)
-    assert "Saved both hips" in widget.ui.savedLabel.text
+    assert "Saved to" in widget.ui.savedLabel.text
     assert any(cases.rglob("*.json"))
 
 
@@ -128,10 +128,10 @@ def test_a_patient_code_stays_with_its_study_and_goes_to_no_other(host, widget, 
 
 def test_what_is_signed_is_what_the_form_shows_at_the_click(host, widget, review, cases, monkeypatch):
     """Also where no field has told that it was changed."""
-    from ONFHAssistLib.desktop import sign_off
+    from ONFHAssistLib.reviewer import signing
 
     saved = []
-    monkeypatch.setattr(sign_off, "save_case", lambda case, folder: saved.append(case))
+    monkeypatch.setattr(signing, "save_case", lambda case, folder: saved.append(case))
     ui = widget.ui
     ui.reviewerEdit.text, ui.patientEdit.text, ui.commentEdit.text = "R07", "P07", "thin band"
     ui.rightStatusBox.setCurrentIndex(1)
@@ -165,7 +165,7 @@ def test_a_code_that_is_almost_another_patients_is_asked_about(host, widget, wor
     host.click(widget.ui.saveButton)
     assert len(list(cases.rglob("cases/*.json"))) == len(files) + 2
     host.click(widget.ui.saveButton)  # known by now: not asked again
-    assert "Saved both hips" in widget.ui.savedLabel.text
+    assert "Saved to" in widget.ui.savedLabel.text
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence_and_nothing_is_lost(host, widget, edited, tmp_path):

@@ -54,7 +54,7 @@ def save(host, widget, status="Right: approved"):
     host.type(widget.ui.patientEdit, "P-1")
     host.choose(widget.ui.rightStatusBox, status)
     host.click(widget.ui.saveButton)
-    assert "Saved both hips" in widget.ui.savedLabel.text
+    assert "Saved to" in widget.ui.savedLabel.text
 
 
 def opened(host, widget, text):
