@@ -7,8 +7,8 @@ import slicer
 
 from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.labels import MaskLabel
-from ONFHAssistLib.scene.review import Review, What
-from ONFHAssistLib.scene.segmentation import segment_id
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.segmentation import What, segment_id
 
 EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Fill between slices", "Level tracing")
 """What a reader needs to correct a mask; the Segment Editor module has the others."""

@@ -36,8 +36,6 @@ from ONFHAssistLib.scene.state import (
 )
 from ONFHAssistLib.scene.volumes import grid_of
 
-What = segmentation.What
-
 
 class Review:
     """One study under review: its nodes in a scene, and what a reader does with them.
@@ -153,7 +151,7 @@ class Review:
         """Return the masks of a hip as they are now, on the grid of the input; raises InputError where it has none."""
         return self._hips.state(side).masks(self._hips.grid)
 
-    def segment_id(self, side: Side, what: What) -> str:
+    def segment_id(self, side: Side, what: segmentation.What) -> str:
         """Return the ID of a segment; raises InputError where the hip has none, or the reader has deleted it."""
         self._hips.state(side)
         return segmentation.existing_segment_id(self.segmentation_node, side, what)

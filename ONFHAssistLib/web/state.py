@@ -15,7 +15,8 @@ from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
 from ONFHAssistLib.scene.pictures import head_map_png
-from ONFHAssistLib.scene.review import Review, What
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.segmentation import What
 from ONFHAssistLib.web.worklist import Row
 
 Plain = dict[str, Any]

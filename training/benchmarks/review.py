@@ -21,7 +21,8 @@ from ONFHAssistLib.core.grid import as_point, box_of
 from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.scene.review import Review, What
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.scene.segmentation import What
 from ONFHAssistLib.scene.volumes import add_volume
 
 RADIUS_MM = 24.0
