@@ -23,7 +23,7 @@ import time
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))  # the same range as requires-python in pyproject.toml
 ROOT = os.path.dirname(os.path.abspath(__file__))
-SLICER_TESTS = ("Testing/scene", "Testing/desktop")
+SLICER_TESTS = ("Testing/scene", "Testing/reviewer", "Testing/desktop")
 # Every package with its hashes (locks/README.md), by the extras that a list covers; the first that covers all is taken.
 LOCKS = (
     ("analysis", ()),

@@ -255,3 +255,9 @@ def test_an_import_against_the_direction_is_noticed(module: str, source: str):
 )
 def test_an_import_in_the_direction_is_allowed(module: str, source: str):
     assert wrong_imports(source, module) == []
+
+
+def test_no_file_of_the_library_is_longer_than_400_lines():
+    files = [path for path in project_files() if "ONFHAssistLib" in path.parts]
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert len(lengths) > 100 and {name: n for name, n in lengths.items() if n > 400} == {}
