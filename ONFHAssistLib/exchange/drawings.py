@@ -23,6 +23,8 @@ from ONFHAssistLib.exchange.words import percent, share_in_words
 
 INK, SOFT, LINE, PAPER, BLACK = "#16202b", "#56636f", "#dde2e7", "#ffffff", "#000000"
 CLASSES = {"mild": "#cfe3f3", "moderate": "#7db4dc", "severe": "#1f6aa5"}
+BARS = {**CLASSES, "severe": "#2f86cb"}
+"""The same below a slice, brighter where it lies on black."""
 ARC, ARC_MIDDLE, DOUBT, MARK = "#35c99b", "#d7f5ea", "#ffd84d", "#ff9bd2"
 DISC, LESION, ZONE, NET = "#fbfbf9", "#a34400", "#0a7d5b", "#9aa5af"
 POLAR_MARGIN_DEG = 18.0
@@ -183,9 +185,8 @@ def _captioned(image: Drawing, index: int, label: str, steinberg: str, look_firs
     ]
     if look_first:
         shapes += _half_dot((13.5 * unit, base - 1.6 * unit), 1.7 * unit)
-    if steinberg in CLASSES:
-        colour = "#2f86cb" if steinberg == "severe" else CLASSES[steinberg]
-        shapes.append(box(0, height - 1.4 * unit, image.width, 1.4 * unit, colour))
+    if steinberg in BARS:
+        shapes.append(box(0, height - 1.4 * unit, image.width, 1.4 * unit, BARS[steinberg]))
     return Drawing(0, 0, image.width, height, tuple(shapes))
 
 

@@ -224,6 +224,8 @@ def _plot(content: dict[str, Any], _: bool) -> Iterable[Flowable]:
 
 def _slices(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     keys = ["Slice index (from 0) and necrotic share of the head's area."]
+    if any(hip["result"].volume_ratio for hip in content["hips"]):
+        keys += ["Bar: Steinberg class", *(key_to(colour, name) for name, colour in drawings.BARS.items())]
     if doubt:
         keys.append(key_to(drawings.DOUBT, "uncertain: may or may not be necrosis"))
     if any(hip["look_first"] for hip in content["hips"]):
@@ -313,13 +315,10 @@ def _columns(cells: list[list[Flowable]], width: float) -> list[list[Flowable]]:
 
 def _notes(content: dict[str, Any], doubt: bool) -> Iterable[Flowable]:
     first, _, rest = content["research_use"].partition(". ")
-    borderline = content["borderline_rules"][doubt]
-    if doubt:
-        borderline += " Interval: the true ratio lay within it in 90 % of hips with painted lesions (see the models)."
     sources = " ".join(f"{grading.title}: {grading.source}." for grading in content["gradings"])
     yield paragraph(f"<b>{escape(first)}.</b> {escape(rest)}", 7.5, SOFT, markup=True, after=2)
     yield paragraph(
-        f"{borderline} Pictures: radiological convention, the patient's right is at the left. Numbers: report.json and "
-        "slices.csv; masks: masks.nii.gz and masks.seg.nrrd.", 7.5, SOFT, after=2,
+        f"{content['borderline_rules'][doubt]} Pictures: radiological convention, the patient's right is at the left. "
+        "Numbers: report.json and slices.csv; masks: masks.nii.gz and masks.seg.nrrd.", 7.5, SOFT, after=2,
     )  # fmt: skip
     yield paragraph(f"Sources. {sources}", 7.5, SOFT)

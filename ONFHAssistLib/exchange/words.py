@@ -9,6 +9,11 @@ from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.necrosis import COVERAGE
 from ONFHAssistLib.core.results import Grade, HipResult
 
+INTERVAL = (
+    f"Interval: set so that the true ratio of {100 * COVERAGE:.0f} % of the hips with painted lesions lies within it "
+    "(see the models), and widened by the doubt about the head's outline."
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -43,14 +48,14 @@ def headline(hip: HipResult) -> tuple[str, bool]:
 
 
 def borderline_rule(by_interval: bool) -> str:
-    """Say when a grade is called borderline; ``by_interval``: where the ratio has an interval."""
+    """Say when a grade is called borderline; ``by_interval``: where the ratio has an interval, and what that is."""
     near = {name: grading.borderline_in_words for name, grading in GRADINGS.items() if grading.borderline_within}
     said = {name: f"{words} ({GRADINGS[name].short})" for name, words in near.items()}
     if not by_interval:
         return f"Borderline: within {_listed(said.values(), 'or')} of a threshold."
     others = _listed((words for name, words in said.items() if name != "steinberg"), "or")
     ratio = f"the {100 * COVERAGE:.0f} % interval of the ratio holds a threshold ({GRADINGS['steinberg'].short})"
-    return f"Borderline: {ratio}, within {others} of a threshold."
+    return f"Borderline: {ratio}, within {others} of a threshold. {INTERVAL}"
 
 
 def rows(hip: HipResult) -> list[Row]:

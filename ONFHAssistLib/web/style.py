@@ -10,7 +10,8 @@ body { overflow: hidden }
 .page .main { flex: 1; display: flex; min-height: 0 }
 .page .worklist { width: clamp(210px, 16vw, 460px); flex: none; display: flex; flex-direction: column;
   border-right: 1px solid rgba(127, 127, 127, .3) }
-.page .worklist .v-label { font-size: 0.76rem } .page .worklist .v-switch { --v-input-control-height: 2rem }
+.page .worklist .v-label { font-size: 0.76rem }
+.page .worklist .v-switch { --v-input-control-height: 2rem; margin-left: 0.3rem }
 .page .v-field { font-size: 0.85rem } .page .v-field .v-label { font-size: 0.85rem }
 .page .line { cursor: pointer; border-left: 3px solid transparent; padding: 0.3rem 0.5rem }
 .page .line:hover { background: rgba(127, 127, 127, .14) }
@@ -43,8 +44,8 @@ body { overflow: hidden }
 .page .views { flex: 1; min-width: 0; display: flex; flex-direction: column; background: black }
 .page .views > :first-child { flex: 1; min-height: 0 }
 .page .legend { flex: none; color: #ddd; background: #181818; font-size: 0.74rem; padding: 0.15rem 0.6rem;
-  display: flex; flex-wrap: wrap; column-gap: 1rem }
-.page .swatch { display: inline-block; width: 1.3rem; margin-right: 0.35rem; vertical-align: middle }
+  display: flex; flex-wrap: wrap; column-gap: 0.7rem }
+.page .swatch { display: inline-block; width: 1.1rem; margin-right: 0.3rem; vertical-align: middle }
 .page .right { width: clamp(320px, 26vw, 760px); flex: none; display: flex; flex-direction: column;
   border-left: 1px solid rgba(127, 127, 127, .3) }
 .page .results { flex: 1; overflow-y: auto; display: flex; flex-direction: column; gap: 0.5rem; padding: 0.5rem }
@@ -67,7 +68,7 @@ body { overflow: hidden }
 .page table.slices tr.on { background: rgba(86, 180, 233, .22) }
 .page svg { display: block; width: 100%; max-width: 27rem; margin: auto }
 .page svg text { fill: currentColor; font-size: 11px }
-.page .polar { width: min(70%, 22rem) }
+.page .polar { width: min(95%, 22rem) }
 .page .warning { margin-top: 0.25rem }
 .page .banner { flex: none; padding: 0.25rem 0.8rem; color: white; display: flex; gap: 0.8rem; align-items: baseline }
 .page .banner.info { background: #24506b } .page .banner.alarm { background: #7a2e12 }
@@ -75,9 +76,9 @@ body { overflow: hidden }
 .view-head { position: absolute; top: 2px; left: 6px; color: #ddd; font-size: 0.74rem;
   display: flex; align-items: center; filter: drop-shadow(0 0 2px black) }
 .view-head .v-btn { opacity: .75 } .view-head .v-btn:hover { opacity: 1 }
-.edge { position: absolute; color: #ddd; font-size: 0.8rem; font-weight: 500; pointer-events: none;
-  text-shadow: 0 0 3px black }
-.slider { position: absolute; bottom: 0; left: 0; width: 100%; color: #ddd }
+.edge { position: absolute; color: white; font-size: 0.8rem; font-weight: 500; pointer-events: none;
+  text-shadow: 0 0 2px black, 0 0 2px black, 0 0 3px black, 0 0 3px black }
+.slider { position: absolute; bottom: 0; left: 0; width: 100%; color: #ddd; filter: drop-shadow(0 0 2px black) }
 .remote-controlled-area, .remote-controlled-area * { touch-action: none !important }
 .go-on { border: 1px solid; border-radius: 0.4rem; padding: 0.4rem 1rem; margin-top: 1rem; cursor: pointer }
 kbd { border: 1px solid rgba(127, 127, 127, .6); border-radius: 4px; padding: 0 6px; font: inherit }

@@ -160,8 +160,8 @@ class HipsUI:
                         html.Span("networks: {{ row.networks }}", v_if=("row.networks",), classes="mark")
                         html.Div("{{ row.told }}", v_if=("row.told",), classes="quiet")
                     html.Div("{{ note }}", v_for=("note in found.notes",), key=("note",), classes="quiet")
-                with html.Div(v_if=("card.graded",), classes="quiet d-flex align-center", style="margin-top: 4px"):
-                    html.Div("{{ card.volumes }}; radius of the sphere")
+                with html.Div(v_if=("card.graded",), classes="quiet", style="margin-top: 4px"):
+                    html.Span("{{ card.volumes }}; radius of the sphere")
                     html.Input(
                         type="number",
                         value=("card.radius_mm",),
@@ -171,7 +171,7 @@ class HipsUI:
                             min=RADIUS_MM[0], max=RADIUS_MM[1], step="0.1", aria_label="Radius of the head's sphere, mm"
                         ),
                     )
-                    html.Div("mm")
+                    html.Span("mm")
 
     def _plot(self) -> None:
         name, (width, height) = self._name, PLOT

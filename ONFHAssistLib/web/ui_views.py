@@ -15,7 +15,7 @@ EDGES = {"Coronal": ("R", "L", "S", "I"), "Axial": ("R", "L", "A", "P"), "Sagitt
 PLACES = (
     "left: 8px; top: 50%",
     "right: 14px; top: 50%",
-    "left: 50%; top: 4px",
+    "left: 50%; top: 1.6rem",
     "left: 50%; bottom: 2.6rem",
 )
 

@@ -122,6 +122,16 @@ def test_where_no_interval_is_known_the_page_says_nothing_of_one(page):
     assert 'class="interval"' not in page and 'class="uncertain"' not in page
 
 
+def test_the_bars_below_the_slices_are_explained_where_there_are_any(study):
+    html = report_html(study)
+    assert "Bar: Steinberg class mild moderate severe" in Page(html).words
+    classes = {hip_slice.steinberg for hip in study.hips for hip_slice in hip.slices} & set(drawings.BARS)
+    assert classes, "the lesion has bars"
+    for name in classes:
+        assert f'style="--c:{drawings.BARS[name]}"></i>{name}' in html
+        assert f".sheet .{name} {{ border-color: {drawings.BARS[name]}; }}" in html
+
+
 def test_every_grading_has_a_title_and_its_source_stands_in_the_footer(study, page):
     assert list(study.hips[0].grades) == list(GRADINGS)
     footer = Page(page[page.index("<footer>") : page.index("</body>")]).words

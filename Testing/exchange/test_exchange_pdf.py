@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ pypdf = pytest.importorskip("pypdf")
 
 from ONFHAssistLib.core.results import HipResult, Notice  # noqa: E402
 from ONFHAssistLib.core.study import StudyResult  # noqa: E402
-from ONFHAssistLib.exchange.page import content  # noqa: E402
+from ONFHAssistLib.exchange.page import content, report_html  # noqa: E402
 from ONFHAssistLib.exchange.pdf import report_pdf  # noqa: E402
 from ONFHAssistLib.exchange.write import write_study  # noqa: E402
 from Testing.exchange.made_up_study import PATIENT, coronal_grid, make_study  # noqa: E402
@@ -53,6 +54,14 @@ def test_what_the_page_shows_is_in_the_pdf_too(doubtful, text):
         "Image and models",
     ):
         assert title in text
+
+
+def test_page_and_pdf_explain_interval_and_bars_in_the_same_words(doubtful, text):
+    page = " ".join(re.sub("<[^>]*>", " ", unescape(report_html(doubtful))).split())
+    interval = re.search(r"Interval: .*?\.", page)[0]
+    assert "set so that the true ratio of 90 %" in interval and interval in text
+    for report in (page, text.replace("— ", "")):
+        assert "Bar: Steinberg class mild moderate severe" in report
 
 
 def test_signs_of_the_rules_are_readable(text):
