@@ -62,7 +62,7 @@ class Panel:
         self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice)
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
-        self._systems = Systems(ui, self.tell)
+        self._systems = Systems(ui, session)
         self._analysis = Analysis(ui, session, lambda: self.volume)
         self._editor = Editor(ui.segmentEditor)
         self._touch = after(TOUCH_MS, self._touched)

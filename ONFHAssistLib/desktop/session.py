@@ -24,12 +24,14 @@ from ONFHAssistLib.desktop.study import read
 from ONFHAssistLib.desktop.timers import each
 from ONFHAssistLib.reviewer.analysing import ask_for, take_result
 from ONFHAssistLib.reviewer.run import Run
+from ONFHAssistLib.reviewer.systems import NOBODY
 from ONFHAssistLib.scene.in_view import ViewWatch, draw_where_shown, main_volume
 from ONFHAssistLib.scene.overwriting import OverwriteGuard
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import leave_open
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
 from ONFHAssistLib.scene.volumes import add_volume
+from ONFHAssistLib.systems.base import Patient
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
 
 POLL_MS = 40
@@ -49,6 +51,7 @@ class Session:
         on_gone: called with a review that has lost its nodes, and a sentence.
         on_views: called when a view comes, or shows another volume.
         preferred: the volume that counts where as many views show another one.
+        patient: values of patient variables of the study that is chosen.
     """
 
     def __init__(self, worker: Worker | None = None) -> None:
@@ -59,6 +62,7 @@ class Session:
         self.on_gone: Callable[[Review, str], None] = lambda review, reason: None
         self.on_views: Callable[[], None] = lambda: None
         self.preferred: Any = None
+        self.patient: Patient = NOBODY
         self.reviews: list[Review] = []
         self._worker = worker or slicer_worker()
         self.run = Run(self._worker, lambda: self.on_change())
@@ -131,7 +135,7 @@ class Session:
         """
         self.run.require_idle()
         review = self.review(volume_node)
-        options = ask_for(chosen(), review, seed)
+        options = ask_for(chosen(), review, seed, self.patient)
         study = read(volume_node, review.result.source if review and review.opened else None)
         self.require_packages()
         self._analysed = volume_node

@@ -9,10 +9,12 @@ from ONFHAssistLib.core.geometry import SIDES, HeadSeed
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.store.open_case import only_one_hip
 from ONFHAssistLib.models.engine import DEVICES, ENGINES
+from ONFHAssistLib.reviewer.systems import NOBODY
 from ONFHAssistLib.scene.move import require_unmoved
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.systems import OWN, those_known
+from ONFHAssistLib.systems.base import Patient
 
 REPLACED = "The corrections of this study are replaced by a new automatic result."
 DEVICE_CAPTION, ENGINE_CAPTION = "Networks run on", "By way of"
@@ -47,7 +49,9 @@ class Chosen:
         return AnalysisOptions(systems=self.systems, device=self.device, engine=self.engine)
 
 
-def ask_for(chosen: Chosen, review: Review | None, seed: HeadSeed | None = None) -> AnalysisOptions:
+def ask_for(
+    chosen: Chosen, review: Review | None, seed: HeadSeed | None = None, patient: Patient = NOBODY
+) -> AnalysisOptions:
     """Return what an analysis is to find.
 
     Of a study that nobody has reviewed both hips, one from the head that a reader has pointed at; of one under review
@@ -57,6 +61,7 @@ def ask_for(chosen: Chosen, review: Review | None, seed: HeadSeed | None = None)
         chosen: by the reader.
         review: of the study; None where there is none yet.
         seed: a head that the reader has pointed at.
+        patient: values of patient variables.
 
     Raises:
         InputError: the head is not the one of the case.
@@ -65,7 +70,8 @@ def ask_for(chosen: Chosen, review: Review | None, seed: HeadSeed | None = None)
     if opened and seed and seed.side != opened.side:
         raise InputError(only_one_hip(opened))
     sides = (seed.side,) if seed and review else (opened.side,) if opened else SIDES
-    return AnalysisOptions(sides, chosen.device, () if seed is None else (seed,), chosen.engine, systems=chosen.systems)
+    heads = () if seed is None else (seed,)
+    return replace(chosen.options(), sides=sides, heads=heads, patient=dict(patient))
 
 
 def take_result(

@@ -1,18 +1,23 @@
 """The systems as both reviewers show them: what can be chosen, and what was found of a hip; plain values and words."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import PATIENT
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.exchange.finding_words import FindingCard, finding_card
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.systems import known, those_known
-from ONFHAssistLib.systems.base import refusal
+from ONFHAssistLib.systems.base import Patient, refusal
 
 CAPTION = "Systems that look at the image"
 TIP = "The next analysis takes those that are chosen."
+NOBODY: Patient = MappingProxyType({})
+"""No variable is known."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,57 @@ class Choice:
     why_not: str = ""
 
 
-def choices(chosen: Iterable[str], study: Study | None = None) -> tuple[Choice, ...]:
-    """Return all systems, our own networks first."""
+@dataclass(frozen=True)
+class VariableField:
+    """A patient variable to fill in.
+
+    Attributes:
+        name, title: see `systems.base.Variable`.
+        limits: what it may be, in words, and whether a system can do without.
+        value: what was given; "" where nothing was.
+    """
+
+    name: str
+    title: str
+    limits: str
+    value: str
+
+
+def variable_fields(chosen: Iterable[str], patient: Patient) -> tuple[VariableField, ...]:
+    """Return the patient variables that the chosen systems ask for, each once."""
+    wanted = set(chosen)
+    asked = {v.name: v for s in known().values() if s.card.id in wanted for v in s.card.variables}
+    return tuple(
+        VariableField(
+            one.name,
+            one.title,
+            f"{one.low:g} to {one.high:g}" + ("" if one.required else ", or empty"),
+            f"{patient[one.name]:g}" if one.name in patient else "",
+        )
+        for one in asked.values()
+    )
+
+
+def with_variable(patient: Patient, name: str, text: str) -> dict[str, float]:
+    """Return the patient variables with another value of one, or without it where the text is empty.
+
+    Raises:
+        InputError: the text is no number.
+    """
+    others = {known_name: value for known_name, value in patient.items() if known_name != name}
+    if not text.strip():
+        return others
+    try:
+        number = float(text.strip().replace(",", "."))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{text.strip()[:20]!r} is no number; give the value of {name} as one, such as 52.")
+    return {**others, name: number}
+
+
+def choices(chosen: Iterable[str], study: Study | None = None, patient: Patient = NOBODY) -> tuple[Choice, ...]:
+    """Return all systems, our own networks first; ``patient``: the variables that were given."""
     wanted = set(chosen)
     return tuple(
         Choice(
@@ -42,7 +96,7 @@ def choices(chosen: Iterable[str], study: Study | None = None) -> tuple[Choice, 
             system.card.title,
             f"{system.card.accepts[:1].upper()}{system.card.accepts[1:]}. Source: {system.card.source}.",
             system.card.id in wanted,
-            refusal(system, study, {}) if study else "",
+            refusal(system, study, patient) if study else "",
         )
         for system in known().values()
     )

@@ -149,8 +149,8 @@ def refusal(system: System, study: "Study", patient: Patient) -> str:
         return reason
     missing = [variable.name for variable in card.variables if variable.required and variable.name not in patient]
     if missing:
-        one = f"--patient {missing[0]}=VALUE"
-        return f"The system {card.id} needs {', '.join(missing)} of the patient; give {one}, or leave the system out."
+        given = f"give it (on the command line --patient {missing[0]}=VALUE)"
+        return f"The system {card.id} needs {', '.join(missing)} of the patient; {given}, or leave the system out."
     for variable in card.variables:
         value = patient.get(variable.name)
         if value is not None and not variable.low <= value <= variable.high:

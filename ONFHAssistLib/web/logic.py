@@ -11,7 +11,7 @@ from trame_slicer.core import LayoutManager, SlicerApp
 from ONFHAssistLib.core.outside import shown as shown_text
 from ONFHAssistLib.reviewer.analysing import replaces_corrections
 from ONFHAssistLib.reviewer.study import study_line
-from ONFHAssistLib.reviewer.systems import choices
+from ONFHAssistLib.reviewer.systems import choices, variable_fields, with_variable
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
@@ -65,7 +65,7 @@ class PageLogic(BaseLogic[PageState]):
     def set_ui(self, ui: PageUI) -> None:
         """Connect the page's signals."""
         ui.analyse_clicked.connect(self.analyse)
-        ui.cancel_clicked.connect(self._act.now(self.session.cancel))
+        ui.cancel_clicked.connect(self._act.now(self.session.run.cancel))
         ui.draft_forgotten.connect(self._act.now(self._forget_draft))
         ui.message_closed.connect(self._act.now(lambda: None))
         ui.key_pressed.connect(self.press)
@@ -76,6 +76,7 @@ class PageLogic(BaseLogic[PageState]):
             (ui.engine_chosen, lambda engine: replace(session.chosen, engine=engine)),
         ):
             signal.connect(self._act.now(lambda given, changed=changed: session.choose(changed(given))))
+        ui.systems.given.connect(self._act.now(self._give))
         self.worklist.set_ui(ui.worklist)
         ui.worklist.refresh_clicked.connect(self.training.look)
         self.views.set_ui(ui.views)
@@ -152,7 +153,8 @@ class PageLogic(BaseLogic[PageState]):
             data.message, data.alarm = session.message, session.alarm
             data.restored = session.restored
             chosen = session.chosen
-            data.systems = [asdict(choice) for choice in choices(chosen.systems, session.study)]
+            data.systems = [asdict(choice) for choice in choices(chosen.systems, session.study, session.patient)]
+            data.variables = [asdict(one) for one in variable_fields(chosen.systems, session.patient)]
             data.chosen, data.device, data.engine = list(chosen.systems), chosen.device, chosen.engine
             self.worklist.show()
             self.hips.show()
@@ -171,6 +173,9 @@ class PageLogic(BaseLogic[PageState]):
     def _forget_draft(self) -> None:
         self.session.forget_draft()
         self.data.comment = self.session.opened().sign_off(self.data.side).comment
+
+    def _give(self, name: str, text: str) -> None:
+        self.session.patient = with_variable(self.session.patient, name, text)
 
     def _step(self, direction: int) -> None:
         (self.cases if self.data.listing == "cases" else self.worklist).step(direction)

@@ -16,10 +16,12 @@ from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.reviewer.analysing import Chosen, ask_for, take_result
 from ONFHAssistLib.reviewer.run import CANCELLED, Run
 from ONFHAssistLib.reviewer.signing import Signed, note_saved
+from ONFHAssistLib.reviewer.systems import NOBODY
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.stored_case import begin_case
 from ONFHAssistLib.scene.volumes import add_volume
+from ONFHAssistLib.systems.base import Patient
 from ONFHAssistLib.web import drafts, worklist
 from ONFHAssistLib.web.ahead import Ahead
 from ONFHAssistLib.web.folder import StudyFolder
@@ -47,6 +49,7 @@ class Session:
         restored: whether the open review was taken up from a draft.
         reviewer: the code of the reader, as it was given last.
         chosen: what the next analysis takes.
+        patient: values of the patient variables of the open study.
         on_change: called after anything of this has changed.
         on_study: called after another study was put into the scene, or its review has begun.
     """
@@ -62,6 +65,7 @@ class Session:
         self.volume_node: Node | None = None
         self.message, self.alarm, self.restored, self.reviewer = "", False, False, ""
         self.chosen = Chosen()
+        self.patient: Patient = NOBODY
         self.folder = StudyFolder(place, state, self._unkept)
         self.ahead = Ahead(worker, lambda: self.folder.unseen(self.entry), self._found, self._not_usable)
         self.settling = Settling(self._update)
@@ -195,7 +199,7 @@ class Session:
         if self.volume_node is not None:
             self.scene.RemoveNode(self.volume_node)
         self.entry = self.study = self.review = self.volume_node = self._keeper = self._case = self._stored = None
-        self.restored = False
+        self.restored, self.patient = False, NOBODY
         give_back()
 
     async def analyse(self, seed: HeadSeed | None = None) -> None:
@@ -210,7 +214,7 @@ class Session:
         if study is None or entry is None:
             raise InputError("No study is open; choose one in the list.")
         self.run.require_idle()
-        options = ask_for(self.chosen, review, seed)
+        options = ask_for(self.chosen, review, seed, self.patient)
         self.settling.now()
         before = review.present if review else None
         self._busy("Starting")
@@ -254,10 +258,6 @@ class Session:
         self.ahead.options = chosen.options()
         self.folder.try_again()
         self.on_change()
-
-    def cancel(self) -> None:
-        """Stop the analysis that runs, if any."""
-        self.run.cancel()
 
     async def forget_networks(self) -> None:
         """Let the next analysis open the networks anew."""

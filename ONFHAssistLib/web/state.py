@@ -50,6 +50,7 @@ class PageState:
     # the systems
     systems: list[Plain] = field(default_factory=list)
     chosen: list[str] = field(default_factory=list)
+    variables: list[Plain] = field(default_factory=list)
     device: str = "auto"
     engine: str = "auto"
     # the hip

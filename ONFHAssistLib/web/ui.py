@@ -1,6 +1,7 @@
 """The page: worklist at the left, views in the middle, hips and sign-off at the right. Widgets only; see `logic`."""
 
 import json
+from collections.abc import Mapping
 
 from trame.ui.vuetify3 import VAppLayout
 from trame.widgets import client, html
@@ -199,7 +200,7 @@ class PageUI:
                     label=caption,
                     model_value=(model,),
                     update_modelValue=(chosen, "[$event]"),
-                    items=(json.dumps([{"title": title, "value": name} for name, title in names.items()]),),
+                    items=(_items(names),),
                     density="compact",
                     variant="outlined",
                     hide_details=True,
@@ -216,3 +217,8 @@ class PageUI:
                 v3.VSpacer()
                 v3.VBtn("Keep them", click=f"{n.again} = false")
                 v3.VBtn("Analyse again", click=self.analyse_clicked, color="primary")
+
+
+def _items(names: Mapping[str, str]) -> str:
+    """Return the items of a list to choose from, as an expression that may stand in an attribute."""
+    return "[" + ", ".join(f"{{ title: '{title}', value: '{name}' }}" for name, title in names.items()) + "]"

@@ -13,6 +13,7 @@ class SystemsUI:
     """A list to choose from, and why one that is chosen can't read the study that is open."""
 
     chosen = Signal(list)
+    given = Signal(str, str)
 
     def __init__(self, name: PageState) -> None:
         """Build the list; it is there where a study is open and there is something to choose."""
@@ -31,6 +32,19 @@ class SystemsUI:
                 variant="outlined",
                 hide_details=True,
                 disabled=(f"!!{name.stage}",),
+            )
+            v3.VTextField(
+                v_for=(f"one in {name.variables}",),
+                key=("one.name",),
+                label=("one.title",),
+                placeholder=("one.limits",),
+                persistent_placeholder=True,
+                model_value=("one.value",),
+                change=(self.given, "[one.name, $event.target.value]"),
+                density="compact",
+                variant="outlined",
+                hide_details=True,
+                style="margin-top: 6px",
             )
             html.Div(
                 "⚠ {{ system.why_not }}",

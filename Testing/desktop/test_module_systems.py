@@ -44,6 +44,23 @@ def test_a_system_is_chosen_kept_and_asked_for(toy, host, widget, worker):
     assert worker.asked[-1][1].systems == ("toy",)
 
 
+def test_what_a_system_asks_of_the_patient_is_given_to_it_and_to_no_other_study(toy, host, widget, worker):
+    add_study(host)
+    field = widget.panel._systems._fields["age"]
+    assert not field.visible
+    host.click(boxes(widget)["toy"])
+    assert field.visible and "18 to 110, or empty" in field.placeholderText
+    host.type(field, "old\r")
+    assert "'old' is no number" in widget.ui.statusLabel.text and widget.panel.session.patient == {}
+    host.type(field, "200\r")
+    assert boxes(widget)["toy"].text.endswith("⚠") and "takes 18 to 110" in boxes(widget)["toy"].toolTip
+    host.type(field, "52\r")
+    host.click(widget.ui.analyseButton)
+    assert worker.asked[-1][1].patient == {"age": 52.0} and not boxes(widget)["toy"].text.endswith("⚠")
+    widget.panel._systems.show(None)
+    assert field.text == "" and widget.panel.session.patient == {}
+
+
 def test_what_cannot_read_the_study_says_why(toy, host, widget):
     add_study(host)
     box = boxes(widget)["steinberg-t1"]

@@ -70,7 +70,7 @@ def test_the_reader_has_the_worker_within_a_second(place: Path, tmp_path: Path):
         work = asyncio.ensure_future(session.analyse())
         await until(lambda: worker.running and not session.run.idle)
         assert time.monotonic() - start < 3
-        session.cancel()
+        session.run.cancel()
         await work
         await until(lambda: worker.running, 5)
         assert session.ahead.entry.title == "other.nii.gz", "what is open is left to the reader"

@@ -7,9 +7,11 @@ import pytest
 from page_parts import Bench, needs_browser, on_page
 from web_parts import at_work, key_of, until
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Figure, Finding
 from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.reviewer.systems import choices
+from ONFHAssistLib.reviewer.analysing import ask_for
+from ONFHAssistLib.reviewer.systems import choices, variable_fields, with_variable
 from ONFHAssistLib.web.state import hip_cards
 from Testing import toy_grading, toy_system
 
@@ -31,6 +33,24 @@ def test_every_system_can_be_chosen_and_says_what_it_reads(toy, place: Path, sta
         await session.open(key_of(session, "sample.nii.gz"))
         lines = choices(session.chosen.systems, session.study)
         assert "reads axial T1 images" in lines[1].why_not and lines[0].why_not == lines[2].why_not == ""
+
+    at_work(place, state, steps)
+
+
+def test_what_a_system_asks_of_the_patient_is_given_to_it_and_to_no_other_study(toy, place: Path, state: Path):
+    async def steps(session) -> None:
+        await session.open(key_of(session, "sample.nii.gz"))
+        session.choose(session.chosen.with_systems(["networks", "toy"]))
+        (field,) = variable_fields(session.chosen.systems, session.patient)
+        assert (field.title, field.limits, field.value) == ("Age (years)", "18 to 110, or empty", "")
+        with pytest.raises(InputError, match="'old' is no number"):
+            with_variable(session.patient, "age", "old")
+        session.patient = with_variable(session.patient, "age", "200")
+        assert "takes 18 to 110" in choices(session.chosen.systems, session.study, session.patient)[2].why_not
+        session.patient = with_variable(session.patient, "age", "52,5")
+        assert ask_for(session.chosen, session.review, patient=session.patient).patient == {"age": 52.5}
+        await session.open(key_of(session, "sample.nii.gz"))
+        assert session.patient == {}
 
     at_work(place, state, steps)
 

@@ -47,7 +47,7 @@ def test_an_analysis_can_be_cancelled_and_done_again(place: Path, tmp_path: Path
         await until(lambda: session.stage not in ("", "Starting"))
         with pytest.raises(InputError, match="running"):
             await session.open(key_of(session, SAMPLE))
-        session.cancel()
+        session.run.cancel()
         await work
         assert session.review is None and "nothing was changed" in session.message and not session.stage
         await session.analyse()
