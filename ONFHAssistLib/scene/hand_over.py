@@ -17,7 +17,6 @@ def reviewed_case(
     study: StudyResult,
     state: HipState,
     hip: HipResult,
-    grid: Grid,
     sign_off: SignOff,
     reviewed: tuple[int, ...] | None,
     patient_code: str = "",
@@ -30,7 +29,6 @@ def reviewed_case(
         study: image, source and patient.
         state: the hip as it is now.
         hip: measured from it.
-        grid: of the image.
         sign_off: what the reader says of it.
         reviewed: the slices (indices along k) that the reader stands for; None: all.
         patient_code: the same for all studies of a patient; where it is empty, the DICOM patient ID, if known.
@@ -48,11 +46,11 @@ def reviewed_case(
     return ReviewedCase(
         patient_code="" if opened else patient_code or patient.get("id", ""),
         image=study.volume,
-        masks=state.masks(grid),
+        masks=state.masks,
         result=hip,
         reviewer=sign_off.reviewer,
         status=sign_off.status,
-        automatic=automatic.state.masks(grid) if by_networks else None,
+        automatic=automatic.masks if by_networks else None,
         automatic_result=automatic.result if by_networks else None,
         source=study.source,
         models=automatic.models or (),

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import PATIENT, About, Finding
 from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Side, Sphere
-from ONFHAssistLib.core.grade import result_of
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.masks import HipMasks
-from ONFHAssistLib.core.measure import PlaneArcs, measure_near
+from ONFHAssistLib.core.measure import PlaneArcs
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
@@ -178,8 +178,8 @@ class Review:
         return state.automatic.findings if state else findings_about(about, self.result)
 
     def masks(self, side: Side) -> HipMasks:
-        """Return the masks of a hip as they are now, on the grid of the input; raises InputError where it has none."""
-        return self._state(side).masks(self._grid)
+        """Return the masks of a hip as they are now; raises InputError where it has none."""
+        return self._state(side).masks
 
     def segment_id(self, side: Side, what: What) -> str:
         """Return the ID of a segment; raises InputError where the hip has none, or the reader has deleted it."""
@@ -312,7 +312,7 @@ class Review:
         """
         self.update()
         self._do(f"{side} hip: taken over from {whose}", side, self._drawn(side, masks))
-        here = masks.head.index_map(self._grid)
+        here = masks.grid.index_map(self._grid)
         assert here is not None  # else it could not be drawn
         self.set_reviewed(side, None if reviewed is None else [here[2, 2] * k + here[2, 3] for k in reviewed])
 
@@ -350,7 +350,7 @@ class Review:
         if hip is None or masks is None:
             reason = hip.reason if hip and hip.reason else "it was not looked at"
             raise InputError(f"The {side} hip could not be segmented: {reason}.")
-        automatic = Automatic.of(masks, hip, findings_about(side, found), found.models)
+        automatic = Automatic(masks, hip, findings_about(side, found), found.models)
         self._do(f"{side} hip segmented anew", side, automatic.state)
 
     def seed(self, side: Side) -> HeadSeed:
@@ -364,7 +364,7 @@ class Review:
         if centre is None:
             raise InputError(f"The centre of the {side} head is not marked; click on it in an image.")
         sphere, state = markups.read_sphere(node, side), self._states.get(side)
-        fitted = state.automatic.near.sphere.radius_mm if state else None
+        fitted = state.automatic.masks.sphere.radius_mm if state else None
         radius_mm = sphere.radius_mm if sphere else None
         return HeadSeed(side, centre, None if radius_mm == fitted else radius_mm)
 
@@ -406,7 +406,6 @@ class Review:
             self.result,
             self._state(side),
             self._hips[side],
-            self._grid,
             self.sign_off(side),
             self.reviewed(side),
             patient_code,
@@ -470,10 +469,10 @@ class Review:
 
     def _drawn(self, side: Side, masks: HipMasks) -> HipState:
         """Return a hip as another reading has it."""
-        head, necrosis = (mask.in_order_of(self._grid) for mask in (masks.head, masks.necrosis))
-        if head is None or necrosis is None:
+        here = masks.in_order_of(self._grid)
+        if here is None:
             raise InputError("The image was moved since it was saved, and the other reading was not; move it back.")
-        return self._state(side).as_drawn(replace(masks, head=head, necrosis=necrosis))
+        return HipState.drawn(here, self._state(side).automatic)
 
     def _fingerprint(self, side: Side) -> str:
         return fingerprint_of(self._state(side), self.reviewed(side), self.sign_off(side))
@@ -561,8 +560,7 @@ class Review:
             reason = "the mask of its head is empty; draw the head, or go back to the automatic result"
             return HipResult(side, "not graded", reason, state.sphere, state.landmarks)
         arcs = self._arcs.setdefault(side, PlaneArcs())
-        measured = measure_near(self._grid, state.near(self._grid), state.box, arcs)
-        return result_of(measured)
+        return grade(state.masks, arcs)
 
     def _touched(self) -> None:
         if not self.closed:

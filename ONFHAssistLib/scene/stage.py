@@ -247,7 +247,7 @@ class Stage:
 def as_kept(volume_node: Node, automatic: Automatic) -> HipState:
     """Return a hip as the nodes of an opened scene have it; what is missing there is as the networks made it."""
     start = automatic.state
-    side = automatic.near.side
+    side = automatic.masks.side
     node = segmentation.segmentation_node(volume_node)
     marks = [segmentation.read_mask(node, volume_node, label) for label in segmentation.labels_of(side)]
     head, necrosis = (EMPTY if mask is None else mask for mask in marks)
