@@ -13,9 +13,8 @@ import numpy as np
 
 from ONFHAssistLib.core.findings import Finding, FindingMask
 from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
-from ONFHAssistLib.core.grid import Box, Grid, box_of
+from ONFHAssistLib.core.grid import Box, Grid, bounding_box, box_of, moved
 from ONFHAssistLib.core.masks import Calibration, HipMasks
-from ONFHAssistLib.core.necrosis import bounding_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.volume import Volume
 
@@ -29,20 +28,35 @@ def masks_to_plain(masks: HipMasks) -> dict[str, Any]:
 
 
 def masks_from_plain(
-    side: Side, plain: dict[str, Any], head: Volume, necrosis: Volume, probability: Volume | None
+    side: Side,
+    plain: dict[str, Any],
+    grid: Grid,
+    box: Box,
+    head: np.ndarray,
+    necrosis: np.ndarray,
+    probability: np.ndarray | None,
 ) -> HipMasks:
     """Return what `masks_to_plain` was given.
+
+    Args:
+        side: which hip.
+        plain: what it returned.
+        grid, box: see `HipMasks`.
+        head, necrosis, probability: the images in the box.
 
     Raises:
         ValueError, KeyError: it is something else.
     """
+    place = grid.cropped(box)
     return HipMasks(
         side,
-        head,
-        necrosis,
+        grid,
+        box,
+        Volume.on(place, head),
+        Volume.on(place, necrosis),
         from_plain(Sphere, plain["sphere"]),
         from_plain(Landmarks, plain["landmarks"]),
-        probability,
+        None if probability is None else Volume.on(place, probability),
         plain["calibration"] and from_plain(Calibration, plain["calibration"]),
         plain.get("not_sought"),  # version 0.1.0 looked everywhere
     )
@@ -85,15 +99,13 @@ def _mask(plain: Any, volume: Volume) -> FindingMask:
 def filled_part(volume: Volume) -> tuple[Box, np.ndarray]:
     """Return the smallest box with all that is not zero in a volume (an empty one where all is), and its voxels."""
     filled = volume.array.astype(bool, copy=False)
-    box = bounding_box(filled) if filled.any() else box_of([(0, 0)] * 3)
+    box = bounding_box(filled)
     return box, volume.array[box]
 
 
 def part_on(grid: Grid, box: Box, array: np.ndarray) -> Volume:
     """Return the volume that `filled_part` was given."""
-    whole = np.zeros(grid.shape, array.dtype)
-    whole[box] = array
-    return Volume.on(grid, whole)
+    return Volume.on(grid, moved(array, box, grid.whole))
 
 
 def box_to_plain(box: Box) -> list[list[int]]:

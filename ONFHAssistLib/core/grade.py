@@ -2,15 +2,15 @@
 
 from ONFHAssistLib.core.gradings import grade_hip
 from ONFHAssistLib.core.masks import HipMasks
-from ONFHAssistLib.core.measure import measure_hip
+from ONFHAssistLib.core.measure import PlaneArcs, measure_hip
 from ONFHAssistLib.core.measurements import HipMeasurement
 from ONFHAssistLib.core.necrosis import look_first
 from ONFHAssistLib.core.results import HipResult
 
 
-def grade(masks: HipMasks) -> HipResult:
-    """Measure and grade one hip from its masks."""
-    return result_of(measure_hip(masks))
+def grade(masks: HipMasks, arcs: PlaneArcs | None = None) -> HipResult:
+    """Measure and grade one hip from its masks; see `measure_hip`."""
+    return result_of(measure_hip(masks, arcs))
 
 
 def result_of(measured: HipMeasurement) -> HipResult:

@@ -15,7 +15,7 @@ Point = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 """Array slices (k, j, i) with start and stop."""
 
-_NEAR_MM = 0.01
+NEAR_MM = 0.01
 """Grids whose corners lie closer than this are the same; headers keep about six digits."""
 
 
@@ -33,6 +33,65 @@ def as_point(vector: Iterable[float]) -> Point:
 def box_of(ends: Iterable[tuple[int, int]]) -> Box:
     """Return the box with these starts and stops along k, j and i."""
     return triple(slice(start, stop) for start, stop in ends)
+
+
+NO_BOX: Box = box_of([(0, 0)] * 3)
+
+
+def shape_of(box: Box) -> tuple[int, int, int]:
+    """Return the number of voxels of a box along (k, j, i)."""
+    return triple(part.stop - part.start for part in box)
+
+
+def bounding_box(mask: np.ndarray, place: Box | None = None) -> Box:
+    """Return the smallest box that holds all of a mask (k, j, i); NO_BOX where nothing is in it.
+
+    With ``place``, the box of a grid that the mask lies in, it is a box of that grid.
+    """
+    box = []
+    for axis in range(3):
+        filled = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not filled.size:
+            return NO_BOX
+        box.append((int(filled[0]), int(filled[-1]) + 1))
+        mask = mask[(slice(None),) * axis + (slice(*box[-1]),)]  # what is left to look at
+    first = [part.start for part in place or NO_BOX]
+    return box_of((start + at, stop + at) for (start, stop), at in zip(box, first, strict=True))
+
+
+def joint_box(one: Box, other: Box) -> Box:
+    """Return the smallest box that holds two boxes of a grid; an empty one does not count."""
+    boxes = [box for box in (one, other) if all(part.stop > part.start for part in box)] or [one]
+    return box_of(
+        (min(part.start for part in parts), max(part.stop for part in parts)) for parts in zip(*boxes, strict=True)
+    )
+
+
+def moved(array: np.ndarray, source: Box, target: Box) -> np.ndarray:
+    """Return what an array that lies in the box ``source`` of a grid holds of the box ``target``; else it is 0."""
+    found = np.zeros(shape_of(target), array.dtype)
+    common = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(source, target, strict=True)]
+    if all(start < stop for start, stop in common):
+        there = box_of((start - b.start, stop - b.start) for (start, stop), b in zip(common, target, strict=True))
+        here = box_of((start - a.start, stop - a.start) for (start, stop), a in zip(common, source, strict=True))
+        found[there] = array[here]
+    return found
+
+
+def turned(array: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Return an array (k, j, i) with its axes in the order of another grid; ``here`` is from `Grid.index_map`."""
+    source = np.abs(here[:3, :3]).argmax(axis=1)
+    found = array.transpose(2, 1, 0).transpose(source)
+    found = np.flip(found, tuple(axis for axis in range(3) if here[axis, source[axis]] < 0))
+    return np.ascontiguousarray(found.transpose(2, 1, 0))
+
+
+def turned_box(box: Box, here: np.ndarray) -> Box:
+    """Return where a box lies on the grid that `Grid.index_map` leads to."""
+    corners = ([part.start for part in box[::-1]], [part.stop for part in box[::-1]])
+    # A voxel's borders lie half a voxel before and behind its index.
+    ends = [here[:3, :3] @ (np.array(corner) - 0.5) + here[:3, 3] + 0.5 for corner in corners]
+    return box_of((int(start), int(stop)) for start, stop in np.sort(ends, axis=0).T[::-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +155,11 @@ class Grid:
     def _inverse(self) -> np.ndarray:
         return np.linalg.inv(self.ijk_to_ras[:3, :3])
 
+    @property
+    def whole(self) -> Box:
+        """The box of all its voxels."""
+        return box_of((0, length) for length in self.shape)
+
     def grid_ras(self) -> np.ndarray:
         """Shape (k, j, i, 3): the RAS position in mm of each voxel centre."""
         k, j, i = np.indices(self.shape)
@@ -103,14 +167,14 @@ class Grid:
 
     def cropped(self, box: Box) -> "Grid":
         """Return the part in a box of array slices (k, j, i) inside of it, which all have a start and a stop."""
-        return Grid(triple(part.stop - part.start for part in box), self._matrix_at(box))
+        return Grid(shape_of(box), self.matrix_at(box))
 
     def matches(self, other: "Grid") -> bool:
         """Say whether two grids have the same shape and place."""
         if self.shape != other.shape:
             return False
         corners = np.array([[x, y, z] for x, y, z in np.ndindex(2, 2, 2)]) * (self.size - 1)
-        return bool(np.abs(self.ras(corners) - other.ras(corners)).max() <= _NEAR_MM)
+        return bool(np.abs(self.ras(corners) - other.ras(corners)).max() <= NEAR_MM)
 
     def index_map(self, grid: "Grid") -> np.ndarray | None:
         """Return the integer (4, 4) that maps voxels (i, j, k, 1) to those of a grid with its axes in another order.
@@ -138,7 +202,8 @@ class Grid:
         step, first = int(here[2, 2]), int(here[2, 3])
         return lambda k: step * k + first
 
-    def _matrix_at(self, box: Box) -> np.ndarray:
+    def matrix_at(self, box: Box) -> np.ndarray:
+        """Return the IJK-to-RAS matrix (4, 4) of the part in a box."""
         matrix = self.ijk_to_ras.copy()
         matrix[:3, 3] = self.ras(np.array([part.start for part in box[::-1]]))
         return matrix

@@ -15,10 +15,10 @@ from ONFHAssistLib.core.arcs import (
 from ONFHAssistLib.core.geometry import Side, Sphere
 from ONFHAssistLib.core.gradings.cjfh import CJFH_OUTER_PILLAR
 from ONFHAssistLib.core.gradings.steinberg import steinberg_grade
-from ONFHAssistLib.core.grid import Box, Grid, as_point, box_of
+from ONFHAssistLib.core.grid import Box, Grid, as_point, bounding_box, joint_box, moved
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measurements import HipMeasurement, Pillars, PlaneMeasurement, SliceMeasurement
-from ONFHAssistLib.core.necrosis import bounding_box, outlines, ratio_interval
+from ONFHAssistLib.core.necrosis import outlines, ratio_interval
 from ONFHAssistLib.core.planes import Orientation, Plane, mid_plane, native_axis, plane_at, reached, sample
 from ONFHAssistLib.core.sphere import sphere_coverage
 from ONFHAssistLib.core.volume import Volume
@@ -31,45 +31,31 @@ REFORMATTED_STEP_MM = 2.0
 """Distance of the planes on which the largest arc is sought where the series has no slices of that orientation."""
 
 
-def measure_hip(masks: HipMasks) -> HipMeasurement:
+def measure_hip(masks: HipMasks, arcs: "PlaneArcs | None" = None) -> HipMeasurement:
     """Measure one hip on the grid of its masks, which may be oblique, anisotropic and left-handed.
 
     The necrosis is clipped to the head first. Slices, planes and volumes are in physical units.
 
-    Raises:
-        ValueError: the head mask is empty, or the masks lie on different grids.
-    """
-    if masks.head.shape != masks.necrosis.array.shape or not np.allclose(
-        masks.head.ijk_to_ras, masks.necrosis.ijk_to_ras
-    ):
-        raise ValueError("The masks of head and necrosis lie on different grids.")
-    head = masks.head.like(masks.head.array.astype(bool))
-    if not head.array.any():
-        raise ValueError("The head mask is empty.")
-    box = bounding_box(head.array)
-    return measure_near(head, replace(masks, head=head).cropped(box), box)
-
-
-def measure_near(grid: Grid, near: HipMasks, box: Box, arcs: "PlaneArcs | None" = None) -> HipMeasurement:
-    """Measure one hip whose masks are cropped to the head, as an edited one is kept: `measure_hip` gives the same.
-
     Args:
-        grid: the input's.
-        near: boolean masks, cropped to ``box``.
-        box: the smallest box of ``grid`` that holds the head.
+        masks: boolean, in any box.
         arcs: of this hip before its last edit, which makes it faster and changes no number.
+
+    Raises:
+        ValueError: the head mask is empty.
     """
-    masks = replace(near, necrosis=near.necrosis.like(near.necrosis.array.astype(bool) & near.head.array))
-    head, necrosis = masks.head.array, masks.necrosis.array
+    if not masks.head.array.any():
+        raise ValueError("The head mask is empty.")
+    masks = replace(masks, necrosis=masks.necrosis.like(masks.necrosis.array & masks.head.array)).tight()
+    grid, head, necrosis = masks.grid, masks.head.array, masks.necrosis.array
     bounds = outlines(masks)
-    slices = _slices(grid, masks, bounds, box[0].start)
+    slices = _slices(masks, bounds)
     large = LARGE_SLICE * max(s.head_mm2 for s in slices)
     middle = int(np.rint(grid.ijk(np.array(masks.sphere.centre_ras_mm))[2]))
     head_count, necrosis_count = int(head.sum()), int(necrosis.sum())
     interval = bounds and ratio_interval(masks, bounds)
 
-    largest = (arcs or PlaneArcs()).largest_deg(grid, masks, box)
-    coronal, sagittal = (_mid(grid, masks, name) for name in ("coronal", "sagittal"))
+    largest = (arcs or PlaneArcs()).largest_deg(masks)
+    coronal, sagittal = (_mid(masks, name) for name in ("coronal", "sagittal"))
     portion = weight_bearing_portion(coronal.plane, masks.sphere, masks.landmarks, masks.side) if coronal else None
     return HipMeasurement(
         side=masks.side,
@@ -94,13 +80,12 @@ def measure_near(grid: Grid, near: HipMasks, box: Box, arcs: "PlaneArcs | None" 
     )
 
 
-def _slices(
-    grid: Grid, near: HipMasks, bounds: tuple[np.ndarray, np.ndarray] | None, first: int
-) -> tuple[SliceMeasurement, ...]:
-    """Measure each slice; ``near`` and ``bounds`` are cropped, their slice 0 is ``first`` of the grid."""
+def _slices(masks: HipMasks, bounds: tuple[np.ndarray, np.ndarray] | None) -> tuple[SliceMeasurement, ...]:
+    """Measure each slice; ``bounds`` lie in the box of the masks."""
+    grid, first = masks.grid, masks.box[0].start
     pixel_mm2 = grid.spacing_mm[0] * grid.spacing_mm[1]
     rows, columns = grid.shape[1:]
-    head_counts, necrosis_counts = near.head.array.sum(axis=(1, 2)), near.necrosis.array.sum(axis=(1, 2))
+    head_counts, necrosis_counts = masks.head.array.sum(axis=(1, 2)), masks.necrosis.array.sum(axis=(1, 2))
     found = []
     for k in np.flatnonzero(head_counts):
         # Counts, not areas: a ratio of exactly 30 % must not become 30.000000000000004 %.
@@ -120,14 +105,12 @@ def _slices(
     return tuple(found)
 
 
-def _on_plane(near: HipMasks, plane: Plane) -> PlaneMeasurement:
-    head, necrosis = (sample(mask, plane) for mask in (near.head, near.necrosis))
-    return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, near.sphere, near.side))
-
-
-def _mid(grid: Grid, near: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
-    plane = mid_plane(grid, orientation, near.sphere)
-    return _on_plane(near, plane) if plane else None
+def _mid(masks: HipMasks, orientation: Orientation) -> PlaneMeasurement | None:
+    plane = mid_plane(masks.grid, orientation, masks.sphere)
+    if plane is None:
+        return None
+    head, necrosis = (sample(mask, plane) for mask in (masks.head, masks.necrosis))
+    return PlaneMeasurement(plane, head, necrosis & head, surface_arc(necrosis, plane, masks.sphere, masks.side))
 
 
 def _lateral_end(coronal: PlaneMeasurement, portion: WeightBearing, masks: HipMasks) -> float | None:
@@ -152,43 +135,38 @@ class PlaneArcs:
         self._box: Box | None = None
         self._necrosis = np.zeros((0, 0, 0), bool)
 
-    def largest_deg(self, grid: Grid, near: HipMasks, box: Box) -> dict[Orientation, float | None]:
+    def largest_deg(self, masks: HipMasks) -> dict[Orientation, float | None]:
         """Return the largest arc over all planes of each orientation that show the head; None where none does.
 
-        Args as for `measure_near`, the necrosis clipped to the head.
+        The necrosis is clipped to the head already.
         """
-        key = (near.side, near.sphere, grid.shape, grid.ijk_to_ras.tobytes())
+        grid, side, sphere = masks.grid, masks.side, masks.sphere
+        key = (side, sphere, grid.shape, grid.ijk_to_ras.tobytes())
         if key != self._key:
-            self._planes = {name: _planes(grid, name, near.sphere) for name in ("coronal", "sagittal")}
+            self._planes = {name: _planes(grid, name, sphere) for name in ("coronal", "sagittal")}
             self._key, self._box, self._arcs = key, None, {}
-        edited = self._edited(grid, near, box)
-        lesion = _lesion(near)
+        edited = self._edited(masks)
+        lesion = _lesion(masks.necrosis)
         found: dict[Orientation, float | None] = {}
         for name, planes in self._planes.items():
             for number, plane in enumerate(planes):
                 if (name, number) in self._arcs and (edited is None or reached(edited, plane) is None):
                     continue
-                arc = lesion and surface_arc(sample(lesion, plane), plane, near.sphere, near.side)
+                arc = lesion and surface_arc(sample(lesion, plane), plane, sphere, side)
                 self._arcs[name, number] = arc.arc_deg if arc else 0.0
             found[name] = max((self._arcs[name, number] for number in range(len(planes))), default=0.0)
-            if found[name] == 0 and not any(sample(near.head, plane).any() for plane in planes):
+            if found[name] == 0 and not any(sample(masks.head, plane).any() for plane in planes):
                 found[name] = None  # where there is an arc, there is necrosis, and the head around it
-        self._box, self._necrosis = box, near.necrosis.array
+        self._box, self._necrosis = masks.box, masks.necrosis.array
         return found
 
-    def _edited(self, grid: Grid, near: HipMasks, box: Box) -> Grid | None:
+    def _edited(self, masks: HipMasks) -> Grid | None:
         """Return the smallest part of the grid in which the necrosis is another one than the last time."""
         if self._box is None:
             return None
-        joint = box_of((min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, self._box, strict=True))
-        differs = np.zeros([part.stop - part.start for part in joint], bool)
-        for part, mask in ((box, near.necrosis.array), (self._box, self._necrosis)):
-            place = box_of((a.start - j.start, a.stop - j.start) for a, j in zip(part, joint, strict=True))
-            differs[place] ^= mask
-        if not differs.any():
-            return None
-        inside = bounding_box(differs)
-        return grid.cropped(box_of((j.start + a.start, j.start + a.stop) for a, j in zip(inside, joint, strict=True)))
+        joint = joint_box(masks.box, self._box)
+        differs = moved(masks.necrosis.array, masks.box, joint) ^ moved(self._necrosis, self._box, joint)
+        return masks.grid.cropped(bounding_box(differs, joint)) if differs.any() else None
 
 
 def _planes(grid: Grid, orientation: Orientation, sphere: Sphere) -> list[Plane]:
@@ -200,10 +178,10 @@ def _planes(grid: Grid, orientation: Orientation, sphere: Sphere) -> list[Plane]
     return [plane for plane in found if plane]
 
 
-def _lesion(near: HipMasks) -> Volume | None:
+def _lesion(necrosis: Volume) -> Volume | None:
     """Return the necrosis in the smallest box: the less there is of it, the sooner a plane is sampled."""
-    mask = near.necrosis.array
-    return near.necrosis.cropped(bounding_box(mask)) if mask.any() else None
+    mask = necrosis.array
+    return necrosis.cropped(bounding_box(mask)) if mask.any() else None
 
 
 def _pillars(coronal: PlaneMeasurement, sphere: Sphere, side: Side) -> Pillars | None:

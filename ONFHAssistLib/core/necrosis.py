@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ONFHAssistLib.core.grid import Box, box_of
+from ONFHAssistLib.core.grid import bounding_box
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.volume import Volume
@@ -129,16 +129,6 @@ def look_first(slices: Sequence[SliceMeasurement]) -> tuple[int, ...]:
     largest = max(area.values(), default=0.0)
     found = [index for index in sorted(area, key=area.__getitem__, reverse=True) if area[index] > 0]
     return tuple(index for index in found[:LOOK_FIRST] if area[index] >= LOOK_FIRST_FROM * largest)
-
-
-def bounding_box(mask: np.ndarray) -> Box:
-    """Return the slices of the smallest box that holds all of a mask, which must not be empty."""
-    box = []
-    for axis in range(3):
-        filled = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        box.append((int(filled[0]), int(filled[-1]) + 1))
-        mask = mask[(slice(None),) * axis + (slice(*box[-1]),)]  # what is left to look at
-    return box_of(box)
 
 
 def largest_piece(mask: np.ndarray) -> np.ndarray:

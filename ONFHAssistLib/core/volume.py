@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ONFHAssistLib.core.grid import Box, Grid, triple
+from ONFHAssistLib.core.grid import Box, Grid, triple, turned
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -45,14 +45,9 @@ class Volume(Grid):
 
     def cropped(self, box: Box) -> "Volume":
         """Return the part in a box of array slices (k, j, i), which all have a start; it stays in its place."""
-        return Volume(self.array[box], self._matrix_at(box))
+        return Volume(self.array[box], self.matrix_at(box))
 
     def in_order_of(self, grid: Grid) -> "Volume | None":
         """Return the same voxels with the axes in the order of a grid; None where they are not the same voxels."""
         here = self.index_map(grid)
-        if here is None:
-            return None
-        source = np.abs(here[:3, :3]).argmax(axis=1)
-        turned = self.array.transpose(2, 1, 0).transpose(source)
-        turned = np.flip(turned, tuple(axis for axis in range(3) if here[axis, source[axis]] < 0))
-        return Volume(np.ascontiguousarray(turned.transpose(2, 1, 0)), grid.ijk_to_ras)
+        return None if here is None else Volume(turned(self.array, here), grid.ijk_to_ras)

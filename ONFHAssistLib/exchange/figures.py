@@ -132,7 +132,7 @@ class Polar:
 def crop(volume: Volume, masks: HipMasks, radii: float = 2.2) -> tuple[Volume, HipMasks]:
     """Cut image and masks about the head, so that large images cost nothing."""
     box = head_box(volume, masks.sphere, radii)
-    return volume.cropped(box), masks.cropped(box)
+    return volume.cropped(box), masks.within(box)
 
 
 def head_box(grid: Grid, sphere: Sphere, radii: float = 2.2) -> Box:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.necrosis import bounding_box
+from ONFHAssistLib.core.grid import bounding_box
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.figures import MAX_TILES, Outline, in_view, outline, window
 from ONFHAssistLib.exchange.words import share_in_words

@@ -93,7 +93,7 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[st
         box = figures.head_box(result.volume, masks.sphere if masks else hip.sphere)
         image = result.volume.cropped(box)
         nothing = image.like(np.zeros(image.shape, bool))
-        near = masks.cropped(box) if masks else HipMasks(hip.side, nothing, nothing, hip.sphere)
+        near = masks.within(box) if masks else HipMasks(hip.side, image.grid, image.whole, nothing, nothing, hip.sphere)
         drawn["coronal"] = figures.coronal_figure(image, near, hip)
     elif masks is not None:
         image, near = figures.crop(result.volume, masks)
@@ -114,17 +114,17 @@ def _hip(hip: HipResult, result: StudyResult, masks: HipMasks | None) -> dict[st
 def _systems(result: StudyResult) -> list[dict[str, Any]]:
     """Return a section for each system that has found something, or says why it has not."""
     hips = {hip.side: hip for hip in result.hips}
-    necroses = {masks.side: masks.necrosis for masks in result.masks if masks.not_sought is None}
+    masks = {one.side: one for one in result.masks if one.not_sought is None}
     sections: dict[str, dict[str, Any]] = {}
     for finding in sorted(result.findings, key=lambda found: (*SIDES, PATIENT).index(found.about)):
         section = sections.setdefault(finding.system, {"title": finding.title, "caption": "", "findings": []})
         section["caption"] = section["caption"] or finding.caption
         hip = None if finding.about == PATIENT else hips.get(finding.about)
-        other = None if finding.about == PATIENT else necroses.get(finding.about)
+        other = None if finding.about == PATIENT else masks.get(finding.about)
         drawn = {
             "about": finding.about,
             "card": finding_card(finding, hip),
-            "tiles": finding_tiles(result.volume, finding, other),
+            "tiles": finding_tiles(result.volume, finding, other.whole().necrosis if other else None),
             "count": len(finding.slices),
             "keys": [(mask.title, mask.color) for mask in finding.masks],
             "attention": finding.attention is not None,

@@ -61,6 +61,10 @@ class CanonicalHip:
         """Return the writable view of this hip on ``array`` (k, j, i), which lies on the input's grid."""
         return _view(array, self.slices, self.axes, self.flipped)
 
+    def back(self, array: np.ndarray) -> np.ndarray:
+        """Return an array (slice, row, column) in the input's order (k, j, i), where it fills the box ``slices``."""
+        return np.flip(array, tuple(np.flatnonzero(self.flipped))).transpose(np.argsort(self.axes))
+
     def like(self, array: np.ndarray) -> "CanonicalHip":
         """Put another array (slice, row, column) of the same shape on this hip's grid."""
         return replace(self, volume=self.volume.like(array))
@@ -119,18 +123,6 @@ def canonical_hip(
     box = box_of(ends)
     array = _view(volume.array, box, axes, flipped).copy()
     return CanonicalHip(Volume(array, volume.ijk_to_ras @ to_input), side, plane, box, axes, flipped)
-
-
-def to_input(array: np.ndarray, canonical: CanonicalHip, input_volume: Volume, fill: float = 0) -> np.ndarray:
-    """Put an array (slice, row, column) of the canonical grid back onto the input's grid (k, j, i), exactly.
-
-    Voxels outside the crop get ``fill``; the type of ``array`` is kept.
-    """
-    result = np.zeros(input_volume.shape, dtype=array.dtype)  # memory that is not touched costs nothing
-    if fill:
-        result[...] = fill
-    canonical.view(result)[...] = array
-    return result
 
 
 def normalise(array: np.ndarray, modality: str) -> np.ndarray:

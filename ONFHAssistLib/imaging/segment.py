@@ -1,14 +1,14 @@
 """One hip, from a rough centre to masks on the input's grid."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
 
 from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
-from ONFHAssistLib.core.grid import Point, as_point
+from ONFHAssistLib.core.grid import Grid, Point, as_point
 from ONFHAssistLib.core.labels import AnatomyLabel
 from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.necrosis import largest_piece, necrosis_above
@@ -21,7 +21,6 @@ from ONFHAssistLib.imaging.canonical import (
     network_slices,
     normalise,
     sphere_slices,
-    to_input,
 )
 from ONFHAssistLib.imaging.landmarks import find_landmarks
 
@@ -148,8 +147,8 @@ def segment_head(
 
 def outlined(volume: Volume, head: Head, not_sought: str) -> HipMasks:
     """Return the masks of a head in which nobody has looked for necrosis, and why."""
-    whole, nothing = (volume.like(to_input(mask, head.hip, volume)) for mask in (head.mask, np.zeros_like(head.mask)))
-    return HipMasks(head.side, whole, nothing, head.sphere, head.landmarks, not_sought=not_sought)
+    masks = masks_of(volume.grid, head.hip, head.mask, np.zeros_like(head.mask), head.sphere)
+    return replace(masks, landmarks=head.landmarks, not_sought=not_sought)
 
 
 def segment_necrosis(volume: Volume, modality: str, head: Head, necrosis: Network) -> HipMasks:
@@ -168,16 +167,40 @@ def segment_necrosis(volume: Volume, modality: str, head: Head, necrosis: Networ
     if modality == "CT" and "CT" not in necrosis.bundle.input["modalities"]:
         return outlined(volume, head, NOT_SOUGHT_ON_CT)
 
-    def back(array: np.ndarray) -> Volume:
-        return volume.like(to_input(array, head.hip, volume))
-
     probability = head_probability(head.hip, head.sphere, necrosis) * head.mask
     dead = necrosis_above(head.hip.volume.like(probability), head.mask)
     known = necrosis.bundle.input.get("calibration")
     calibration = known and Calibration(
         known["certain"], known["possible"], tuple(known["sequences"]), known["head_mm"]
     )
-    return HipMasks(head.side, back(head.mask), back(dead), head.sphere, head.landmarks, back(probability), calibration)
+    masks = masks_of(volume.grid, head.hip, head.mask, dead, head.sphere, probability)
+    return replace(masks, landmarks=head.landmarks, calibration=calibration)
+
+
+def masks_of(
+    grid: Grid,
+    hip: CanonicalHip,
+    head: np.ndarray,
+    necrosis: np.ndarray,
+    sphere: Sphere,
+    probability: np.ndarray | None = None,
+) -> HipMasks:
+    """Bring masks back into the image that a hip was cut out of.
+
+    Args:
+        grid: of the image.
+        hip: the crop, in canonical pose.
+        head, necrosis: bool, the shape of the crop.
+        sphere: that the head was cut with.
+        probability: the shape of the crop; None where no network has said so.
+    """
+    place = grid.cropped(hip.slices)
+
+    def back(array: np.ndarray) -> Volume:
+        return Volume.on(place, hip.back(array))
+
+    sure = None if probability is None else back(probability)
+    return HipMasks(hip.side, grid, hip.slices, back(head), back(necrosis), sphere, probability=sure).tight()
 
 
 def segment_hip(

@@ -15,14 +15,13 @@ from ONFHAssistLib.scene.hip_state import HipState, States, findings_now
 from ONFHAssistLib.scene.state import SignOff
 
 
-def reviewed_study(study: StudyResult, states: States, hips: Sequence[HipResult], grid: Grid) -> StudyResult:
+def reviewed_study(study: StudyResult, states: States, hips: Sequence[HipResult]) -> StudyResult:
     """Return a study with its hips as they are now.
 
     Args:
         study: as the analysis made it.
         states: the hips that have masks.
         hips: all hips that were asked for, measured from them, right before left.
-        grid: of the image.
     """
     segmented = [states[hip.side] for hip in hips if hip.segmented]
     models = [model for state in segmented for model in state.automatic.models or ()]
@@ -30,7 +29,7 @@ def reviewed_study(study: StudyResult, states: States, hips: Sequence[HipResult]
     return replace(
         study,
         hips=tuple(hips),
-        masks=tuple(state.masks(grid) for state in segmented),
+        masks=tuple(state.masks for state in segmented),
         findings=tuple(finding for about in abouts for finding in findings_now(about, study, states)),
         # A hip that was segmented anew may come from other networks than the rest.
         models=tuple(model for n, model in enumerate(models) if model not in models[:n]) or study.models,
@@ -41,7 +40,6 @@ def reviewed_case(
     study: StudyResult,
     state: HipState,
     hip: HipResult,
-    grid: Grid,
     sign_off: SignOff,
     reviewed: tuple[int, ...] | None,
     patient_code: str = "",
@@ -54,7 +52,6 @@ def reviewed_case(
         study: image, source and patient.
         state: the hip as it is now.
         hip: measured from it.
-        grid: of the image.
         sign_off: what the reader says of it.
         reviewed: the slices (indices along k) that the reader stands for; None: all.
         patient_code: the same for all studies of a patient; where it is empty, the DICOM patient ID, if known.
@@ -72,11 +69,11 @@ def reviewed_case(
     return ReviewedCase(
         patient_code="" if opened else patient_code or patient.get("id", ""),
         image=study.volume,
-        masks=state.masks(grid),
+        masks=state.masks,
         result=hip,
         reviewer=sign_off.reviewer,
         status=sign_off.status,
-        automatic=automatic.state.masks(grid) if by_networks else None,
+        automatic=automatic.masks if by_networks else None,
         automatic_result=automatic.result if by_networks else None,
         source=study.source,
         models=automatic.models or (),

@@ -1,7 +1,6 @@
 """The hips under review: how they are and were at each step, measured, and shown in the scene."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import SIDES, Side
@@ -75,10 +74,10 @@ class Hips:
         Raises:
             InputError: the hip is not segmented, or the reading does not lie on the image.
         """
-        head, necrosis = (mask.in_order_of(self.grid) for mask in (masks.head, masks.necrosis))
-        if head is None or necrosis is None or masks.head.slice_map(self.grid) is None:
+        here = masks.in_order_of(self.grid)
+        if here is None or masks.grid.slice_map(self.grid) is None:
             raise InputError("The image was moved since it was saved, and the other reading was not; move it back.")
-        return self.state(side).as_drawn(replace(masks, head=head, necrosis=necrosis))
+        return HipState.drawn(here, self.state(side).automatic)
 
     def change(self, words: str, side: Side, state: HipState) -> None:
         """Make a step of what becomes of one hip, unless nothing does; ``words`` say what it is."""
@@ -169,5 +168,5 @@ class Hips:
                 keep(self._stage.volume_node, self.study, self._kept)
 
     def _measure(self, side: Side) -> None:
-        self._measured.measure(side, self.states.get(side), self.grid, self.study)
+        self._measured.measure(side, self.states.get(side), self.study)
         self.show_numbers(side)

@@ -1,9 +1,8 @@
 """What the hips under review measure as they are now."""
 
 from ONFHAssistLib.core.geometry import Side
-from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.grid import Grid
-from ONFHAssistLib.core.measure import PlaneArcs, measure_near
+from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.measure import PlaneArcs
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.scene.hip_state import HipState
@@ -21,18 +20,17 @@ class Measured:
         """Return the result of a hip; "not graded" with the reason where there are no masks."""
         return self._results.get(side) or _not_asked_for(side)
 
-    def measure(self, side: Side, state: HipState | None, grid: Grid, study: StudyResult) -> None:
+    def measure(self, side: Side, state: HipState | None, study: StudyResult) -> None:
         """Measure and grade a hip as it is now.
 
         Args:
             side: which hip.
             state: as it is now; None: without masks.
-            grid: of the image.
             study: as the analysis made it; tells why a hip has no masks.
         """
-        self._results[side] = self._result(side, state, grid, study)
+        self._results[side] = self._result(side, state, study)
 
-    def _result(self, side: Side, state: HipState | None, grid: Grid, study: StudyResult) -> HipResult:
+    def _result(self, side: Side, state: HipState | None, study: StudyResult) -> HipResult:
         if state is None:
             missed = next((hip for hip in study.hips if hip.side == side), None)
             return missed or _not_asked_for(side)
@@ -42,7 +40,7 @@ class Measured:
             reason = "the mask of its head is empty; draw the head, or go back to the automatic result"
             return HipResult(side, "not graded", reason, state.sphere, state.landmarks)
         arcs = self._arcs.setdefault(side, PlaneArcs())
-        return result_of(measure_near(grid, state.near(grid), state.box, arcs))
+        return grade(state.masks, arcs)
 
 
 def _not_asked_for(side: Side) -> HipResult:

@@ -6,10 +6,9 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import Landmarks, Sphere
-from ONFHAssistLib.core.grade import result_of
+from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.grid import Grid, Point, as_point
 from ONFHAssistLib.core.masks import HipMasks
-from ONFHAssistLib.core.measure import measure_hip, measure_near
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene.hip_state import Automatic, HipState
@@ -61,17 +60,16 @@ class Move:
     def automatic(self, automatic: Automatic) -> Automatic:
         """Return what the networks had made of a hip at its new place, measured there."""
         if id(automatic) not in self._automatic:
-            near = self._masks(automatic.near, self._grid.cropped(automatic.box))
-            result = result_of(measure_near(self._grid, near, automatic.box))
+            masks = self._masks(automatic.masks)
             findings = tuple(found.moved(self._motion, self._grid) for found in automatic.findings)
-            moved = replace(automatic, near=near, result=result, findings=findings)
+            moved = replace(automatic, masks=masks, result=grade(masks), findings=findings)
             self._automatic[id(automatic)] = (automatic, moved)
         return self._automatic[id(automatic)][1]
 
     def result(self, result: StudyResult) -> StudyResult:
         """Return a study at its new place, its hips measured there."""
-        masks = tuple(self._masks(masks, self._grid) for masks in result.masks)
-        measured = {m.side: result_of(measure_hip(m)) for m in masks}
+        masks = tuple(map(self._masks, result.masks))
+        measured = {one.side: grade(one) for one in masks}
         hips = tuple(
             measured.get(hip.side) or replace(hip, sphere=hip.sphere and self._sphere(hip.sphere))
             for hip in result.hips
@@ -80,15 +78,9 @@ class Move:
         volume = Volume(result.volume.array, self._grid.ijk_to_ras)
         return replace(result, volume=volume, hips=hips, masks=masks, findings=findings)
 
-    def _masks(self, masks: HipMasks, place: Grid) -> HipMasks:
-        return replace(
-            masks,
-            head=Volume.on(place, masks.head.array),
-            necrosis=Volume.on(place, masks.necrosis.array),
-            probability=masks.probability and Volume.on(place, masks.probability.array),
-            sphere=self._sphere(masks.sphere),
-            landmarks=self._landmarks(masks.landmarks),
-        )
+    def _masks(self, masks: HipMasks) -> HipMasks:
+        sphere, landmarks = self._sphere(masks.sphere), self._landmarks(masks.landmarks)
+        return replace(masks.moved_to(self._grid), sphere=sphere, landmarks=landmarks)
 
     def _sphere(self, sphere: Sphere) -> Sphere:
         return replace(sphere, centre_ras_mm=self._point(sphere.centre_ras_mm))

@@ -10,7 +10,7 @@ from ONFHAssistLib.core.arcs import WeightBearing, weight_bearing_portion
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.planes import mid_plane
 from ONFHAssistLib.exchange import drawings
-from ONFHAssistLib.exchange.figures import crop, polar_figure
+from ONFHAssistLib.exchange.figures import head_box, polar_figure
 
 NAMES = "#808a94"
 """Grey enough for light and dark surroundings."""
@@ -18,8 +18,8 @@ NAMES = "#808a94"
 
 def head_map_png(masks: HipMasks) -> bytes:
     """Return `polar_png` of a hip with the weight-bearing portion on its mid-coronal slice, if the image reaches it."""
-    _, near = crop(masks.head, masks)
-    plane = mid_plane(masks.head, "coronal", masks.sphere)
+    near = masks.within(head_box(masks.grid, masks.sphere))
+    plane = mid_plane(masks.grid, "coronal", masks.sphere)
     portion = weight_bearing_portion(plane, masks.sphere, masks.landmarks, masks.side) if plane else None
     return polar_png(near, portion)
 

@@ -148,8 +148,8 @@ class Review:
         return findings_now(about, self.result, self._hips.states)
 
     def masks(self, side: Side) -> HipMasks:
-        """Return the masks of a hip as they are now, on the grid of the input; raises InputError where it has none."""
-        return self._hips.state(side).masks(self._hips.grid)
+        """Return the masks of a hip as they are now; raises InputError where it has none."""
+        return self._hips.state(side).masks
 
     def segment_id(self, side: Side, what: segmentation.What) -> str:
         """Return the ID of a segment; raises InputError where the hip has none, or the reader has deleted it."""
@@ -275,7 +275,7 @@ class Review:
         """
         self.update()
         self._hips.change(f"{side} hip: taken over from {whose}", side, self._hips.as_read(side, masks))
-        here = masks.head.slice_map(self._hips.grid)
+        here = masks.grid.slice_map(self._hips.grid)
         assert here is not None  # else it could not be read
         self.set_reviewed(side, None if reviewed is None else map(here, reviewed))
 
@@ -314,13 +314,13 @@ class Review:
             InputError: the centre is not marked.
         """
         state = self._hips.states.get(side)
-        fitted_mm = state.automatic.near.sphere.radius_mm if state else None
+        fitted_mm = state.automatic.masks.sphere.radius_mm if state else None
         return markups.read_seed(markups.landmarks_node(self.volume_node), side, fitted_mm)
 
     def study_result(self) -> StudyResult:
         """Return the study with masks and grades as they are now, for reports, tables and files."""
         hips = [self.hip(side) for side in self.sides]
-        return reviewed_study(self.result, self._hips.states, hips, self._hips.grid)
+        return reviewed_study(self.result, self._hips.states, hips)
 
     def sign_off(self, side: Side) -> SignOff:
         """Return reviewer, status and comment as they were given last, also before the scene was saved."""
@@ -347,7 +347,6 @@ class Review:
             self.result,
             state,
             self.hip(side),
-            self._hips.grid,
             self.sign_off(side),
             self.reviewed(side),
             patient_code,

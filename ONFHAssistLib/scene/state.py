@@ -29,9 +29,8 @@ from ONFHAssistLib.core.codec import (
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Finding
 from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
-from ONFHAssistLib.core.grade import result_of
-from ONFHAssistLib.core.grid import Box, Grid, box_of, triple
-from ONFHAssistLib.core.measure import measure_near
+from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.grid import Grid, shape_of, triple, turned, turned_box
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.results import HipResult, Notice
 from ONFHAssistLib.core.study import StudyResult
@@ -140,7 +139,7 @@ def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[S
         volume,
         plain["source"],
         tuple(sorted(hips, key=lambda hip: SIDES.index(hip.side))),
-        tuple(one.state.masks(volume) for one in automatic.values()),
+        tuple(one.masks for one in automatic.values()),
         tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
         models,
         findings=(*others, *(found for one in automatic.values() for found in one.findings)),
@@ -162,8 +161,7 @@ def packed_state(state: HipState) -> dict[str, Any]:
 def unpacked_state(plain: dict[str, Any], automatic: Automatic, shape: tuple[int, ...]) -> HipState:
     """Return what `packed_state` was given, on an image of this shape; raises as `unpacked` does."""
     box = box_from_plain(plain["box"], shape)
-    shape = tuple(part.stop - part.start for part in box)
-    head, necrosis = (Patch(box, mask_from_text(plain[name], shape)) for name in ("head", "necrosis"))
+    head, necrosis = (Patch(box, mask_from_text(plain[name], shape_of(box))) for name in ("head", "necrosis"))
     sphere, landmarks = from_plain(Sphere, plain["sphere"]), from_plain(Landmarks, plain["landmarks"])
     return HipState.of(head, necrosis, sphere, landmarks, automatic)
 
@@ -268,13 +266,13 @@ def _node(volume_node: Node) -> Node:
 
 
 def _plain(found: Automatic) -> dict[str, Any]:
-    near = found.near
+    masks = found.masks
     return {
-        "box": box_to_plain(found.box),
-        "head": array_to_text(near.head.array),
-        "necrosis": array_to_text(near.necrosis.array),
-        "probability": near.probability and array_to_text(near.probability.array),
-        **masks_to_plain(near),
+        "box": box_to_plain(masks.box),
+        "head": array_to_text(masks.head.array),
+        "necrosis": array_to_text(masks.necrosis.array),
+        "probability": masks.probability and array_to_text(masks.probability.array),
+        **masks_to_plain(masks),
         "findings": [_plain_finding(finding) for finding in found.findings],
         "models": to_plain(found.models),
     }
@@ -285,24 +283,18 @@ def _automatic(
 ) -> Automatic:
     """Read one hip; ``models`` are those of the study, where what an older version kept of the hip tells of none."""
     box = box_from_plain(plain["box"], kept_grid.shape)
-    shape = tuple(part.stop - part.start for part in box)
-    head, necrosis = (
-        _carried(mask_from_text(plain[what], shape), box, kept_grid, volume) for what in ("head", "necrosis")
-    )
-    place = volume.cropped(head[0])
-    probability = plain["probability"]
-    if probability is not None:
-        _, values = _carried(numbers_from_text(probability, shape), box, kept_grid, volume)
-        probability = Volume.on(place, values)
-    near = masks_from_plain(side, plain, Volume.on(place, head[1]), Volume.on(place, necrosis[1]), probability)
-    result = result_of(measure_near(volume, near, head[0]))
+    head, necrosis = (mask_from_text(plain[what], shape_of(box)) for what in ("head", "necrosis"))
+    sure = plain["probability"]
+    probability = None if sure is None else numbers_from_text(sure, shape_of(box))
+    masks = masks_from_plain(side, plain, kept_grid, box, head, necrosis, probability).in_order_of(volume.grid)
+    assert masks is not None  # `unpacked` has made sure of it
     own_models = plain.get("models", models)
     own_models = None if own_models is None else tuple(own_models)
     findings = tuple(_finding(found, kept_grid, volume) for found in plain.get("findings", ()))
     if plain.get("threshold"):  # version 0.1.0 had one place for one other system
         other = _automatic(side, plain["threshold"] | {"threshold": None}, kept_grid, volume, models)
-        findings = (kept_by_0_1_0(plain["threshold_result"], other.state.masks(volume)),)
-    return Automatic(head[0], near, result, findings, own_models)
+        findings = (kept_by_0_1_0(plain["threshold_result"], other.masks),)
+    return Automatic(masks, grade(masks), findings, own_models)
 
 
 def _missed(plain: dict[str, Any]) -> HipResult:
@@ -322,30 +314,16 @@ def _plain_volume(volume: Volume) -> dict[str, Any]:
 
 
 def _finding(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Finding:
-    volumes = [_whole(entry, kept_grid, volume) for entry in plain["volumes"]]
-    here = kept_grid.slice_map(volume)
-    assert here is not None  # `unpacked` has made sure of it
-    return finding_from_plain(plain["finding"], volumes).renumbered(here)
+    here, renumber = kept_grid.index_map(volume), kept_grid.slice_map(volume)
+    assert here is not None and renumber is not None  # `unpacked` has made sure of it
+    volumes = [_whole(entry, kept_grid.shape, here, volume) for entry in plain["volumes"]]
+    return finding_from_plain(plain["finding"], volumes).renumbered(renumber)
 
 
-def _whole(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Volume:
+def _whole(plain: dict[str, Any], shape: tuple[int, ...], here: np.ndarray, volume: Volume) -> Volume:
     whole = np.zeros(volume.shape, bool if plain["bits"] else np.float32)
     if plain["box"] is not None:
-        box = box_from_plain(plain["box"], kept_grid.shape)
-        shape = tuple(part.stop - part.start for part in box)
-        array = (mask_from_text if plain["bits"] else numbers_from_text)(plain["values"], shape)
-        place, carried = _carried(array, box, kept_grid, volume)
-        whole[place] = carried
+        box = box_from_plain(plain["box"], shape)
+        array = (mask_from_text if plain["bits"] else numbers_from_text)(plain["values"], shape_of(box))
+        whole[turned_box(box, here)] = turned(array, here)
     return volume.like(whole)
-
-
-def _carried(array: np.ndarray, box: Box, kept_grid: Grid, volume: Volume) -> tuple[Box, np.ndarray]:
-    """Bring an array that lies in ``box`` of the grid that was kept to its place on the present one."""
-    here = kept_grid.index_map(volume)
-    assert here is not None  # `unpacked` has made sure of it
-    first, last = ([part.start for part in box[::-1]], [part.stop - 1 for part in box[::-1]])
-    ends = np.array([here[:3, :3] @ end + here[:3, 3] for end in (first, last)])
-    found = box_of((int(a), int(b) + 1) for a, b in zip(ends.min(0)[::-1], ends.max(0)[::-1], strict=True))
-    carried = Volume(array, kept_grid.cropped(box).ijk_to_ras).in_order_of(volume.cropped(found))
-    assert carried is not None  # as the grids fit, so do their parts
-    return found, carried.array

@@ -34,8 +34,8 @@ def begin_case(scene: Scene, volume_node: Node, opened: OpenCase, case: Reviewed
     hip = case.automatic_result or case.result
     start: dict[Side, HipState] = {}
     if masks.head.array.any():
-        automatic = Automatic.of(masks, hip, models=case.models if case.automatic else None)
-        start[case.side] = automatic.state.as_drawn(case.masks)
+        automatic = Automatic(masks, hip, models=case.models if case.automatic else None)
+        start[case.side] = HipState.drawn(case.masks, automatic)
     result = StudyResult(case.image, study_of_case(case).source, (hip,), (masks,) if start else (), models=case.models)
     review = Review.begin(scene, volume_node, result, start, opened)
     review.set_sign_off(case.side, SignOff(status=case.status, comment=case.comment))

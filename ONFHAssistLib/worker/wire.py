@@ -38,7 +38,7 @@ from ONFHAssistLib.core.codec import (
     part_on,
 )
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.grid import Grid, box_of
+from ONFHAssistLib.core.grid import Box, Grid, box_of
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.results import HipResult, Notice
@@ -130,7 +130,7 @@ def unpack_result(entry: Message, arrays: Sequence[np.ndarray], study: Study) ->
         volume=study.volume,
         source=study.source,
         hips=from_plain(tuple[HipResult, ...], entry["hips"]),
-        masks=tuple(_unpack_masks(masks, left, study.volume) for masks in entry["masks"]),
+        masks=tuple(_unpack_masks(masks, left, study.volume.grid) for masks in entry["masks"]),
         warnings=(*study.notices, *from_plain(tuple[Notice, ...], entry["warnings"])),
         models=tuple(entry["models"]),
         patient=study.patient,
@@ -139,18 +139,21 @@ def unpack_result(entry: Message, arrays: Sequence[np.ndarray], study: Study) ->
 
 
 def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
-    """``from`` holds for each array what `_pack_volume` returns, or None where there is no such mask."""
-    volumes = (masks.head, masks.necrosis, masks.probability)
+    arrays += [masks.head.array, masks.necrosis.array]
+    if masks.probability:
+        arrays.append(masks.probability.array)
     return {
         "side": masks.side,
         **masks_to_plain(masks),
-        "from": [volume and _pack_volume(volume, arrays) for volume in volumes],
+        "from": _first(masks.box),
+        "probability": masks.probability is not None,
     }
 
 
 def _unpack_masks(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> HipMasks:
-    head, necrosis, probability = (start and _unpack_volume(start, arrays, grid) for start in entry["from"])
-    return masks_from_plain(entry["side"], entry, head, necrosis, probability)
+    head, necrosis = next(arrays), next(arrays)
+    probability = next(arrays) if entry["probability"] else None
+    return masks_from_plain(entry["side"], entry, grid, _box(entry["from"], head), head, necrosis, probability)
 
 
 def _pack_finding(finding: Finding, arrays: list[np.ndarray]) -> Message:
@@ -166,12 +169,20 @@ def _pack_volume(volume: Volume, arrays: list[np.ndarray]) -> list[int]:
     """Add what is in an image to the arrays; return the (k, j, i) of its first voxel."""
     box, array = filled_part(volume)
     arrays.append(array)
+    return _first(box)
+
+
+def _unpack_volume(first: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid) -> Volume:
+    part = next(arrays)
+    return part_on(grid, _box(first, part), part)
+
+
+def _first(box: Box) -> list[int]:
     return [part.start for part in box]
 
 
-def _unpack_volume(start: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid) -> Volume:
-    part = next(arrays)
-    return part_on(grid, box_of((first, first + n) for first, n in zip(start, part.shape, strict=True)), part)
+def _box(first: Sequence[int], array: np.ndarray) -> Box:
+    return box_of((start, start + length) for start, length in zip(first, array.shape, strict=True))
 
 
 def _fill(stream: io.BufferedReader, array: np.ndarray) -> None:

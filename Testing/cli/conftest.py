@@ -49,7 +49,7 @@ def made_up_result() -> StudyResult:
         volume=volume,
         source={"kind": "NIfTI", "modality": "MR"},
         hips=(right, left),
-        masks=(HipMasks("right", volume.like(head), volume.like(necrosis), sphere),),
+        masks=(HipMasks.of("right", volume.like(head), volume.like(necrosis), sphere),),
         warnings=(Notice("metal", "Metal was found in the image."),),
         models=(
             {

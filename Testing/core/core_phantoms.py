@@ -54,7 +54,7 @@ def mirrored(masks: HipMasks) -> HipMasks:
     def point(p):
         return None if p is None else (-p[0], p[1], p[2])
 
-    return HipMasks(
+    return HipMasks.of(
         "left" if masks.side == "right" else "right",
         Volume(masks.head.array, flip @ masks.head.ijk_to_ras),
         Volume(masks.necrosis.array, flip @ masks.necrosis.ijk_to_ras),
@@ -82,11 +82,11 @@ def landmarks(medial_deg: float, lateral_deg: float, side: Side = "right", centr
 
 
 def hip(volume, lesion, side: Side = "right", marks=None, centre=CENTRE, radius=RADIUS_MM) -> HipMasks:
-    """Return masks on the grid of ``volume``; ``lesion`` maps offsets (..., 3) from the centre to booleans."""
+    """Return masks on the whole grid of ``volume``; ``lesion`` maps offsets (..., 3) from the centre to booleans."""
     offset = volume.grid_ras() - centre
     head = np.linalg.norm(offset, axis=-1) <= radius
     sphere = Sphere(tuple(float(x) for x in centre), radius)
-    return HipMasks(side, volume.like(head), volume.like(head & lesion(offset)), sphere, marks or Landmarks())
+    return HipMasks.of(side, volume.like(head), volume.like(head & lesion(offset)), sphere, marks).whole()
 
 
 def cone(alpha_deg: float, axis: np.ndarray):

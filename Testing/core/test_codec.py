@@ -30,9 +30,11 @@ def mask() -> np.ndarray:
 @pytest.fixture
 def masks(mask) -> HipMasks:
     values = np.where(mask, np.float32(0.3), np.float32(0))
+    place = GRID.cropped(BOX)
+    head, necrosis, probability = (Volume.on(place, array) for array in (mask, mask & False, values))
     return HipMasks(
-        "left", in_box(mask), in_box(mask & False), Sphere((0.1, 2.0, 3.0), 24.5), Landmarks((1.0, 2.0, 1 / 3)),
-        in_box(values), Calibration(0.6, 0.2, ("T1",), 1.5), "not sought",
+        "left", GRID, BOX, head, necrosis, Sphere((0.1, 2.0, 3.0), 24.5), Landmarks((1.0, 2.0, 1 / 3)), probability,
+        Calibration(0.6, 0.2, ("T1",), 1.5), "not sought",
     )  # fmt: skip
 
 
@@ -66,7 +68,8 @@ def test_a_map_of_numbers_is_written_as_little_endian_float32(masks):
 def test_what_is_known_of_masks_comes_back_the_same_in_the_order_that_files_have(masks):
     text = json.dumps(codec.masks_to_plain(masks))
     assert list(json.loads(text)) == ["calibration", "not_sought", "sphere", "landmarks"]
-    again = codec.masks_from_plain("left", json.loads(text), masks.head, masks.necrosis, masks.probability)
+    images = (getattr(masks, name).array for name in ("head", "necrosis", "probability"))
+    again = codec.masks_from_plain("left", json.loads(text), GRID, BOX, *images)
     for name in ("side", "sphere", "landmarks", "calibration", "not_sought"):
         assert getattr(again, name) == getattr(masks, name)
 
@@ -74,7 +77,7 @@ def test_what_is_known_of_masks_comes_back_the_same_in_the_order_that_files_have
 def test_masks_that_version_0_1_0_kept_say_that_necrosis_was_sought(masks):
     plain = codec.masks_to_plain(masks) | {"calibration": None}
     del plain["not_sought"]
-    again = codec.masks_from_plain("left", plain, masks.head, masks.necrosis, None)
+    again = codec.masks_from_plain("left", plain, GRID, BOX, masks.head.array, masks.necrosis.array, None)
     assert again.not_sought is None and again.calibration is None
 
 

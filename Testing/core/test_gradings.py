@@ -59,7 +59,7 @@ def test_steinberg_counts_voxels_exactly_at_its_thresholds(necrotic, grade):
     head = np.ones((10, 10, 10), dtype=bool)
     necrosis = (np.arange(1000) < necrotic).reshape(head.shape)
     sphere = Sphere(tuple(matrix[:3, :3] @ [4.5, 4.5, 4.5]), 3.0)
-    measured = measure_hip(HipMasks("right", Volume(head, matrix), Volume(necrosis, matrix), sphere))
+    measured = measure_hip(HipMasks.of("right", Volume(head, matrix), Volume(necrosis, matrix), sphere))
     assert grade_hip(measured)["steinberg"].grade == grade
 
 

@@ -133,7 +133,7 @@ def test_a_mirrored_hip_has_the_same_grades_to_the_last_digit(spacing):
 def test_the_order_of_the_axes_does_not_matter(order, flips):
     volume = grid((0.9, 1.1, 4.0), CORONAL, (3, 5, -2), (0.2, 0.3, -0.1))
     masks = hip(volume, cone(48, direction(10)), "right", landmarks(-20, 60))
-    turned = HipMasks(
+    turned = HipMasks.of(
         "right",
         reordered(masks.head, order, flips),
         reordered(masks.necrosis, order, flips),
@@ -180,7 +180,7 @@ def test_the_worst_slice_is_no_polar_slice():
 def test_necrosis_outside_of_the_head_does_not_count():
     volume = grid((1.0, 1.0, 1.0))
     masks = hip(volume, cone(45, direction(0)))
-    spilled = HipMasks("right", masks.head, volume.like(masks.necrosis.array | ~masks.head.array), masks.sphere)
+    spilled = HipMasks.of("right", masks.head, volume.like(masks.necrosis.array | ~masks.head.array), masks.sphere)
     assert measure_hip(spilled).volume_ratio == measure_hip(masks).volume_ratio
     assert measure_hip(spilled).coronal.arc.arc_deg == measure_hip(masks).coronal.arc.arc_deg
 
@@ -226,7 +226,9 @@ def test_a_head_that_the_image_cuts_off_is_reported_as_such():
     whole = grid((1.0, 1.0, 1.0))
     masks = hip(whole, cone(60, direction(0)))
     top = round(float(whole.ijk(CENTRE + [0, 0, 0.5 * RADIUS_MM])[2]))
-    cut = HipMasks("right", *(type(v)(v.array[:top], v.ijk_to_ras) for v in (masks.head, masks.necrosis)), masks.sphere)
+    cut = HipMasks.of(
+        "right", *(type(v)(v.array[:top], v.ijk_to_ras) for v in (masks.head, masks.necrosis)), masks.sphere
+    )
     measured = measure_hip(cut)
     assert measured.head_coverage == pytest.approx(1 - 0.15625, abs=0.03)
     grades = grade_hip(measured)
@@ -241,7 +243,9 @@ def test_no_grade_from_a_plane_that_the_image_does_not_reach():
     front = int(whole.ijk(CENTRE)[1]) + 4
     matrix = whole.ijk_to_ras.copy()
     matrix[:3, 3] = whole.ras(np.array([0, front, 0]))
-    cut = HipMasks("right", *(type(v)(v.array[:, front:], matrix) for v in (masks.head, masks.necrosis)), masks.sphere)
+    cut = HipMasks.of(
+        "right", *(type(v)(v.array[:, front:], matrix) for v in (masks.head, masks.necrosis)), masks.sphere
+    )
     grades = grade_hip(measure_hip(cut))
     assert grades["steinberg"].grade == "severe"
     for name in ("jic", "kerboul", "cjfh"):
@@ -253,6 +257,6 @@ def test_empty_heads_and_mixed_grids_are_refused():
     volume = grid((2.0, 2.0, 2.0))
     masks = hip(volume, cone(30, direction(0)))
     with pytest.raises(ValueError, match="empty"):
-        measure_hip(HipMasks("right", volume, volume, masks.sphere))
+        measure_hip(HipMasks.of("right", volume, volume, masks.sphere))
     with pytest.raises(ValueError, match="different grids"):
-        measure_hip(HipMasks("right", masks.head, grid((1.0, 1.0, 1.0)), masks.sphere))
+        measure_hip(HipMasks.of("right", masks.head, grid((1.0, 1.0, 1.0)), masks.sphere))

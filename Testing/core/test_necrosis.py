@@ -8,12 +8,12 @@ from scipy.special import expit
 
 from ONFHAssistLib.core.geometry import Sphere
 from ONFHAssistLib.core.gradings import grade_hip
+from ONFHAssistLib.core.grid import bounding_box
 from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.measurements import SliceMeasurement
 from ONFHAssistLib.core.necrosis import (
     SMALLEST_LESION_ML,
-    bounding_box,
     look_first,
     necrosis_above,
     outlines,
@@ -46,14 +46,14 @@ def masks(distance):
     probability = volume((expit(LESION_MM - distance) * head).astype(np.float32))
     necrosis = volume(necrosis_above(probability, head))
     centre = tuple(float(x) for x in SPACING * [34.5, 34.5, 19.5])
-    return HipMasks(
+    return HipMasks.of(
         "right",
         volume(head),
         necrosis,
         Sphere(centre, RADIUS_MM),
         probability=probability,
         calibration=CALIBRATION,
-    )
+    ).whole()
 
 
 def share(radius_mm):
@@ -151,14 +151,14 @@ def test_what_a_closed_band_encloses_is_necrotic_and_what_a_gap_leaves_open_is_p
     assert necrosis_above(volume(array), head).sum() == pytest.approx((distance < 14).sum(), rel=1e-9)
     gap = shell & (np.indices(head.shape)[2] < 34) & (np.abs(np.indices(head.shape)[1] - 34) < 6)
     array[gap] = 0.1
-    masks = HipMasks(
+    masks = HipMasks.of(
         "right",
         volume(head),
         volume(necrosis_above(volume(array), head)),
         Sphere((0.0, 0.0, 0.0), RADIUS_MM),
         probability=volume(array),
         calibration=CALIBRATION,
-    )
+    ).whole()
     certain, possible = outlines(masks)
     assert masks.necrosis.array.sum() == (shell & ~gap).sum()
     assert possible.sum() == (distance < 14).sum() and not (certain & ~possible).any()
@@ -177,7 +177,7 @@ def test_the_outlines_lie_inside_each_other_and_stay_when_the_image_is_cut(masks
     assert not (certain & ~masks.necrosis.array).any() and not (masks.necrosis.array & ~possible).any()
     assert not (possible & ~masks.head.array).any()
     box = bounding_box(masks.head.array)
-    near = masks.cropped(box)
+    near = masks.within(box)
     for whole, cut in zip((certain, possible), outlines(near), strict=True):
         np.testing.assert_array_equal(whole[box], cut)
     point = masks.sphere.centre_ras_mm

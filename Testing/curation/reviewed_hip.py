@@ -51,7 +51,7 @@ class Hip:
         head = np.linalg.norm(offset, axis=-1) <= RADIUS_MM
         height = self.lesion_mm if lesion_mm is None else lesion_mm
         necrosis = head & (offset[..., 2] > RADIUS_MM - height)
-        return HipMasks(self.side, image.like(head), image.like(necrosis), Sphere(CENTRES[self.side], RADIUS_MM))
+        return HipMasks.of(self.side, image.like(head), image.like(necrosis), Sphere(CENTRES[self.side], RADIUS_MM))
 
     def case(self, patient: str = "HOSP-4711", reviewer: str = "reader1", status: str = "approved", **more):
         """A case whose automatic masks had a smaller lesion."""

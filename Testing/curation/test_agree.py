@@ -85,7 +85,7 @@ def test_drafts_flags_and_who_adjudicates_do_not_count(store):
 def test_only_slices_that_both_have_reviewed_count(store):
     hip = Hip()
     image = hip.image()
-    masks = hip.masks(image)
+    masks = hip.masks(image).whole()
     other = replace(masks, necrosis=image.like(masks.necrosis.array.copy()))
     other.necrosis.array[:10] = False
     store.save(hip.case("p", "a"))
@@ -138,7 +138,7 @@ def test_slices_that_one_reader_has_not_reviewed_count_for_nothing_in_the_ratio_
     """Both drew the same on the slices that both stand for; elsewhere the second drew nothing."""
     hip = Hip()
     image = hip.image()
-    mine = hip.masks(image)
+    mine = hip.masks(image).whole()
     filled = np.flatnonzero(mine.necrosis.array.any(axis=(1, 2)))
     middle = int(filled[len(filled) // 2])
     only = np.zeros(mine.necrosis.array.shape, bool)

@@ -158,11 +158,8 @@ def test_an_image_that_lies_elsewhere_than_before(store, hip):
     matrix = case.image.ijk_to_ras.copy()
     matrix[2, 3] += 3.0
 
-    def moved(volume):
-        return Volume(volume.array, matrix)
-
-    masks = type(case.masks)(case.side, moved(case.masks.head), moved(case.masks.necrosis), case.masks.sphere)
-    other = type(case)(**{**vars(case), "image": moved(case.image), "masks": masks, "automatic": None})
+    image = Volume(case.image.array, matrix)
+    other = type(case)(**{**vars(case), "image": image, "masks": case.masks.moved_to(image.grid), "automatic": None})
     refused(lambda: store.save(other), "lies elsewhere", store.folder)
 
 

@@ -80,7 +80,7 @@ def test_every_hip_lies_like_a_right_one_and_finds_its_way_back(store, side, pla
     to_input = np.array(pose["file_ijk_to_input_ijk"])
     x, y, z, _ = to_input @ np.stack([i, j, k, np.ones_like(i)])
     assert np.array_equal(case.image.array[z, y, x], image.array[k, j, i])
-    assert np.array_equal(case.masks.head.array[z, y, x], label[k, j, i] > 0)
+    assert np.array_equal(case.masks.whole().head.array[z, y, x], label[k, j, i] > 0)
     assert (label > 0).sum() == case.masks.head.array.sum()
     to_patient = np.array(pose["file_world_to_patient_ras"])
     world = image.ras(np.stack([i, j, k], axis=-1))

@@ -9,6 +9,7 @@ from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case.nifti import read_nifti
@@ -38,7 +39,7 @@ def test_a_case_is_opened_again_with_everything_and_corrected_again(store, hip):
     i, j, k = np.round(first.image.ijk(again.image.grid_ras())).astype(int).reshape(-1, 3).T
     assert np.array_equal(first.image.array[k, j, i], again.image.array.ravel())
     for name in ("head", "necrosis"):
-        was, now = getattr(first.masks, name).array, getattr(again.masks, name).array
+        was, now = getattr(first.masks.whole(), name).array, getattr(again.masks.whole(), name).array
         assert np.array_equal(was[k, j, i], now.ravel()) and was.sum() == now.sum()
     assert again.masks.sphere == first.masks.sphere and again.result.volume_ratio == first.result.volume_ratio
     assert again.automatic_result.volume_ratio == pytest.approx(first.automatic_result.volume_ratio)
@@ -139,9 +140,10 @@ def test_the_same_hip_saved_from_its_image_again_is_one_more_version(store, hip)
 
 def test_a_mask_far_from_the_head_is_refused(store, hip):
     case = hip.case()
-    head = case.masks.head.array | Hip("left").masks(case.image).head.array
+    masks = case.masks.whole()
+    head = masks.head.array | Hip("left").masks(case.image).whole().head.array
     with pytest.raises(InputError, match="outside of the 80"):
-        store.save(dataclasses.replace(case, masks=dataclasses.replace(case.masks, head=case.image.like(head))))
+        store.save(dataclasses.replace(case, masks=dataclasses.replace(masks, head=case.image.like(head))))
     assert store.cases() == ()
 
 
@@ -186,8 +188,9 @@ def test_the_same_image_opened_with_its_slices_in_reverse_order_is_the_same_case
     turned[:3, 2] *= -1
 
     def other_way(masks):
-        arrays = {name: Volume(getattr(masks, name).array[::-1], turned) for name in ("head", "necrosis")}
-        return dataclasses.replace(masks, **arrays)
+        whole = masks.whole()
+        head, necrosis = (Volume(mask.array[::-1], turned) for mask in (whole.head, whole.necrosis))
+        return HipMasks.of(masks.side, head, necrosis, masks.sphere)
 
     last = len(as_in_file.image.array) - 1
     as_in_slicer = dataclasses.replace(
@@ -225,4 +228,4 @@ def test_a_head_that_was_saved_empty_is_graded_once_it_is_drawn(store, hip):
     again = store.reopen(store.save(case).stem)
     offset = again.image.grid_ras() - np.array(again.masks.sphere.centre_ras_mm)
     drawn = again.image.like(np.linalg.norm(offset, axis=-1) < 20)
-    assert grade(dataclasses.replace(again.masks, head=drawn)).status == "graded"
+    assert grade(dataclasses.replace(again.masks.whole(), head=drawn)).status == "graded"

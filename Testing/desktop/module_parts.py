@@ -85,7 +85,7 @@ def analysed(host, widget, worker, node, result):
 
 def half_necrosis(review, side):
     """The necrosis of a hip without its posterior half of slices, as a reader might leave it: bool, (k, j, i)."""
-    mask = review.masks(side).necrosis.array.copy()
+    mask = review.masks(side).whole().necrosis.array.copy()
     filled = np.flatnonzero(mask.any(axis=(1, 2)))
     mask[filled[len(filled) // 2] :] = False
     return mask
@@ -97,7 +97,7 @@ def erase_half(host, review, side):
     slicer.util.updateSegmentBinaryLabelmapFromArray(
         mask.astype(np.uint8), review.segmentation_node, review.segment_id(side, "necrosis"), review.volume_node
     )
-    host.wait_for(lambda: np.array_equal(review.masks(side).necrosis.array, mask), 1.0)
+    host.wait_for(lambda: np.array_equal(review.masks(side).whole().necrosis.array, mask), 1.0)
 
 
 def become(host, widget, reviewer):

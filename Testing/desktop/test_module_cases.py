@@ -92,13 +92,13 @@ def test_unsaved_corrections_of_a_case_are_not_lost_by_opening_it_again(host, wi
     become(host, widget, "R01")
     review = opened(host, widget, "right,")
     erase_half(host, review, "right")
-    mask = review.masks("right").necrosis.array
+    mask = review.masks("right").whole().necrosis.array
     assert opened(host, widget, "right,") is review
     host.dialogs.expect("Save it now?", "No")
     other = opened(host, widget, "left,")
     assert other.opened.side == "left" and review.unsaved
     assert opened(host, widget, "right,") is review
-    assert np.array_equal(review.masks("right").necrosis.array, mask)
+    assert np.array_equal(review.masks("right").whole().necrosis.array, mask)
 
 
 def test_a_case_opened_twice_is_there_once(host, widget, data_set):
@@ -267,7 +267,7 @@ def test_corrections_of_a_reloaded_scene_are_not_thrown_away_by_opening_the_case
     become(host, widget, "R01")
     review = opened(host, widget, "right,")
     erase_half(host, review, "right")
-    mask = review.masks("right").necrosis.array.copy()
+    mask = review.masks("right").whole().necrosis.array.copy()
     host.click(widget.ui.exportSection)
     host.dialogs.expect("Save as", str(tmp_path / "case.mrb"))
     host.click(widget.ui.sceneButton)
@@ -276,7 +276,7 @@ def test_corrections_of_a_reloaded_scene_are_not_thrown_away_by_opening_the_case
     slicer.util.loadScene(str(tmp_path / "case.mrb"))
     host.spin(0.3)
     again = opened(host, widget, "right,")
-    assert np.array_equal(again.masks("right").necrosis.array, mask) and again.unsaved
+    assert np.array_equal(again.masks("right").whole().necrosis.array, mask) and again.unsaved
 
 
 def test_a_typed_comment_is_not_lost_by_opening_the_case_again(host, widget, data_set):

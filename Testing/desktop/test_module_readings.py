@@ -13,12 +13,12 @@ FINDINGS = ("mild", "R01", "differ")
 
 def erase_a_bit(host, review):
     """Not as R01 has left it."""
-    mask = review.masks("right").necrosis.array.copy()
+    mask = review.masks("right").whole().necrosis.array.copy()
     mask[np.flatnonzero(mask.any(axis=(1, 2)))[0]] = False
     slicer.util.updateSegmentBinaryLabelmapFromArray(
         mask.astype(np.uint8), review.segmentation_node, review.segment_id("right", "necrosis"), review.volume_node
     )
-    host.wait_for(lambda: np.array_equal(review.masks("right").necrosis.array, mask), 1.0)
+    host.wait_for(lambda: np.array_equal(review.masks("right").whole().necrosis.array, mask), 1.0)
 
 
 def last_version(data_set, review):
@@ -181,7 +181,7 @@ def test_leaving_slicer_asks_about_every_study_and_leads_to_the_one_that_is_aske
     assert not host.window.close()
     assert widget.panel.review() is left_behind
     assert widget.ui.volumeSelector.currentNode() is left_behind.volume_node
-    assert np.any(left_behind.masks("right").necrosis.array)
+    assert np.any(left_behind.masks("right").whole().necrosis.array)
     host.dialogs.expect("The review of Image has changed", "No")
     host.dialogs.expect("The review of Second has changed", "No")
     assert host.window.close()

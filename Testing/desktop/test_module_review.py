@@ -103,14 +103,14 @@ def test_the_editor_is_ready_to_paint(host, widget, review):
 
 def test_numbers_follow_while_painting_and_the_automatic_value_stays_beside(host, widget, review):
     before = percent(widget, "right")
-    head = review.masks("right").head.array
+    head = review.masks("right").whole().head.array
     widget.ui.segmentEditor.setActiveEffectByName("Paint")
     k = int(np.argmax(head.sum(axis=(1, 2))))
     stroke = np.zeros_like(head)
     stroke[k] = True  # far beyond the head: only what lies inside counts
     paint(pythonqt.unwrap(widget.ui.segmentEditor), stroke)
     host.wait_for(lambda: "automatic" in widget.ui.rightCard.text, 0.5, "the new numbers")
-    now = review.masks("right").necrosis.array
+    now = review.masks("right").whole().necrosis.array
     assert (now[k] == head[k]).all()
     assert percent(widget, "right") == pytest.approx(100 * now.sum() / head.sum(), abs=0.1)
     assert percent(widget, "right") > before + 5

@@ -39,24 +39,24 @@ def slice_of(mask):
 
 
 def test_necrosis_painted_in_slicers_own_editor_does_not_cut_the_head(host, widget, review, own_editor):
-    head = review.masks("right").head.array.copy()
+    head = review.masks("right").whole().head.array.copy()
     before = review.hip("right").volume_ratio
     stroke(host, own_editor, review.segment_id("right", "necrosis"), slice_of(head))
-    now = review.masks("right")
+    now = review.masks("right").whole()
     np.testing.assert_array_equal(now.head.array, head)
     assert (now.necrosis.array & slice_of(head)).sum() == slice_of(head).sum()
     assert review.hip("right").volume_ratio > before
 
 
 def test_a_head_painted_in_slicers_own_editor_does_not_erase_the_necrosis(host, widget, review, own_editor):
-    before = review.masks("right")
+    before = review.masks("right").whole()
     stroke(host, own_editor, review.segment_id("right", "head"), slice_of(before.head.array))
-    np.testing.assert_array_equal(review.masks("right").necrosis.array, before.necrosis.array)
+    np.testing.assert_array_equal(review.masks("right").whole().necrosis.array, before.necrosis.array)
 
 
 def test_a_head_that_an_editor_has_cut_for_necrosis_is_whole_again(host, widget, review):
     """As an effect does that minds no overwrite mode."""
-    masks = review.masks("right")
+    masks = review.masks("right").whole()
     lesion = masks.necrosis.array | slice_of(masks.head.array)
     with slicer.util.NodeModify(review.segmentation_node):
         for what, mask in (("head", masks.head.array & ~lesion), ("necrosis", lesion)):
@@ -64,7 +64,7 @@ def test_a_head_that_an_editor_has_cut_for_necrosis_is_whole_again(host, widget,
                 mask.astype(np.uint8), review.segmentation_node, review.segment_id("right", what), review.volume_node
             )
     host.wait_for(lambda: review.changed("right"), 1.0)
-    now = review.masks("right")
+    now = review.masks("right").whole()
     np.testing.assert_array_equal(now.head.array, masks.head.array)
     np.testing.assert_array_equal(now.necrosis.array, lesion)
 
@@ -80,18 +80,18 @@ def test_slicers_own_editor_overwrites_again_on_segments_of_others(host, widget,
 
 @pytest.mark.parametrize("what", ["head", "necrosis"])
 def test_a_deleted_segment_is_there_again_to_paint_in_and_undo_brings_its_mask_back(host, widget, review, what):
-    before = review.masks("right")
+    before = review.masks("right").whole()
     widget.ui.segmentEditor.setCurrentSegmentID(review.segment_id("right", what))
     widget.ui.segmentEditor.setActiveEffectByName("Paint")
     review.segmentation_node.GetSegmentation().RemoveSegment(review.segment_id("right", what))
     assert widget.ui.segmentEditor.activeEffect() is None, "the brush would go on in another segment"
     host.wait_for(lambda: review.changed("right"), 1.0)
     host.spin(0.2)
-    assert review.segment_id("right", what) and not getattr(review.masks("right"), what).array.any()
+    assert review.segment_id("right", what) and not getattr(review.masks("right").whole(), what).array.any()
     assert widget.ui.segmentEditor.currentSegmentID() == review.segment_id("right", what)
     host.key(host.window, Qt.Key_Z, Qt.ControlModifier)
     for mask in ("head", "necrosis"):
-        np.testing.assert_array_equal(getattr(review.masks("right"), mask).array, getattr(before, mask).array)
+        np.testing.assert_array_equal(getattr(review.masks("right").whole(), mask).array, getattr(before, mask).array)
     display = review.segmentation_node.GetDisplayNode()
     assert display.GetSegmentVisibility(review.segment_id("right", what))
 
@@ -109,7 +109,7 @@ def test_the_empty_necrosis_of_a_sound_hip_that_was_deleted_can_be_painted(host,
     editor = widget.ui.segmentEditor
     assert editor.currentSegmentID() == review.segment_id("left", "necrosis")
     editor.setActiveEffectByName("Paint")
-    paint(editor, review.masks("left").head.array)
+    paint(editor, review.masks("left").whole().head.array)
     host.wait_for(lambda: review.hip("left").volume_ratio > 0.9, 1.0)
 
 

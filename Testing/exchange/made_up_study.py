@@ -57,7 +57,7 @@ def make_study(
         edge = np.array(centre) + 1.15 * RADIUS_MM * (np.sin(0.7) * lateral + [0, 0, np.cos(0.7)])
         drop = np.array(centre) - 1.2 * RADIUS_MM * (0.8 * lateral + [0, 0, 0.6])
         landmarks = Landmarks(tuple(map(float, edge)), tuple(map(float, drop)))
-        mask = HipMasks(side, empty.like(head), empty.like(necrosis), sphere, landmarks, probability, calibration)
+        mask = HipMasks.of(side, empty.like(head), empty.like(necrosis), sphere, landmarks, probability, calibration)
         masks.append(mask)
         hips.append(grade(masks[-1]))
     return StudyResult(

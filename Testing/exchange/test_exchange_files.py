@@ -152,7 +152,7 @@ def test_masks_lie_on_the_grid_of_the_input(tmp_path, matrix):
 
 def test_necrosis_is_written_over_head_and_sides_keep_their_values(study):
     labels = label_map(study.volume, study.masks)
-    right, left = study.masks
+    right, left = (masks.whole() for masks in study.masks)
     assert np.array_equal(labels == MaskLabel.RIGHT_NECROSIS, right.necrosis.array)
     assert np.array_equal(labels == MaskLabel.RIGHT_HEAD, right.head.array & ~right.necrosis.array)
     assert np.array_equal(labels == MaskLabel.LEFT_HEAD, left.head.array)
@@ -175,7 +175,7 @@ def test_segments_overlap_in_slicers_format_and_lie_where_the_masks_are(matrix):
     fields, voxels = parse_nrrd(segmentation_nrrd(result.volume, result.masks))
     assert fields["kinds"] == "list domain domain domain"
     assert fields["space"] == "left-posterior-superior"
-    masks = [m.array for hip in result.masks for m in (hip.head, hip.necrosis)]
+    masks = [m.array for hip in result.masks for m in (hip.whole().head, hip.whole().necrosis)]
     for number, mask in enumerate(masks):
         layer, value = int(fields[f"Segment{number}_Layer"]), int(fields[f"Segment{number}_LabelValue"])
         assert np.array_equal(voxels[..., layer] == value, mask)
@@ -206,7 +206,7 @@ def test_segments_carry_name_colour_extent_and_terms(study):
     assert "SCT^2812003^Femoral head~SCT^24028007^Right" in fields["Segment0_Tags"]
     assert "SCT^6574001^Necrosis~^^~" in fields["Segment3_Tags"]
     assert fields["Segment3_Tags"].endswith("SCT^2812003^Femoral head~SCT^7771000^Left|")
-    k, j, i = np.nonzero(study.masks[0].necrosis.array)
+    k, j, i = np.nonzero(study.masks[0].whole().necrosis.array)
     assert fields["Segment1_Extent"] == f"{i.min()} {i.max()} {j.min()} {j.max()} {k.min()} {k.max()}"
     assert fields["Segment3_Extent"] == "0 -1 0 -1 0 -1"
 

@@ -27,10 +27,10 @@ from ONFHAssistLib.systems.steinberg_t1.threshold import Extraction
 def both(study) -> StudyResult:
     """The made-up study; a second system sees a smaller lesion in the right hip and fails its test in the left one."""
     found = []
-    for networks in study.masks:
+    for networks in (masks.whole() for masks in study.masks):
         necrosis = networks.necrosis.array.copy()
         necrosis[: necrosis.shape[0] // 2] = False
-        own = HipMasks(networks.side, networks.head, networks.head.like(necrosis), networks.sphere)
+        own = HipMasks.of(networks.side, networks.head, networks.head.like(necrosis), networks.sphere)
         passed = bool(necrosis.any())
         found.append(
             finding(Extraction(necrosis, -0.25, 0.41 if passed else 0.1, passed), own, overlaps_of(own, networks))
@@ -114,4 +114,4 @@ def test_its_masks_lie_beside_the_others_as_segments_of_their_own(study, both, t
     head, necrosis = (mask.volume.array for mask in both.findings[0].masks)
     assert np.array_equal(layers[..., 2] == 5, head)
     assert np.array_equal(layers[..., 3] == 6, necrosis)
-    assert np.array_equal(layers[..., 1] == 2, both.masks[0].necrosis.array)
+    assert np.array_equal(layers[..., 1] == 2, both.masks[0].whole().necrosis.array)

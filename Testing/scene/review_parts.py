@@ -83,7 +83,7 @@ def made_up(grid: Grid = GRIDS["coronal"], sides=("right", "left"), missed=(), c
         sphere = Sphere(tuple(float(x) for x in CENTRES[side]), RADIUS_MM)
         calibration = Calibration(0.7, 0.3, ("T1",)) if calibrated else None
         masks.append(
-            HipMasks(
+            HipMasks.of(
                 side, volume.like(head), volume.like(necrosis), sphere,
                 Landmarks(*points, 0.9, 0.8), probability, calibration,
             )

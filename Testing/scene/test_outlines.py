@@ -57,10 +57,10 @@ def test_the_outline_appears_with_a_change_and_goes_with_its_undo(scene):
         return 0 if node is None or node.GetPolyData() is None else node.GetPolyData().GetNumberOfCells()
 
     assert (drawn("right"), drawn("left")) == (0, 0)
-    paint(review, "right", "necrosis", result.masks[0].head.array)
+    paint(review, "right", "necrosis", result.masks[0].whole().head.array)
     review.update()
     assert drawn("left") == 0
-    mask = result.masks[0].necrosis.array
+    mask = result.masks[0].whole().necrosis.array
     edges = sum(int(np.diff(np.pad(mask, 1), axis=axis).sum()) for axis in (1, 2))
     assert drawn("right") == edges
     review.undo()

@@ -42,7 +42,7 @@ def hip_with_known_angles(turn_deg=0.0, mirror=False, side="right"):
     direction = on_circle(-130.0)
     reach = np.roots([1, -2 * direction @ medial_end, RADIUS**2 - (edge - medial_end) @ (edge - medial_end)])
     teardrop = reach.max() * direction
-    masks = HipMasks(
+    masks = HipMasks.of(
         side,
         grid.like(np.linalg.norm(grid.grid_ras() - centre, axis=-1) <= RADIUS),
         grid.like(np.zeros(shape, bool)),
@@ -55,7 +55,7 @@ def hip_with_known_angles(turn_deg=0.0, mirror=False, side="right"):
 
 
 def draw(nodes, hip, masks):
-    overlay.update_overlay(nodes, hip, masks.head, (masks.sphere, masks.landmarks))
+    overlay.update_overlay(nodes, hip, masks.grid, (masks.sphere, masks.landmarks))
 
 
 def drawn(turn_deg=0.0, mirror=False, side="right"):
@@ -113,7 +113,7 @@ def test_thirds_and_lesion_end_lie_at_their_angles(turn_deg, mirror, side):
 def test_the_portion_is_seen_on_the_mid_coronal_slice_and_on_no_other(turn_deg, mirror):
     nodes, masks, _, normal, *_ = drawn(turn_deg, mirror)
     along = (points(nodes.portion) - masks.sphere.centre_ras_mm) @ normal
-    spacing = masks.head.spacing_mm[2]
+    spacing = masks.grid.spacing_mm[2]
     assert along.min() < -0.4 * spacing and along.max() > 0.4 * spacing
     assert np.abs(along).max() < spacing / 2
 
@@ -139,7 +139,7 @@ def test_without_landmarks_only_the_sphere_is_drawn():
 
 def test_a_hip_without_masks_has_nothing_drawn():
     nodes, masks, hip, *_ = drawn()
-    overlay.update_overlay(nodes, hip, masks.head, None)
+    overlay.update_overlay(nodes, hip, masks.grid, None)
     assert nodes.sphere.GetPolyData().GetNumberOfPoints() == nodes.portion.GetPolyData().GetNumberOfPoints() == 0
 
 

@@ -11,8 +11,8 @@ pytest.importorskip("vtk")
 from PIL import Image
 
 from ONFHAssistLib.core.arcs import weight_bearing_portion
+from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.planes import mid_plane
-from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.drawings import POLAR_MARGIN_DEG as MARGIN_DEG
 from ONFHAssistLib.exchange.figures import POLAR_TO_DEG, polar_figure
 from ONFHAssistLib.scene.pictures import _contours, polar_png
@@ -51,14 +51,9 @@ def test_a_left_hip_is_the_mirror_image_of_a_right_one(study):
 
     right = study.masks[0]
     flip = np.diag([-1.0, 1, 1, 1])
-    turned = {
-        name: Volume(mask.array, flip @ mask.ijk_to_ras)
-        for name, mask in (("head", right.head), ("necrosis", right.necrosis))
-    }
+    there = Grid(right.grid.shape, flip @ right.grid.ijk_to_ras)
     x, y, z = right.sphere.centre_ras_mm
-    left = replace(
-        right, side="left", sphere=replace(right.sphere, centre_ras_mm=(-x, y, z)), probability=None, **turned
-    )
+    left = replace(right.moved_to(there), side="left", sphere=replace(right.sphere, centre_ras_mm=(-x, y, z)))
     disc = slice(40, -40)  # the names at the rim change sides
     a, b = picture(right)[disc, disc].astype(int), picture(left)[disc, ::-1][:, disc].astype(int)
     assert (np.abs(a - b).max(axis=-1) > 60).mean() < 0.02
@@ -88,7 +83,7 @@ def test_a_healthy_head_has_no_tint(study):
 def test_the_weight_bearing_zone_is_drawn_where_it_is_known(study):
     masks = study.masks[1]
     portion = weight_bearing_portion(
-        mid_plane(masks.head, "coronal", masks.sphere), masks.sphere, masks.landmarks, "left"
+        mid_plane(masks.grid, "coronal", masks.sphere), masks.sphere, masks.landmarks, "left"
     )
     assert portion is not None
 

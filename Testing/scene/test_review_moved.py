@@ -44,14 +44,14 @@ def edited(scene):
 
 def test_masks_stay_with_the_voxels_and_points_go_with_the_patient(edited):
     review, matrix = edited, turned(15)
-    before = {side: review.masks(side) for side in review.sides}
+    before = {side: review.masks(side).whole() for side in review.sides}
     touched = []
     review.on_touch = lambda: touched.append(1)
     move(review.scene, matrix, review.volume_node)
     assert touched and review.update() == ("right", "left")
     node = markups.landmarks_node(review.volume_node)
     for side, then in before.items():
-        now = review.masks(side)
+        now = review.masks(side).whole()
         assert np.array_equal(now.head.array, then.head.array)
         assert np.array_equal(now.necrosis.array, then.necrosis.array)
         assert np.allclose(now.head.ijk_to_ras, matrix @ then.head.ijk_to_ras)
@@ -77,7 +77,8 @@ def test_steps_lead_back_in_the_new_place(edited):
     assert review.hip("right").sphere.centre_ras_mm == pytest.approx(tuple(CENTRES["right"]))
     review.reset("right")
     assert np.array_equal(
-        review.masks("right").necrosis.array, made_up(GRIDS["oblique left-handed"]).masks[0].necrosis.array
+        review.masks("right").whole().necrosis.array,
+        made_up(GRIDS["oblique left-handed"]).masks[0].whole().necrosis.array,
     )
 
 
@@ -88,7 +89,9 @@ def test_an_edit_right_before_the_move_is_kept(edited):
     move(review.scene, SHIFT, review.volume_node)
     review.update()
     assert review.changed("left")
-    assert np.array_equal(review.masks("left").necrosis.array & ball, ball & review.masks("left").head.array)
+    assert np.array_equal(
+        review.masks("left").whole().necrosis.array & ball, ball & review.masks("left").whole().head.array
+    )
 
 
 def test_moving_the_whole_study_moves_nothing_twice(edited):
@@ -111,16 +114,19 @@ def test_hardening_the_transform_changes_nothing_in_the_world(edited):
     review = edited
     move(review.scene, SHIFT, review.volume_node)
     review.update()
-    before = {side: (review.hip(side), review.masks(side)) for side in review.sides}
+    before = {side: (review.hip(side), review.masks(side).whole()) for side in review.sides}
     review.volume_node.HardenTransform()
     review.update()
-    ball = np.linalg.norm(review.masks("left").head.grid_ras() - np.array(at(SHIFT, CENTRES["left"])), axis=-1) <= 9
+    ball = (
+        np.linalg.norm(review.masks("left").whole().head.grid_ras() - np.array(at(SHIFT, CENTRES["left"])), axis=-1)
+        <= 9
+    )
     for side, (hip, masks) in before.items():
-        assert np.array_equal(review.masks(side).necrosis.array, masks.necrosis.array)
+        assert np.array_equal(review.masks(side).whole().necrosis.array, masks.necrosis.array)
         assert review.hip(side).volume_ratio == hip.volume_ratio
     paint(review, "left", "necrosis", ball)
     assert review.update() == ("left",)
-    assert np.array_equal(review.masks("left").necrosis.array & ball, ball)
+    assert np.array_equal(review.masks("left").whole().necrosis.array & ball, ball)
 
 
 @pytest.mark.parametrize("matrix", [np.diag([1.1, 1.1, 1.1, 1.0]), np.diag([-1.0, 1.0, 1.0, 1.0])])

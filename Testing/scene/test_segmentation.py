@@ -6,6 +6,7 @@ import slicer
 import vtk
 from review_parts import GRIDS, add_volume, made_up, to_vtk
 
+from ONFHAssistLib.core.grid import box_of
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.exchange.masks import segmentation_nrrd
 from ONFHAssistLib.exchange.segments import segments
@@ -14,14 +15,18 @@ from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.segmentation import LABELS, read_mask, segment_id, segmentation_node, stamp, write_mask
 
 
-def whole(array: np.ndarray) -> Patch:
-    return Patch(tuple(slice(0, n) for n in array.shape), array)
+def whole_box(array: np.ndarray):
+    return box_of((0, n) for n in array.shape)
+
+
+def patch(mask: np.ndarray) -> Patch:
+    return Patch(whole_box(mask), mask).tight()
 
 
 def truth(result) -> dict[MaskLabel, np.ndarray]:
     return {
         label: mask.array
-        for masks in result.masks
+        for masks in (hip.whole() for hip in result.masks)
         for label, mask in ((MaskLabel.head(masks.side), masks.head), (MaskLabel.necrosis(masks.side), masks.necrosis))
     }
 
@@ -33,13 +38,13 @@ def written(scene, grid):
     volume = add_volume(scene, result.volume)
     node = segmentation_node(volume)
     for label, mask in truth(result).items():
-        write_mask(node, volume, label, whole(mask).tight())
+        write_mask(node, volume, label, patch(mask))
     return node, volume, truth(result)
 
 
 def assert_same(node, volume, masks):
     for label, mask in masks.items():
-        assert np.array_equal(read_mask(node, volume, label).on(mask.shape), mask), label
+        assert np.array_equal(read_mask(node, volume, label).within(whole_box(mask)), mask), label
 
 
 def segment(node, label):
@@ -107,7 +112,7 @@ def test_a_file_written_by_slicer_opens_with_the_same_masks_under_their_labels(w
     assert_same(node, volume, masks)  # saving has joined the label maps of this node, too
     for label in LABELS:
         assert segment(again, label).GetTerminology() == segments()[label].terminology_entry
-        write_mask(again, volume, label, whole(masks[label]).tight())
+        write_mask(again, volume, label, patch(masks[label]))
         assert segment(again, label).GetLabelValue() == label
     assert_same(again, volume, masks)
 
@@ -190,7 +195,7 @@ def test_a_mask_on_a_finer_grid_is_read_on_that_of_the_image(written):
     one = segment(node, MaskLabel.RIGHT_HEAD)
     one.AddRepresentation("Binary labelmap", image)
     one.SetLabelValue(1)
-    assert np.array_equal(read_mask(node, volume, MaskLabel.RIGHT_HEAD).on(mask.shape), mask)
+    assert np.array_equal(read_mask(node, volume, MaskLabel.RIGHT_HEAD).within(whole_box(mask)), mask)
 
 
 def test_a_mask_that_reaches_beyond_the_image_is_cut_at_its_border(written):
@@ -200,13 +205,13 @@ def test_a_mask_that_reaches_beyond_the_image_is_cut_at_its_border(written):
     labelmap.SetExtent(-5, size[2] + 4, 0, size[1] - 1, 0, size[0] - 1)
     labelmap.AllocateScalars(3, 1)
     labelmap.GetPointData().GetScalars().Fill(1)
-    assert read_mask(node, volume, MaskLabel.RIGHT_HEAD).on(size).all()
+    assert read_mask(node, volume, MaskLabel.RIGHT_HEAD).within(box_of((0, n) for n in size)).all()
 
 
 def test_the_stamp_changes_with_the_mask_and_with_nothing_else(written):
     node, volume, masks = written
     before = {label: stamp(node, label) for label in LABELS}
-    write_mask(node, volume, MaskLabel.LEFT_HEAD, whole(masks[MaskLabel.LEFT_NECROSIS]).tight())
+    write_mask(node, volume, MaskLabel.LEFT_HEAD, patch(masks[MaskLabel.LEFT_NECROSIS]))
     assert [label for label in LABELS if stamp(node, label) != before[label]] == [MaskLabel.LEFT_HEAD]
 
 

@@ -47,7 +47,7 @@ def same_place(one, other):
 def with_findings(result):
     """The same study with what another system makes of each hip (necrosis: the upper part of the head), and of all."""
     findings = []
-    for masks in result.masks:
+    for masks in (hip.whole() for hip in result.masks):
         above = masks.head.grid_ras()[..., 2] > CENTRES[masks.side][2] + 8
         own = replace(masks, necrosis=masks.head.like(masks.head.array & above), probability=None)
         measured = measure_hip(own)
@@ -81,7 +81,7 @@ def test_everything_of_a_review_is_there_again(scene, grid, reopened):
 
     assert again.sides == review.sides
     for side in review.sides:
-        now, then = again.masks(side), review.masks(side)
+        now, then = again.masks(side).whole(), review.masks(side).whole()
         assert same_place(now.head, then.head) and same_place(now.necrosis, then.necrosis)
         assert now.sphere.centre_ras_mm == pytest.approx(then.sphere.centre_ras_mm, abs=NEAR_MM)
         assert now.sphere.radius_mm == then.sphere.radius_mm
@@ -106,7 +106,7 @@ def test_a_restored_review_goes_on(scene, grid, reopened):
     assert again.changed("right") and not again.changed("left")
     again.reset("right")
     assert not again.changed("right")
-    assert same_place(again.masks("right").necrosis, review.result.masks[0].necrosis)
+    assert same_place(again.masks("right").whole().necrosis, review.result.masks[0].whole().necrosis)
     assert again.hip("right").ratio_interval == pytest.approx(review.automatic("right").ratio_interval)
     paint(again, "left", "necrosis", ball(again, "left", 14.0))
     assert again.update() == ("left",)
@@ -173,7 +173,7 @@ def test_what_an_older_version_kept_of_its_other_system_is_a_finding(scene):
     assert [found.about for found in again.findings] == ["right", "left"]
     for found, masks in zip(again.findings, review.result.masks, strict=True):
         assert (found.value("threshold"), found.value("contrast"), found.value("passed")) == (-0.2, 0.4, True)
-        assert np.array_equal(found.masks[1].volume.array, masks.necrosis.array)
+        assert np.array_equal(found.masks[1].volume.array, masks.whole().necrosis.array)
         assert found.value("volume_ratio") == pytest.approx(masks.necrosis.array.sum() / masks.head.array.sum())
 
 
@@ -212,7 +212,7 @@ def test_under_a_linear_transform_all_comes_back_to_its_place(scene, reopened):
     paint(review, "right", "necrosis", ball(review, "right", 14.0))
     review.update()
     (again,) = Review.restore(reopened())
-    assert same_place(again.masks("right").necrosis, review.masks("right").necrosis)
+    assert same_place(again.masks("right").whole().necrosis, review.masks("right").whole().necrosis)
     assert again.hip("right").sphere.centre_ras_mm == pytest.approx(tuple(CENTRES["right"]), abs=NEAR_MM)
 
 
@@ -261,10 +261,10 @@ def test_a_segmentation_saved_by_itself_has_everything_to_be_read_again(scene, t
     assert storage.WriteData(review.segmentation_node)
     again = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     assert storage.ReadData(again)
-    for masks in review.result.masks:
+    for masks in (hip.whole() for hip in review.result.masks):
         for label, mask in zip(segmentation.labels_of(masks.side), (masks.head, masks.necrosis), strict=True):
             found = segmentation.read_mask(again, review.volume_node, label)
-            assert np.array_equal(found.on(mask.array.shape), mask.array)
+            assert np.array_equal(found.within(mask.whole), mask.array)
     assert MaskLabel.LEFT_NECROSIS == 4
     assert review.update() == ()  # saving joins and renumbers the label maps: nothing has changed
 
@@ -276,7 +276,7 @@ def test_a_draft_in_plain_values_is_taken_up_again(scene):
     paint(review, "left", "necrosis", ball(review, "left", 14.0))
     review.set_sphere("right", Sphere((88.5, 12.0, -24.0), 24.5))
     made, now = json.loads(json.dumps(review.made())), json.loads(json.dumps(review.now()))
-    before = {side: review.masks(side) for side in review.sides}
+    before = {side: review.masks(side).whole() for side in review.sides}
     hips = {side: review.hip(side) for side in review.sides}
     scene.Clear(0)
 
@@ -287,8 +287,8 @@ def test_a_draft_in_plain_values_is_taken_up_again(scene):
     assert not again.changed("left")
     again.take_up(now)
     for side in again.sides:
-        assert np.array_equal(again.masks(side).head.array, before[side].head.array)
-        assert np.array_equal(again.masks(side).necrosis.array, before[side].necrosis.array)
+        assert np.array_equal(again.masks(side).whole().head.array, before[side].head.array)
+        assert np.array_equal(again.masks(side).whole().necrosis.array, before[side].necrosis.array)
         assert again.hip(side) == hips[side]
     assert again.undo() == "draft taken up" and not again.changed("left")
     with pytest.raises(InputError, match="draft of this study cannot be read"):

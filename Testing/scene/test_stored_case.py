@@ -24,7 +24,7 @@ def saved(scene, tmp_path, request):
     """A data set with a right hip that R1 has corrected and approved; its necrosis lacks the front half."""
     result = made_up(GRIDS[request.param])
     review = Review.begin(scene, add_volume(scene, result.volume), result)
-    paint(review, "right", "necrosis", front_half(review.masks("right")), value=False)
+    paint(review, "right", "necrosis", front_half(review.masks("right").whole()), value=False)
     review.update()
     review.set_sign_off("right", SignOff("R1", "approved", "band hard to see"))
     store = create_store(tmp_path / "Dataset101_Heads")
@@ -77,7 +77,7 @@ def test_a_case_opens_as_it_was_left_and_saves_as_a_further_version(scene, saved
     assert review.hip("right").volume_ratio == pytest.approx(case.result.volume_ratio, abs=1e-12)
     assert voxels(review.masks("right")) == voxels(case.masks)
     assert review.sign_off("right") == SignOff("", "approved", "band hard to see")
-    paint(review, "right", "necrosis", case.masks.head.array)
+    paint(review, "right", "necrosis", case.masks.whole().head.array)
     review.update()
     assert review.unsaved and review.hip("right").volume_ratio == pytest.approx(1.0)
     sign(review, store, "R1")
@@ -158,7 +158,7 @@ def test_slices_that_nobody_has_reviewed_are_not_trained_with(scene, saved):
 
     store, name = saved
     review, case = opened(scene, store, name)
-    middle = int(np.flatnonzero(case.masks.head.array.any(axis=(1, 2))).mean())
+    middle = int(np.flatnonzero(case.masks.whole().head.array.any(axis=(1, 2))).mean())
     assert review.reviewed("right") is None
     for index in (middle, middle + 1, middle + 2, middle + 2):
         review.turn_reviewed("right", index)
@@ -184,13 +184,13 @@ def test_the_table_shows_which_slices_are_reviewed(scene, saved):
     from ONFHAssistLib.scene.tables import REVIEWED, hip_table, row_of_slice
 
     review, case = opened(scene, *saved)
-    middle = int(np.flatnonzero(case.masks.head.array.any(axis=(1, 2))).mean())
+    middle = int(np.flatnonzero(case.masks.whole().head.array.any(axis=(1, 2))).mean())
     review.turn_reviewed("right", middle)
     table = hip_table(review.volume_node, "right").table
     column = table.GetTable().GetColumnByName(REVIEWED)
     marks = [column.GetValue(row) for row in range(column.GetNumberOfValues())]
     assert marks.count("✓") == 1 and marks[row_of_slice(table, middle)] == "✓"
-    paint(review, "right", "necrosis", case.masks.head.array)
+    paint(review, "right", "necrosis", case.masks.whole().head.array)
     review.update()  # a stroke keeps the marks
     assert review.reviewed("right") == (middle,)
 
@@ -217,7 +217,7 @@ def test_a_draft_without_a_head_can_be_opened_to_be_segmented(scene, saved):
     store, name = saved
     _, case = open_case(store.folder, name, "R1")
     empty = case.image.like(np.zeros(case.image.array.shape, bool))
-    nothing = dataclasses.replace(case.masks, head=empty, necrosis=empty)
+    nothing = dataclasses.replace(case.masks.whole(), head=empty, necrosis=empty)
     store.save(
         dataclasses.replace(
             case, masks=nothing, automatic=None, automatic_result=None, status="draft", reviewer="R2", provenance={},
@@ -228,8 +228,7 @@ def test_a_draft_without_a_head_can_be_opened_to_be_segmented(scene, saved):
     assert review.hip("right").status == "not graded" and "empty" in review.hip("right").reason
     found = made_up(sides=("right",))
     masks = [
-        dataclasses.replace(one, head=case.masks.head, necrosis=case.masks.necrosis, probability=None)
-        for one in found.masks
+        dataclasses.replace(case.masks, landmarks=one.landmarks, calibration=one.calibration) for one in found.masks
     ]
     review.replace_hip(dataclasses.replace(found, masks=tuple(masks)), "right")
     sign(review, store, "R2", "draft")
@@ -249,7 +248,7 @@ def test_what_was_painted_while_it_was_saved_is_not_taken_for_saved(scene, saved
     review, case = opened(scene, store, name)
     review.set_sign_off("right", SignOff("R1", "approved"))
     handed_over = review.case("right")
-    paint(review, "right", "necrosis", case.masks.head.array)
+    paint(review, "right", "necrosis", case.masks.whole().head.array)
     review.update()
     store.save(handed_over)
     review.mark_saved("right")
@@ -268,7 +267,7 @@ def test_a_comment_that_was_not_saved_counts_as_unsaved(scene, saved):
 
 def test_corrections_of_an_opened_scene_are_known_to_be_unsaved(scene, saved, reopened):
     review, case = opened(scene, *saved)
-    paint(review, "right", "necrosis", case.masks.head.array)
+    paint(review, "right", "necrosis", case.masks.whole().head.array)
     review.update()
     (again,) = Review.restore(reopened())
     assert again.unsaved and voxels(again.masks("right")) == voxels(review.masks("right"))

@@ -92,9 +92,9 @@ def test_the_result_stands_beside_that_of_the_networks():
     image.array[lesion & head] = DARK
     found = extract_necrosis(image, head)
     sphere = Sphere(tuple(image.ras((np.array(SHAPE[::-1]) - 1) / 2).tolist()), RADIUS_MM)
-    own = HipMasks("right", image.like(head), image.like(found.necrosis), sphere)
+    own = HipMasks.of("right", image.like(head), image.like(found.necrosis), sphere)
     half = head & (offset[..., 2] < 0)
-    others = HipMasks("right", image.like(half), image.like(np.zeros(SHAPE, bool)), sphere)
+    others = HipMasks.of("right", image.like(half), image.like(np.zeros(SHAPE, bool)), sphere)
     result = finding(found, own, overlaps_of(own, others))
     assert result.value("volume_ratio") == pytest.approx(ratio, abs=0.02)
     assert result.grades["steinberg"].grade == steinberg_grade(ratio)

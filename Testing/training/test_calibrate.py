@@ -216,7 +216,7 @@ def networks(monkeypatch):
         probability = grid.like((expit(logit) * hip.head).astype(np.float32))
         dead = grid.like(necrosis_above(probability, hip.head))
         sphere = Sphere(hip.case.centre_ras_mm, hip.case.radius_mm)
-        return HipMasks("right", grid.like(hip.head), dead, sphere, probability=probability)
+        return HipMasks.of("right", grid.like(hip.head), dead, sphere, probability=probability)
 
     monkeypatch.setattr(calibration, "segment", segment)
     monkeypatch.setattr(calibration, "open_network", lambda folder: folder.name)
@@ -411,7 +411,7 @@ def test_a_ct_goes_from_its_heads_centre_to_masks(monkeypatch, tmp_path, bundles
         offset = image.grid_ras() - np.array(centre)
         head = np.linalg.norm(offset, axis=-1) < hip_phantom.RADIUS_MM
         dead = np.linalg.norm(offset - hip_phantom.LESION_OFFSET, axis=-1) < hip_phantom.LESION_RADIUS_MM
-        masks = HipMasks("right", image.like(head), image.like(dead), Sphere(centre, hip_phantom.RADIUS_MM))
+        masks = HipMasks.of("right", image.like(head), image.like(dead), Sphere(centre, hip_phantom.RADIUS_MM))
         noise = np.random.default_rng(n).normal(0, 1, head.shape)
         source = SOURCE | {"modality": "CT", "sequence": "CT", "plane": "axial"}
         store.save(

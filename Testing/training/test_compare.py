@@ -96,7 +96,7 @@ def masks_of(hip, head=None, necrosis=None) -> HipMasks:
     grid = hip.hip.volume
     sphere = Sphere(hip.case.centre_ras_mm, hip.case.radius_mm)
     head, necrosis = hip.head if head is None else head, hip.necrosis if necrosis is None else necrosis
-    return HipMasks("right", grid.like(head), grid.like(necrosis), sphere)
+    return HipMasks.of("right", grid.like(head), grid.like(necrosis), sphere).whole()
 
 
 def test_a_case_is_measured_against_the_readers_masks(store):

@@ -39,7 +39,7 @@ def patients(monkeypatch):
     def analyse(study, options, models):
         heads = {side: head_of(study.volume, side) for side in options.sides}
         masks = tuple(
-            HipMasks(side, head, head.like(np.zeros(head.array.shape, bool)), Sphere(CENTRES[side], RADIUS_MM))
+            HipMasks.of(side, head, head.like(np.zeros(head.array.shape, bool)), Sphere(CENTRES[side], RADIUS_MM))
             for side, head in heads.items()
         )
         return StudyResult(study.volume, SOURCE, tuple(map(grade, masks)), masks, models=({"name": "necrosis"},))

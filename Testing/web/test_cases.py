@@ -68,7 +68,7 @@ def test_a_draft_of_a_case_is_there_again_after_the_server_was_ended(place, stat
         erase(session.review, "left", slice(0, 6))
         await until(lambda: session.unsaved)
         session.change(lambda review: review.turn_reviewed("left", 8))
-        kept["masks"] = session.review.masks("left")
+        kept["masks"] = session.review.masks("left").whole()
 
     async def go_on(session) -> None:
         await session.open_case(store.folder, name)
@@ -202,7 +202,7 @@ def test_what_was_painted_while_a_case_was_saved_stays_a_draft(place, state, sto
         await until(lambda: session.unsaved)
         session.note_saved(signed, await asyncio.to_thread(signed.save))
         assert session.unsaved
-        painted = session.review.masks("left")
+        painted = session.review.masks("left").whole()
         session.close()
         await asyncio.sleep(0.3)
         await session.open_case(store.folder, name)

@@ -66,13 +66,13 @@ def test_a_stroke_changes_voxels_and_numbers_and_undo_brings_the_very_same_back(
     async def steps(bench: Bench) -> None:
         await bench.open()
         review, page = bench.review, bench.page
-        masks, hip, told = review.masks("left"), review.hip("left"), await ratio_on_page(bench)
+        masks, hip, told = review.masks("left").whole(), review.hip("left"), await ratio_on_page(bench)
         k = bench.app.logic.views.current_slice()
         await page.keyboard.press("p")
         await page.wait_for_selector(".settings:has-text('5 mm across')")
         await bench.stroke()
         await until(lambda: review.hip("left") != hip)
-        painted = review.masks("left")
+        painted = review.masks("left").whole()
         added = painted.necrosis.array & ~masks.necrosis.array
         grid = review.result.volume
         area_mm2 = added.sum() * np.prod(grid.spacing_mm[:2])
@@ -102,11 +102,11 @@ def test_painting_never_leaves_the_head_and_erasing_takes_away(place, state, scr
     async def steps(bench: Bench) -> None:
         await bench.open()
         review, page = bench.review, bench.page
-        masks = review.masks("left")
+        masks = review.masks("left").whole()
         await page.keyboard.press("p")
         await bench.stroke(start=(10.0, 0.0, -10.0), end=(34.0, 0.0, -10.0))
         await until(lambda: review.changed("left"))
-        painted = review.masks("left")
+        painted = review.masks("left").whole()
         assert painted.necrosis.array.sum() > masks.necrosis.array.sum()
         assert not (painted.necrosis.array & ~masks.head.array).any()
         await page.keyboard.press("Control+z")
@@ -114,7 +114,7 @@ def test_painting_never_leaves_the_head_and_erasing_takes_away(place, state, scr
         await page.keyboard.press("e")
         await bench.stroke(start=(-6.0, 0.0, 10.0), end=(6.0, 0.0, 10.0))
         await until(lambda: review.changed("left"))
-        erased = review.masks("left")
+        erased = review.masks("left").whole()
         assert erased.necrosis.array.sum() < masks.necrosis.array.sum()
         assert not (erased.necrosis.array & ~masks.necrosis.array).any()
         assert np.array_equal(erased.head.array, masks.head.array)
@@ -126,7 +126,7 @@ def test_rounds_of_painting_and_undoing_end_with_exactly_the_first_masks(place, 
     async def steps(bench: Bench) -> None:
         await bench.open()
         review, page = bench.review, bench.page
-        first, hip = {side: review.masks(side) for side in review.sides}, review.hip("left")
+        first, hip = {side: review.masks(side).whole() for side in review.sides}, review.hip("left")
         await page.keyboard.press("p")
         for n in range(ROUNDS):
             height = -12.0 + n % 10

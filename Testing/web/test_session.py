@@ -64,9 +64,9 @@ def test_what_is_corrected_while_the_study_is_analysed_again_is_kept(place: Path
         erase(session.review, "left", slice(9, 11))
         await work
         assert "that is kept" in session.message and session.review.can_undo
-        assert not session.review.masks("left").necrosis.array[9:11].any()
+        assert not session.review.masks("left").whole().necrosis.array[9:11].any()
         await session.analyse()
-        assert session.review.masks("left").necrosis.array[9:11].any() and not session.review.can_undo
+        assert session.review.masks("left").whole().necrosis.array[9:11].any() and not session.review.can_undo
 
     at_work(place, state, steps)
 
@@ -75,12 +75,12 @@ def test_a_correction_is_measured_and_undone_to_the_very_numbers(place: Path, st
     async def steps(session) -> None:
         await session.open(key_of(session, SAMPLE))
         review = session.review
-        before, masks = numbers(review), review.masks("left")
+        before, masks = numbers(review), review.masks("left").whole()
         for _ in range(50):
             erase(review, "left", slice(9, 11))
             await until(lambda: session.unsaved)
             assert numbers(review)[0] < before[0] and row_of(session, SAMPLE).status == "draft"
-            assert not review.masks("left").necrosis.array[9:11].any()
+            assert not review.masks("left").whole().necrosis.array[9:11].any()
             session.undo()
             assert numbers(review) == before and row_of(session, SAMPLE).status == "analysed"
         assert same_masks(review.masks("left"), masks)
@@ -97,7 +97,7 @@ def test_what_was_corrected_is_there_again_after_the_server_was_ended(place: Pat
         assert not session.restored
         erase(session.review, "left", slice(0, 10))
         session.settling.now()
-        kept["numbers"], kept["masks"] = numbers(session.review), session.review.masks("left")
+        kept["numbers"], kept["masks"] = numbers(session.review), session.review.masks("left").whole()
         kept["automatic"] = session.review.automatic("left")
 
     async def come_back(session) -> None:
@@ -137,7 +137,7 @@ def test_a_hip_that_was_segmented_anew_comes_back_with_its_own_automatic_result(
         session.redo()
         erase(review, "left", slice(0, 10))
         session.settling.now()
-        kept["masks"] = review.masks("left")
+        kept["masks"] = review.masks("left").whole()
 
     async def come_back(session) -> None:
         await session.open(key_of(session, SAMPLE))

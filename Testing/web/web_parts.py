@@ -102,4 +102,5 @@ def erase(review, side: Side, slices: slice, what: str = "necrosis") -> None:
 
 def same_masks(one: HipMasks, other: HipMasks) -> bool:
     """Whether head and necrosis are the same voxel by voxel."""
+    one, other = one.whole(), other.whole()
     return all(np.array_equal(getattr(one, name).array, getattr(other, name).array) for name in ("head", "necrosis"))

@@ -127,7 +127,7 @@ def agreement(result, exact) -> tuple[list[float], list[float], list[float]]:
 
     Both results are ``StudyResult`` of the same study, with each hip graded.
     """
-    pairs = list(zip(result.masks, exact.masks, strict=True))
+    pairs = [(m.whole(), e.whole()) for m, e in zip(result.masks, exact.masks, strict=True)]
     heads = [_dice(m.head.array, e.head.array) for m, e in pairs]
     necroses = [_dice(m.necrosis.array, e.necrosis.array) for m, e in pairs if e.necrosis.array.any()]
     points = [100 * abs(h.volume_ratio - e.volume_ratio) for h, e in zip(result.hips, exact.hips, strict=True)]

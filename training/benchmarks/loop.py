@@ -69,14 +69,14 @@ def bright(case: str, side: Side, number: int, head: HipMasks) -> tuple[Volume, 
     volume = study_of(case).volume
     rng = np.random.default_rng([SEED, int(case), SIDES.index(side), number])
     ratio = float(np.exp(rng.uniform(*np.log(RATIOS))))
-    lesion = paint_bright(volume, head.head.array, head.sphere, side, ratio, rng)
+    lesion = paint_bright(volume, head.whole().head.array, head.sphere, side, ratio, rng)
     return volume.like(lesion.image), lesion.necrosis
 
 
 def true_head(case: str, side: Side) -> HipMasks:
-    """Return the head of the manual masks, without necrosis."""
+    """Return the head of the manual masks, without necrosis, on the whole image."""
     sphere, head = truth_of(case, side)
-    return HipMasks(side, head, head.like(np.zeros(head.shape, bool)), sphere)
+    return HipMasks.of(side, head, head.like(np.zeros(head.shape, bool)), sphere).whole()
 
 
 def correct(work: Path, networks: Models) -> Path:
@@ -93,13 +93,9 @@ def correct(work: Path, networks: Models) -> Path:
         result = analyse(Study(image, study_of(case).source), AnalysisOptions(), models=networks)
         for automatic, hip in zip(result.masks, result.hips, strict=True):
             truth = necrosis if automatic.side == with_lesion else np.zeros_like(necrosis)
-            masks = HipMasks(
-                automatic.side,
-                automatic.head,
-                image.like(truth & automatic.head.array),
-                automatic.sphere,
-                automatic.landmarks,
-            )
+            head = automatic.head
+            dead = head.like(truth[automatic.box] & head.array)
+            masks = replace(automatic, necrosis=dead, probability=None, calibration=None)
             store.save(
                 ReviewedCase(
                     f"patient {case}", image, masks, grade(masks), READER, "approved", automatic, hip, result.source,
@@ -122,7 +118,7 @@ def test_set(
     for case, side, painted in lesions:
         image, necrosis = painted()
         head = true_head(case, side)
-        masks = HipMasks(side, image.like(head.head.array), image.like(necrosis & head.head.array), head.sphere)
+        masks = replace(head, necrosis=head.head.like(necrosis & head.head.array))
         source = study_of(case).source
         store.save(ReviewedCase(f"patient {case}", image, masks, grade(masks), READER, "approved", source=source))
     return folder
@@ -199,7 +195,7 @@ def whole_way(networks: Models) -> list[dict[str, Any]]:
         if result and result.masks:
             hip = result.hips[0]
             assert hip.volume_ratio is not None  # it is segmented
-            row["dice"] = round(_dice(result.masks[0].necrosis, image.like(necrosis)), 4)
+            row["dice"] = round(_dice(result.masks[0].whole().necrosis, image.like(necrosis)), 4)
             row |= {"ratio": round(hip.volume_ratio, 4), "steinberg": hip.grades["steinberg"].grade}
         rows.append(row)
     return rows

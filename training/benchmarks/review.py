@@ -143,7 +143,7 @@ def _hip(image: Volume, side: Side) -> HipMasks:
 
     edge = centre + 28.0 * np.array([out * np.sin(0.7), 0, np.cos(0.7)])
     teardrop = centre + 29.0 * np.array([-out * 0.8, 0, -0.6])
-    return HipMasks(
+    return HipMasks.of(
         side,
         whole(head),
         whole(head & (inside_mm > 0)),

@@ -38,7 +38,7 @@ def measure_heads(case: str) -> list[dict[str, Any]]:
     """Return a row for each hip of a real study."""
     study = study_of(case)
     result = analyse(study, models=open_models())
-    masks = {m.side: m for m in result.masks}
+    masks = {m.side: m.whole() for m in result.masks}
     by_eye = {(m.case, m.side): m for m in read_marked_hips()}
     normal = study.volume.axes_ras[:, 2]
     rows = []

@@ -115,7 +115,7 @@ def measure_lesion(case: str, *spec: Any, contrast: str = "t1") -> dict[str, Any
     image, necrosis, mitchell = paint_lesion(case, plan)
     ratio = float(necrosis.sum() / head.array.sum())
     dead = head.like(necrosis)
-    truth = grade_hip(measure_hip(HipMasks(side, head, dead, sphere, true_landmarks(case, side))))
+    truth = grade_hip(measure_hip(HipMasks.of(side, head, dead, sphere, true_landmarks(case, side))))
     row = {"case": case, "side": side, "mitchell": mitchell, "ratio": round(ratio, 4)}
     row |= {"truth": steinberg_grade(ratio), "jic_truth": truth["jic"].grade, "graded": False, "dice": 0.0}
     study = Study(head.like(image), study_of(case).source)
@@ -126,7 +126,7 @@ def measure_lesion(case: str, *spec: Any, contrast: str = "t1") -> dict[str, Any
     except InputError:
         return row
     hip = result.hips[0]
-    return row | _compare(hip, result.masks[0].necrosis, dead) if hip.status == "graded" else row
+    return row | _compare(hip, result.masks[0].whole().necrosis, dead) if hip.status == "graded" else row
 
 
 def paint_lesion(case: str, plan: LesionSpec) -> tuple[np.ndarray, np.ndarray, str]:

@@ -27,11 +27,10 @@ from skimage.draw import polygon2mask
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import Side, Sphere
-from ONFHAssistLib.core.grid import as_point
+from ONFHAssistLib.core.grid import as_point, moved
 from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.volume import Volume
-from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.segment import Network, crop_hip, head_probability
 from training.measuring.runs import spread
 from training.real.data import require_data_folder
@@ -219,7 +218,8 @@ def network_mask(picture: Slice, hip: DrawnHip, network: Network) -> np.ndarray:
     volume = one_slice(picture.pixels, picture.plane, picture.pixel_mm, thickness_mm)
     centre = as_point(volume.ras(np.array([hip.circle.x_px, hip.circle.y_px, 0])))
     canonical = crop_hip(volume, "MR", hip.side, centre)
-    back = to_input(head_probability(canonical, Sphere(centre, radius_mm), network), canonical, volume)
+    probability = canonical.back(head_probability(canonical, Sphere(centre, radius_mm), network))
+    back = moved(probability, canonical.slices, volume.whole)
     return necrosis_above(volume.like(back), disc(hip.circle, picture.pixels.shape)[None])[0]
 
 

@@ -55,7 +55,7 @@ def measure_variant(case: str, variant: str) -> list[dict[str, Any]]:
     volume = resampled(study.volume, *VARIANTS[variant])
     femur = resampled(bones.like(bones.array == FEMUR), *VARIANTS[variant])
     result = analyse(replace(study, volume=volume), models=open_models())
-    masks = {m.side: m for m in result.masks}
+    masks = {m.side: m.whole() for m in result.masks}
     rows = []
     for hip in result.hips:
         sphere, _ = truth_of(case, hip.side)

@@ -39,9 +39,9 @@ def truth(hip: CuratedHip) -> tuple[float, str]:
 
 
 def segment(hip: CuratedHip, anatomy: Network, necrosis: Network) -> HipMasks | None:
-    """Return what two networks make of a case, from the head's centre on; None where they find no head."""
+    """Return what two networks make of a case, from the head's centre on, on all of it; None: no head found."""
     case = hip.case
     try:
-        return segment_hip(hip.hip.volume, case.modality, "right", case.centre_ras_mm, anatomy, necrosis)
+        return segment_hip(hip.hip.volume, case.modality, "right", case.centre_ras_mm, anatomy, necrosis).whole()
     except NoHead:
         return None

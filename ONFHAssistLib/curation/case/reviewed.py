@@ -10,6 +10,7 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.grid import joint_box
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
@@ -110,16 +111,17 @@ class ReviewedCase:
         return self.masks.side
 
     def _check_approved(self) -> None:
-        head = self.masks.head.array.astype(bool, copy=False)
+        head = self.masks.head.array
         if not head.any():
             raise InputError(
                 f"The mask of the {self.side} femoral head is empty; draw the head before approving, or save a draft."
             )
-        if head.mean() > 0.9:
+        if head.sum() > 0.9 * np.prod(self.image.shape):
             raise InputError(
                 f"The mask of the {self.side} femoral head covers the whole image; correct it before approving."
             )
-        if self.reviewed_slices is not None and not head[list(self.reviewed_slices)].any():
+        filled = np.flatnonzero(head.any(axis=(1, 2))) + self.masks.box[0].start
+        if self.reviewed_slices is not None and not {*self.reviewed_slices} & {*filled.tolist()}:
             raise InputError(
                 f"No slice of the {self.side} femoral head is marked as reviewed; mark those that you stand for."
             )
@@ -145,22 +147,12 @@ def require_reviewer(code: str) -> None:
 def _check_masks(what: str, masks: HipMasks, case: ReviewedCase) -> None:
     if masks.side != case.side:
         raise InputError(f"The {what} are of the {masks.side} hip, the case is the {case.side} one; give one hip.")
-    for label in LABELS:
-        volume = getattr(masks, label)
-        if not volume.matches(case.image):
-            raise InputError(
-                f"The {what} of the {case.side} hip ({label}) have another geometry than the image; "
-                "export them on the image's own grid."
-            )
-        values = volume.array
-        if values.dtype != bool:
-            unknown = sorted(set(np.unique(values).tolist()) - {0, 1})
-            raise InputError(
-                f"The {what} of the {case.side} hip ({label}) are not yes or no"
-                + (f" but hold the value {unknown[0]}" if unknown else "")
-                + "; give a boolean array for each label."
-            )
-    if np.greater(*(getattr(masks, label).array.astype(bool, copy=False) for label in ("necrosis", "head"))).any():
+    if not masks.grid.matches(case.image):
+        raise InputError(
+            f"The {what} of the {case.side} hip have another geometry than the image; "
+            "export them on the image's own grid."
+        )
+    if (masks.necrosis.array & ~masks.head.array).any():
         raise InputError(
             f"Necrosis of the {case.side} hip ({what}) lies outside the femoral head; cut it off or enlarge the head."
         )
@@ -169,5 +161,6 @@ def _check_masks(what: str, masks: HipMasks, case: ReviewedCase) -> None:
 def _provenance(label: str, masks: HipMasks, automatic: HipMasks | None) -> Provenance:
     if automatic is None:
         return "manual"
-    one, other = (getattr(hip, label).array for hip in (masks, automatic))
-    return "automatic" if one is other or np.array_equal(one, other) else "corrected"
+    box = joint_box(masks.box, automatic.box)
+    one, other = (getattr(hip.within(box), label).array for hip in (masks, automatic))
+    return "automatic" if np.array_equal(one, other) else "corrected"

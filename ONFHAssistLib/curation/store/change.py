@@ -10,7 +10,6 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.nifti import nifti_bytes
-from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import entries, layout
 from ONFHAssistLib.curation.case.labels import label_array
 from ONFHAssistLib.curation.case.nifti import smallest
@@ -58,9 +57,8 @@ class Prepared:
             pose, image_file = known.pose, None
 
         def labels(masks: HipMasks) -> np.ndarray:
-            return label_array(
-                *(pose.place(mask.array.astype(bool, copy=False)) for mask in (masks.head, masks.necrosis))
-            )
+            whole = masks.whole()
+            return label_array(*(pose.place(mask.array) for mask in (whole.head, whole.necrosis)))
 
         def file(array: np.ndarray) -> bytes:
             return nifti_bytes(pose.file_volume(array))
@@ -195,20 +193,13 @@ def in_place(case: ReviewedCase, known: CaseRecord | None) -> ReviewedCase:
 
 
 def _in_order(case: ReviewedCase, grid: Grid, here: Callable[[int], int]) -> ReviewedCase:
-    def turned(volume: Volume) -> Volume:
-        found = volume.in_order_of(grid)
-        assert found is not None  # the masks have the image's grid, and ``here`` maps its slices
-        return found
-
-    def masks(of: HipMasks) -> HipMasks:
-        # What the networks were how sure of is not saved.
-        return replace(of, head=turned(of.head), necrosis=turned(of.necrosis), probability=None)
-
+    image, masks = case.image.in_order_of(grid), case.masks.in_order_of(grid)
+    assert image is not None and masks is not None  # the masks have the image's grid, and ``here`` maps its slices
     slices = case.reviewed_slices
     return replace(
         case,
-        image=turned(case.image),
-        masks=masks(case.masks),
-        automatic=masks(case.automatic) if case.automatic else None,
+        image=image,
+        masks=masks,
+        automatic=case.automatic and case.automatic.in_order_of(grid),
         reviewed_slices=None if slices is None else tuple(map(here, slices)),
     )

@@ -235,7 +235,7 @@ class Store:
         result = entry.result
         # A hip that has a head and no grade is one where nobody has looked for necrosis (`HipResult.segmented`).
         not_sought = result and result.status != "graded" and result.head_volume_ml is not None
-        return HipMasks(
+        return HipMasks.of(
             pose.side,
             mask.like(is_head(mask.array)),
             mask.like(mask.array == CaseLabel.NECROSIS),

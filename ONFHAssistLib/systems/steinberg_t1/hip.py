@@ -3,14 +3,14 @@
 from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.gradings.steinberg import STEINBERG
+from ONFHAssistLib.core.grid import joint_box
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.measurements import HipMeasurement
 from ONFHAssistLib.core.necrosis import largest_piece
 from ONFHAssistLib.core.sphere import head_from_femur
-from ONFHAssistLib.imaging.canonical import to_input
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.imaging.segment import Head, Network, crop_hip, head_probability
+from ONFHAssistLib.imaging.segment import Head, Network, crop_hip, head_probability, masks_of
 from ONFHAssistLib.systems.steinberg_t1 import CARD
 from ONFHAssistLib.systems.steinberg_t1.threshold import CONTRAST_FROM, Extraction, dice, extract_necrosis
 
@@ -52,8 +52,7 @@ def find(study: Study, head: Head, network: Network, others: HipMasks | None) ->
         reason = f"The system {CARD.id} found no femoral head on the {head.side} side."
         return Finding(CARD.id, CARD.title, head.side, reason=reason)
     extraction = extract_necrosis(hip.volume, own)
-    whole, part = (volume.like(to_input(mask, hip, volume)) for mask in (own, extraction.necrosis))
-    masks = HipMasks(head.side, whole, part, head.sphere)
+    masks = masks_of(volume.grid, hip, own, extraction.necrosis, head.sphere)
     return finding(extraction, masks, overlaps_of(masks, others))
 
 
@@ -61,6 +60,8 @@ def overlaps_of(own: HipMasks, others: HipMasks | None) -> Overlaps | None:
     """Compare head and necrosis with the networks' on the same grid; None where those have not looked for necrosis."""
     if others is None or others.not_sought is not None:
         return None
+    box = joint_box(own.box, others.box)
+    own, others = own.within(box), others.within(box)
     return dice(own.head.array, others.head.array), dice(own.necrosis.array, others.necrosis.array)
 
 
@@ -80,7 +81,7 @@ def finding(extraction: Extraction, own: HipMasks, overlaps: Overlaps | None) ->
         grades={STEINBERG.name: STEINBERG.grade(measured)},
         figures=_figures(extraction, measured, overlaps),
         slices=measured.slices,
-        masks=_masks(own),
+        masks=_masks(own.whole()),
         notes=notes(extraction, overlaps),
         caption=CAPTION,
     )
