@@ -105,23 +105,12 @@ class CasesLogic:
         ):
             return
         self._listed = listing
-        blind, drafted = stored is not None and stored.independent, self._drafted(found)
+        blind, drafted = stored is not None and stored.independent, drafted_here(self._session, found)
         self._lines, more = case_lines(found, words, stored.name if stored else "", blind, drafted)
         self._data.stored = [asdict(line) for line in self._lines]
         self._data.stored_more = more
         card = case_card(stored)
         self._data.case = asdict(card) if card else {}
-
-    def _drafted(self, found: Overview) -> frozenset[str]:
-        """Return the names of the cases that have a draft here, other than a second reading's.
-
-        The file of the open case may not be written yet, or not be gone yet.
-        """
-        names, stored = [case.case_id for case in found.cases], self._session.stored
-        drafted = self._session.folder.drafted(found.folder, names) if found.folder else frozenset()
-        if stored is None or stored.independent:
-            return drafted
-        return drafted | {stored.name} if self._session.unsaved else drafted - {stored.name}
 
     def _named(self, name: str) -> OpenCase:
         """Return the open case if it is the one that a page has named; raises InputError where it is not."""
@@ -176,3 +165,15 @@ class CasesLogic:
             self._session.renew(renewed)
         self.on_withdrawn()
         self._session.say(said)
+
+
+def drafted_here(session: Session, found: Overview) -> frozenset[str]:
+    """Return the names of the cases of a data set that have a draft here, other than a second reading's.
+
+    The file of the open case may not be written yet, or not be gone yet.
+    """
+    names, stored = [case.case_id for case in found.cases], session.stored
+    drafted = session.folder.drafted(found.folder, names) if found.folder else frozenset()
+    if stored is None or stored.independent:
+        return drafted
+    return drafted | {stored.name} if session.unsaved else drafted - {stored.name}

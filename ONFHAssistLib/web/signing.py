@@ -42,7 +42,8 @@ class Click:
         """Read what a page has sent; raises InputError where it is none of our pages."""
         sides = given.get("sides")
         words = {name: str(value if value is not None else "").strip() for name, value in given.items()}
-        status = next((one for one in STATUSES if one == words.pop("status", "")), None)
+        wanted = words.pop("status", "")
+        status = next((one for one in STATUSES if one == wanted), None)
         if status is None or not isinstance(sides, list) or not set(words) <= set(cls.__dataclass_fields__):
             raise InputError("This page is older than its server; load it again, and sign then.")
         del words["sides"]

@@ -63,7 +63,11 @@ def in_order(masks, order, flip=False):
             matrix[:3, 2] *= -1
         return Volume(array, matrix)
 
-    return dataclasses.replace(masks, head=turned(masks.head), necrosis=turned(masks.necrosis), probability=None)
+    whole = masks.whole()
+    head = turned(whole.head)
+    return dataclasses.replace(
+        whole, grid=head, box=head.whole, head=head, necrosis=turned(whole.necrosis), probability=None
+    )
 
 
 def voxels(masks):

@@ -9,12 +9,13 @@ from web_parts import at_work, erase, key_of, same_masks, saved, until
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import SIDES, HeadSeed
-from ONFHAssistLib.curation.reports.overview import data_set_in
+from ONFHAssistLib.curation.reports.overview import Overview, data_set_in
 from ONFHAssistLib.curation.store.check import check
 from ONFHAssistLib.curation.store.folder import open_store
 from ONFHAssistLib.reviewer.signing import Signature
 from ONFHAssistLib.reviewer.signing import sign as sign_off
 from ONFHAssistLib.reviewer.study import study_line
+from ONFHAssistLib.web.logic_cases import drafted_here
 
 SAMPLE = "sample.nii.gz"
 
@@ -292,17 +293,17 @@ def test_the_list_knows_at_once_which_cases_have_a_draft_here(place, state, stor
     async def correct(session) -> None:
         session.reviewer = "R1"
         await session.open_case(store.folder, name)
-        assert session.drafts_of(store.folder, store.cases()) == frozenset()
+        assert drafted_here(session, Overview(store.folder, cases=tuple(store.cases()))) == frozenset()
         erase(session.review, "left", slice(0, 6))
         await until(lambda: session.unsaved)
-        assert session.drafts_of(store.folder, store.cases()) == {name}
+        assert drafted_here(session, Overview(store.folder, cases=tuple(store.cases()))) == {name}
 
     async def sign_it(session) -> None:
         session.reviewer = "R1"
-        assert session.drafts_of(store.folder, store.cases()) == {name}
+        assert drafted_here(session, Overview(store.folder, cases=tuple(store.cases()))) == {name}
         await session.open_case(store.folder, name)
         await sign(session, store, "R1")
-        assert session.drafts_of(store.folder, store.cases()) == frozenset()
+        assert drafted_here(session, Overview(store.folder, cases=tuple(store.cases()))) == frozenset()
 
     at_work(place, state, correct)
     at_work(place, state, sign_it)
