@@ -204,10 +204,10 @@ def require_fit(bundle: Bundle, name: str) -> None:
     if dims[0] != dims[1]:
         raise InputError(f"The model looks at {dims[0]} dimensions, {name} of this software at {dims[1]}.")
     for key in ("pixel_mm", "size_px", "neighbour_mm", "sphere_mm"):
-        own, wanted = (one.input.get(key) for one in (bundle, shipped))
-        if not _alike(own, wanted):
+        size, like = (one.input.get(key) for one in (bundle, shipped))
+        if not _alike(size, like):
             raise InputError(
-                f"The model has {key} {own}, {name} of this software {wanted}, and half to twice as much is taken in "
+                f"The model has {key} {size}, {name} of this software {like}, and half to twice as much is taken in "
                 "its place; train it from the shipped one."
             )
 
