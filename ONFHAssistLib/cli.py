@@ -114,12 +114,29 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, MemoryError) or "bad_alloc" in str(error):  # so C++ says it through OpenVINO
             print(f"{PROGRAM}: {OUT_OF_MEMORY}", file=sys.stderr)
             return 2
+        if (refused := refused_by_system(error)) is not None:
+            print(f"{PROGRAM}: {refused}", file=sys.stderr)
+            return 2
         print(
             f"{PROGRAM}: this is an error of the program ({type(error).__name__}); please report it on the project's "
             "issue page with what --debug prints, but without any patient's data.",
             file=sys.stderr,
         )
         return 1
+
+
+def refused_by_system(error: Exception) -> InputError | None:
+    """Return what the system says of a path or a disk, as a sentence; None for any other error.
+
+    The rooms say it themselves where they know more; here is what they left: a path that is too long, goes in circles,
+    may not be looked at, or is something else than what is sought.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        what = f"{error.filename} can't be used" if error.filename else "The system refuses what was asked"
+        return InputError(f"{what} ({error.strerror}); check each path that was given, and who may use it.")
+    if isinstance(error, RuntimeError) and "Symlink loop" in str(error):  # of Path.resolve, up to Python 3.12
+        return InputError("A path that was given is a link that leads back to itself; give the file or folder itself.")
+    return None
 
 
 def show_version(wanted: bool) -> None:

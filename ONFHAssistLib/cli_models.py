@@ -17,14 +17,17 @@ def list_() -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from ONFHAssistLib.core.outside import shown
     from ONFHAssistLib.models.installed import models
+    from ONFHAssistLib.models.places import bundles_folder, in_use
 
     table = Table("In use", Column("Id", no_wrap=True), "Origin", "Trained on")
     for model in models():
         origin = "shipped" if model.shipped else "installed"
         about = f"damaged: {model.problem}" if model.problem else model.trained_on
-        table.add_row("yes" if model.in_use else "", escape(model.id), origin, escape(about))
+        table.add_row("yes" if model.in_use else "", escape(shown(model.id)), origin, escape(about))
     Console(highlight=False).print(table)
+    in_use(bundles_folder())  # where it can't be read, that is said last
 
 
 @models.command()

@@ -37,7 +37,7 @@ ROOMS = {
 LIBRARIES = {
     "core": {"numpy", "scipy", "skimage"},
     "models": {"jsonschema", "openvino", "torch", "monai", "safetensors"},
-    "imaging": {"SimpleITK", "pydicom", "nibabel", "nrrd"},
+    "imaging": {"SimpleITK", "pydicom", "nibabel", "nrrd", "PIL"},
     "systems": set(),
     "exchange": {"SimpleITK", "pydicom", "highdicom", "matplotlib", "jinja2", "reportlab", "PIL"},
     "curation.case": {"nibabel"},

@@ -2,18 +2,22 @@
 
 from ONFHAssistLib.core.outside import shown
 
+MOST_SIGNS = 2000
+
 
 class InputError(ValueError):
     """The input cannot be used. The message is one sentence: what was given, what is wrong, what to do.
 
     The command line prints it without a traceback and ends with exit code 2. What would do something to a terminal
     (in a name of a file, for example) is replaced, so that the sentence can be shown and sent anywhere, and it stays
-    one line: a line break in a name cannot begin a sentence of its own.
+    one line: a line break in a name cannot begin a sentence of its own. What is quoted without end is left out in the
+    middle.
     """
 
     def __init__(self, sentence: str = "") -> None:
         """Keep the sentence, see the class."""
-        super().__init__(" ".join(shown(sentence).splitlines()))
+        line = " ".join(shown(sentence).splitlines())
+        super().__init__(line if len(line) <= MOST_SIGNS else f"{line[: MOST_SIGNS - 500]} … {line[-300:]}")
 
 
 class Cancelled(Exception):

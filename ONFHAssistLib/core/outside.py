@@ -77,9 +77,9 @@ def parse_json(content: bytes) -> Any:
     try:
         text = content.decode("utf-8-sig")
         found = json.loads(text, parse_constant=_no_number, parse_float=_float, parse_int=_int)
+        return _clean(found) if "\\u" in text or _UNSEEN.search(text) else found
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    return _clean(found) if "\\u" in text or _UNSEEN.search(text) else found
 
 
 def _no_number(text: str) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pydicom
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.imaging.dicom_header import MAX_FRAMES, MAX_SIDE
-from ONFHAssistLib.imaging.limits import VOXELS
+from ONFHAssistLib.imaging.dicom_header import MAX_FRAMES
+from ONFHAssistLib.imaging.limits import MAX_SIDE, VOXELS
 from ONFHAssistLib.imaging.sequence import groups_of, image_type, text_of
 
 Numbers = tuple[float, ...]

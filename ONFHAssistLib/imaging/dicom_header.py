@@ -28,8 +28,6 @@ from ONFHAssistLib.imaging.sequence import text_of
 
 MAX_FRAMES = 10_000
 """Frames of one object: an enhanced object of a hip has hundreds, a long dynamic one a few thousand."""
-MAX_SIDE = 4096
-"""Rows or columns: MR has at most 1,024, CT of temporal bones 2,048."""
 MAX_UNPACKED_BYTES = 1 << 29
 """What a file with a deflated data set may unpack to."""
 _LARGE_FILE_BYTES = 1 << 28

@@ -9,8 +9,17 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.pixels import get_decoder, iter_pixels, pixel_array
-from pydicom.uid import UID, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, MRImageStorage, RLELossless, generate_uid
+from pydicom.pixels import apply_color_lut, get_decoder, iter_pixels, pixel_array
+from pydicom.uid import (
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    MRImageStorage,
+    RLELossless,
+    generate_uid,
+)
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.apart import decoded_by_itk
@@ -18,8 +27,8 @@ from ONFHAssistLib.imaging.dicom_frames import Frame
 from ONFHAssistLib.imaging.dicom_header import read_with_pixels
 from ONFHAssistLib.imaging.sequence import text_of
 
-# pydicom's free codecs do not decode these; ITK does.
-_DECODED_BY_ITK = (JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
+# pydicom's free codecs do not decode these, or read them silently where they are damaged; ITK does, and tells.
+_DECODED_BY_ITK = (JPEGBaseline8Bit, JPEGLossless, JPEGLosslessSV1, JPEGExtended12Bit)
 # How the values of a frame are stored.
 _LAYOUT = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 # JPEG's and JPEG-LS's markers that begin a frame (SOF), without DHT (C4), JPG (C8) and DAC (CC); ITU-T T.81, T.87.
@@ -68,13 +77,18 @@ def read_colour(frame: Frame) -> np.ndarray:
     """Read the pixels of a file with one frame in red, green and blue: shape (rows, columns, 3).
 
     Raises:
-        InputError: they are compressed, or cannot be decoded.
+        InputError: they are compressed, in colours of another kind, or cannot be decoded.
     """
-    syntax = frame.header.file_meta.TransferSyntaxUID
-    if syntax.is_compressed:
+    if frame.header.file_meta.TransferSyntaxUID.is_compressed:
         raise InputError(f"{frame.path} is a compressed picture in colours; export it uncompressed, or as PNG.")
+    kind = text_of(frame.header, "PhotometricInterpretation")
+    if kind not in ("RGB", "YBR_FULL", "YBR_FULL_422", "PALETTE COLOR"):
+        raise InputError(f"{frame.path} has colours of a kind that is not read; export it in RGB, or as PNG.")
     with _told(frame.path):
-        pixels = pixel_array(read_with_pixels(frame.header), index=0)
+        dataset = read_with_pixels(frame.header)
+        pixels = pixel_array(dataset, index=0)
+        if kind == "PALETTE COLOR":
+            pixels = apply_color_lut(pixels, frame.header)[..., :3]
         if pixels.shape != (*frame.shape, 3):
             raise ValueError(pixels.shape)
         return pixels

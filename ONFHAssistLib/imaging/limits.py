@@ -29,6 +29,8 @@ LINES, FIELD_LENGTH = 10_000, 1000
 SKIPPED_BYTES = 2**26
 """Of extensions and foreign headers before the voxels."""
 SLICE_FILES = 4096
+MAX_SIDE = 4096
+"""Rows or columns: MR has at most 1,024, CT of temporal bones 2,048."""
 
 
 def require_size(name: object, shape: Sequence[int], item_bytes: int) -> None:

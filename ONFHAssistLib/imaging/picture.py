@@ -15,20 +15,26 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits
-from ONFHAssistLib.imaging.apart import decoded_by_itk
+from ONFHAssistLib.imaging.apart import decoded_apart
 from ONFHAssistLib.imaging.declared import LPS_TO_RAS
 from ONFHAssistLib.imaging.dicom_frames import Frame, frames_of
-from ONFHAssistLib.imaging.dicom_header import MAX_SIDE, Fault, image_fault, is_capture, read_header
+from ONFHAssistLib.imaging.dicom_header import Fault, image_fault, is_capture, read_header
 from ONFHAssistLib.imaging.dicom_pixels import inverted, read_colour, read_pixels, unread_compression
-from ONFHAssistLib.imaging.read import Study, damage_said, read_study, require_usable_values, source_facts
+from ONFHAssistLib.imaging.picture_file import upright_pixels
+from ONFHAssistLib.imaging.read import (
+    Study,
+    damage_said,
+    read_study,
+    require_readable,
+    require_usable_values,
+    source_facts,
+)
 from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_tags, patient_of, text_of
 
 PROJECTIONS = ("CR", "DX", "RG", "OT", "SC", "XC", "IO", "PX", "RF", "XA")
 """Modalities whose objects are pictures, whatever else there is; MR and CT are read as volumes where that is wanted."""
-_MAGIC = {
-    b"\x89PNG\r\n\x1a\n": ("PNG", "PNGImageIO", b"IEND\xaeB`\x82"),
-    b"\xff\xd8\xff": ("JPEG", "JPEGImageIO", b"\xff\xd9"),
-}
+_READ = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+_NOT_READ = {b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"BM": "BMP", b"RIFF": "WebP"}
 _LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R BT.601."""
 _FROM_THE_FRONT = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
@@ -51,12 +57,14 @@ def read_image(path: str | Path, forms: Collection[str], series: str | None = No
         InputError: the input cannot be used; one sentence says why and what to do.
     """
     path = Path(path)
+    require_readable(path)
+    kind = _magic(path) if path.is_file() else None
     wanted = path.is_file() and series is None and not {"slice", "picture"}.isdisjoint(forms)
-    if wanted and (_magic(path) or _is_picture_in_dicom(path, "volume" not in forms)):
+    if wanted and (kind or _is_picture_in_dicom(path, "volume" not in forms)):
         return read_picture(path)
-    if path.is_file() and "picture" not in forms and (kind := _magic(path)):
+    if kind and "picture" not in forms:
         raise InputError(
-            f"{path} is a picture ({kind[0]}), and the chosen systems read volumes only; give NIfTI, NRRD, MHA or "
+            f"{path} is a picture ({kind}), and the chosen systems read volumes only; give NIfTI, NRRD, MHA or "
             "DICOM, or choose a system that reads pictures."
         )
     return read_study(path, series=series)
@@ -66,14 +74,17 @@ def read_picture(path: Path) -> Study:
     """Read PNG, JPEG or the one frame of a DICOM file as a study of one slice.
 
     Its form is "slice" where the file says how it lies in the patient, and "picture" otherwise. Colours become grey.
-    MONOCHROME1 is turned, so that bone is bright in every X-ray.
+    MONOCHROME1 is turned, so that bone is bright in every X-ray. A photograph is turned as Exif says.
 
     Raises:
         InputError: it can't be decoded within the `limits`, or is no picture.
     """
-    limits.require_regular(path, path)
-    if kind := _magic(path):
-        return _study(_decoded(path, kind), kind[0], path)
+    require_readable(path)
+    kind = _magic(path)
+    if kind in _NOT_READ.values():
+        raise InputError(f"{path} is a picture of a kind that is not read ({kind}); save it as PNG or JPEG.")
+    if kind:
+        return _study(_grey(decoded_apart(upright_pixels, path, f"{kind}ImageIO")), kind, path)
     with damage_said(path):
         return _from_dicom(path)
 
@@ -108,36 +119,21 @@ def _study(
     return Study(volume, source)
 
 
-def _magic(path: Path) -> tuple[str, str, bytes] | None:
-    """Return kind, reader and last bytes of a PNG or JPEG file, by how it begins; None for anything else."""
+def _magic(path: Path) -> str | None:
+    """Return the kind of a picture, by how the file begins; None for anything else, DICOM among it."""
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(132)
     except OSError:
         return None
-    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
-
-
-def _decoded(path: Path, kind: tuple[str, str, bytes]) -> np.ndarray:
-    """Decode PNG or JPEG in a process of its own: float32 or whole numbers, shape (rows, columns), grey."""
-    name, image_io, last = kind
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 4096))
-        if last not in file.read():  # libjpeg would fill what is missing with grey, and say nothing
-            raise InputError(f"{path} is a {name} file that is cut off; copy it again.")
-    array = decoded_by_itk(path, image_io)
-    if max(array.shape[:2]) > MAX_SIDE:
-        raise InputError(f"{path} has a side of more than {MAX_SIDE:,} pixels; make it smaller, or crop it.")
-    return _grey(array)
+    if start[128:] == b"DICM":  # before it may stand anything, such as the beginning of a TIFF
+        return None
+    return next((kind for magic, kind in (_READ | _NOT_READ).items() if start.startswith(magic)), None)
 
 
 def _grey(array: np.ndarray) -> np.ndarray:
-    """Make one channel of pixels (rows, columns, channels): the brightness of colours, without transparency."""
-    if array.ndim == 2:
-        return array
-    if array.shape[-1] < 3:
-        return np.ascontiguousarray(array[..., 0])
-    return (array[..., :3] @ _LUMA).astype(np.float32)
+    """Make the brightness (rows, columns) of colours (rows, columns, 3)."""
+    return array if array.ndim == 2 else (array @ _LUMA).astype(np.float32)
 
 
 def _is_picture_in_dicom(path: Path, alone: bool) -> bool:
@@ -163,9 +159,14 @@ def _from_dicom(path: Path) -> Study:
     if name := unread_compression([header.file_meta.TransferSyntaxUID]):
         raise InputError(f"{path} is compressed by {name}, which is not read here; export it uncompressed.")
     frame = frames[0]
-    array = _grey(read_colour(frame)) if header.get("SamplesPerPixel") == 3 else read_pixels(frames)[0]
+    light = text_of(header, "PhotometricInterpretation")
+    grey = light in ("MONOCHROME1", "MONOCHROME2", "")
+    if header.get("ModalityLUTSequence"):
+        raise InputError(f"{path} has its values in a table (Modality LUT), which is not read; export it as PNG.")
+    array = read_pixels(frames)[0] if grey else _grey(read_colour(frame))
     modality = text_of(header, "Modality")
-    if text_of(header, "PhotometricInterpretation") == "MONOCHROME1" and modality != "CT":
+    turned = light == "MONOCHROME1" or (grey and text_of(header, "PresentationLUTShape") == "INVERSE")
+    if turned and modality != "CT":
         array = inverted(array)
     pixel_mm, notices = _pixel_mm(header, frame)
     placed = modality in ("MR", "CT") and not is_capture(header) and len(frame.orientation) == 6 and pixel_mm
@@ -207,7 +208,12 @@ def _pixel_mm(header: pydicom.Dataset, frame: Frame) -> tuple[tuple[float, float
         notices = () if known else (Notice("pixel-size-at-detector", text),)
         return (at_detector[1] / by, at_detector[0] / by), notices
     scanned = _floats(header, "NominalScannedPixelSpacing")
-    return ((scanned[1], scanned[0]), ()) if _sound(scanned) else (None, ())
+    if _sound(scanned):
+        return (scanned[1], scanned[0]), ()
+    aspect = _floats(header, "PixelAspectRatio")
+    if _sound(aspect) and aspect[0] != aspect[1]:
+        raise InputError(f"{header.filename} has pixels that are no squares, and no pixel size; export it as PNG.")
+    return None, ()
 
 
 def _sound(values: tuple[float, ...]) -> bool:

@@ -79,7 +79,7 @@ def read_study(path: str | Path, series: str | None = None, below: bool = True) 
         InputError: the input cannot be used; one sentence says why and what to do.
     """
     path = Path(path)
-    _require_readable(path)
+    require_readable(path)
     kind = kind_of_name(path) if path.is_file() and not _is_dicom(path) else None
     with _quiet(), unavailable_said(path):
         if kind is not None:
@@ -201,7 +201,10 @@ def source_facts(file_kind: str, volume: Volume, kind: ImageKind, shown: str = "
     }
 
 
-def _require_readable(path: Path) -> None:
+def require_readable(path: Path) -> None:
+    """Raise InputError where a path is none, leads to nothing, may not be read, or is an empty file or a device."""
+    if "\0" in str(path):
+        raise InputError(f"{path} is no path, as it holds a character that no name may have; check it.")
     try:
         if path.is_dir():
             next(path.iterdir(), None)

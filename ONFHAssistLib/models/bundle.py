@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.outside import is_link, parse_json
+from ONFHAssistLib.core.outside import FILE_BYTES, is_link, parse_json
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models.places import PREVIOUS, find, in_place
 from ONFHAssistLib.models.table import check_table
@@ -43,6 +43,8 @@ WEIGHTS = "models/model.safetensors"
 TABLE = "models/table.json"
 _ALWAYS = ("LICENSE", METADATA, "docs/README.md")
 _OF_NETWORKS = ("configs/inference.json", WEIGHTS, "models/model.xml", "models/model.bin")
+TEXT_BYTES = 2**22
+"""Of each text of a bundle; the largest that is shipped, a graph, has 0.2 MB, and a table of 10,000 names 1 MB."""
 
 
 def files_of(kind: str) -> tuple[str, ...]:
@@ -115,23 +117,29 @@ def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:
         graph: whether the exported graph is wanted; without it only what it is made from is looked at.
 
     Raises:
-        InputError: no such folder, a missing or unreadable file or a link, a checksum that differs, another origin,
-            a bundle for another version of this software, or a network that does not fit its metadata.
+        InputError: no such folder, a missing or unreadable file or a link, a text that is too large, a checksum that
+            differs, another origin, a bundle for another version of this software, or a network that does not fit its
+            metadata.
     """
-    folder = _find(name_or_path)
-    if not folder.is_dir():
-        raise InputError(f"There is no model folder {str(name_or_path)!r}; give the name or the path of a model.")
-    name = folder.resolve().name.removesuffix(PREVIOUS)
-    _refuse_links(folder, _ALWAYS, name)
-    _refuse_missing(folder, _ALWAYS, name)
+    try:
+        folder = _find(name_or_path)
+        if not folder.is_dir():
+            raise InputError(f"There is no model folder {str(name_or_path)!r}; give the name or the path of a model.")
+        return _load(folder, folder.resolve().name.removesuffix(PREVIOUS), graph)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"The model {str(name_or_path)!r} can't be read ({reason}); check its path.") from error
+
+
+def _load(folder: Path, name: str, graph: bool) -> Bundle:
+    _require_files(folder, _ALWAYS, name)
     metadata = _read_json(folder, METADATA, name)
     _check_origin(metadata, name)
     kind = kind_of(metadata)
     if kind not in KINDS:
         raise InputError(f"The model {name} is of the kind {kind!r:.40}, and there are {', '.join(KINDS)}.")
     needed = [file for file in files_of(kind) if graph or Path(file).stem != "model" or file == WEIGHTS]
-    _refuse_links(folder, needed, name)
-    _refuse_missing(folder, needed, name)
+    _require_files(folder, needed, name)
     _check_schema(metadata, name)
     if kind == "table":
         content = _read_json(folder, TABLE, name)
@@ -170,19 +178,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _refuse_links(folder: Path, files: Sequence[str], name: str) -> None:
+def _require_files(folder: Path, files: Sequence[str], name: str) -> None:
+    """Refuse files that are links, missing, or too large to be read whole."""
     links = [file for file in files if any(is_link(folder / part) for part in (file, Path(file).parent))]
     if links and not folder.resolve().is_relative_to(resource_path("Bundles").resolve()):
         raise InputError(
             f"In the model {name} {', '.join(links)} leads elsewhere by a link, which is not followed; "
             "put the files themselves there."
         )
-
-
-def _refuse_missing(folder: Path, files: Sequence[str], name: str) -> None:
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
         raise InputError(f"The model {name} lacks {', '.join(missing)}; install it again.")
+    for file in files:
+        most = FILE_BYTES if Path(file).suffix in (".bin", ".safetensors") else TEXT_BYTES
+        if (folder / file).stat().st_size > most:
+            raise InputError(f"The file {file} of the model {name} has more than {most // 2**20} MB; get another copy.")
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -195,7 +205,7 @@ def _find(name_or_path: str | Path) -> Path:
 def _read_json(folder: Path, file: str, name: str) -> dict[str, Any]:
     try:
         content = parse_json((folder / file).read_bytes())
-    except (OSError, ValueError):
+    except ValueError:
         content = None
     if not isinstance(content, dict):
         raise InputError(f"The file {file} of the model {name} is not readable JSON; install the model again.")
@@ -208,7 +218,8 @@ def _check_origin(metadata: dict[str, Any], name: str) -> None:
         raise InputError(f"The folder {name} is not a model of ONFHAssist (no onfh_assist in its metadata.json).")
     if own.get("schema") != SCHEMA:
         raise InputError(
-            f"The model {name} has the bundle format {own.get('schema')}, this version of ONFHAssist reads {SCHEMA}; "
+            f"The model {name} has the bundle format {str(own.get('schema'))[:40]}, and this version of ONFHAssist "
+            f"reads {SCHEMA}; "
             "use a model and a program of the same release."
         )
 
@@ -220,7 +231,7 @@ def _check_schema(metadata: dict[str, Any], name: str) -> None:
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(metadata))
     if error is not None:
         reason = error.message if len(error.message) < 120 else f"it violates {error.validator!r}"
-        raise InputError(f"The metadata.json of the model {name} is not valid at {error.json_path}: {reason}.")
+        raise InputError(f"The metadata.json of the model {name} is not valid at {error.json_path[:120]}: {reason}.")
 
 
 def _check_network(network_def: Any, metadata: dict[str, Any], name: str) -> None:
@@ -231,16 +242,18 @@ def _check_network(network_def: Any, metadata: dict[str, Any], name: str) -> Non
     dims = len(image["spatial_shape"])
     out_dims = 0 if own.get("kind") in POOLED else dims
     ranks = [len(own[key]) for key in ("pixel_mm", "size_px") if isinstance(own[key], list)]
+    multiples, size = [int(axis.split("*")[0]) for axis in image["spatial_shape"]], own["size_px"] or [0] * dims
     fits = (
         network_def.get("in_channels") == image["num_channels"] == len(image["channel_def"])
         and network_def.get("out_channels") == pred["num_channels"] == len(pred["channel_def"])
         and network_def.get("spatial_dims") == dims
         and len(pred["spatial_shape"]) == out_dims
         and all(rank == dims for rank in ranks)
+        and all(n % multiple == 0 for n, multiple in zip(size, multiples, strict=True))
     )
     if not fits:
         raise InputError(
-            f"The network of the model {name} does not fit its metadata.json (channels or dimensions differ); "
+            f"The network of the model {name} does not fit its metadata.json (channels, dimensions or sizes differ); "
             "install the model again."
         )
 

@@ -89,6 +89,25 @@ def open_engine(
     return BatchedEngine(lambda: OpenVinoEngine(bundle, threads, precision), bundle, threads)
 
 
+def try_out(bundle: Bundle) -> None:
+    """Run the exported graph of a bundle once, on an empty image of the size that it was trained on.
+
+    Raises:
+        InputError: it can't be opened, or does not give a number for each pixel and channel that its metadata promise.
+    """
+    size = bundle.input["size_px"] or [2 * multiple for multiple in bundle.size_multiples]
+    expected = (1, bundle.out_channels, *(() if bundle.kind in POOLED else size))
+    try:
+        logits = OpenVinoEngine(bundle)(np.zeros((1, bundle.in_channels, *size), np.float32))
+        fits = logits.shape == expected and np.isfinite(logits).all()
+    except RuntimeError:  # OpenVINO's, of sizes that do not meet inside of the graph
+        fits = False
+    if not fits:
+        raise InputError(
+            f"The graph of the model {bundle.name} does not give what its metadata.json promises; get another copy."
+        )
+
+
 class OutOfMemory(Exception):
     """The memory of the graphics card does not suffice."""
 
@@ -204,6 +223,7 @@ class TorchEngine:
         """Build the network and load its weights; see ``open_engine``. Raises OutOfMemory where they do not fit."""
         network = build_network(bundle.network_def)
         import torch
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         precision = {"cpu": "f32", "cuda": "fp16"}[device] if precision == "auto" else precision
@@ -213,7 +233,7 @@ class TorchEngine:
         self._bundle = bundle
         try:
             network.load_state_dict(load_file(bundle.folder / "models" / "model.safetensors"))
-        except RuntimeError as error:
+        except (RuntimeError, SafetensorError) as error:
             raise InputError(
                 f"The weights of the model {bundle.name} do not fit its network; install it again."
             ) from error

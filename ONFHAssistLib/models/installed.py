@@ -12,12 +12,14 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models.bundle import METADATA, Bundle, files_of, load_bundle
-from ONFHAssistLib.models.places import IN_USE, INSTALLED, bundles_folder, in_place, in_use
+from ONFHAssistLib.models.engine import try_out
+from ONFHAssistLib.models.places import IN_USE, INSTALLED, bundles_folder, in_place, in_use, is_id
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Model:
 
     Attributes:
         id: names it among all: ``<name>-<version>-<first 8 digits of `Bundle.checksum`>``; of a damaged shipped bundle
-            its name alone.
+            its name alone; of an installed one the name of its folder.
         name: what it is for, such as "necrosis".
         version: "major.minor.patch"; "" of a damaged one.
         folder: where it lies.
@@ -54,20 +56,25 @@ def network_words(model: Model) -> str:
 def models() -> tuple[Model, ...]:
     """Return all bundles, by name, the shipped one of each name first.
 
+    One that is damaged, or was chosen and is gone, is among them with what is wrong with it. Where the list of those in
+    use is damaged, none counts as in use.
+
     Raises:
-        InputError: see ``places.bundles_folder`` and ``places.in_use``.
+        InputError: see ``places.bundles_folder``.
     """
     own = bundles_folder()
-    chosen, laid = in_use(own), laid_by_hand(own)
-    found = []
+    chosen, laid = _chosen(own), laid_by_hand(own)
+    found: list[Model] = []
     for name in shipped_names():
-        taken = name not in chosen and name not in laid
+        taken = chosen is not None and name not in chosen and name not in laid
         found.append(_model(resource_path("Bundles", name), name, "", True, taken))
-        for folder in sorted((own / INSTALLED).glob(f"*/{name}")):
-            bundle_id = folder.parent.name
+        wanted = None if chosen is None or name in laid else chosen.get(name)
+        folders = {folder.parent.name: folder for folder in sorted((own / INSTALLED).glob(f"*/{name}"))}
+        if wanted is not None:
+            folders.setdefault(wanted, own / INSTALLED / wanted / name)
+        for bundle_id, folder in folders.items():
             if not bundle_id.startswith("."):
-                taken = chosen.get(name) == bundle_id and name not in laid
-                found.append(_model(folder, name, bundle_id, False, taken))
+                found.append(_model(folder, name, bundle_id, False, bundle_id == wanted))
         if name in laid:
             found.append(_model(in_place(own / name), name, "", False, True))
     return tuple(found)
@@ -80,11 +87,14 @@ def install(folder: Path) -> Model:
 
     Raises:
         InputError: it is no whole and unchanged bundle of this software, or made for other input or other labels than
-            the shipped bundle of its name, or it can't be written; nothing has changed then.
+            the shipped bundle of its name, or its network does not run, or it can't be written; nothing has changed
+            then.
     """
     own = bundles_folder()
     bundle = load_bundle(Path(folder))
     require_fit(bundle, bundle.name)
+    if bundle.kind != "table":
+        try_out(bundle)
     bundle_id = id_of(bundle)
     if shipped := next((model for model in models() if model.id == bundle_id and model.shipped), None):
         return shipped
@@ -109,6 +119,8 @@ def install(folder: Path) -> Model:
 def use(bundle_id: str) -> Model | None:
     """Let the analysis take a bundle from its next start on; return the one that was in use before.
 
+    A damaged list of the bundles in use is begun anew.
+
     Raises:
         InputError: there is none of this id, it is damaged, or another one was laid before it by hand.
     """
@@ -118,9 +130,10 @@ def use(bundle_id: str) -> Model | None:
         raise InputError(
             f"A bundle {model.name} lies in {own} itself and goes before all others; move it away, then choose."
         )
-    load_bundle(model.folder)
+    if model.problem:
+        raise InputError(model.problem)
     former = next((other for other in every if other.name == model.name and other.in_use), None)
-    chosen = {name: taken for name, taken in in_use(own).items() if name != model.name}
+    chosen = {name: taken for name, taken in (_chosen(own) or {}).items() if name != model.name}
     if not model.shipped:
         chosen[model.name] = model.id
     with _disk(f"{bundle_id} could not be taken into use"):
@@ -151,7 +164,7 @@ def find_bundle(text: str) -> Bundle:
         for model in models():
             if model.id == text:
                 return load_bundle(model.folder)
-    return load_bundle(Path(text) if Path(text).is_dir() else text)
+    return load_bundle(Path(text) if os.path.isdir(text) else text)
 
 
 def id_of(bundle: Bundle) -> str:
@@ -163,7 +176,8 @@ def require_fit(bundle: Bundle, name: str) -> None:
     """Refuse a bundle that does another thing than the shipped one of a name.
 
     Raises:
-        InputError: there is no shipped bundle of that name, or input channels or labels are others.
+        InputError: there is no shipped bundle of that name, or input channels, labels or dimensions are others, or
+            the input is of another form or scale.
     """
     names = shipped_names()
     if name not in names:
@@ -189,6 +203,22 @@ def require_fit(bundle: Bundle, name: str) -> None:
     dims = [one.network_def["spatial_dims"] for one in (bundle, shipped)]
     if dims[0] != dims[1]:
         raise InputError(f"The model looks at {dims[0]} dimensions, {name} of this software at {dims[1]}.")
+    for key in ("pixel_mm", "size_px", "neighbour_mm", "sphere_mm"):
+        size, like = (one.input.get(key) for one in (bundle, shipped))
+        if not _alike(size, like):
+            raise InputError(
+                f"The model has {key} {size}, {name} of this software {like}, and half to twice as much is taken in "
+                "its place; train it from the shipped one."
+            )
+
+
+def _alike(own: Any, wanted: Any) -> bool:
+    """Whether two sizes are of the same form and about as large, number by number: half to twice as much."""
+    if isinstance(own, list) and isinstance(wanted, list) and len(own) == len(wanted):
+        return all(map(_alike, own, wanted))
+    if isinstance(own, (int, float)) and isinstance(wanted, (int, float)):
+        return wanted / 2 <= own <= wanted * 2
+    return own is None and wanted is None
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -209,8 +239,18 @@ def _the(bundle_id: str, every: tuple[Model, ...] | None = None) -> Model:
     raise InputError(f"There is no model {bundle_id}; there are {', '.join(model.id for model in every)}.")
 
 
+def _chosen(folder: Path) -> dict[str, str] | None:
+    """Return the id of the installed bundle in use for each name; None where the list of them is damaged."""
+    try:
+        return in_use(folder)
+    except InputError:
+        return None
+
+
 def _model(folder: Path, name: str, bundle_id: str, shipped: bool, taken: bool) -> Model:
     try:
+        if bundle_id and not is_id(bundle_id):
+            raise InputError(f"The folder {folder.parent} has a name that is no id; move it away, and install {name}.")
         bundle = load_bundle(folder)
         trained_on = bundle.metadata["onfh_assist"]["trained_on"]
         return Model(bundle_id or id_of(bundle), name, bundle.version, folder, shipped, taken, trained_on)

@@ -45,5 +45,5 @@ def build_network(definition: dict[str, Any]) -> "torch.nn.Module":
         ) from None
     try:
         return getattr(nets, target.rsplit(".", 1)[1])(**arguments)
-    except (TypeError, ValueError, AssertionError, NotImplementedError, LookupError) as error:
+    except (TypeError, ValueError, AssertionError, NotImplementedError, LookupError, RuntimeError) as error:
         raise InputError(f"The arguments of {target} do not fit ({error}); check network_def.") from error

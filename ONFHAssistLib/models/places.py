@@ -24,6 +24,7 @@ BUNDLES_VARIABLE = "ONFH_BUNDLES"
 IN_USE = "in-use.json"
 INSTALLED = "installed"
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+"""Of its parts the version has at most 20 characters, by the schema of the metadata."""
 PREVIOUS = ".previous"
 """For a moment, while a bundle is replaced, the older one lies beside its place under its name with this added."""
 
@@ -59,7 +60,11 @@ def find(name: str) -> Path:
 
 
 def in_use(folder: Path) -> dict[str, str]:
-    """Return the id of the installed bundle that is in use for each name; raises InputError where that is damaged."""
+    """Return the id of the installed bundle that is in use for each name.
+
+    Raises:
+        InputError: the list is damaged. Which bundles were chosen is not known then, and no other is taken instead.
+    """
     path = folder / IN_USE
     try:
         content = read_json(path)
@@ -68,9 +73,14 @@ def in_use(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         content = None
     whole = isinstance(content, dict) and all(isinstance(chosen, str) for chosen in content.values())
-    if not whole or not all(_ID.fullmatch(chosen) for chosen in content.values()):
-        raise InputError(f"{path} can't be read; delete it, then choose anew with onfh-assist models use.")
+    if not whole or not all(map(is_id, content.values())):
+        raise InputError(f"{path} can't be read; choose anew with onfh-assist models use, once for each model.")
     return content
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be the id of an installed bundle, which is also the name of its folder."""
+    return _ID.fullmatch(text) is not None
 
 
 def in_place(folder: Path) -> Path:

@@ -239,6 +239,43 @@ def test_an_unreadable_file_is_refused(place, analysis, capfd):
     assert "permission denied" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("path", ["a" * 5000, "/".join(["a" * 200] * 30), "a\0b", "fifo", "file/below", "loop"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["grade", "PATH"],
+        ["grade", "PATH", "--system", "steinberg-t1"],
+        ["models", "install", "PATH"],
+        ["models", "use", "PATH"],
+        ["data", "status", "PATH"],
+        ["data", "export", "PATH", "--out", "PATH"],
+        ["data", "export", "PATH", "--out", "new", "--lock", "PATH"],
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_can_be_none_is_a_sentence_in_every_command(tmp_path, monkeypatch, capfd, analysis, command, path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "file").write_text("mine")
+    if os.name == "posix":
+        os.mkfifo(tmp_path / "fifo")
+        (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.iterdir())
+    assert cli.main([path if word == "PATH" else word for word in command]) == 2
+    captured = capfd.readouterr()
+    assert captured.err.count("\n") == 1 and captured.out == "" and len(captured.err) < 2100
+    assert sorted(tmp_path.iterdir()) == before and not analysis
+
+
+def test_what_the_system_refuses_is_a_sentence_wherever_it_is_met(monkeypatch, capfd):
+    def locked(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/models")
+
+    monkeypatch.setattr("ONFHAssistLib.models.installed.models", locked)
+    assert cli.main(["models", "list"]) == 2
+    assert "/data/models can't be used (Permission denied); check" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["masks.nii.gz", "report.html"])
 def test_a_disk_that_fills_up_while_writing_leaves_nothing_half_written(place, analysis, capfd, monkeypatch, name):
     """The write of one file fails as a full disk makes it fail; those before it were written."""

@@ -1,10 +1,23 @@
 """Pictures and single slices: their grey values, pixel size and place, and what is refused."""
 
+import os
+import struct
+import zlib
+from pathlib import Path
+
 import numpy as np
+import pydicom
 import pytest
+import SimpleITK as sitk
 from dicom_files import CORONAL, make_series, write
-from PIL import Image
-from pydicom.uid import ComputedRadiographyImageStorage, SecondaryCaptureImageStorage
+from PIL import Image, ImageOps
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    SecondaryCaptureImageStorage,
+)
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.imaging.picture import read_image, read_picture
@@ -34,9 +47,9 @@ def test_a_png_keeps_its_values_and_says_nothing_of_its_size(tmp_path):
     assert np.array_equal(study.volume.array[0], GREY) and study.volume.array.shape == (1, 40, 60)
 
 
-def test_colours_become_their_brightness_without_transparency(tmp_path):
+def test_colours_become_their_brightness(tmp_path):
     colours = np.zeros((40, 60, 4), np.uint8)
-    colours[..., 1], colours[..., 3] = GREY, 7
+    colours[..., 1], colours[..., 3] = GREY, 255
     study = read_picture(saved(tmp_path / "a.png", colours))
     assert np.allclose(study.volume.array[0], 0.587 * GREY, atol=0.01)
 
@@ -157,3 +170,224 @@ def test_several_frames_are_no_picture(tmp_path):
     folder = write(tmp_path / "a", make_enhanced())
     with pytest.raises(InputError, match="8 frames"):
         read_picture(next(folder.iterdir()))
+
+
+def png(path, array, depth, colour=0, interlaced=False, extra=b""):
+    """Write a PNG of whole samples (rows, columns[, channels]) as no library here does: any depth, in Adam7's order."""
+    array = array.reshape(*array.shape[:2], -1)
+    lines = []
+    order = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    for row, column, down, across in order if interlaced else [(0, 0, 1, 1)]:
+        for samples in array[row::down, column::across]:
+            bits = (samples.reshape(-1, 1).astype(int) >> np.arange(depth)[::-1]) & 1
+            lines.append(b"\0" + np.packbits(bits.astype(np.uint8).ravel()).tobytes())
+    header = struct.pack(">IIBBBBB", array.shape[1], array.shape[0], depth, colour, 0, 0, interlaced)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + extra
+        + chunk(b"IDAT", zlib.compress(b"".join(lines)))
+        + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def chunk(name, content):
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_png_of_any_depth_and_order_has_its_values(tmp_path, depth, interlaced):
+    samples = (GREY.astype(int) * 257) >> (16 - depth)
+    known = samples * (1 if depth == 16 else 255 // (2**depth - 1))
+    study = read_picture(png(tmp_path / "a.png", samples, depth, interlaced=interlaced))
+    assert np.array_equal(study.volume.array[0], known)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "CMYK", "YCbCr", "RGB"])
+def test_a_picture_of_any_mode_has_its_brightness(tmp_path, mode):
+    file = tmp_path / ("a.jpg" if mode in ("CMYK", "YCbCr") else "a.png")
+    if mode == "P":
+        image = Image.fromarray(255 - GREY, "P")
+        image.putpalette(np.repeat(np.arange(256)[::-1], 3).tolist())
+    else:
+        image = Image.fromarray(GREY).convert("RGB").convert(mode)
+    image.save(file, quality=98)
+    close = 8 if mode in ("CMYK", "YCbCr") else 0.01
+    assert np.abs(read_picture(file).volume.array[0] - GREY.astype(float)).max() < close
+
+
+@pytest.mark.parametrize("colour", [4, 6])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_transparency_is_left_out_where_it_lets_nothing_through_and_refused_elsewhere(tmp_path, depth, colour):
+    samples = np.repeat(GREY[..., None].astype(int), 2 if colour == 4 else 4, axis=2)
+    samples[..., -1] = 2**depth - 1
+    file = png(tmp_path / "a.png", samples, depth, colour)
+    if (depth, colour) == (16, 4):
+        with pytest.raises(InputError, match="save it without transparency"):
+            read_picture(file)
+    else:
+        assert np.allclose(read_picture(file).volume.array[0], GREY, atol=0.01)
+    samples[3, 3, -1] = 7
+    with pytest.raises(InputError, match="save it without transparency"):
+        read_picture(png(tmp_path / "a.png", samples, depth, colour))
+
+
+@pytest.mark.parametrize(("depth", "seen"), [(8, 40), (8, 1), (4, 1), (16, 40)])
+def test_a_grey_that_stands_for_nothing_is_no_grey(tmp_path, depth, seen):
+    """tRNS: one of the values is transparent, be it in the picture or not (1 is not in it)."""
+    extra = chunk(b"tRNS", struct.pack(">H", seen))
+    file = png(tmp_path / "a.png", GREY.astype(int) >> (4 if depth == 4 else 0), depth, extra=extra)
+    if (depth, seen) == (8, 1):
+        assert np.array_equal(read_picture(file).volume.array[0], GREY)
+    else:
+        with pytest.raises(InputError, match="save it without transparency"):
+            read_picture(file)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_photograph_is_turned_as_every_viewer_turns_it(tmp_path, kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = saved(tmp_path / "a", GREY, format=kind, exif=exif)
+    with Image.open(file) as image:
+        known = np.asarray(ImageOps.exif_transpose(image)).astype(int)
+    assert np.abs(read_picture(file).volume.array[0] - known).max() < 3
+    assert known.shape == ((60, 40) if 5 <= orientation <= 8 else (40, 60))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0MM no TIFF\xff\xd9"}])
+def test_a_jpeg_whose_data_end_early_is_refused_wherever_its_end_mark_stands(tmp_path, options):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200), dtype=np.uint8)
+    whole = saved(tmp_path / "a.jpg", noise, format="JPEG", **options).read_bytes()
+    for damaged in (whole[:-2000], whole[:-2000] + b"\xff\xd9", whole[:9000] + bytes(5000) + whole[14000:]):
+        (tmp_path / "b.jpg").write_bytes(damaged)
+        with pytest.raises(InputError, match="is damaged or cut off"):
+            read_picture(tmp_path / "b.jpg")
+    (tmp_path / "b.jpg").write_bytes(whole + b"notes of a camera " * 1000)
+    assert np.array_equal(read_picture(tmp_path / "b.jpg").volume.array, read_picture(tmp_path / "a.jpg").volume.array)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_jpeg_in_dicom_whose_data_end_early_is_refused(tmp_path, bits):
+    """8 bits: lossy, as Pillow writes it; 16 bits: lossless, as ITK does."""
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200)).astype(np.uint8 if bits == 8 else np.uint16)
+    if bits == 8:
+        whole = saved(tmp_path / "a.jpg", noise, format="JPEG", quality=98).read_bytes()
+    else:
+        image = sitk.GetImageFromArray(noise)
+        writer = sitk.ImageFileWriter()
+        writer.SetFileName(str(tmp_path / "a.dcm"))
+        writer.UseCompressionOn()
+        writer.SetCompressor("JPEG")
+        writer.Execute(image)
+        whole = next(generate_frames(pydicom.dcmread(tmp_path / "a.dcm").PixelData, number_of_frames=1)).rstrip(b"\0")
+    known = {"Rows": 200, "Columns": 200, "BitsAllocated": bits, "BitsStored": bits, "HighBit": bits - 1}
+    known |= {"PixelRepresentation": 0, "syntax": JPEGBaseline8Bit if bits == 8 else JPEGLosslessSV1}
+    read = read_picture(compressed(tmp_path / "whole", whole, **known)).volume.array[0]
+    assert np.abs(read.astype(int) - noise).max() < (12 if bits == 8 else 1)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_picture(compressed(tmp_path / "cut", whole[:-2000] + b"\xff\xd9", **known))
+
+
+def compressed(folder, code, syntax, **tags):
+    (header, *_) = make_series(**tags)
+    header.file_meta.TransferSyntaxUID = syntax
+    header.PixelData = encapsulate([code])
+    header["PixelData"].is_undefined_length = True
+    folder.mkdir()
+    header.save_as(folder / "a.dcm", enforce_file_format=True)
+    return folder / "a.dcm"
+
+
+def test_several_pictures_in_one_file_and_kinds_that_are_not_read_are_named(tmp_path):
+    turned = Image.fromarray(255 - GREY)
+    Image.fromarray(GREY).save(tmp_path / "a.png", save_all=True, append_images=[turned])
+    with pytest.raises(InputError, match=r"several pictures \(APNG\)"):
+        read_picture(tmp_path / "a.png")
+    for kind in ("GIF", "TIFF", "BMP", "WebP"):
+        several = {"save_all": True, "append_images": [turned]} if kind in ("GIF", "TIFF") else {}
+        Image.fromarray(GREY).save(tmp_path / "a", format=kind, **several)
+        with pytest.raises(InputError, match=rf"\({kind}\); save it as PNG"):
+            read_image(tmp_path / "a", ALL)
+        with pytest.raises(InputError, match=rf"is a picture \({kind}\), and the chosen systems read volumes only"):
+            read_image(tmp_path / "a", ("volume",))
+
+
+@pytest.mark.parametrize("size", [(5000, 100), (100, 5000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)])
+def test_a_picture_that_declares_more_than_is_read_is_refused_before_it_is_unpacked(tmp_path, size):
+    file = png(tmp_path / "a.png", GREY, 8)
+    content = file.read_bytes()
+    header = struct.pack(">II", *size) + content[24:29]
+    file.write_bytes(content[:8] + chunk(b"IHDR", header) + content[33:])
+    with pytest.raises(InputError, match="side of more than 4,096 pixels"):
+        read_picture(file)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a\0b", "a\0b.png", "none", "empty", "fifo", "loop"])
+def test_a_path_that_can_be_no_picture_is_a_sentence(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").write_bytes(b"")
+    if os.name == "posix":
+        os.mkfifo(tmp_path / "fifo")
+        (tmp_path / "loop").symlink_to("loop")
+    for read in (
+        lambda: read_picture(Path(path)),
+        lambda: read_image(path, ALL),
+        lambda: read_image(path, ("volume",)),
+    ):
+        with pytest.raises(InputError):
+            read()
+
+
+def test_a_name_whose_bytes_are_no_text_is_read(tmp_path):
+    strange = tmp_path / os.fsdecode(b"\xfc.png")
+    saved(tmp_path / "a.png", GREY).rename(strange)
+    assert np.array_equal(read_picture(strange).volume.array[0], GREY)
+
+
+SCREEN = {
+    "Modality": "OT",
+    "SOPClassUID": SecondaryCaptureImageStorage,
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
+    "PixelRepresentation": 0,
+    "Rows": 40,
+    "Columns": 60,
+}
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_numbers_of_a_palette_become_its_colours(tmp_path, bits):
+    tags = SCREEN | {"PhotometricInterpretation": "PALETTE COLOR", "PixelData": GREY.tobytes()}
+    entries = np.arange(256)[::-1].astype(np.uint8 if bits == 8 else "<u2")
+    for colour in ("Red", "Green", "Blue"):
+        tags[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, bits]
+        tags[f"{colour}PaletteColorLookupTableData"] = entries.tobytes()
+    assert np.allclose(read_picture(dicom(tmp_path / "a", **tags)[0]).volume.array[0], 255 - GREY, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"PhotometricInterpretation": "PALETTE COLOR"},
+        {"PhotometricInterpretation": "HSV"},
+        {"PhotometricInterpretation": "RGB"},
+        {"ModalityLUTSequence": [pydicom.Dataset()]},
+        {"PixelAspectRatio": [2, 1]},
+    ],
+    ids=lambda tags: next(iter(tags)),
+)
+def test_a_screen_whose_values_are_no_brightness_or_whose_pixels_are_no_squares_is_refused(tmp_path, tags):
+    known = SCREEN | {"PhotometricInterpretation": "MONOCHROME2", "PixelData": GREY.tobytes(), "PixelSpacing": None}
+    file, _ = dicom(tmp_path / "a", **known | {"ImageOrientationPatient": None, "ImagePositionPatient": None} | tags)
+    with pytest.raises(InputError):
+        read_picture(file)
+
+
+def test_an_image_that_is_to_be_shown_inverted_is_turned(tmp_path):
+    path, stored = x_ray(tmp_path / "a", PresentationLUTShape="INVERSE")
+    assert np.array_equal(read_picture(path).volume.array[0], stored.max() - stored.astype(int))

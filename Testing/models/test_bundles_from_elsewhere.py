@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models import places
 from ONFHAssistLib.models.bundle import describe, files_of, load_bundle
 from ONFHAssistLib.models.bundle import sha256 as checksum_of
-from ONFHAssistLib.models.installed import id_of
+from ONFHAssistLib.models.installed import find_bundle, id_of, install
 
 links = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 
@@ -65,6 +66,58 @@ def test_no_escape_sequence_of_a_bundle_reaches_the_terminal(bundle_folder):
     with pytest.raises(InputError) as caught:
         load_bundle(bundle_folder)
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["1.2.3\n", "1.2." + "3" * 190, "1.2." + "3" * 300, "1.2.٣", "", "1.2", " 1.2.3"])
+def test_a_version_that_could_be_no_name_of_a_folder_is_refused(bundle_folder, version):
+    edited(bundle_folder, lambda content: content.update(version=version, changelog={"1.2.3": "First."}))
+    with pytest.raises(InputError, match=r"not valid at \$\.version"):
+        load_bundle(bundle_folder)
+
+
+ENDLESS = "x" * 100_000
+DEEP = json.loads("[" * 600 + "]" * 600)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["onfh_assist"].update(trained_on=ENDLESS),
+        lambda content: content["onfh_assist"].update(kind=ENDLESS),
+        lambda content: content["onfh_assist"].update(schema=ENDLESS),
+        lambda content: content["onfh_assist"].update(figures={ENDLESS: {}}),
+        lambda content: content["onfh_assist"].update(modalities=["T1", *range(20_000), ENDLESS]),
+        lambda content: content["changelog"].update({ENDLESS: "First."}),
+        lambda content: content["network_data_format"]["outputs"]["pred"]["channel_def"].update({"0": ENDLESS}),
+        lambda content: content["network_data_format"]["inputs"]["image"].update(spatial_shape=["9" * 5000 + "*n"] * 2),
+        lambda content: content.update(notes=[DEEP, "\x01"]),
+    ],
+)
+def test_what_has_no_end_in_the_metadata_is_refused_in_a_short_sentence(bundle_folder, change):
+    edited(bundle_folder, change)
+    with pytest.raises(InputError) as caught:
+        load_bundle(bundle_folder)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("file", [f for f in files_of("segmentation") if not f.endswith((".bin", ".safetensors"))])
+def test_a_text_that_is_larger_than_any_is_not_read(bundle_folder, file):
+    os.truncate(bundle_folder / file, 3 * 2**30)  # a hole: it takes no room on the disk
+    with pytest.raises(InputError, match=rf"{file} .* has more than 4 MB"):
+        load_bundle(bundle_folder)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a/" * 3000, "a\0b", "fifo", "file", "file/below", "loop", "", "."])
+def test_a_path_that_is_no_bundle_is_a_sentence(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    if os.name == "posix":
+        os.mkfifo(tmp_path / "fifo")
+        (tmp_path / "loop").symlink_to("loop")
+    for read in (load_bundle, find_bundle, lambda path: install(Path(path))):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert len(str(caught.value)) < 2000
 
 
 NO_IDS = ("..", "", ".", "../x", "a/b", "/etc", "a\\b", "a\0b", "C:x", "x" * 300, 7, None, ["x"])

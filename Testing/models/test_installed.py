@@ -1,6 +1,7 @@
 """The user's own models: what is installed, in use, brought back and removed; and what is refused."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -9,7 +10,7 @@ from ONFHAssistLib import cli
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.models import installed, places
-from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.models.bundle import load_bundle, sha256
 from ONFHAssistLib.models.installed import find_bundle, install, models, remove, use
 
 SHIPPED = resource_path("Bundles", "necrosis")
@@ -52,6 +53,18 @@ def relabel(tensor: str, channel: str, meaning: str):
         (formats["inputs"] | formats["outputs"])[tensor]["channel_def"][channel] = meaning
 
     return lambda folder: change(folder, edit)
+
+
+def inner(**values):
+    """Return what changes what the bundle says of its input."""
+    return lambda folder: change(folder, lambda metadata: metadata["onfh_assist"].update(values))
+
+
+def graph_of_another_network(folder):
+    """Exchange the graph for one that can't be run, with its checksum."""
+    graph = folder / "models/model.xml"
+    graph.write_bytes(graph.read_bytes().replace(b'"Convolution"', b'"Convulsion"'))
+    inner(sha256=load_bundle(SHIPPED).input["sha256"] | {"model.xml": sha256(graph)})(folder)
 
 
 def every_file(folder):
@@ -98,6 +111,13 @@ def test_what_else_lies_in_the_folder_is_not_copied(better, own):
         (lambda f: change(f, lambda m: m["onfh_assist"].update(schema=99)), "bundle format 99"),
         (relabel("pred", "0", "oedema"), r"made for other labels \(oedema\)"),
         (relabel("image", "3", "T2"), "made for other input"),
+        (inner(pixel_mm=1e-9), "has pixel_mm 1e-09, necrosis of this software 0.7"),
+        (inner(pixel_mm=[0.7, 0.7]), "has pixel_mm"),
+        (inner(size_px=[96, 4096]), "has size_px"),
+        (inner(size_px=[100, 100]), "sizes differ"),
+        (inner(neighbour_mm=None), "has neighbour_mm None"),
+        (inner(sphere_mm=1e9), "has sphere_mm"),
+        (graph_of_another_network, "does not give what|does not fit|cannot read"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused_and_nothing_is_touched(better, own, damage, said):
@@ -157,6 +177,43 @@ def test_a_damaged_list_of_models_in_use_is_told_of(own, content):
     (own / places.IN_USE).write_text(content)
     with pytest.raises(InputError, match="choose anew with onfh-assist models use"):
         load_bundle("necrosis")
+
+
+def test_a_damaged_list_of_models_in_use_is_mended_by_choosing_anew(better, own, capsys):
+    model = install(better)
+    (own / places.IN_USE).write_text('{"necrosis": "1.2.3 and more"}')
+    assert cli.main(["models", "list"]) == 2
+    said = capsys.readouterr()
+    assert model.id in said.out and "choose anew with onfh-assist models use" in said.err
+    assert not any(model.in_use for model in models()) and install(better) == model
+    with pytest.raises(InputError, match="can't be read"):
+        remove(model.id)  # it may be the one that was chosen
+    use(model.id)
+    assert in_use() == model.id == places.in_use(own)["necrosis"]
+
+
+def test_a_bad_bundle_among_the_installed_ones_costs_itself_only_and_is_named(better, own, capsys):
+    model, shipped = install(better), in_use()
+    folder = own / places.INSTALLED
+    shutil.copytree(model.folder.parent, folder / "a name that is no id")
+    shutil.copytree(model.folder.parent, folder / ("necrosis-1." + "9" * 210))
+    shutil.copytree(model.folder.parent, folder / "broken")
+    (folder / "broken/necrosis/configs/metadata.json").write_text("[" * 10**5)
+    (folder / "empty/necrosis").mkdir(parents=True)
+    (folder / "file").write_text("")
+    if os.name == "posix":
+        (folder / "link").symlink_to("link")
+    use(model.id)
+    bad = {found.id: found.problem for found in models() if found.problem}
+    assert len(bad) == 4 and sum("no id" in problem for problem in bad.values()) == 2
+    for bundle_id in bad:
+        with pytest.raises(InputError):
+            use(bundle_id)
+    assert in_use() == model.id and load_bundle("necrosis").folder == model.folder
+    assert cli.main(["models", "list"]) == 0 and "broken" in capsys.readouterr().out
+    shutil.rmtree(model.folder.parent)
+    assert next(found for found in models() if found.in_use and found.name == "necrosis").problem
+    use(shipped)
 
 
 def test_a_model_laid_into_the_folder_by_hand_goes_before_and_is_told_of(better, tmp_path, monkeypatch):
