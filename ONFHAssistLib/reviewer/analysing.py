@@ -17,7 +17,7 @@ from ONFHAssistLib.systems import OWN, those_known
 from ONFHAssistLib.systems.base import Patient
 
 REPLACED = "The corrections of this study are replaced by a new automatic result."
-DEVICE_CAPTION, ENGINE_CAPTION = "Networks run on", "By way of"
+DEVICE_CAPTION, ENGINE_CAPTION = "Networks run on", "Engine"
 DEVICE_TIP = "The CPU needs nothing more. CUDA needs PyTorch, which takes several gigabytes."
 ENGINE_TIP = "Automatic: OpenVINO on the CPU, PyTorch on a graphics card. The grades are the same."
 DEVICE_NAMES: Mapping[str, str] = dict(

@@ -51,6 +51,7 @@ body { overflow: hidden }
 .page .results { flex: 1; overflow-y: auto; display: flex; flex-direction: column; gap: 0.5rem; padding: 0.5rem }
 .page .results > * { flex: none }
 .page .sign-off { flex: none; padding: 0.5rem; border-top: 1px solid rgba(127, 127, 127, .3) }
+.page .sign-off .v-checkbox .v-label { font-size: 0.85rem }
 .page .card { border: 1px solid rgba(127, 127, 127, .35); border-radius: 6px; padding: 0.4rem 0.6rem }
 .page .card[role=button] { cursor: pointer }
 .page .card.on { border-color: #3a8fc0; box-shadow: inset 3px 0 0 #3a8fc0 }

@@ -137,11 +137,12 @@ class HipsUI:
                 with html.Div(v_if=("card.look_first.length",), classes="quiet", style="margin-top: 4px"):
                     html.Span("Most uncertain slices: ")
                     html.A(
-                        "{{ index }} ",
+                        "{{ index }}",
                         v_for=("index in card.look_first",),
                         key=("index",),
                         click=(self.slice_chosen, "[index]"),
                         classes="link",
+                        style="margin-right: 8px",
                     )
                 with html.Div(v_for=("line in card.lines",), key=("line.title",), style="margin-top: 4px"):
                     html.Span("{{ line.title }}: ")
