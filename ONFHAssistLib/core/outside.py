@@ -17,13 +17,15 @@ JSON_BYTES = 64 * 2**20
 FILE_BYTES = 2**31
 _LARGEST_INT = 2**53
 """Larger integers are none of ours, and no float holds them exactly."""
+_DEEPEST = 50
+"""The deepest file of this software has 11 levels; what goes through all of one may call itself at each."""
 # Control characters but line break and tab; separators of lines; and what turns the direction of writing.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _LONE = re.compile("[\ud800-\udfff]")
 
 
 class LinkError(OSError):
-    """A link, a device or a pipe lies where a plain file or folder has to be."""
+    """A link, a device, a pipe, a socket or a folder lies where a plain file has to be, or a link on the way to it."""
 
 
 def shown(text: str) -> str:
@@ -34,9 +36,21 @@ def shown(text: str) -> str:
 def is_link(path: Path) -> bool:
     """Say whether this is a link to somewhere else; on Windows also a junction."""
     try:
+        return _leads_elsewhere(os.lstat(path))
+    except OSError:
+        return False
+
+
+def is_plain_file(path: Path) -> bool:
+    """Say whether this is a file, and no link, folder, device, pipe or socket."""
+    try:
         found = os.lstat(path)
     except OSError:
         return False
+    return stat.S_ISREG(found.st_mode) and not _leads_elsewhere(found)
+
+
+def _leads_elsewhere(found: os.stat_result) -> bool:
     mounted = getattr(found, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
     return stat.S_ISLNK(found.st_mode) or mounted
 
@@ -45,15 +59,18 @@ def read_plain_file(path: Path, most_bytes: int = FILE_BYTES) -> bytes:
     """Read a file that has to be a plain one.
 
     Raises:
-        LinkError: it is a link, a folder, a device or a pipe; or larger than ``most_bytes``.
+        LinkError: it is a link, a folder, a device, a pipe or a socket; or larger than ``most_bytes``.
         OSError: it is not there or can't be read.
     """
-    if is_link(path):
+    found = os.lstat(path)
+    if _leads_elsewhere(found):
         raise LinkError(f"{path.name} is a link")
+    if not stat.S_ISREG(found.st_mode):  # a socket can't even be opened, a folder not on every system
+        raise LinkError(f"{path.name} is no plain file")
     flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
     handle = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in flags))
     with open(handle, "rb") as file:
-        found = os.fstat(handle)
+        found = os.fstat(handle)  # of what was opened, which may be another one by now
         if not stat.S_ISREG(found.st_mode):
             raise LinkError(f"{path.name} is no plain file")
         if found.st_size > most_bytes:
@@ -72,14 +89,25 @@ def parse_json(content: bytes) -> Any:
     Control characters in texts are replaced, so that whatever is shown of them does nothing to a terminal.
 
     Raises:
-        ValueError: it is no JSON, nested without end, or holds numbers that are none or have no end.
+        ValueError: it is no JSON, is nested too deeply, or holds numbers that are none or have no end.
     """
     try:
         text = content.decode("utf-8-sig")
         found = json.loads(text, parse_constant=_no_number, parse_float=_float, parse_int=_int)
-        return _clean(found) if "\\u" in text or _UNSEEN.search(text) else found
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    _require_shallow(found)
+    return _clean(found) if "\\u" in text or _UNSEEN.search(text) else found
+
+
+def _require_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        lists = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        if not lists:
+            return
+        level = [entry for one in lists for entry in one]
+    raise ValueError("nested too deeply")
 
 
 def _no_number(text: str) -> None:

@@ -4,6 +4,7 @@ Numbers keep every bit (JSON writes the shortest digits that give the same float
 """
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -85,7 +86,9 @@ class _MisfitError(ValueError):
 
 
 def _cannot_be(plain: Any) -> _MisfitError:
-    return _MisfitError(f"cannot be {plain!r:.60}")
+    short = reprlib.Repr()  # of what may be nested without end
+    short.maxstring = 60
+    return _MisfitError(f"cannot be {short.repr(plain):.60}")
 
 
 def _builder(kind: Any, others: bool) -> _Build:

@@ -50,5 +50,13 @@ def test_a_message_leads_to_what_does_not_fit(plain, message):
     assert str(told.value) == message
 
 
+def test_what_is_nested_without_end_does_not_fit_either():
+    endless: list = []
+    for _ in range(50_000):
+        endless = [endless]
+    with pytest.raises(ValueError, match=r"Whole\.box\[0\] cannot be \[\[\["):
+        from_plain(Whole, {"box": endless})
+
+
 def test_fields_that_are_not_known_are_left_out_at_any_depth_if_asked():
     assert from_plain(Whole, {"x": 1, "parts": {"a": {"y": 2}}}, others=True) == Whole({"a": Part()})

@@ -10,6 +10,10 @@ from reviewed_hip import Hip
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.nifti import nifti_bytes
+from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation.case import layout
+from ONFHAssistLib.curation.case.nifti import read_nifti
 from ONFHAssistLib.curation.reports.agree import agree, agreement_json, agreement_page, rows, title
 from ONFHAssistLib.curation.reports.bland_altman import bland_altman_svg
 
@@ -152,3 +156,31 @@ def test_slices_that_one_reader_has_not_reviewed_count_for_nothing_in_the_ratio_
     true = 100 * only[middle].sum() / mine.head.array[middle].sum()
     assert pair.ratios == pytest.approx((true, true)) and pair.grades["steinberg"][0] == pair.grades["steinberg"][1]
     assert pair.grades["jic"] is None and "nan" not in " ".join(text for _, text in rows(found))
+
+
+@pytest.mark.parametrize("what", ["no image", "other values", "other shape", "folder", "gone"])
+def test_a_mask_that_is_spoilt_costs_its_own_comparison_and_is_named(two_readers, what):
+    (whole,) = agree(two_readers)
+    lost = whole.pairs[1]
+    number = two_readers.record(lost.case).versions[-1].number
+    path = two_readers.folder / layout.kept_file(number, layout.MASK)
+    sound = read_nifti(path)
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    elif what != "gone":
+        spoilt = {
+            "no image": b"x",
+            "other values": nifti_bytes(sound.like(sound.array.astype(np.float32) + 0.5)),
+            "other shape": nifti_bytes(Volume(sound.array[1:], sound.ijk_to_ras)),
+        }
+        path.write_bytes(spoilt[what])
+    (found,) = agree(two_readers)
+    assert found.pairs == tuple(pair for pair in whole.pairs if pair is not lost) and found.left_out == (lost.case,)
+    assert ("Left out, as they can't be read", lost.case) in rows(found) and lost.case in agreement_page("x", [found])
+    assert json.loads(agreement_json("x", [found]))["readers"][0]["left_out"] == [lost.case]
+    for pair in found.pairs:
+        (two_readers.folder / layout.kept_file(two_readers.record(pair.case).numbers[0], layout.MASK)).unlink()
+    (nothing,) = agree(two_readers)
+    assert len(nothing.left_out) == 4 and ("Hips", "0 of 0 patients") in rows(nothing)
+    assert agreement_page("x", [nothing]) and "NaN" not in agreement_json("x", [nothing]).decode()

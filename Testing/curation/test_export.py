@@ -153,16 +153,24 @@ def test_a_number_that_nnunet_has_taken_elsewhere_is_refused(filled, tmp_path, m
 
 
 @pytest.mark.parametrize("folder", ["imagesTr", "labelsTr"])
-def test_a_file_that_was_changed_by_hand_is_not_exported(filled, tmp_path, folder):
+def test_a_file_that_was_changed_by_hand_is_not_exported_and_costs_its_own_case(filled, tmp_path, folder):
+    whole = export(filled, tmp_path / "whole", "monai")
     path = next((filled.folder / folder).iterdir())
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    if folder == "imagesTr":
+    made = export(filled, tmp_path / "made", "monai")
+    assert path.read_bytes() not in every_byte(made.folder).values()
+    if folder == "imagesTr":  # of the label the history still has the mask
+        (spoilt,) = made.left_out
+        assert path.name.startswith(spoilt) and made.cases == whole.cases - 1
+        with pytest.raises(InputError, match="can't be made again: a case"):
+            export_again(filled, whole.folder / LOCK, tmp_path / "again")
+        for image in (filled.folder / folder).iterdir():
+            image.write_bytes(b"x")
         with pytest.raises(InputError, match="not as they were saved; check the data set"):
-            export(filled, tmp_path / "made", "monai")
-        assert not (tmp_path / "made").exists()
-    else:  # the history still has the mask
-        made = export(filled, tmp_path / "made", "monai")
-        assert path.read_bytes() not in every_byte(made.folder).values()
+            export(filled, tmp_path / "none", "monai")
+        assert not (tmp_path / "none").exists() and not (tmp_path / "again").exists()
+    else:
+        assert made.cases == whole.cases and not made.left_out
 
 
 def test_a_full_disk_at_any_file_leaves_nothing(filled, tmp_path, monkeypatch):

@@ -63,6 +63,24 @@ def test_the_date_is_shifted_as_all_dates_of_the_right_patient(mixed):
     assert date.fromisoformat(record.study_date) == key.shifted(before, record.patient)
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "9990-06-01", "0001-01-01", "0005-01-01"])
+def test_a_date_that_no_image_has_hinders_nobody(mixed, day):
+    """Some programs write the year 1 or 9999 in place of a date; what can't be shifted is not known."""
+    name = mixed.cases()[0].case_id
+    number = mixed.record(name).numbers[-1]
+    for path in (mixed.folder / "cases" / f"{name}.json", mixed.folder / "history" / f"{number:06d}" / "case.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"study_date": day}))
+    assert name in rename(mixed, name, "P06", "reader9", "typed too fast")
+    found = mixed.record(name).study_date
+    assert found is None or found[:2] == day[:2]
+    assert check(mixed) == () and mixed.record(name).patient == keys.read_key(mixed.key_file).pseudonym("P06")
+
+
+def test_a_study_of_the_year_1_is_saved_without_its_date(store):
+    path = store.save(Hip(**SMALL).case("P", study_date=date(1, 1, 1)))
+    assert store.record(path.stem).study_date is None and check(store) == ()
+
+
 def test_a_case_joins_the_patient_and_the_fold_that_are_there(mixed):
     wrong = mixed.cases()[0].case_id
     path = mixed.save(Hip(seed=1, **SMALL).case("P06"))

@@ -1,8 +1,10 @@
 """What `check` finds and mends, and what `status` counts."""
 
 import dataclasses
+import errno
 import gzip
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -16,9 +18,10 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.curation.case import layout
 from ONFHAssistLib.curation.case.nifti import read_nifti
 from ONFHAssistLib.curation.reports.status import status
-from ONFHAssistLib.curation.store import journal
+from ONFHAssistLib.curation.store import inside, journal
 from ONFHAssistLib.curation.store.check import check
 from ONFHAssistLib.curation.store.folder import open_store
+from ONFHAssistLib.curation.store.rename import rename
 
 
 @pytest.fixture
@@ -214,6 +217,160 @@ def test_an_interrupted_save_is_found_and_finished(filled, monkeypatch):
     assert check(filled)[0].code == "interrupted" and filled.record(case_id).status == "approved"
     assert check(filled, repair=True)[0].repaired
     assert check(filled) == () and filled.record(case_id).status == "flagged"
+
+
+def of_status(store, status: str) -> str:
+    return next(case.case_id for case in store.cases() if case.status == status)
+
+
+def test_an_image_that_was_moved_takes_its_place_again_although_a_link_lies_there(filled, tmp_path):
+    case_id = approved(filled)
+    image, elsewhere = (filled.folder / layout.image_file(case_id, approved) for approved in (True, False))
+    content = image.read_bytes()
+    image.rename(elsewhere)
+    image.symlink_to(tmp_path / "nowhere")
+    assert all(one.repaired for one in check(filled, repair=True)) and check(filled) == ()
+    assert image.read_bytes() == content and not image.is_symlink() and not elsewhere.exists()
+
+
+@pytest.mark.parametrize("status", ["draft", "approved"])
+def test_the_image_is_not_taken_for_a_mask_that_is_lost(filled, status):
+    case_id = of_status(filled, status)
+    record = filled.record(case_id)
+    image = filled.folder / record.image_file
+    (filled.folder / layout.kept_file(record.numbers[0], layout.MASK)).unlink()
+    (filled.folder / layout.original_file(case_id)).unlink()
+    before = image.read_bytes()
+    check(filled, repair=True)
+    (left,) = check(filled)
+    assert left.path == layout.kept_file(record.numbers[0], layout.MASK) and image.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", [layout.SET_ASIDE, "original"])
+def test_what_lies_in_the_place_of_a_folder_is_set_aside_and_the_repair_goes_on(store, name):
+    store.save(Hip(spacing_mm=(8.0, 8.0, 8.0)).case(automatic=None, automatic_result=None))
+    label = next((store.folder / "labelsTr").iterdir())
+    sound = label.read_bytes()
+    label.write_bytes(b"x")
+    if (store.folder / name).exists():
+        (store.folder / name).rmdir()
+    (store.folder / name).write_bytes(b"mine")
+    opened = open_store(store.folder)
+    assert name in [one.path for one in check(opened)]
+    assert all(one.repaired for one in check(opened, repair=True)) and check(opened) == ()
+    assert label.read_bytes() == sound and (store.folder / name).is_dir()
+    assert b"mine" in every_byte(store.folder / layout.SET_ASIDE).values()
+    opened.save(Hip("left", spacing_mm=(8.0, 8.0, 8.0)).case())
+
+
+@pytest.mark.parametrize("content", [None, b"x"])
+def test_a_save_with_the_last_number_that_holds_nothing_blocks_no_other(filled, content):
+    place = filled.folder / "history" / f"{layout.LARGEST_NUMBER}"
+    place.mkdir()
+    if content:
+        (place / "case.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"no number left .* after history/999999999; .*repair"):
+        filled.withdraw(approved(filled), "reader1", "test")
+    assert [one.path for one in check(filled)] == ["history/999999999"]
+    assert all(one.repaired for one in check(filled, repair=True)) and check(filled) == ()
+    filled.withdraw(approved(filled), "reader1", "test")
+    assert (filled.folder / "history" / "000004").is_dir() and check(filled) == ()
+
+
+def test_what_can_not_be_mended_does_not_keep_the_rest_from_it(filled, monkeypatch):
+    labels = sorted((filled.folder / "labelsTr").iterdir())
+    for path in labels:
+        path.write_bytes(b"x")
+    replace = os.replace
+
+    def refuse(source, target):
+        if str(target) == str(labels[0]):
+            raise PermissionError(errno.EACCES, "no")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    found = {one.path: one for one in check(filled, repair=True)}
+    first, second = (found[path.relative_to(filled.folder).as_posix()] for path in labels)
+    assert second.repaired and not first.repaired and "this time failed: writing is not allowed" in first.remedy
+    monkeypatch.undo()
+    assert all(one.repaired for one in check(filled, repair=True)) and check(filled) == ()
+    assert not list(filled.folder.glob(".new-*"))
+
+
+def test_a_file_that_may_not_be_read_costs_its_own_case(filled, monkeypatch):
+    path = layout.image_file(approved(filled), True)
+    read = inside.read
+
+    def refuse(folder, name):
+        if name == path:
+            raise PermissionError(errno.EACCES, "no")
+        return read(folder, name)
+
+    monkeypatch.setattr(inside, "read", refuse)
+    (finding,) = check(filled)
+    assert finding.path == path and "can't be read" in finding.message
+
+
+def test_a_save_that_would_meet_a_folder_is_refused_before_anything_is_written(filled):
+    case_id = approved(filled)
+    place = filled.folder / layout.label_file(case_id)
+    place.unlink()
+    place.mkdir()
+    before = every_byte(filled.folder)
+    with pytest.raises(InputError, match=r"Nothing was saved .*labelsTr/.* is a link, a folder .*repair it\.$"):
+        filled.withdraw(case_id, "reader1", "test")
+    assert every_byte(filled.folder) == before
+    filled.withdraw(of_status(filled, "draft"), "reader1", "test")
+    check(filled, repair=True)
+    filled.withdraw(case_id, "reader1", "test")
+    assert check(filled) == ()
+
+
+def test_a_case_whose_mask_is_lost_can_be_withdrawn(filled):
+    case_id = approved(filled)
+    lost = layout.kept_file(filled.record(case_id).numbers[-1], layout.MASK)
+    (filled.folder / lost).unlink()
+    filled.withdraw(case_id, "reader1", "its mask is lost")
+    assert filled.record(case_id).status == "withdrawn" and [one.path for one in check(filled)] == [lost]
+
+
+def test_a_case_whose_last_save_is_lost_is_not_spoilt_by_the_next_one(filled):
+    case_id = max(filled.cases(), key=lambda case: filled.record(case.case_id).numbers[-1]).case_id
+    lost = journal.entry(filled.folder, filled.record(case_id).numbers[-1])
+    shutil.rmtree(lost)
+    for job in (
+        lambda: filled.withdraw(case_id, "reader1", "test"),
+        lambda: filled.save(Hip(seed=1).case("patient 1", "reader2")),
+        lambda: rename(filled, case_id, "patient 7", "reader1", "test"),
+    ):
+        with pytest.raises(InputError, match="missing in the history; get history/000003 back"):
+            job()
+    filled.withdraw(approved(filled), "reader1", "test")
+    assert filled.record(case_id).status == "draft"
+
+
+def test_a_hip_that_was_saved_anew_after_its_file_was_lost_is_as_it_was_saved_last(filled):
+    case_id = of_status(filled, "draft")
+    (filled.folder / layout.case_file(case_id)).unlink()
+    filled.save(Hip(seed=1).case("patient 1", "reader2"))
+    check(filled, repair=True)
+    for _ in range(2):
+        (left,) = check(filled, repair=True)
+        assert left.path == "history/000003" and not left.repaired
+        assert [version.reviewer for version in filled.record(case_id).versions] == ["reader2"]
+
+
+def test_a_spoilt_list_is_made_again_although_a_case_can_not_be(filled):
+    lost = of_status(filled, "draft")
+    for path in (filled.folder / layout.case_file(lost), filled.folder / "history" / "000003" / "case.json"):
+        path.write_text("{")
+    lists = {name: (filled.folder / name).read_bytes() for name in (layout.DATASET, layout.SPLITS)}
+    assert {one.path for one in check(filled)} == {layout.case_file(lost), "history/000003"}
+    for name in layout.LISTS:
+        (filled.folder / name).write_text("{")
+    check(filled, repair=True)
+    assert {name: (filled.folder / name).read_bytes() for name in lists} == lists
+    filled.withdraw(approved(filled), "reader1", "test")
 
 
 def test_status_counts_what_is_there_and_says_what_is_lacking(store):

@@ -2,11 +2,14 @@
 
 import copy
 import json
+import os
 import random
 import shutil
+import signal
+import socket
 
 import pytest
-from reviewed_hip import Hip
+from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.curation.case import layout
@@ -20,12 +23,15 @@ from ONFHAssistLib.curation.reports.status_page import status_html
 from ONFHAssistLib.curation.store.check import check
 from ONFHAssistLib.curation.store.folder import open_store
 from ONFHAssistLib.curation.store.open_case import open_case
+from ONFHAssistLib.curation.store.rename import rename
 
 SMALL = {"spacing_mm": (8.0, 8.0, 8.0)}
 RAW = [
     b"", b" ", b"{", b"[]", b"{}", b"null", b"7", b'"x"', b"\xff\xfe", b"\x00", b"[" * 100_000, b'{"a":' * 100_000,
     b"NaN", b"<html>", b"x" * 1000, b'{"format": "onfh-assist-case/1"}', "ü".encode("latin-1"),
+    b"[" * 600 + b'"\\u0041"' + b"]" * 600,
 ]  # fmt: skip
+DEEP = '{"a":' * 600 + '"\\u0041"' + "}" * 600
 VALUES = [None, True, -1, 7, 10**400, 1.5, "1e999", "NaN", "x", "../../x", "\ud800", "\x1b[31m", [], {}, [[]], {"a": 1}]
 
 
@@ -104,6 +110,33 @@ def put_back(filled, folder) -> None:
     shutil.copytree(filled / folder.name, folder)
 
 
+def lay(path, what: str, outside) -> None:
+    """Put something else in the place of a file."""
+    old = path.read_bytes() if path.is_file() else b"{}"
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    if what == "folder":
+        path.mkdir()
+        (path / "x").write_bytes(b"x")
+    elif what == "empty folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "socket":  # its name has to be short
+        with socket.socket(socket.AF_UNIX) as one:
+            here = os.getcwd()
+            os.chdir(path.parent)
+            one.bind(path.name)
+            os.chdir(here)
+    elif what.startswith("link to "):
+        path.symlink_to(outside / what.removeprefix("link to "))
+    else:
+        path.write_bytes(
+            {"empty": b"", "NUL": old[:100] + bytes(1000), "no UTF-8": b'{"\xff": 1}', "deep": DEEP.encode()}[what]
+        )
+
+
 def used(folder, out, case_id: str | None = None) -> list[str]:
     """Do everything with a data set; return what was refused. Any other error fails."""
     refused = []
@@ -120,6 +153,7 @@ def used(folder, out, case_id: str | None = None) -> list[str]:
     attempt(lambda: overview(folder))
     if store is None:
         return refused
+    attempt(lambda: status_html(store))
     others = [path.stem for path in (folder / "cases").glob("*.json") if path.stem != case_id]
     for job in (status, check):
         attempt(lambda job=job: job(store))
@@ -127,6 +161,7 @@ def used(folder, out, case_id: str | None = None) -> list[str]:
         attempt(lambda: agree(store))
         attempt(lambda: store.history(case_id))
         attempt(lambda: open_case(folder, case_id, "reader9"))
+        attempt(lambda: rename(store, case_id, "four", "reader9", "test"))
         for name in others:  # the others are as they were
             assert store.history(name) and open_case(folder, name, "reader9")
         assert status(store).cases == len(others) + 1
@@ -185,6 +220,82 @@ def test_a_spoilt_case_file_without_a_copy_in_the_history_costs_this_case_only(d
                 path.write_bytes(text)
         used(data, tmp_path / "out", case_id)
         put_back(filled, data)
+
+
+OF_A_CASE = [
+    "cases/{}.json", "imagesTr/{}_0000.nii.gz", "labelsTr/{}.nii.gz", "original/{}.nii.gz", "staging/{}.nii.gz",
+    "history/000001/case.json", "history/000001/mask.nii.gz", "history/000001/automatic.nii.gz",
+    "history/000002/case.json", "history/000002/mask.nii.gz",
+]  # fmt: skip
+OF_ALL = ["onfh-assist.json", "dataset.json", "folds.json", "splits_final.json", "history/000005", "history/999999999"]
+UNFINISHED = ["publish", "publish/plan.json", "publish/00", "publish/01", "publish/02", "case.json", "mask.nii.gz"]
+THINGS = ["socket", "empty folder", "pipe", "link to nowhere", "link to keep", "link to ../../../../../dev/zero"]
+CONTENTS = ["empty", "NUL", "no UTF-8", "deep"]
+
+
+def each(names) -> list[tuple[str, str]]:
+    """Return each place with a folder in it, and with the other things in turn: all of them everywhere is slow."""
+    return [(name, what) for n, name in enumerate(names) for what in ("folder", THINGS[n % len(THINGS)])]
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """What must not be touched; and 60 seconds for a test, since a pipe or a device has no end."""
+    place = tmp_path / "outside"
+    place.mkdir()
+    (place / "keep").write_bytes(b"mine")
+    alarm = getattr(signal, "alarm", lambda seconds: None)
+    alarm(60)
+    yield place
+    alarm(0)
+    assert every_byte(place) == {"keep": b"mine"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize(("name", "what"), [*each(OF_A_CASE), *zip(OF_A_CASE[1:5], CONTENTS, strict=True)])
+def test_what_lies_in_the_place_of_a_cases_file_costs_this_case_and_is_told_of(data, tmp_path, outside, name, what):
+    case_id = case_with_two(data)
+    lay(data / name.format(case_id), what, outside)
+    told = check(open_store(data))
+    path = name.format(case_id).removesuffix("/case.json")
+    assert path in [one.path for one in told] and all(one.remedy for one in told)
+    used(data, tmp_path / "out", case_id)
+    again = check(open_store(data), repair=True)
+    assert all(case_id in one.path + one.message or one.path.startswith("history/00000") for one in again)
+    open_store(data).save(Hip(seed=6, **SMALL).case("two"))
+    assert not any(path.is_symlink() or path.is_dir() for path in data.glob("[ilso]*/*.nii.gz"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize(("name", "what"), each(OF_ALL))
+def test_what_lies_in_the_place_of_a_list_or_a_save_is_set_aside(data, tmp_path, outside, name, what):
+    lay(data / name, what, outside)
+    used(data, tmp_path / "out")
+    if name != "onfh-assist.json":
+        check(open_store(data), repair=True)
+        open_store(data).save(Hip(seed=6, **SMALL).case("two"))
+        left = [one.path for one in check(open_store(data))]
+        assert left == (["history/000005"] if (name, what) == ("history/000005", "folder") else [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize(("name", "what"), each(UNFINISHED))
+def test_what_lies_in_an_unfinished_save_is_set_aside_and_the_rest_of_it_is_finished(
+    data, tmp_path, outside, monkeypatch, name, what
+):
+    from ONFHAssistLib.curation.store import journal
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_publish", lambda *_: None)
+        new = open_store(data).save(Hip(seed=7, **SMALL).case("one"))
+    lay(data / "history" / "000005" / name, what, outside)
+    assert check(open_store(data))
+    used(data, tmp_path / "out")
+    check(open_store(data), repair=True)
+    open_store(data).save(Hip(seed=6, **SMALL).case("two"))
+    left = check(open_store(data))
+    assert not any(one.code == "interrupted" for one in left)
+    assert all(new.stem in one.path + one.message or one.path.startswith("history/000005") for one in left)
 
 
 @pytest.mark.parametrize("name", ["onfh-assist.json", "dataset.json", "folds.json", "splits_final.json"])

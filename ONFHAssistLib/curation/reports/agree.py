@@ -27,7 +27,7 @@ from ONFHAssistLib.curation.case import layout
 from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.record import CaseRecord, Version
 from ONFHAssistLib.curation.reports.bland_altman import bland_altman_svg
-from ONFHAssistLib.curation.store.content import file_of_case
+from ONFHAssistLib.curation.store.content import mask_of_case
 from ONFHAssistLib.curation.store.records import readable_records
 from ONFHAssistLib.curation.store.store import Store
 
@@ -69,6 +69,7 @@ class ReaderAgreement:
         ratio: Bland-Altman, first less second, percentage points; None without a pair.
         icc: ICC(2,1) of the ratio.
         kappa: quadratic-weighted, of "steinberg" and "jic", with its interval by drawing patients.
+        left_out: names of the cases that both have read, and of which a mask can't be read.
     """
 
     first: str
@@ -79,35 +80,41 @@ class ReaderAgreement:
     ratio: Agreement | None
     icc: Estimate
     kappa: dict[str, Estimate]
+    left_out: tuple[str, ...] = ()
 
 
 def agree(store: Store) -> tuple[ReaderAgreement, ...]:
     """Compare all readers that have read the same hips, then each reader with themselves.
 
+    A hip whose mask is missing or damaged is left out of the comparisons that it belongs to, and named there.
+
     Raises:
-        InputError: no hip was read twice, or a file of the data set is damaged or missing.
+        InputError: no hip was read twice.
     """
     pairs: dict[tuple[str, str], list[Pair]] = {}
+    left_out: dict[tuple[str, str], list[str]] = {}
     for record in readable_records(store.folder):
         approved: dict[str, list[Version]] = {}
         for version in record.drawn:
             if version.status == "approved" and version.unseen:
                 approved.setdefault(version.reviewer, []).append(version)
         masks: dict[int, Volume] = {}
-        for first, second in itertools.combinations(sorted(approved), 2):
-            both = approved[first][-1], approved[second][-1]
-            pairs.setdefault((first, second), []).append(_pair(store, record, *both, masks))
-        for reader, versions in approved.items():
-            if len(versions) > 1:
-                both = versions[0], versions[-1]
-                pairs.setdefault((reader, reader), []).append(_pair(store, record, *both, masks))
+        last = {reader: versions[-1] for reader, versions in sorted(approved.items())}
+        readings = {names: (last[names[0]], last[names[1]]) for names in itertools.combinations(last, 2)}
+        readings |= {(name, name): (own[0], own[-1]) for name, own in approved.items() if len(own) > 1}
+        for names, both in readings.items():
+            pairs.setdefault(names, [])
+            try:
+                pairs[names].append(_pair(store, record, *both, masks))
+            except InputError:
+                left_out.setdefault(names, []).append(record.case)
     if not pairs:
         raise InputError(
             f"No hip of {store.folder.name} was approved by two readers, or twice by one; let a second reader "
             "read some cases anew in the reviewer."
         )
     ordered = sorted(pairs, key=lambda names: (names[0] == names[1], names))
-    return tuple(_agreement(*names, pairs[names]) for names in ordered)
+    return tuple(_agreement(*names, pairs[names], left_out.get(names, ())) for names in ordered)
 
 
 def compare_masks(one: Volume, other: Volume, known: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -123,8 +130,7 @@ def _pair(store: Store, record: CaseRecord, first: Version, second: Version, mas
     pose = record.pose
     for version in (first, second):
         if version.number not in masks:
-            path = layout.kept_file(version.number, layout.MASK)
-            masks[version.number] = file_of_case(store.folder, path, pose)
+            masks[version.number] = pose.file_volume(mask_of_case(store.folder, pose, version.number))
     known = pose.of_slices(first.reviewed_slices) & pose.of_slices(second.reviewed_slices)
     dice, hd95 = compare_masks(masks[first.number], masks[second.number], known)
     ratios = _both(first.result.volume_ratio, second.result.volume_ratio)
@@ -155,7 +161,7 @@ def _ratio(labels: np.ndarray) -> float | None:
     return float((labels == CaseLabel.NECROSIS).sum() / head) if head else None
 
 
-def _agreement(first: str, second: str, pairs: Sequence[Pair]) -> ReaderAgreement:
+def _agreement(first: str, second: str, pairs: Sequence[Pair], left_out: Sequence[str]) -> ReaderAgreement:
     ratios = [pair.ratios for pair in pairs if pair.ratios is not None]
     nothing = Estimate(math.nan, math.nan, math.nan)
     kappa = {}
@@ -183,6 +189,7 @@ def _agreement(first: str, second: str, pairs: Sequence[Pair]) -> ReaderAgreemen
         bland_altman(*zip(*ratios, strict=True)) if ratios else None,
         icc_2_1(np.array(ratios)) if len(ratios) > 1 else nothing,
         kappa,
+        tuple(left_out),
     )
 
 
@@ -201,6 +208,8 @@ def rows(found: ReaderAgreement) -> list[tuple[str, str]]:
     """Return what a table shows: each figure in words, and its value with its interval."""
     patients = len({pair.patient for pair in found.pairs})
     shown = [("Hips", f"{len(found.pairs)} of {patients} patients")]
+    if found.left_out:
+        shown.append(("Left out, as they can't be read", ", ".join(found.left_out)))
     for what, title in (("dice", "Dice"), ("hd95_mm", "HD95, mm")):
         shown += [(f"{title}, {name}", estimate_text(getattr(found, what)[name])) for name in _MASKS]
     if found.ratio is not None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from ONFHAssistLib import __version__
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.outside import LinkError
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.curation.case import entries, layout
 from ONFHAssistLib.curation.case.labels import CaseLabel
@@ -25,7 +24,7 @@ from ONFHAssistLib.curation.reports.data_card import data_card
 from ONFHAssistLib.curation.reports.export_lock import LOCK, ExportLock, read_lock
 from ONFHAssistLib.curation.reports.training_case import FIELDS, TrainingCase, fields_of, training_case
 from ONFHAssistLib.curation.store import disk, inside
-from ONFHAssistLib.curation.store.content import file_of_case
+from ONFHAssistLib.curation.store.content import mask_of_case
 from ONFHAssistLib.curation.store.lists import dataset_content, splits_content
 from ONFHAssistLib.curation.store.records import damaged, readable_records
 from ONFHAssistLib.curation.store.store import Store
@@ -39,7 +38,12 @@ _SHOWN = 5
 
 
 class _ChangedError(Exception):
-    """Somebody has saved a case while it was copied."""
+    """Files of these cases are not what their records say: damaged, or somebody has saved them meanwhile."""
+
+    def __init__(self, cases: Iterable[str]) -> None:
+        """Keep their names."""
+        super().__init__()
+        self.cases = tuple(cases)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Format:
 class Exported:
     """What was written: where, its version, and how many cases of how many patients.
 
-    ``left_out``: names of the cases whose files can't be read, and of files beside the cases that are none.
+    ``left_out``: names of the cases whose files are missing or damaged, and of files beside the cases that are none.
     """
 
     folder: Path
@@ -109,11 +113,15 @@ def export(store: Store, out: Path, kind: str, where: str = APPROVED, licence: s
 
     Raises:
         InputError: the condition can't be read, or selects nothing or cases that are not approved; ``out`` does not
-            fit; a file differs from what was saved, or can't be written. Nothing is left behind.
+            fit; no case has its files as they were saved, or they can't be written. Nothing is left behind.
     """
     if kind not in FORMATS:
         raise InputError(f"The format {kind!r} is not known; choose one of {', '.join(FORMATS)}.")
-    for _ in range(_ATTEMPTS):
+    spoilt: tuple[str, ...] = ()
+    for attempt in range(_ATTEMPTS + 1):
+        cases = [case for case in _selected(store, where) if case.case not in spoilt]
+        if not cases:
+            break
         lock = ExportLock(
             version="",
             software=__version__,
@@ -123,11 +131,14 @@ def export(store: Store, out: Path, kind: str, where: str = APPROVED, licence: s
             layout=kind,
             where=where,
             licence=licence,
-            cases=_placed(_selected(store, where), kind),
+            cases=_placed(cases, kind),
         )
         lock = replace(lock, version=entries.sha256(layout.json_bytes(to_plain(lock)))[:12])
-        with contextlib.suppress(_ChangedError):
-            return replace(_write(store, lock, out), left_out=damaged(store.folder))
+        try:
+            return replace(_write(store, lock, out), left_out=(*damaged(store.folder), *spoilt))
+        except _ChangedError as error:
+            if attempt == _ATTEMPTS - 1:  # it was not somebody's save
+                spoilt = error.cases
     raise InputError(f"Files of {store.folder.name} are not as they were saved; check the data set, then export.")
 
 
@@ -188,7 +199,7 @@ def _placed(cases: Iterable[TrainingCase], kind: str) -> tuple[TrainingCase, ...
 
 
 def _write(store: Store, lock: ExportLock, out: Path) -> Exported:
-    """Write an export beside its place, then give it its name; raises _ChangedError where a checksum differs."""
+    """Write an export beside its place, then give it its name; raises _ChangedError where checksums differ."""
     cases = lock.cases
     out = Path(os.path.abspath(out))
     _check_place(store, lock.layout, out)
@@ -202,10 +213,16 @@ def _write(store: Store, lock: ExportLock, out: Path) -> Exported:
 
     try:
         beside.mkdir(parents=True)
+        changed = []
         for case in cases:
-            image, label = _content(store, case)
-            put(case.image, image)
-            put(case.label, label)
+            found = _content(store, case)
+            if found is None:
+                changed.append(case.case)
+            elif not changed:
+                put(case.image, found[0])
+                put(case.label, found[1])
+        if changed:
+            raise _ChangedError(changed)
         for path, content in FORMATS[lock.layout].lists(lock).items():
             put(path, content)
         put(LOCK, layout.json_bytes(to_plain(lock)))
@@ -239,29 +256,31 @@ def _check_place(store: Store, kind: str, out: Path) -> None:
             raise InputError(f"The number {found[1]} is taken by {taken.name} in {folder}; choose another number.")
 
 
-def _content(store: Store, case: TrainingCase) -> tuple[bytes, bytes]:
-    """Return image and mask of a case as the lock file has them, from the present files or from the history."""
+def _content(store: Store, case: TrainingCase) -> tuple[bytes, bytes] | None:
+    """Return image and mask of a case as the lock file has them, from the present files or from the history.
+
+    None where they are not there like that.
+    """
     record = store.record(case.case)
-    current = layout.label_file(case.case)
     try:
-        found = inside.read(store.folder, record.image_file)
-        label = inside.read(store.folder, current) if current in record.files else b""
-        if entries.sha256(label) != case.label_sha256:
-            label = _label_of(store, record, case.version)
-    except (FileNotFoundError, LinkError) as error:
-        raise _ChangedError from error
-    if (entries.sha256(found), entries.sha256(label)) != (case.image_sha256, case.label_sha256):
-        raise _ChangedError
-    return found, label
+        image = inside.read(store.folder, record.image_file)
+        label = _label(store, record, case)
+    except (OSError, InputError):
+        return None
+    sound = (entries.sha256(image), entries.sha256(label)) == (case.image_sha256, case.label_sha256)
+    return (image, label) if sound else None
 
 
-def _label_of(store: Store, record: CaseRecord, number: int) -> bytes:
-    """Make the mask of an earlier version again, as it was trained with then."""
-    version = record.version(number)
+def _label(store: Store, record: CaseRecord, case: TrainingCase) -> bytes:
+    """Return the present mask, or where that is another one, the version's as it was trained with then."""
+    current = layout.label_file(case.case)
+    with contextlib.suppress(OSError):
+        if current in record.files and entries.sha256(label := inside.read(store.folder, current)) == case.label_sha256:
+            return label
+    version = record.version(case.version)
     if version is None:
-        raise _ChangedError
-    mask = file_of_case(store.folder, layout.kept_file(number, layout.MASK), record.pose).array
-    return entries.training_label(mask, version, record.pose)
+        return b""
+    return entries.training_label(mask_of_case(store.folder, record.pose, case.version), version, record.pose)
 
 
 def _some(names: list[str]) -> str:

@@ -20,7 +20,7 @@ from ONFHAssistLib.curation.case import layout
 from ONFHAssistLib.curation.case.labels import CaseLabel, is_head
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.reports.status import WANTED, DataStatus, Week, grade_of, status_of, weeks
-from ONFHAssistLib.curation.store.content import file_of_case
+from ONFHAssistLib.curation.store.content import file_of_case, mask_of_case
 from ONFHAssistLib.curation.store.store import Store
 from ONFHAssistLib.exchange.figures import Picture, slice_picture
 from ONFHAssistLib.exchange.page import template
@@ -142,7 +142,7 @@ def _mid_slice(store: Store, case_id: str) -> Picture:
     record = store.record(case_id)
     version = record.shown
     image = file_of_case(store.folder, record.image_file, record.pose)
-    mask = file_of_case(store.folder, layout.kept_file(version.number, layout.MASK), record.pose).array
+    mask = mask_of_case(store.folder, record.pose, version.number)
     k, rows, columns, step = _around(image, record.side, version.sphere)
     grey, labels = (array[k, rows, columns] for array in (image.array, mask))
     head = is_head(labels)

@@ -1,8 +1,8 @@
 """What a save changes in the folder, worked out before anything is touched."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ONFHAssistLib.curation.case.record import CaseRecord, Version, Withdrawal, 
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.case.standing import standing
 from ONFHAssistLib.curation.store import inside
-from ONFHAssistLib.curation.store.content import file_of_case
+from ONFHAssistLib.curation.store.content import mask_of_case
 from ONFHAssistLib.curation.store.journal import Change
 from ONFHAssistLib.curation.store.lists import Lists
 
@@ -81,7 +81,7 @@ def saved(lists: Lists, case: ReviewedCase, known: CaseRecord, prepared: Prepare
         number: of the save.
     """
     pose, earlier = prepared.pose, known.drawn
-    previous = _kept_mask(lists.folder, earlier[-1], pose) if earlier else None
+    previous = mask_of_case(lists.folder, pose, earlier[-1].number) if earlier else None
     keep = {layout.MASK: prepared.mask_file}
     publish: dict[str, bytes] = {}
     made = entries.automatic_of(case, number)
@@ -107,15 +107,22 @@ def saved(lists: Lists, case: ReviewedCase, known: CaseRecord, prepared: Prepare
         publish[layout.draft_file(known.case)] = prepared.mask_file
     if stands.trained_with is not None:
         trained = known.version(stands.trained_with)
-        mask = prepared.mask if trained is None else _kept_mask(lists.folder, trained, pose)
+        mask = prepared.mask if trained is None else mask_of_case(lists.folder, pose, trained.number)
         publish[layout.label_file(known.case)] = entries.training_label(mask, trained or entry, pose)
     return _change(lists, known, entry, keep, publish)
 
 
 def withdrawn(lists: Lists, known: CaseRecord, entry: Withdrawal) -> Change:
-    """Say what a withdrawal does; ``entry`` is its version."""
+    """Say what a withdrawal does; ``entry`` is its version.
+
+    The newest mask becomes a draft; where it can't be read, that alone is not done: to withdraw is the remedy then.
+    """
     newest = layout.kept_file(known.drawn[-1].number, layout.MASK)
-    return _change(lists, known, entry, {}, {layout.draft_file(known.case): inside.read(lists.folder, newest)})
+    publish = {}
+    with contextlib.suppress(OSError, InputError):
+        mask_of_case(lists.folder, known.pose, known.drawn[-1].number)
+        publish[layout.draft_file(known.case)] = inside.read(lists.folder, newest)
+    return _change(lists, known, entry, {}, publish)
 
 
 def renamed(lists: Lists, record: CaseRecord) -> Change:
@@ -159,13 +166,18 @@ def refuse_withdrawn(case: ReviewedCase, known: CaseRecord) -> None:
         )
 
 
+def refuse_lost(known: CaseRecord, number: int) -> None:
+    """Raise InputError where the case knows of saves that the history lacks: ``number`` is to be that of the next."""
+    if known.numbers[-1] >= number:
+        raise InputError(
+            f"The last save of the case {known.case} is missing in the history; "
+            f"get {layout.HISTORY}/{known.numbers[-1]:06d} back from a copy."
+        )
+
+
 def _unseen(case: ReviewedCase, version: Version) -> bool:
     """Say whether another reader has saved a version since the case was opened."""
     return case.seen is not None and version.number > case.seen and version.reviewer != case.reviewer
-
-
-def _kept_mask(folder: Path, version: Version, pose: Pose) -> np.ndarray:
-    return file_of_case(folder, layout.kept_file(version.number, layout.MASK), pose).array
 
 
 def in_place(case: ReviewedCase, known: CaseRecord | None) -> ReviewedCase:

@@ -17,6 +17,8 @@ from ONFHAssistLib.curation.case.record import CaseRecord
 from ONFHAssistLib.curation.store import inside
 
 _TOUCHING = np.ones((3, 3, 3), bool)
+_KEPT = sorted(set(map(int, CaseLabel)) - {int(CaseLabel.IGNORE)})
+"""Values of a mask as it is kept; `CaseLabel.IGNORE` is for what is trained with."""
 
 
 def file_of_case(folder: Path, path: str, pose: Pose) -> Volume:
@@ -37,6 +39,25 @@ def file_of_case(folder: Path, path: str, pose: Pose) -> Volume:
     if volume.shape != pose.file_shape:
         raise InputError(f"{path} of {folder.name} does not fit its case; check the data set.")
     return volume
+
+
+def mask_of_case(folder: Path, pose: Pose, number: int, name: str = layout.MASK) -> np.ndarray:
+    """Return a mask that the history keeps of a case: `CaseLabel` (uint8), shape (slice, row, column).
+
+    Args:
+        folder: of the data set.
+        pose: of the case.
+        number: of the save.
+        name: `layout.MASK`, the reader's, or `layout.AUTOMATIC`, the networks'.
+
+    Raises:
+        InputError: it is missing, can't be read, has another shape, or holds other values than a kept mask does.
+    """
+    path = layout.kept_file(number, name)
+    array = file_of_case(folder, path, pose).array
+    if not np.isin(array, _KEPT).all():
+        raise InputError(f"{path} of {folder.name} holds something else than labels; check the data set.")
+    return array.astype(np.uint8)
 
 
 def problems_of(folder: Path, record: CaseRecord, paths: Iterable[str]) -> Iterator[str]:
@@ -68,7 +89,7 @@ def problems_of(folder: Path, record: CaseRecord, paths: Iterable[str]) -> Itera
 
 def _mask_problems(path: str, volume: Volume, of_training: bool) -> Iterator[str]:
     labels = volume.array
-    known = set(map(int, CaseLabel)) - (set() if of_training else {int(CaseLabel.IGNORE)})
+    known = set(map(int, CaseLabel)) if of_training else set(_KEPT)
     unknown = sorted(set(np.unique(labels).tolist()) - known)
     if unknown:
         yield f"{path} holds the label value {unknown[0]:g}; known are {', '.join(map(str, sorted(known)))}."

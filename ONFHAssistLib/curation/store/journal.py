@@ -9,10 +9,11 @@ twice, and by two at once.
 Nothing in ``history/`` is changed afterwards or removed.
 
 The plan of an unfinished save is a file of the folder, and the folder may come from anybody: it is carried out only if
-it says what a save of this software says (`_steps`), about files of the one case that was saved.
+it says what a save of this software says (`_checked`), about files of the one case that was saved.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.outside import JSON_BYTES, LinkError, is_link, parse_json, read_plain_file
+from ONFHAssistLib.core.outside import JSON_BYTES, LinkError, is_link, is_plain_file, parse_json, read_plain_file
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.curation.case import layout
 from ONFHAssistLib.curation.case.layout import HISTORY
@@ -118,7 +119,7 @@ def interrupted(folder: Path) -> bool:
 
 
 def recover(folder: Path, ours: Callable[[], bool]) -> int:
-    """Finish an interrupted save or undo its beginnings, holding the lock; return the last number.
+    """Finish an interrupted save or undo its beginnings, holding the lock; return the last number that is taken.
 
     Raises:
         PlanError: the plan of the interrupted save can't be carried out; nothing of it was.
@@ -128,9 +129,15 @@ def recover(folder: Path, ours: Callable[[], bool]) -> int:
             _clear(folder / HISTORY / name)
     last = max(numbers(folder), default=0)
     if last >= layout.LARGEST_NUMBER:
-        raise PlanError(f"The data set {folder.name} has no number left for another save; check its history.")
+        name = entry(folder, last).relative_to(folder).as_posix()
+        raise PlanError(
+            f"The data set {folder.name} has no number left for another save after {name}; check the data set and let "
+            "the check repair it, or move that folder elsewhere."
+        )
     if last:
         _publish(folder, last, ours)
+    while os.path.lexists(entry(folder, last + 1)):  # a link, which is none of the saves
+        last += 1
     return last
 
 
@@ -139,9 +146,16 @@ def commit(folder: Path, number: int, change: Change, ours: Callable[[], bool]) 
 
     Raises:
         TakenError: somebody else has saved in the meantime; nothing has changed.
+        InputError: something that is no file lies in the place of one; nothing has changed either.
         OSError: nothing has changed either.
         UnfinishedError: it is saved, and not yet in its place.
     """
+    for name in (*change.publish, *itertools.chain(*change.moves), *change.removes):
+        if not _is_free(inside.spot(folder, name)):
+            raise InputError(
+                f"Nothing was saved into {folder.name}: {name} is a link, a folder or another thing than a file; "
+                "check the data set and let the check repair it."
+            )
     token = secrets.token_hex(8)
     work = folder / HISTORY / f"{_WORK}{token}"
     try:
@@ -205,6 +219,8 @@ def _plan(folder: Path, number: int) -> Plan | None:
     """
     place = entry(folder, number)
     path = place / WAITING / _PLAN
+    if not os.path.lexists(place / WAITING):
+        return None
     try:
         if is_link(place / WAITING):
             raise ValueError("a link")
@@ -216,7 +232,7 @@ def _plan(folder: Path, number: int) -> Plan | None:
         case_id = from_plain(_Saved, kept, others=True).case
         return _checked(folder, place, from_plain(_PlanFile, parse_json(content), others=True), case_id)
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and not isinstance(error, LinkError | FileNotFoundError):
+        if isinstance(error, OSError) and not isinstance(error, LinkError | FileNotFoundError | NotADirectoryError):
             raise
         name = path.relative_to(folder).as_posix()
         raise PlanError(
@@ -234,7 +250,7 @@ def _checked(folder: Path, place: Path, content: _PlanFile, case_id: str) -> Pla
     masks = {layout.label_file(case_id), layout.draft_file(case_id)}
     moves = []
     for name, target in content.publish.items():
-        if not _NUMBERED.fullmatch(name) or target not in own or is_link(place / WAITING / name):
+        if not _NUMBERED.fullmatch(name) or target not in own:
             raise ValueError("a file of another case")
         moves.append((place / WAITING / name, inside.place(folder, target)))
     for source, target in content.moves:
@@ -244,7 +260,14 @@ def _checked(folder: Path, place: Path, content: _PlanFile, case_id: str) -> Pla
     if not set(content.removes) <= masks:
         raise ValueError("something else than a mask is to be removed")
     removes = tuple(inside.place(folder, name) for name in content.removes)
+    if not all(map(_is_free, itertools.chain(*moves, removes))):
+        raise ValueError("something else than a file is in the way")
     return Plan(content.token, tuple(moves), removes)
+
+
+def _is_free(path: Path) -> bool:
+    """Say whether a file can be moved to a place or away from it: there is a file, or nothing."""
+    return is_plain_file(path) or not os.path.lexists(path)
 
 
 def _publish(folder: Path, number: int, ours: Callable[[], bool]) -> None:

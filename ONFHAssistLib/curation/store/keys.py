@@ -38,13 +38,16 @@ class Key:
         """Return the patient's name in the data set; case and blanks of the code do not matter."""
         return "p" + self._digest("patient", normal_code(patient_code))[:12]
 
-    def shifted(self, day: date, pseudonym: str) -> date:
-        """Return an earlier day: 1 to 3650 days, the same number for all of a patient's dates."""
-        return day - self._shift(pseudonym)
+    def shifted(self, day: date, pseudonym: str) -> date | None:
+        """Return an earlier day: 1 to 3650 days, the same number for all of a patient's dates.
 
-    def unshifted(self, day: date, pseudonym: str) -> date:
-        """Return the day that `shifted` has made this one of."""
-        return day + self._shift(pseudonym)
+        None where there is none, as before the year 1, which some programs write in place of a date.
+        """
+        return _moved(day, -self._shift(pseudonym))
+
+    def unshifted(self, day: date, pseudonym: str) -> date | None:
+        """Return the day that `shifted` has made this one of; None where there is none, as after the year 9999."""
+        return _moved(day, self._shift(pseudonym))
 
     def _shift(self, pseudonym: str) -> timedelta:
         return timedelta(days=1 + int(self._digest("days", pseudonym), 16) % _LONGEST_SHIFT_DAYS)
@@ -55,6 +58,13 @@ class Key:
 
     def _digest(self, what: str, text: str) -> str:
         return hmac.new(self.secret, f"{what}:{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def _moved(day: date, by: timedelta) -> date | None:
+    try:
+        return day + by
+    except OverflowError:
+        return None
 
 
 def is_fingerprint(text: object) -> bool:

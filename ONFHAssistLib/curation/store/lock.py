@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.outside import new_file, parse_json, read_plain_file
+from ONFHAssistLib.core.outside import new_file, parse_json, read_plain_file, remove_quietly
 from ONFHAssistLib.core.plain import from_plain, to_plain
 
 NAME = ".lock"
@@ -124,9 +124,9 @@ def _take_away(path: Path, content: bytes | None) -> None:
         if _read(path) != content:
             return
         os.rename(path, aside)
-        aside.unlink()
     except FileNotFoundError:
         return
+    remove_quietly(aside)  # a folder, which is no lock, stays aside
 
 
 def _read(path: Path) -> bytes | None:

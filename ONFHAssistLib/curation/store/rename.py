@@ -13,7 +13,7 @@ from ONFHAssistLib.curation.case.entries import rename_of
 from ONFHAssistLib.curation.case.record import CaseRecord, Rename
 from ONFHAssistLib.curation.case.reviewed import require_reviewer
 from ONFHAssistLib.curation.store import journal, keys
-from ONFHAssistLib.curation.store.change import renamed
+from ONFHAssistLib.curation.store.change import refuse_lost, renamed
 from ONFHAssistLib.curation.store.lists import Lists, with_patient
 from ONFHAssistLib.curation.store.records import readable_records
 from ONFHAssistLib.curation.store.store import Store, writing
@@ -52,6 +52,8 @@ def rename(
         owners = {record.case: record.patient for record in readable_records(store.folder)}
         chosen = [name for name, who in owners.items() if who == earlier and (every or _study(name) == study)]
         for name in chosen:
+            refuse_lost(store.record(name), number + 1)
+        for name in chosen:
             number += 1
             lock.renew()
             record = store.record(name)
@@ -75,7 +77,8 @@ def _study(case_id: str) -> str:
 
 
 def _renamed(record: CaseRecord, key: keys.Key, patient: str, fold: int, entry: Rename) -> CaseRecord:
-    day = record.study_date
-    if day is not None:
-        day = key.shifted(key.unshifted(date.fromisoformat(day), record.patient), patient).isoformat()
-    return replace(record, patient=patient, fold=fold, study_date=day, renames=(*record.renames, entry))
+    kept = record.study_date
+    day = None if kept is None else key.unshifted(date.fromisoformat(kept), record.patient)
+    day = day and key.shifted(day, patient)
+    shifted = day.isoformat() if day else None
+    return replace(record, patient=patient, fold=fold, study_date=shifted, renames=(*record.renames, entry))

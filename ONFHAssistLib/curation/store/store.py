@@ -15,6 +15,7 @@ import numpy as np
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.masks import HipMasks
+from ONFHAssistLib.core.outside import LinkError
 from ONFHAssistLib.core.plain import to_plain
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.volume import Volume
@@ -28,8 +29,8 @@ from ONFHAssistLib.curation.case.record import Automatic, CaseRecord, Version
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase, require_reviewer
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.store import index, inside, journal, keys
-from ONFHAssistLib.curation.store.change import Prepared, in_place, refuse_withdrawn, saved, withdrawn
-from ONFHAssistLib.curation.store.content import file_of_case
+from ONFHAssistLib.curation.store.change import Prepared, in_place, refuse_lost, refuse_withdrawn, saved, withdrawn
+from ONFHAssistLib.curation.store.content import file_of_case, mask_of_case
 from ONFHAssistLib.curation.store.lists import Lists, with_patient
 from ONFHAssistLib.curation.store.lock import Lock, locked
 from ONFHAssistLib.curation.store.records import read_record
@@ -73,9 +74,8 @@ class Store:
                 "the reviewers list them, and so does onfh-assist data status --html."
             ) from error
         except OSError as error:
-            raise InputError(
-                f"The file of the case {case_id} can't be read: {reason(error)}; see that the folder is there."
-            ) from error
+            remedy = "check the data set" if isinstance(error, LinkError) else "see that the folder is there"
+            raise InputError(f"The file of the case {case_id} can't be read: {reason(error)}; {remedy}.") from error
         except ValueError as error:
             raise InputError(
                 f"The file of the case {case_id} {error}; check the data set and let the check restore it."
@@ -115,13 +115,14 @@ class Store:
                     continue  # somebody has saved the same hip for the first time
                 if latest is not None:
                     refuse_withdrawn(case, latest)
+                    refuse_lost(latest, number)
                 lists = Lists.read(self.folder, self.modality)
                 steinberg = case.result.class_of("steinberg")
                 lists = replace(lists, patients=with_patient(lists.patients, patient, steinberg))
                 if latest is None:
-                    shifted = key.shifted(case.study_date, patient).isoformat() if case.study_date else None
+                    day = case.study_date and key.shifted(case.study_date, patient)
                     fold = lists.patients[patient].fold
-                    latest = new_record(case, case_id, patient, fold, prepared.pose, shifted)
+                    latest = new_record(case, case_id, patient, fold, prepared.pose, day.isoformat() if day else None)
                 try:
                     journal.commit(self.folder, number, saved(lists, case, latest, prepared, number), lock.ours)
                 except journal.TakenError:
@@ -194,6 +195,7 @@ class Store:
             known = self.record(case_id)
             if known.status == "withdrawn":
                 raise InputError(f"The case {case_id} is withdrawn already; save it again to bring it back.")
+            refuse_lost(known, number)
             lists = Lists.read(self.folder, self.modality)
             change = withdrawn(lists, known, withdrawal(number, reviewer, why))
             try:
@@ -231,7 +233,7 @@ class Store:
         return self.record(case_id) if os.path.lexists(self.folder / layout.case_file(case_id)) else None
 
     def _masks(self, pose: Pose, entry: Version | Automatic, name: str) -> HipMasks:
-        mask = pose.take_back(file_of_case(self.folder, layout.kept_file(entry.number, name), pose).array)
+        mask = pose.take_back(mask_of_case(self.folder, pose, entry.number, name))
         result = entry.result
         # A hip that has a head and no grade is one where nobody has looked for necrosis (`HipResult.segmented`).
         not_sought = result and result.status != "graded" and result.head_volume_ml is not None
