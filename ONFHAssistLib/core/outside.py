@@ -15,6 +15,9 @@ from typing import Any
 JSON_BYTES = 64 * 2**20
 """No file of this software comes near it; a case with 100 versions has half a megabyte."""
 FILE_BYTES = 2**31
+DEEPEST = 64
+"""Lists and dictionaries in each other; no file of this software has a quarter of that, and all that walks through what
+was read goes as deep."""
 _LARGEST_INT = 2**53
 """Larger integers are none of ours, and no float holds them exactly."""
 # Control characters but line break and tab; separators of lines; and what turns the direction of writing.
@@ -72,14 +75,25 @@ def parse_json(content: bytes) -> Any:
     Control characters in texts are replaced, so that whatever is shown of them does nothing to a terminal.
 
     Raises:
-        ValueError: it is no JSON, nested without end, or holds numbers that are none or have no end.
+        ValueError: it is no JSON, nested deeper than DEEPEST, or holds numbers that are none or have no end.
     """
     try:
         text = content.decode("utf-8-sig")
         found = json.loads(text, parse_constant=_no_number, parse_float=_float, parse_int=_int)
+        _require_shallow(found)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return _clean(found) if "\\u" in text or _UNSEEN.search(text) else found
+
+
+def _require_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        wholes = [whole for whole in level if isinstance(whole, dict | list)]
+        if not wholes:
+            return
+        level = [part for whole in wholes for part in (whole.values() if isinstance(whole, dict) else whole)]
+    raise ValueError("nested too deeply")
 
 
 def _no_number(text: str) -> None:

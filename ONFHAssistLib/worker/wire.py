@@ -23,13 +23,14 @@ the patient is. Masks are cropped to what is in them: what is left out is zero.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.codec import (
+    box_from_plain,
     filled_part,
     finding_from_plain,
     finding_to_plain,
@@ -47,6 +48,14 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 
 Message = dict[str, Any]
+_ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "ready": {},
+    "progress": {"id": int, "fraction": float, "stage": str},
+    "finished": {"id": int, "result": dict[str, Any]},
+    "failed": {"id": int, "message": str, "remedy": bool, "details": str, "exhausted": bool},
+    "stopped": {"id": int},
+}
+"""What a server says, and its entries."""
 LONGEST_LINE = 1 << 24
 """Bytes; the line of a study with hundreds of slices has some hundred thousand."""
 
@@ -86,6 +95,15 @@ def read(stream: io.BufferedReader) -> tuple[Message, list[np.ndarray]] | None:
         _fill(stream, array.reshape(-1).view(np.uint8))
         arrays.append(array)
     return message, arrays
+
+
+def require_answer(message: Message) -> None:
+    """Raise ValueError where a message is none that a server has, or lacks an entry."""
+    entries = _ANSWERS.get(from_plain(str, message["kind"]))
+    if entries is None:
+        raise ValueError("a message of a kind that no server has")
+    for name, kind in entries.items():
+        from_plain(kind, message.get(name))
 
 
 def how(options: AnalysisOptions) -> Message:
@@ -170,8 +188,11 @@ def _pack_volume(volume: Volume, arrays: list[np.ndarray]) -> list[int]:
 
 
 def _unpack_volume(start: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid) -> Volume:
-    part = next(arrays)
-    return part_on(grid, box_of((first, first + n) for first, n in zip(start, part.shape, strict=True)), part)
+    part = next(arrays, None)
+    if part is None or len(start) != part.ndim:
+        raise ValueError("an image that was not sent")
+    ends = [[first, first + n] for first, n in zip(start, part.shape, strict=True)]
+    return part_on(grid, box_from_plain(ends, grid.shape) if part.size else box_of([(0, 0)] * 3), part)
 
 
 def _fill(stream: io.BufferedReader, array: np.ndarray) -> None:
