@@ -5,21 +5,37 @@ image. A mask is kept as the box of what is in it, and its voxels there: all oth
 """
 
 import base64
+import math
+import re
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ONFHAssistLib.core.findings import Finding, FindingMask
-from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere, require_sound
 from ONFHAssistLib.core.grid import Box, Grid, bounding_box, box_of, moved
+from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.volume import Volume
 
 _IMAGES = ("masks", "attention", "hip")
 _DESCRIBED = ("name", "title", "label", "color", "terminology")
+_COLOR = re.compile("#[0-9a-fA-F]{6}")
+_LARGEST_LABEL = 255
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of the masks of a hip."""
+
+    sphere: Sphere
+    landmarks: Landmarks
+    calibration: Calibration | None
+    not_sought: str | None = None  # version 0.1.0 looked everywhere
 
 
 def masks_to_plain(masks: HipMasks) -> dict[str, Any]:
@@ -36,7 +52,7 @@ def masks_from_plain(
     necrosis: np.ndarray,
     probability: np.ndarray | None,
 ) -> HipMasks:
-    """Return what `masks_to_plain` was given.
+    """Return what `masks_to_plain` was given; other entries of ``plain`` are passed over.
 
     Args:
         side: which hip.
@@ -45,8 +61,14 @@ def masks_from_plain(
         head, necrosis, probability: the images in the box.
 
     Raises:
-        ValueError, KeyError: it is something else.
+        ValueError: it is something else, or what no hip has: a sphere as large as a room, a mask without a head.
     """
+    known = from_plain(_Known, plain, others=True)
+    require_sound(known.sphere, known.landmarks)
+    if side not in SIDES:
+        raise ValueError(f"a hip of the side {side!r:.20}")
+    if not head.any():
+        raise ValueError("a hip that has no head")
     place = grid.cropped(box)
     return HipMasks(
         side,
@@ -54,11 +76,11 @@ def masks_from_plain(
         box,
         Volume.on(place, head),
         Volume.on(place, necrosis),
-        from_plain(Sphere, plain["sphere"]),
-        from_plain(Landmarks, plain["landmarks"]),
+        known.sphere,
+        known.landmarks,
         None if probability is None else Volume.on(place, probability),
-        plain["calibration"] and from_plain(Calibration, plain["calibration"]),
-        plain.get("not_sought"),  # version 0.1.0 looked everywhere
+        known.calibration,
+        known.not_sought,
     )
 
 
@@ -80,10 +102,13 @@ def finding_from_plain(plain: dict[str, Any], volumes: list[Volume]) -> Finding:
     Raises:
         ValueError: they do not fit each other, or are none.
     """
+    if not isinstance(plain, dict):
+        raise ValueError("a finding that is none")
     described, attended = plain.get("masks"), plain.get("attention")
     if not isinstance(described, list) or len(volumes) != len(described) + bool(attended):
         raise ValueError("a finding whose images are missing")
     found = from_plain(Finding, {name: value for name, value in plain.items() if name not in _IMAGES})
+    _require_fractions([*found.probabilities.values(), *(s.ratio for s in found.slices)])
     masks = tuple(_mask(entry, volume) for entry, volume in zip(described, volumes, strict=False))
     return replace(found, masks=masks, attention=volumes[-1] if attended else None)
 
@@ -93,7 +118,19 @@ def _mask(plain: Any, volume: Volume) -> FindingMask:
         raise ValueError("a mask that is not described")
     kinds: dict[str, Any] = {"label": int}
     described: dict[str, Any] = {name: from_plain(kinds.get(name, str), plain[name]) for name in _DESCRIBED}
-    return FindingMask(**described, volume=volume)
+    mask = FindingMask(**described, volume=volume)
+    words = (mask.name, mask.title, mask.terminology)  # in files each stands in one line of ASCII
+    if not all(text.isascii() and text.isprintable() for text in words) or not _COLOR.fullmatch(mask.color):
+        raise ValueError("a mask whose name or colour is none")
+    if not max(MaskLabel) < mask.label <= _LARGEST_LABEL or volume.array.dtype != bool:
+        raise ValueError("a mask with a label that is none, or with other values than yes and no")
+    return mask
+
+
+def _require_fractions(numbers: ArrayLike) -> None:
+    """Refuse what is not from 0 to 1, give or take the last digits, or no number."""
+    if not (np.abs(np.subtract(numbers, 0.5)) <= 0.5 + 1e-3).all():
+        raise ValueError("fractions that are not from 0 to 1")
 
 
 def filled_part(volume: Volume) -> tuple[Box, np.ndarray]:
@@ -129,13 +166,15 @@ def array_to_text(array: np.ndarray) -> str:
 
 
 def mask_from_text(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the mask that `array_to_text` was given; raises ValueError or zlib.error where the text is another."""
-    return mask_of(np.frombuffer(_text_to_bytes(text), np.uint8), shape)
+    """Return the mask that `array_to_text` was given; raises ValueError where the text is of another shape, or none."""
+    return mask_of(np.frombuffer(_text_to_bytes(text, -(-math.prod(shape) // 8)), np.uint8), shape)
 
 
-def numbers_from_text(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the numbers that `array_to_text` was given, float32; raises as `mask_from_text` does."""
-    return np.frombuffer(_text_to_bytes(text), "<f4").reshape(shape)
+def fractions_from_text(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the numbers from 0 to 1 that `array_to_text` was given, float32; raises as `mask_from_text` does."""
+    found = np.frombuffer(_text_to_bytes(text, 4 * math.prod(shape)), "<f4").reshape(shape)
+    _require_fractions(found)
+    return found
 
 
 def bits_of(mask: np.ndarray) -> np.ndarray:
@@ -153,5 +192,13 @@ def bytes_to_text(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
-def _text_to_bytes(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text))
+def _text_to_bytes(text: str, count: int) -> bytes:
+    """Return what `bytes_to_text` was given if that is so many bytes; nothing is unpacked beyond them."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(base64.b64decode(text, validate=True), count + 1)
+    except zlib.error as error:
+        raise ValueError("bits that are damaged") from error
+    if len(content) != count or not stream.eof or stream.unused_data:
+        raise ValueError("bits of an image of another shape")
+    return content

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ONFHAssistLib.core.geometry import Landmarks, Side, Sphere
+from ONFHAssistLib.core.geometry import HEAD_RADIUS_MM, Landmarks, Side, Sphere
 from ONFHAssistLib.core.grid import NEAR_MM, Box, Grid, bounding_box, joint_box, moved, shape_of, turned, turned_box
 from ONFHAssistLib.core.volume import Volume
 
@@ -22,13 +22,21 @@ class Calibration:
         certain: probability, at least 0.5.
         possible: probability, at most 0.5.
         sequences: sequences that this was measured on, such as "T1"; for others nothing is known.
-        head_mm: how far the whole outline of the head may lie too far out or in.
+        head_mm: how far the whole outline of the head may lie too far out or in; less than any head's radius.
+
+    Raises:
+        ValueError: the numbers are not these.
     """
 
     certain: float
     possible: float
     sequences: tuple[str, ...]
     head_mm: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not (0 <= self.possible <= 0.5 <= self.certain <= 1 and 0 <= self.head_mm < HEAD_RADIUS_MM[0]):
+            raise ValueError("a calibration that is none")
 
 
 @dataclass(frozen=True, eq=False)

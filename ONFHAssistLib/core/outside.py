@@ -15,10 +15,11 @@ from typing import Any
 JSON_BYTES = 64 * 2**20
 """No file of this software comes near it; a case with 100 versions has half a megabyte."""
 FILE_BYTES = 2**31
+DEEPEST = 50
+"""Lists and dictionaries in each other: the deepest file of this software has 11, and what walks through all of one may
+call itself at each."""
 _LARGEST_INT = 2**53
 """Larger integers are none of ours, and no float holds them exactly."""
-_DEEPEST = 50
-"""The deepest file of this software has 11 levels; what goes through all of one may call itself at each."""
 # Control characters but line break and tab; separators of lines; and what turns the direction of writing.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _LONE = re.compile("[\ud800-\udfff]")
@@ -89,7 +90,7 @@ def parse_json(content: bytes) -> Any:
     Control characters in texts are replaced, so that whatever is shown of them does nothing to a terminal.
 
     Raises:
-        ValueError: it is no JSON, is nested too deeply, or holds numbers that are none or have no end.
+        ValueError: it is no JSON, nested deeper than DEEPEST, or holds numbers that are none or have no end.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -102,11 +103,11 @@ def parse_json(content: bytes) -> Any:
 
 def _require_shallow(value: Any) -> None:
     level = [value]
-    for _ in range(_DEEPEST + 1):
-        lists = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
-        if not lists:
+    for _ in range(DEEPEST + 1):
+        wholes = [whole for whole in level if isinstance(whole, dict | list)]
+        if not wholes:
             return
-        level = [entry for one in lists for entry in one]
+        level = [part for whole in wholes for part in (whole.values() if isinstance(whole, dict) else whole)]
     raise ValueError("nested too deeply")
 
 

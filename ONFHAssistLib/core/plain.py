@@ -107,7 +107,7 @@ def _builder(kind: Any, others: bool) -> _Build:
     if origin is tuple:
         return _tuple(arguments, others)
     if origin is dict:
-        return _dictionary(_builder(arguments[1], others))
+        return _dictionary(_builder(arguments[0], others), _builder(arguments[1], others))
     return _nothing
 
 
@@ -191,14 +191,14 @@ def _tuple(kinds: tuple[Any, ...], others: bool) -> _Build:
     return build
 
 
-def _dictionary(one: _Build) -> _Build:
+def _dictionary(name: _Build, one: _Build) -> _Build:
     def build(plain: Any) -> Any:
         if not isinstance(plain, dict):
             raise _cannot_be(plain)
         found = {}
         for key, entry in plain.items():
             try:
-                found[key] = one(entry)
+                found[name(key)] = one(entry)
             except _MisfitError as error:
                 error.path.append(f".{key}")
                 raise

@@ -3,11 +3,8 @@
 from dataclasses import replace
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.geometry import HEAD_RADIUS_MM, Side
 from ONFHAssistLib.scene.review import Review
-
-RADIUS_MM = (10.0, 40.0)
-"""No adult femoral head is smaller or larger: radii are 20 to 28 mm (docs/clinical.md)."""
 
 
 def set_radius(review: Review, side: Side, radius_mm: float) -> None:
@@ -19,7 +16,7 @@ def set_radius(review: Review, side: Side, radius_mm: float) -> None:
     sphere = review.hip(side).sphere
     if sphere is None:
         raise InputError(f"The {side} head has no centre yet; place it first.")
-    low, high = RADIUS_MM
+    low, high = HEAD_RADIUS_MM
     if not low <= radius_mm <= high:
         raise InputError(f"A radius of {radius_mm:g} mm is not that of a femoral head; give {low:g} to {high:g} mm.")
     review.set_sphere(side, replace(sphere, radius_mm=radius_mm))

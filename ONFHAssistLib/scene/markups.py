@@ -9,9 +9,10 @@ import math
 from typing import Literal
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.geometry import SIDES, HeadSeed, Landmarks, Side, Sphere
-from ONFHAssistLib.core.grid import Point
-from ONFHAssistLib.scene.nodes import Node, review_node
+from ONFHAssistLib.core.geometry import FURTHEST_MM, SIDES, HeadSeed, Landmarks, Side, Sphere, require_sound
+from ONFHAssistLib.core.grid import Point, as_point
+from ONFHAssistLib.core.plain import from_plain
+from ONFHAssistLib.scene.nodes import Node, parsed, review_node
 
 What = Literal["head centre", "acetabular edge", "teardrop"]
 POINTS: dict[What, str] = {
@@ -106,10 +107,16 @@ def read_landmarks(node: Node, side: Side) -> tuple[Landmarks, Point | None]:
 
 
 def read_sphere(node: Node, side: Side) -> Sphere | None:
-    """Return the sphere of one side, at the place of its centre now; None without centre or radius."""
+    """Return the sphere of one side, at the place of its centre now; None without centre or a head's radius."""
     centre, _ = _read(node, side, "head centre")
-    radius = node.GetAttribute(_radius(side))
-    return Sphere(centre, float(radius)) if centre and radius else None
+    if centre is None:
+        return None
+    try:
+        sphere = Sphere(centre, float(node.GetAttribute(_radius(side)) or "nan"))
+        require_sound(sphere)
+    except ValueError:
+        return None
+    return sphere
 
 
 def read_seed(node: Node, side: Side, fitted_mm: float | None) -> HeadSeed:
@@ -201,16 +208,20 @@ def _read(node: Node, side: Side, what: What) -> tuple[Point | None, float | Non
     placed = None if index is None else _position(node, index)
     if placed is None:
         return None, None
-    written = json.loads(node.GetAttribute(_written(side, what)) or "null")
-    if written is not None and math.dist(placed, written[:3]) <= SAME_WITHIN_MM:
-        return tuple(written[:3]), written[3]
-    return placed, None
+    try:
+        plain = parsed(node.GetAttribute(_written(side, what)))
+        *written, confidence = from_plain(tuple[float, float, float, float | None], plain)
+    except ValueError:  # a point that nothing was written of is a reader's
+        return placed, None
+    sure = confidence is None or 0 <= confidence <= 1
+    return (as_point(written), confidence) if sure and math.dist(placed, written) <= SAME_WITHIN_MM else (placed, None)
 
 
 def _position(node: Node, index: int) -> Point | None:
     if node.GetNthControlPointPositionStatus(index) != node.PositionDefined:
         return None
-    return tuple(node.GetNthControlPointPositionWorld(index))
+    found = as_point(node.GetNthControlPointPositionWorld(index))
+    return found if all(abs(x) <= FURTHEST_MM for x in found) else None  # a file may say anything
 
 
 def _attribute(node: Node, name: str, value: object) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ONFHAssistLib.core.outside import parse_json
+
 Scene = Any
 Node = Any
 """vtkMRMLScene and vtkMRMLNode; their classes are only there inside of Slicer or with slicer-core."""
@@ -84,3 +86,11 @@ def file_in_study(volume_node: Node, node: Node) -> None:
         hierarchy.SetItemParent(item, parent)
     else:
         hierarchy.CreateItem(parent, node)
+
+
+def parsed(text: str | bytes | None) -> Any:
+    """Return what JSON in a scene says, None where it says nothing; raises ValueError where it is none.
+
+    VTK gives bytes where a text is no UTF-8.
+    """
+    return parse_json(text if isinstance(text, bytes) else text.encode()) if text else None

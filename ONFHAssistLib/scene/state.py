@@ -6,39 +6,34 @@ opens a volume of a left-handed grid with its slices in reverse order. Nothing h
 """
 
 import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from ONFHAssistLib.core.codec import (
-    array_to_text,
-    box_from_plain,
-    box_to_plain,
-    bytes_to_text,
-    filled_part,
-    finding_from_plain,
-    finding_to_plain,
-    mask_from_text,
-    masks_from_plain,
-    masks_to_plain,
-    numbers_from_text,
-)
+from ONFHAssistLib.core.codec import box_from_plain, box_to_plain, bytes_to_text, mask_from_text
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere
-from ONFHAssistLib.core.grade import grade
-from ONFHAssistLib.core.grid import Grid, shape_of, triple, turned, turned_box
+from ONFHAssistLib.core.geometry import FURTHEST_MM, SIDES, Landmarks, Side, Sphere, require_sound
+from ONFHAssistLib.core.grid import Grid, shape_of
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.results import HipResult, Notice
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
+from ONFHAssistLib.curation.case.facts import ImageFacts
 from ONFHAssistLib.curation.store.open_case import OpenCase
-from ONFHAssistLib.scene.hip_state import Automatic, HipState, Patch
-from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, review_node
-from ONFHAssistLib.systems import kept_by_0_1_0
+from ONFHAssistLib.imaging.read import source_facts
+from ONFHAssistLib.imaging.sequence import ImageKind
+from ONFHAssistLib.scene.hip_state import EMPTY, Automatic, HipState, Patch
+from ONFHAssistLib.scene.kept import (
+    KeptFinding,
+    Model,
+    finding_from_plain,
+    finding_to_plain,
+    hip_from_plain,
+    hip_to_plain,
+)
+from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, parsed, review_node
 
 SCHEMA = "onfh-assist-review/1"
 TEXT = "vtkMRMLTextNode"
@@ -49,6 +44,8 @@ CASE = "ONFHAssist.Case"
 SAVED = "ONFHAssist.Saved"
 LEFT_OPEN = "ONFHAssist.LeftOpen"
 DRAWN_BY = "ONFHAssist.DrawnBy"
+T = TypeVar("T")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,37 @@ class SignOff:
     reviewer: str = ""
     status: Literal["draft", "approved", "flagged"] = "draft"
     comment: str = ""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The grid that a review was kept on."""
+
+    shape: tuple[int, int, int]
+    ijk_to_ras: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What the networks had made of a study, beside its `_Place`; ``missed`` are the hips without masks."""
+
+    source: dict[str, Any]
+    missed: tuple[HipResult, ...]
+    warnings: tuple[Notice, ...]
+    models: tuple[Model, ...]
+    automatic: dict[Side, dict[str, Any]]
+    findings: tuple[KeptFinding, ...] = ()  # version 0.1.0 kept none
+
+
+@dataclass(frozen=True)
+class _State:
+    """A hip as it is now."""
+
+    box: Any
+    head: str
+    necrosis: str
+    sphere: Sphere
+    landmarks: Landmarks
 
 
 def keep(volume_node: Node, result: StudyResult, automatic: Mapping[Side, Automatic]) -> None:
@@ -77,8 +105,8 @@ def packed(result: StudyResult, automatic: Mapping[Side, Automatic]) -> dict[str
         "missed": [to_plain(hip) for hip in result.hips if hip.side not in automatic],
         "warnings": to_plain(result.warnings),
         "models": to_plain(result.models),
-        "findings": [_plain_finding(found) for found in result.findings if found.about not in automatic],
-        "automatic": {side: _plain(found) for side, found in automatic.items()},
+        "findings": [finding_to_plain(found) for found in result.findings if found.about not in automatic],
+        "automatic": {side: hip_to_plain(found) for side, found in automatic.items()},
     }
 
 
@@ -88,18 +116,15 @@ def keep_case(volume_node: Node, opened: OpenCase) -> None:
 
 
 def kept_case(volume_node: Node) -> OpenCase | None:
-    """Return which case of a data set is under review; None where it is not one."""
-    try:
-        return from_plain(OpenCase, json.loads(_node(volume_node).GetAttribute(CASE) or "null"))
-    except ValueError:
-        return None
+    """Return which case of a data set is under review; None where it is not one. Raises InputError as `kept`."""
+    return _said(volume_node, CASE, OpenCase, None)
 
 
 def kept_reviews(scene: Scene) -> list[Node]:
     """Return the volume nodes whose reviews a scene keeps."""
     nodes = [scene.GetNthNodeByClass(n, TEXT) for n in range(scene.GetNumberOfNodesByClass(TEXT))]
     volumes = [node.GetNodeReference(VOLUME) for node in nodes if node.GetAttribute(ROLE) == NAME]
-    return [volume for volume in volumes if volume is not None]
+    return [volume for volume in dict.fromkeys(volumes) if volume is not None]
 
 
 def kept(volume_node: Node, volume: Volume) -> tuple[StudyResult, dict[Side, Automatic]]:
@@ -110,38 +135,45 @@ def kept(volume_node: Node, volume: Volume) -> tuple[StudyResult, dict[Side, Aut
         volume: its image.
 
     Raises:
-        InputError: it is damaged, of a later version, or of another grid.
+        InputError: it is damaged, of a later version, or of another grid; or what stands beside it of the case, the
+            slices that are reviewed, and the readers.
     """
     try:
-        return unpacked(json.loads(_node(volume_node).GetText()), volume)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
-        raise InputError(
-            f"The review that is kept in this scene cannot be read ({error}); analyse the volume again."
-        ) from error
+        found = unpacked(parsed(_node(volume_node).GetText()), volume)
+    except ValueError as error:
+        raise _unreadable(error) from error
+    kept_case(volume_node)
+    for side in SIDES:
+        read_readers(volume_node, side)
+        if not all(0 <= k < volume.shape[0] for k in read_reviewed(volume_node, side) or ()):
+            raise _unreadable("slices that the volume does not have")
+    return found
 
 
-def unpacked(plain: dict[str, Any], volume: Volume) -> tuple[StudyResult, dict[Side, Automatic]]:
+def unpacked(plain: Any, volume: Volume) -> tuple[StudyResult, dict[Side, Automatic]]:
     """Return what `packed` was given.
 
     Raises:
-        KeyError, TypeError, ValueError, zlib.error: it is damaged, of a later version, or of another grid.
+        ValueError: it is damaged, of a later version, of another grid, or says what no analysis does.
     """
-    if plain["schema"] != SCHEMA:
-        raise ValueError(f"of the kind {plain['schema']}")
-    kept_grid = _grid(plain)
-    if kept_grid.slice_map(volume) is None:
+    if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
+        raise ValueError("it is of another kind or version")
+    grid, study = _grid(plain), from_plain(_Study, plain, others=True)
+    if grid.slice_map(volume) is None:
         raise ValueError("its volume has another grid now")
-    models = tuple(plain["models"])
-    automatic = {side: _automatic(side, found, kept_grid, volume, models) for side, found in plain["automatic"].items()}
-    hips = [*(one.result for one in automatic.values()), *(_missed(hip) for hip in plain["missed"])]
-    others = (_finding(found, kept_grid, volume) for found in plain.get("findings", ()))  # version 0.1.0 kept none
+    source, missed = _source(study.source, volume), [_missed(hip) for hip in study.missed]
+    others = [finding_from_plain(found, grid, volume) for found in study.findings]
+    sides = [*study.automatic, *(hip.side for hip in missed)]
+    if len(set(sides)) < len(sides) or any(found.about in study.automatic for found in others):
+        raise ValueError("a hip is there twice")
+    automatic = {side: hip_from_plain(side, hip, grid, volume, study.models) for side, hip in study.automatic.items()}
     result = StudyResult(
         volume,
-        plain["source"],
-        tuple(sorted(hips, key=lambda hip: SIDES.index(hip.side))),
+        source,
+        tuple(sorted((*(one.result for one in automatic.values()), *missed), key=lambda hip: SIDES.index(hip.side))),
         tuple(one.masks for one in automatic.values()),
-        tuple(from_plain(Notice, notice) for notice in plain["warnings"]),
-        models,
+        study.warnings,
+        study.models,
         findings=(*others, *(found for one in automatic.values() for found in one.findings)),
     )
     return result, automatic
@@ -158,12 +190,14 @@ def packed_state(state: HipState) -> dict[str, Any]:
     }
 
 
-def unpacked_state(plain: dict[str, Any], automatic: Automatic, shape: tuple[int, ...]) -> HipState:
-    """Return what `packed_state` was given, on an image of this shape; raises as `unpacked` does."""
-    box = box_from_plain(plain["box"], shape)
-    head, necrosis = (Patch(box, mask_from_text(plain[name], shape_of(box))) for name in ("head", "necrosis"))
-    sphere, landmarks = from_plain(Sphere, plain["sphere"]), from_plain(Landmarks, plain["landmarks"])
-    return HipState.of(head, necrosis, sphere, landmarks, automatic)
+def unpacked_state(plain: Any, automatic: Automatic, shape: tuple[int, ...]) -> HipState:
+    """Return what `packed_state` was given, on an image of this shape; raises ValueError where it is something else."""
+    kept = from_plain(_State, plain, others=True)
+    require_sound(kept.sphere, kept.landmarks)
+    empty = kept.box == box_to_plain(EMPTY.box)  # of a head that was erased
+    box = EMPTY.box if empty else box_from_plain(kept.box, shape)
+    head, necrosis = (Patch(box, mask_from_text(bits, shape_of(box))) for bits in (kept.head, kept.necrosis))
+    return HipState.of(head, necrosis, kept.sphere, kept.landmarks, automatic)
 
 
 def unpacked_states(plain: Mapping[Side, Any], automatic: Mapping[Side, Automatic], grid: Grid) -> dict[Side, HipState]:
@@ -174,7 +208,7 @@ def unpacked_states(plain: Mapping[Side, Any], automatic: Mapping[Side, Automati
     """
     try:
         return {side: unpacked_state(hip, automatic[side], grid.shape) for side, hip in plain.items()}
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+    except (KeyError, ValueError) as error:
         raise InputError(
             f"The draft of this study cannot be read ({error}); start from the automatic result."
         ) from error
@@ -186,10 +220,10 @@ def write_sign_off(volume_node: Node, side: Side, sign_off: SignOff) -> None:
 
 
 def read_sign_off(volume_node: Node, side: Side) -> SignOff:
-    """Return what a reader has said of a hip; empty where nothing was said."""
+    """Return what a reader has said of a hip; empty where nothing was said, or nothing that can be read."""
     try:
-        return from_plain(SignOff, json.loads(_node(volume_node).GetAttribute(f"{SIGN_OFF}.{side}") or "{}"))
-    except ValueError:
+        return _said(volume_node, f"{SIGN_OFF}.{side}", SignOff, SignOff())
+    except InputError:
         return SignOff()
 
 
@@ -200,9 +234,8 @@ def write_reviewed(volume_node: Node, side: Side, slices: Iterable[int] | None) 
 
 
 def read_reviewed(volume_node: Node, side: Side) -> tuple[int, ...] | None:
-    """Return which slices (indices along k) a reader stands for; None: all."""
-    found = json.loads(_node(volume_node).GetAttribute(f"{REVIEWED}.{side}") or "null")
-    return None if found is None else tuple(found)
+    """Return which slices (indices along k) a reader stands for; None: all. Raises InputError as `kept`."""
+    return _said(volume_node, f"{REVIEWED}.{side}", tuple[int, ...], None)
 
 
 def bring_reviewed(volume_node: Node, volume: Volume) -> None:
@@ -210,8 +243,7 @@ def bring_reviewed(volume_node: Node, volume: Volume) -> None:
 
     To be called before the review is kept anew; the grid that was kept with it tells the order in which it was saved.
     """
-    plain = json.loads(_node(volume_node).GetText())
-    here = _grid(plain).slice_map(volume)
+    here = _grid(parsed(_node(volume_node).GetText())).slice_map(volume)
     if here is None:
         return
     for side in SIDES:
@@ -249,81 +281,49 @@ def add_reader(volume_node: Node, side: Side, code: str) -> None:
 
 
 def read_readers(volume_node: Node, side: Side) -> tuple[str, ...]:
-    """Return the codes of those who have drawn a hip in this scene, as far as they have signed it."""
+    """Return the codes of those who have drawn a hip in this scene, as far as they have signed it.
+
+    Raises InputError as `kept`.
+    """
+    return _said(volume_node, f"{DRAWN_BY}.{side}", tuple[str, ...], ())
+
+
+def _said(volume_node: Node, name: str, kind: type[T], otherwise: Other) -> T | Other:
+    """Return what an attribute of a review says; raises InputError where that can't be read."""
     try:
-        return tuple(map(str, json.loads(_node(volume_node).GetAttribute(f"{DRAWN_BY}.{side}") or "[]")))
-    except (TypeError, ValueError):
-        return ()
+        plain = parsed(_node(volume_node).GetAttribute(name))
+        return otherwise if plain is None else from_plain(kind, plain, others=True)
+    except ValueError as error:
+        raise _unreadable(error) from error
 
 
-def _grid(plain: dict[str, Any]) -> Grid:
+def _unreadable(why: object) -> InputError:
+    return InputError(f"The review that is kept in this scene cannot be read ({why}); analyse the volume again.")
+
+
+def _grid(plain: Any) -> Grid:
     """Return the grid that was kept with a review."""
-    return Grid(triple(plain["shape"]), np.array(plain["ijk_to_ras"]))
+    place = from_plain(_Place, plain, others=True)
+    matrix = np.array(place.ijk_to_ras)
+    if not (np.abs(matrix) <= FURTHEST_MM).all():
+        raise ValueError("a grid that lies kilometres away")
+    return Grid(place.shape, matrix)
 
 
 def _node(volume_node: Node) -> Node:
     return review_node(volume_node, NAME, TEXT, "Review", hidden=True)
 
 
-def _plain(found: Automatic) -> dict[str, Any]:
-    masks = found.masks
-    return {
-        "box": box_to_plain(masks.box),
-        "head": array_to_text(masks.head.array),
-        "necrosis": array_to_text(masks.necrosis.array),
-        "probability": masks.probability and array_to_text(masks.probability.array),
-        **masks_to_plain(masks),
-        "findings": [_plain_finding(finding) for finding in found.findings],
-        "models": to_plain(found.models),
-    }
+def _missed(hip: HipResult) -> HipResult:
+    """Return a hip without masks if it has no numbers either: they could be of anything."""
+    require_sound(hip.sphere, hip.landmarks)
+    if hip != HipResult(hip.side, "not graded", hip.reason, hip.sphere, hip.landmarks):
+        raise ValueError("numbers of a hip that has no masks")
+    return hip
 
 
-def _automatic(
-    side: Side, plain: dict[str, Any], kept_grid: Grid, volume: Volume, models: tuple[Mapping[str, Any], ...]
-) -> Automatic:
-    """Read one hip; ``models`` are those of the study, where what an older version kept of the hip tells of none."""
-    box = box_from_plain(plain["box"], kept_grid.shape)
-    head, necrosis = (mask_from_text(plain[what], shape_of(box)) for what in ("head", "necrosis"))
-    sure = plain["probability"]
-    probability = None if sure is None else numbers_from_text(sure, shape_of(box))
-    masks = masks_from_plain(side, plain, kept_grid, box, head, necrosis, probability).in_order_of(volume.grid)
-    assert masks is not None  # `unpacked` has made sure of it
-    own_models = plain.get("models", models)
-    own_models = None if own_models is None else tuple(own_models)
-    findings = tuple(_finding(found, kept_grid, volume) for found in plain.get("findings", ()))
-    if plain.get("threshold"):  # version 0.1.0 had one place for one other system
-        other = _automatic(side, plain["threshold"] | {"threshold": None}, kept_grid, volume, models)
-        findings = (kept_by_0_1_0(plain["threshold_result"], other.masks),)
-    return Automatic(masks, grade(masks), findings, own_models)
-
-
-def _missed(plain: dict[str, Any]) -> HipResult:
-    """Read a hip without masks; version 0.1.0 kept a field of it that findings have taken the place of."""
-    return from_plain(HipResult, {name: value for name, value in plain.items() if name != "threshold"})
-
-
-def _plain_finding(finding: Finding) -> dict[str, Any]:
-    return {"finding": finding_to_plain(finding), "volumes": [_plain_volume(volume) for volume in finding.volumes]}
-
-
-def _plain_volume(volume: Volume) -> dict[str, Any]:
-    """A mask as bits, a map of numbers as float32, in the box of what is in it."""
-    box, array = filled_part(volume)
-    kept = box_to_plain(box) if array.size else None
-    return {"box": kept, "bits": array.dtype == bool, "values": array_to_text(array) if array.size else ""}
-
-
-def _finding(plain: dict[str, Any], kept_grid: Grid, volume: Volume) -> Finding:
-    here, renumber = kept_grid.index_map(volume), kept_grid.slice_map(volume)
-    assert here is not None and renumber is not None  # `unpacked` has made sure of it
-    volumes = [_whole(entry, kept_grid.shape, here, volume) for entry in plain["volumes"]]
-    return finding_from_plain(plain["finding"], volumes).renumbered(renumber)
-
-
-def _whole(plain: dict[str, Any], shape: tuple[int, ...], here: np.ndarray, volume: Volume) -> Volume:
-    whole = np.zeros(volume.shape, bool if plain["bits"] else np.float32)
-    if plain["box"] is not None:
-        box = box_from_plain(plain["box"], shape)
-        array = (mask_from_text if plain["bits"] else numbers_from_text)(plain["values"], shape_of(box))
-        whole[turned_box(box, here)] = turned(array, here)
-    return volume.like(whole)
+def _source(kept: Mapping[str, Any], volume: Volume) -> dict[str, Any]:
+    """Return what is known of the image; what was not kept, as it is to be seen."""
+    source = {**source_facts("Slicer", volume, ImageKind("unknown", "unknown")), **kept}
+    from_plain(ImageFacts, source, others=True)
+    return source

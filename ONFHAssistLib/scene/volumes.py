@@ -11,6 +11,7 @@ from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.content import kind_and_values, refuse_what_is_no_image
+from ONFHAssistLib.imaging.limits import require_grid
 from ONFHAssistLib.imaging.read import Study, require_usable_values, source_facts
 from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_tags, patient_of
 
@@ -79,9 +80,11 @@ def grid_of(node: Node) -> Grid:
     if node is None or node.GetImageData() is None:
         raise InputError("The volume holds no image; load one, and choose it.")
     try:
-        return Grid(node.GetImageData().GetDimensions()[::-1], world_matrix(node) @ local_matrix(node))
+        grid = Grid(node.GetImageData().GetDimensions()[::-1], world_matrix(node) @ local_matrix(node))
     except ValueError as error:
         raise InputError(f"The volume has an unusable place in space ({error}); export it again.") from error
+    require_grid("The volume", grid.shape, grid.ijk_to_ras)
+    return grid
 
 
 def local_matrix(node: Node) -> np.ndarray:

@@ -7,7 +7,6 @@ a draft is never laid over another one. Nothing in them names the patient.
 import hashlib
 import json
 import threading
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,8 +28,6 @@ from ONFHAssistLib.scene.state import SignOff, unpacked
 
 MADE, NOW = "made.json", "now.json"
 RETRY_S = 5.0
-DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError, zlib.error)
-"""What a file of ours raises while it is read that is not as it was written."""
 Plain = dict[str, Any]
 
 
@@ -40,7 +37,8 @@ class Draft:
 
     Attributes:
         result: what the networks made of the study.
-        now: how the reader left the hips, for `Review.take_up`; empty where they are as the networks made them.
+        now: how the reader left the hips, for `Review.take_up`, which checks it; empty where they are as the networks
+            made them.
         reviewer: the reader's code, or "".
         reviewed: of each side the slices that the reader stands for; None: all.
         signed: of each side what the reader has said of it.
@@ -72,22 +70,27 @@ def fingerprint(study: Study) -> str:
 def read(folder: Path, study: Study, mark: str) -> Draft | None:
     """Return what is kept of a study; None where there is nothing, or it belongs to another image or is damaged.
 
+    Where only what the reader has made of it is damaged, ``now`` holds hips that are none: `Review.take_up` tells so.
     ``mark`` is the study's `fingerprint`.
     """
-    made = _load(folder / MADE, mark)
-    if made is None:
-        return None
     try:
-        result, automatic = unpacked(made["made"], study.volume)
-    except DAMAGED:
+        made = _load(folder / MADE)
+        if made.get("image") != mark:
+            return None
+        result, automatic = unpacked(made.get("made"), study.volume)
+    except (OSError, ValueError):
         return None
-    # A hip that was segmented anew has another result than the first analysis gave it.
-    hips = {hip.side: hip for hip in result.hips} | {side: found.result for side, found in automatic.items()}
-    result = replace(result, hips=tuple(hips.values()), patient=study.patient)
+    result = replace(result, source=study.source, patient=study.patient)
     try:
-        now = from_plain(_Now, _load(folder / NOW, mark) or {})
-    except ValueError:  # what the networks made is shown
-        now = _Now()
+        now = from_plain(_Now, _load(folder / NOW))
+        if now.image != mark:
+            return Draft(result)
+        if not all(0 <= k < study.volume.shape[0] for slices in now.reviewed.values() for k in slices or ()):
+            raise ValueError("slices that the image does not have")
+    except OSError:
+        return Draft(result)
+    except ValueError:
+        return Draft(result, dict.fromkeys(automatic))
     signed = now.signed or {side: SignOff(comment=now.comment) for side in now.hips if now.comment}
     return Draft(result, now.hips, now.reviewer, now.reviewed, signed, now.saved, now.seen)
 
@@ -230,9 +233,8 @@ def write(path: Path, content: Plain | None) -> None:
     write_private(path, json.dumps(content).encode())
 
 
-def _load(path: Path, mark: str) -> Plain | None:
-    try:
-        found = read_json(path)
-        return found if found["image"] == mark else None
-    except (OSError, *DAMAGED):
-        return None
+def _load(path: Path) -> Plain:
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise ValueError("no draft")
+    return found

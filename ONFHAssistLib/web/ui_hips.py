@@ -4,7 +4,7 @@ from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 from undo_stack import Signal
 
-from ONFHAssistLib.reviewer.edits import RADIUS_MM
+from ONFHAssistLib.core.geometry import HEAD_RADIUS_MM
 from ONFHAssistLib.web.state import PLOT, PageState
 from ONFHAssistLib.web.widgets import pressable, raw, svg, text_button
 
@@ -169,7 +169,10 @@ class HipsUI:
                         change=(self.radius_given, "[Number($event.target.value)]"),
                         classes="radius",
                         raw_attrs=raw(
-                            min=RADIUS_MM[0], max=RADIUS_MM[1], step="0.1", aria_label="Radius of the head's sphere, mm"
+                            min=HEAD_RADIUS_MM[0],
+                            max=HEAD_RADIUS_MM[1],
+                            step="0.1",
+                            aria_label="Radius of the head's sphere, mm",
                         ),
                     )
                     html.Span("mm")

@@ -131,6 +131,7 @@ class Process:
         try:
             while (said := wire.read(popen.stdout)) is not None:
                 message, arrays = said
+                wire.require_answer(message)
                 ready = True
                 if message["kind"] == "finished":
                     study = self.study

@@ -23,13 +23,14 @@ the patient is. Masks are cropped to what is in them: what is left out is zero.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
 
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.codec import (
+    box_from_plain,
     filled_part,
     finding_from_plain,
     finding_to_plain,
@@ -38,7 +39,7 @@ from ONFHAssistLib.core.codec import (
     part_on,
 )
 from ONFHAssistLib.core.findings import Finding
-from ONFHAssistLib.core.grid import Box, Grid, box_of
+from ONFHAssistLib.core.grid import NO_BOX, Box, Grid
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.plain import from_plain, to_plain
 from ONFHAssistLib.core.results import HipResult, Notice
@@ -47,6 +48,14 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.read import Study
 
 Message = dict[str, Any]
+_ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "ready": {},
+    "progress": {"id": int, "fraction": float, "stage": str},
+    "finished": {"id": int, "result": dict[str, Any]},
+    "failed": {"id": int, "message": str, "remedy": bool, "details": str, "exhausted": bool},
+    "stopped": {"id": int},
+}
+"""What a server says, and its entries."""
 LONGEST_LINE = 1 << 24
 """Bytes; the line of a study with hundreds of slices has some hundred thousand."""
 
@@ -86,6 +95,15 @@ def read(stream: io.BufferedReader) -> tuple[Message, list[np.ndarray]] | None:
         _fill(stream, array.reshape(-1).view(np.uint8))
         arrays.append(array)
     return message, arrays
+
+
+def require_answer(message: Message) -> None:
+    """Raise ValueError where a message is none that a server has, or lacks an entry."""
+    entries = _ANSWERS.get(from_plain(str, message["kind"]))
+    if entries is None:
+        raise ValueError("a message of a kind that no server has")
+    for name, kind in entries.items():
+        from_plain(kind, message.get(name))
 
 
 def how(options: AnalysisOptions) -> Message:
@@ -151,9 +169,8 @@ def _pack_masks(masks: HipMasks, arrays: list[np.ndarray]) -> Message:
 
 
 def _unpack_masks(entry: Message, arrays: Iterator[np.ndarray], grid: Grid) -> HipMasks:
-    head, necrosis = next(arrays), next(arrays)
-    probability = next(arrays) if entry["probability"] else None
-    return masks_from_plain(entry["side"], entry, grid, _box(entry["from"], head), head, necrosis, probability)
+    box, parts = _sent(entry["from"], arrays, grid, 3 if entry["probability"] else 2)
+    return masks_from_plain(entry["side"], entry, grid, box, parts[0], parts[1], parts[2] if parts[2:] else None)
 
 
 def _pack_finding(finding: Finding, arrays: list[np.ndarray]) -> Message:
@@ -173,16 +190,21 @@ def _pack_volume(volume: Volume, arrays: list[np.ndarray]) -> list[int]:
 
 
 def _unpack_volume(first: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid) -> Volume:
-    part = next(arrays)
-    return part_on(grid, _box(first, part), part)
+    box, (part,) = _sent(first, arrays, grid, 1)
+    return part_on(grid, box, part)
 
 
 def _first(box: Box) -> list[int]:
     return [part.start for part in box]
 
 
-def _box(first: Sequence[int], array: np.ndarray) -> Box:
-    return box_of((start, start + length) for start, length in zip(first, array.shape, strict=True))
+def _sent(first: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid, count: int) -> tuple[Box, list[np.ndarray]]:
+    """Return so many arrays, and the box on the grid in which they lie; ``first``: its first voxel."""
+    parts = [part for part, _ in zip(arrays, range(count), strict=False)]
+    if len(parts) < count or any(part.shape != parts[0].shape or part.ndim != len(first) for part in parts):
+        raise ValueError("an image that was not sent")
+    ends = [[start, start + n] for start, n in zip(first, parts[0].shape, strict=True)]
+    return box_from_plain(ends, grid.shape) if parts[0].size else NO_BOX, parts
 
 
 def _fill(stream: io.BufferedReader, array: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_map_of_numbers_is_written_as_little_endian_float32(masks):
     values = masks.probability.array
     text = codec.array_to_text(values)
     assert zlib.decompress(base64.b64decode(text)) == values.astype("<f4").tobytes()
-    assert np.array_equal(codec.numbers_from_text(text, values.shape), values)
+    assert np.array_equal(codec.fractions_from_text(text, values.shape), values)
 
 
 def test_what_is_known_of_masks_comes_back_the_same_in_the_order_that_files_have(masks):
@@ -98,3 +99,76 @@ def test_a_box_that_lies_outside_of_the_image_is_refused(ends):
     assert codec.box_from_plain(codec.box_to_plain(BOX), GRID.shape) == BOX
     with pytest.raises(ValueError):
         codec.box_from_plain(ends, GRID.shape)
+
+
+def packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content)).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        packed(b""),
+        packed(bytes(2)),
+        packed(bytes(4)),
+        packed(bytes(10**8)),
+        packed(bytes(3))[:-4],
+        base64.b64encode(zlib.compress(bytes(3)) + b"more").decode(),
+        base64.b64encode(bytes(3)).decode(),
+        "",
+        "no letters of base64!",
+        "Größe",
+    ],
+    ids=["empty", "too few", "too many", "bomb", "cut off", "more behind", "not packed", "nothing", "signs", "letters"],
+)
+def test_bits_of_another_shape_are_no_mask_and_are_not_unpacked(text):
+    shape = (2, 4, 3)
+    tracemalloc.start()
+    with pytest.raises(ValueError):
+        codec.mask_from_text(text, shape)
+    with pytest.raises(ValueError):
+        codec.fractions_from_text(text, shape)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**6
+    assert not codec.mask_from_text(packed(bytes(3)), shape).any()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1.0, 1.5])
+def test_a_map_of_what_is_no_probability_is_refused(number):
+    with pytest.raises(ValueError, match="0 to 1"):
+        codec.fractions_from_text(codec.array_to_text(np.array([[[0.5, number]]])), (1, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("sphere", {"centre_ras_mm": [0.0, 0.0, 0.0], "radius_mm": 1e6}),
+        ("sphere", {"centre_ras_mm": [0.0, 0.0, 0.0], "radius_mm": float("nan")}),
+        ("sphere", {"centre_ras_mm": [0.0, 0.0, 1e7], "radius_mm": 24.0}),
+        ("sphere", None),
+        ("landmarks", {"teardrop_ras_mm": [0.0, float("inf"), 0.0]}),
+        ("landmarks", {"teardrop_confidence": -1.0}),
+        ("calibration", {"certain": 0.4, "possible": 0.2, "sequences": []}),
+        ("calibration", []),
+        ("not_sought", 3),
+    ],
+)
+def test_what_no_hip_has_is_refused(masks, what, value):
+    plain = codec.masks_to_plain(masks) | {what: value}
+    with pytest.raises(ValueError):
+        codec.masks_from_plain("left", plain, masks.head, masks.necrosis, None)
+
+
+def test_a_hip_has_a_side_and_a_head(masks):
+    plain = codec.masks_to_plain(masks)
+    with pytest.raises(ValueError, match="'middle'"):
+        codec.masks_from_plain("middle", plain, masks.head, masks.necrosis, None)
+    with pytest.raises(ValueError, match="no head"):
+        codec.masks_from_plain("left", plain, masks.necrosis, masks.necrosis, None)
+
+
+@pytest.mark.parametrize("plain", [None, [], "x", {}, {"masks": None}])
+def test_a_finding_that_is_none_is_refused(plain):
+    with pytest.raises(ValueError):
+        codec.finding_from_plain(plain, [])

@@ -1,6 +1,7 @@
 """Values that travel or are kept: what comes back is what was sent, and a message leads to what does not fit."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 
@@ -17,6 +18,7 @@ class Part:
 class Whole:
     parts: dict[str, Part] = field(default_factory=dict)
     box: tuple[tuple[int, int], ...] = ()
+    sides: dict[Literal["right", "left"], int] = field(default_factory=dict)
     agent: bool | Unset | None = UNSET
 
 
@@ -41,6 +43,7 @@ def test_no_file_can_say_that_something_is_missing(text):
         ({"box": [[1, 2], [3]]}, "Whole.box[1] cannot be [3]."),
         ({"box": [[1, True]]}, "Whole.box[0][1] cannot be True."),
         ({"parts": {"a": {"colour": 1}}}, "Whole.parts.a has no field colour."),
+        ({"sides": {"middle": 1}}, "Whole.sides.middle cannot be 'middle'."),
         ([], "Whole cannot be []."),
     ],
 )

@@ -1,6 +1,6 @@
 """Scenes with a made-up study whose numbers are known, on grids of any kind; no network runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import slicer
@@ -8,9 +8,12 @@ import vtk
 from scipy.spatial.transform import Rotation
 from vtk.util.numpy_support import numpy_to_vtk
 
+from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
 from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.core.gradings.steinberg import STEINBERG
 from ONFHAssistLib.core.masks import Calibration, HipMasks
+from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.core.volume import Volume
@@ -99,6 +102,30 @@ def made_up(grid: Grid = GRIDS["coronal"], sides=("right", "left"), missed=(), c
     return StudyResult(
         image, source, tuple(hips), tuple(masks), models=models, patient={"id": "HOSP-4711", "study_date": "20260131"}
     )
+
+
+def with_findings(result):
+    """The same study with what another system makes of each hip (necrosis: the upper part of the head), and of all."""
+    findings = []
+    for masks in (hip.whole() for hip in result.masks):
+        above = masks.head.grid_ras()[..., 2] > CENTRES[masks.side][2] + 8
+        own = replace(masks, necrosis=masks.head.like(masks.head.array & above), probability=None)
+        measured = measure_hip(own)
+        findings.append(
+            Finding(
+                "toy", "A toy", masks.side,
+                grades={"steinberg": STEINBERG.grade(measured)},
+                figures=(Figure("contrast", 0.4, "Contrast", "fraction"),),
+                slices=measured.slices,
+                masks=tuple(
+                    FindingMask(f"{masks.side}_{name}_toy", name, label, "#009e73", "a~b", volume)
+                    for name, label, volume in (("head", 101, own.head), ("necrosis", 102, own.necrosis))
+                ),
+                attention=own.necrosis.like(own.necrosis.array * np.float32(0.5)),
+            )
+        )  # fmt: skip
+    findings.append(Finding("toy", "A toy", "patient", probabilities={"collapse": 0.25}))
+    return replace(result, findings=tuple(findings))
 
 
 def add_volume(scene, volume: Volume, class_name: str = "vtkMRMLScalarVolumeNode", name: str = "Image"):

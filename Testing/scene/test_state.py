@@ -1,19 +1,15 @@
 """A scene that is saved with its reviews opens with all of them restored."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import slicer
-from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk
+from review_parts import CENTRES, GRIDS, add_volume, made_up, paint, to_vtk, with_findings
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
 from ONFHAssistLib.core.geometry import Sphere
-from ONFHAssistLib.core.gradings.steinberg import STEINBERG
 from ONFHAssistLib.core.labels import MaskLabel
-from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.nodes import find_node
@@ -42,30 +38,6 @@ def points(mask):
 def same_place(one, other):
     one, other = points(one), points(other)
     return one.shape == other.shape and np.abs(one - other).max(initial=0) <= 0.02
-
-
-def with_findings(result):
-    """The same study with what another system makes of each hip (necrosis: the upper part of the head), and of all."""
-    findings = []
-    for masks in (hip.whole() for hip in result.masks):
-        above = masks.head.grid_ras()[..., 2] > CENTRES[masks.side][2] + 8
-        own = replace(masks, necrosis=masks.head.like(masks.head.array & above), probability=None)
-        measured = measure_hip(own)
-        findings.append(
-            Finding(
-                "toy", "A toy", masks.side,
-                grades={"steinberg": STEINBERG.grade(measured)},
-                figures=(Figure("contrast", 0.4, "Contrast", "fraction"),),
-                slices=measured.slices,
-                masks=tuple(
-                    FindingMask(f"{masks.side}_{name}_toy", name, label, "#009e73", "a~b", volume)
-                    for name, label, volume in (("head", 101, own.head), ("necrosis", 102, own.necrosis))
-                ),
-                attention=own.necrosis.like(own.necrosis.array * np.float32(0.5)),
-            )
-        )  # fmt: skip
-    findings.append(Finding("toy", "A toy", "patient", probabilities={"collapse": 0.25}))
-    return replace(result, findings=tuple(findings))
 
 
 def test_everything_of_a_review_is_there_again(scene, grid, reopened):

@@ -1,9 +1,9 @@
 """Drafts and summaries that a disk, a sync client or somebody has damaged, and studies that fail: the others go on."""
 
 import asyncio
-import copy
+import base64
 import json
-import random
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,43 +11,30 @@ import pytest
 from web_parts import at_work, key_of, row_of, sample, until
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.scene.hip_state import automatic_of
+from ONFHAssistLib.scene.state import packed, packed_state, unpacked
 from ONFHAssistLib.web import ahead, drafts
 from ONFHAssistLib.web.state import study_lines
+from Testing.damage import WHOLE, apart_from, damaged
+from Testing.scene.review_parts import CORONAL, Grid, made_up
 
 SAMPLE = "sample.nii.gz"
-ODD = (None, True, -1, 1e300, "x", [], [1], {}, {"x": 1})
-WHOLE = (b"", b"null", b"[]", b'"x"', b"3", b"{", b"\xff\xfe", b"[" * 100_000, b'{"image": 1e999}')
 
 
-def places(plain, path: tuple = ()) -> Iterator[tuple]:
-    """Return the way to each value of a JSON document, of lists to the first two."""
-    parts = plain.items() if isinstance(plain, dict) else enumerate(plain[:2]) if isinstance(plain, list) else ()
-    for name, part in parts:
-        yield (*path, name)
-        yield from places(part, (*path, name))
-
-
-def damaged(plain) -> Iterator[bytes]:
-    """Return a JSON document with one value after the other replaced or missing, and documents that are none."""
+def contents(plain) -> Iterator[bytes]:
+    """A file of JSON as it may have become."""
     yield from WHOLE
-    for path in places(plain):
-        for odd in ODD:
-            changed = copy.deepcopy(plain)
-            place = changed
-            for name in path[:-1]:
-                place = place[name]
-            place[path[-1]] = odd
-            yield json.dumps(changed).encode()
-        del place[path[-1]]
+    for _, changed in damaged(plain):
         yield json.dumps(changed).encode()
 
 
 def test_the_list_comes_up_whatever_a_summary_has_become(place: Path, state: Path):
     async def steps(session) -> None:
         file = state / key_of(session, SAMPLE) / "summary.json"
-        contents = list(damaged(json.loads(file.read_text())))
-        assert len(contents) > 100
-        for content in contents:
+        found = list(contents(json.loads(file.read_text())))
+        assert len(found) > 100
+        for content in found:
             file.write_bytes(content)
             session.folder.rows = []
             session.folder.look_through()
@@ -56,26 +43,99 @@ def test_the_list_comes_up_whatever_a_summary_has_become(place: Path, state: Pat
     at_work(place, state, steps)
 
 
-@pytest.mark.parametrize("name", [drafts.MADE, drafts.NOW])
-def test_a_study_opens_whatever_its_draft_has_become(place: Path, state: Path, name: str):
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[Study, dict]:
+    """A small study, and what a reader has made of it; the files are those of ``tmp_path``."""
+    made = made_up(Grid(CORONAL, (6.0, 6.0, 12.0)), missed=("left",))
+    automatic = automatic_of(made)
+    study = Study(made.volume, made.source, made.patient)
+    now = {"image": drafts.fingerprint(study), "hips": {"right": packed_state(automatic["right"].state)}}
+    now |= {"reviewer": "AB", "reviewed": {"right": [3], "left": None}, "comment": "c", "seen": 2}
+    drafts.write(tmp_path / drafts.MADE, {"image": now["image"], "made": packed(made, automatic)})
+    drafts.write(tmp_path / drafts.NOW, now)
+    return study, json.loads(json.dumps(now))
+
+
+def test_what_a_reader_made_of_a_study_comes_back_or_is_refused_whatever_its_file_has_become(
+    tmp_path: Path, monkeypatch, kept
+):
+    study, now = kept
+    mark, file = now["image"], tmp_path / drafts.NOW
+    measured = unpacked(json.loads((tmp_path / drafts.MADE).read_text())["made"], study.volume)
+    monkeypatch.setattr(drafts, "unpacked", lambda *_: measured)  # once is enough
+    sound = drafts.read(tmp_path, study, mark)
+    refused = {"right": None}
+    for content in WHOLE:
+        file.write_bytes(content)
+        assert drafts.read(tmp_path, study, mark).now == refused, content[:100]
+    taken = 0
+    for path, changed in damaged(now):
+        file.write_text(json.dumps(changed))
+        found = drafts.read(tmp_path, study, mark)
+        assert found.result == sound.result
+        if (found.reviewer, found.comment, found.reviewed) == ("", "", {}):
+            assert found.now == refused or (path == ("image",) and not found.now)
+            continue
+        again = {"image": mark, **{name: getattr(found, name) for name in now if name not in ("image", "hips")}}
+        again = json.loads(json.dumps({**again, "hips": found.now}))
+        assert apart_from(again, path) == apart_from(now, path), path
+        taken += 1
+    assert taken > 50
+
+
+@pytest.mark.parametrize("content", WHOLE)
+def test_what_the_networks_made_is_none_where_its_file_is_none(tmp_path: Path, kept, content: bytes):
+    study, now = kept
+    assert drafts.read(tmp_path, study, now["image"]).result.hips
+    (tmp_path / drafts.MADE).write_bytes(content)
+    assert drafts.read(tmp_path, study, now["image"]) is None
+
+
+def test_the_draft_of_another_image_is_none_of_this(tmp_path: Path, kept):
+    study, now = kept
+    assert drafts.read(tmp_path, study, "0" * 32) is None
+    drafts.write(tmp_path / drafts.NOW, {**now, "image": "0" * 32})
+    assert drafts.read(tmp_path, study, now["image"]).now == {}
+
+
+def test_a_study_opens_and_says_so_where_its_draft_cannot_be_read(place: Path, state: Path):
+    def change(file: Path, *path: str, value: object) -> None:
+        plain = json.loads(sound[file])
+        part = plain
+        for name in path[:-1]:
+            part = part[name]
+        part[path[-1]] = value
+        file.write_text(json.dumps(plain))
+
     async def steps(session) -> None:
         key = key_of(session, SAMPLE)
         await session.open(key)
         session.change(lambda review: review.turn_reviewed("left", session.review.hip("left").slices[0].index))
-        file = state / key / name
-        await until((state / key / drafts.NOW).exists)
-        study, mark = session.study, drafts.fingerprint(session.study)
-        contents = list(damaged(json.loads(file.read_text())))
-        contents = random.Random(0).sample(contents, 150)
         session.close()
-        for n, content in enumerate(contents):
-            file.write_bytes(content)
-            drafts.read(file.parent, study, mark)
-            if n % 5 == 0:
-                await session.open(key)
-                assert session.study is not None
-                session.close()
+        made, now = (state / key / name for name in (drafts.MADE, drafts.NOW))
+        await until(now.exists)
+        sound.update((file, file.read_text()) for file in (made, now))
+        bomb = base64.b64encode(zlib.compress(bytes(10**8))).decode()
+        for spoil in (
+            lambda: change(now, "hips", "left", "sphere", "radius_mm", value=1e6),
+            lambda: change(now, "hips", "left", "head", value=bomb),
+            lambda: change(now, "reviewed", value="x"),
+            lambda: now.write_text("{"),
+        ):
+            spoil()
+            await session.open(key)
+            assert session.message.startswith("The draft of this study cannot be read") and session.alarm
+            assert session.review is not None and not session.unsaved
+        for spoil in (
+            lambda: change(made, "made", "automatic", "left", "sphere", "radius_mm", value=1e6),
+            lambda: change(made, "made", "automatic", "left", "head", value=bomb),
+            lambda: made.write_text("{"),
+        ):
+            spoil()
+            await session.open(key)
+            assert session.study is not None and session.review is None
 
+    sound: dict[Path, str] = {}
     at_work(place, state, steps)
 
 

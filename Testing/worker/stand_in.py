@@ -62,6 +62,14 @@ def analyse(study, options, progress, cancelled, models):
         serve_answers.write(b"Segmentation fault\n")
         serve_answers.flush()
         time.sleep(60)
+    if behaviour == "says half a message":
+        serve_answers.write(b'{"kind": "progress", "id": 1, "stage": "Thinking", "arrays": []}\n')
+        serve_answers.flush()
+        time.sleep(60)
+    if behaviour == "says what nobody says":
+        serve_answers.write(b'{"kind": "done", "id": 1, "arrays": []}\n')
+        serve_answers.flush()
+        time.sleep(60)
     if behaviour == "says half a result":
         serve_answers.write(
             b'{"kind": "finished", "id": 1, "result": {}, "arrays": [{"dtype": "|b1", "shape": [9]}]}\n1'

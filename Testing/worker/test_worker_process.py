@@ -197,6 +197,8 @@ def test_cancel_without_an_analysis_does_nothing(stand_in):
         ("has a fault", "not foreseen; please report it", False),
         ("says garbage", "said something that is no result", True),
         ("says an object", "said something that is no result", True),
+        ("says half a message", "said something that is no result", True),
+        ("says what nobody says", "said something that is no result", True),
         ("says half a result", "ended unexpectedly (code 0)", True),
     ],
 )

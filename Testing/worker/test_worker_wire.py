@@ -162,6 +162,32 @@ def test_a_result_arrives_as_it_was(mirror):
 
 
 @pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda masks: masks.update(side="middle"),
+        lambda masks: masks.update(sphere={"centre_ras_mm": [0.0, 0.0, 0.0], "radius_mm": 1e6}),
+        lambda masks: masks["from"].__setitem__(0, [-1, 0, 0]),
+        lambda masks: masks["from"].__setitem__(0, [10**6, 0, 0]),
+        lambda masks: masks["from"].__setitem__(0, [0, 0]),
+        lambda masks: masks["from"].extend([[0, 0, 0]] * 2),
+    ],
+)
+def test_masks_that_do_not_lie_on_the_image_are_refused(spoil):
+    made = make_study()
+    entry, arrays = wire.pack_result(made)
+    spoil(entry["masks"][0])
+    with pytest.raises(ValueError):
+        wire.unpack_result(entry, arrays, Study(made.volume, made.source))
+
+
+def test_a_result_whose_images_were_not_sent_is_refused():
+    made = make_study()
+    entry, arrays = wire.pack_result(made)
+    with pytest.raises(ValueError, match="not sent"):
+        wire.unpack_result(entry, arrays[:-1], Study(made.volume, made.source))
+
+
+@pytest.mark.parametrize(
     ("spoil", "reason"),
     [
         (lambda hip: hip | {"side": "middle"}, "side"),

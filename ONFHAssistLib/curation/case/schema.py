@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from ONFHAssistLib.core.geometry import Landmarks, Sphere
+from ONFHAssistLib.core.geometry import FURTHEST_MM, Landmarks, Sphere, require_sound
 from ONFHAssistLib.core.outside import parse_json
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.curation.case import layout
@@ -21,7 +21,6 @@ from ONFHAssistLib.curation.case.record import CaseRecord, Rename, Version, With
 from ONFHAssistLib.curation.case.reviewed import LABELS, require_reviewer
 from ONFHAssistLib.curation.case.standing import standing
 
-_FURTHEST_MM = 1e6
 _LARGEST_MM = 1e3
 _LONGEST = 2**16
 _MOST_VOXELS = 2**28
@@ -104,9 +103,7 @@ def _require_version(version: Version, slices: int) -> None:
 
 
 def _require_drawn(sphere: Sphere, landmarks: Landmarks, result: ResultFacts | None) -> None:
-    points = [sphere.centre_ras_mm, landmarks.acetabular_edge_ras_mm, landmarks.teardrop_ras_mm]
-    _require(all(abs(x) <= _FURTHEST_MM for point in points if point is not None for x in point), "sphere")
-    _require(0 < sphere.radius_mm <= _LARGEST_MM, "sphere")
+    require_sound(sphere, landmarks)
     classes = {} if result is None else result.classes
     _require(not any(isinstance(classes.get(name), int) for name in _WORD_GRADES), "grades")
 
@@ -119,7 +116,7 @@ def _require_pose(pose: Pose) -> None:
     _require(math.prod(stop - start for start, stop in pose.box) <= _MOST_VOXELS, "pose")
     _require(sorted(pose.axes) == [0, 1, 2] and [len(row) for row in pose.input_ijk_to_ras] == [4] * 4, "pose")
     matrix = np.array(pose.input_ijk_to_ras)
-    _require((np.abs(matrix) <= _FURTHEST_MM).all(), "pose")
+    _require((np.abs(matrix) <= FURTHEST_MM).all(), "pose")
     _ = pose.input_grid  # which checks the matrix
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     _require(((lengths >= 1 / _LARGEST_MM) & (lengths <= _LARGEST_MM)).all(), "pose")
