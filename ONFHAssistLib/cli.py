@@ -27,7 +27,7 @@ from ONFHAssistLib.cli_shown import print_result, progress_bar
 from ONFHAssistLib.cli_systems import parse_patient, systems
 from ONFHAssistLib.core.errors import Cancelled, InputError
 from ONFHAssistLib.core.files import require_writable
-from ONFHAssistLib.core.geometry import SIDES, HeadSeed
+from ONFHAssistLib.core.geometry import HEAD_RADIUS_MM, SIDES, HeadSeed
 from ONFHAssistLib.systems import OWN, chosen
 
 PROGRAM = "onfh-assist"
@@ -320,8 +320,11 @@ def parse_head(text: str) -> HeadSeed:
             "for example --head right:85,10,-20 or --head left:-85,10,-20,24."
         )
     radius_mm = numbers[3] if len(numbers) == 4 else None
-    if radius_mm is not None and not 10 <= radius_mm <= 40:
-        raise InputError(f"--head {text!r} has a radius of {radius_mm:g} mm; a femoral head has 10 to 40 mm.")
+    low, high = HEAD_RADIUS_MM
+    if radius_mm is not None and not low <= radius_mm <= high:
+        raise InputError(
+            f"--head {text!r} has a radius of {radius_mm:g} mm; a femoral head has {low:g} to {high:g} mm."
+        )
     return HeadSeed(side, (numbers[0], numbers[1], numbers[2]), radius_mm)
 
 

@@ -35,12 +35,15 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
 
     Raises:
         InputError: there is no volume, or it cannot be graded: a label or distance map, a colour image, a sequence, a
-            single slice, voxels that are no numbers or all the same, a transform that is not linear or shears.
+            single slice, voxels that are no numbers or all the same, a transform that is not linear or shears, a size
+            that no body has.
     """
     array = _voxels(node)
     name = "The volume"
     require_usable_values(array, name)
-    refuse_what_is_no_image(array, place(node, array).spacing_mm, name)
+    grid = grid_of(node)
+    require_grid(name, grid.shape, grid.ijk_to_ras)
+    refuse_what_is_no_image(array, grid.spacing_mm, name)
     kind = ImageKind("unknown", "unknown") if header is None else kind_from_tags(header)
     if kind.modality == "unknown":
         kind, array = kind_and_values(array)
@@ -80,11 +83,9 @@ def grid_of(node: Node) -> Grid:
     if node is None or node.GetImageData() is None:
         raise InputError("The volume holds no image; load one, and choose it.")
     try:
-        grid = Grid(node.GetImageData().GetDimensions()[::-1], world_matrix(node) @ local_matrix(node))
+        return Grid(node.GetImageData().GetDimensions()[::-1], world_matrix(node) @ local_matrix(node))
     except ValueError as error:
         raise InputError(f"The volume has an unusable place in space ({error}); export it again.") from error
-    require_grid("The volume", grid.shape, grid.ijk_to_ras)
-    return grid
 
 
 def local_matrix(node: Node) -> np.ndarray:

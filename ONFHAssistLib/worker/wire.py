@@ -22,6 +22,7 @@ the patient is. Masks are cropped to what is in them: what is left out is zero.
 """
 
 import io
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
@@ -200,7 +201,7 @@ def _first(box: Box) -> list[int]:
 
 def _sent(first: Sequence[int], arrays: Iterator[np.ndarray], grid: Grid, count: int) -> tuple[Box, list[np.ndarray]]:
     """Return so many arrays, and the box on the grid in which they lie; ``first``: its first voxel."""
-    parts = [part for part, _ in zip(arrays, range(count), strict=False)]
+    parts = list(itertools.islice(arrays, count))
     if len(parts) < count or any(part.shape != parts[0].shape or part.ndim != len(first) for part in parts):
         raise ValueError("an image that was not sent")
     ends = [[start, start + n] for start, n in zip(first, parts[0].shape, strict=True)]

@@ -86,7 +86,8 @@ def hip(volume, lesion, side: Side = "right", marks=None, centre=CENTRE, radius=
     offset = volume.grid_ras() - centre
     head = np.linalg.norm(offset, axis=-1) <= radius
     sphere = Sphere(tuple(float(x) for x in centre), radius)
-    return HipMasks.of(side, volume.like(head), volume.like(head & lesion(offset)), sphere, marks).whole()
+    necrosis = volume.like(head & lesion(offset))
+    return HipMasks.of(side, volume.like(head), necrosis, sphere, marks or Landmarks()).whole()
 
 
 def cone(alpha_deg: float, axis: np.ndarray):

@@ -199,6 +199,15 @@ def test_every_kind_of_spoilt_case_file_is_told_from_a_sound_one(data):
         assert store.history(case_id) and open_case(data, case_id, "reader9") and status_html(store)
 
 
+@pytest.mark.parametrize("radius_mm", [-24.0, 0.0, 500.0, 1e6])
+def test_a_case_whose_sphere_is_no_head_is_none(data, radius_mm):
+    case_id = case_with_two(data)
+    plain = json.loads((data / layout.case_file(case_id)).read_bytes())
+    plain["versions"][0]["sphere"]["radius_mm"] = radius_mm
+    with pytest.raises(ValueError, match="does not write"):
+        record_of(json.dumps(plain).encode(), case_id)
+
+
 def test_a_spoilt_case_file_costs_this_case_only(data, filled, tmp_path):
     case_id = case_with_two(data)
     content = (data / layout.case_file(case_id)).read_bytes()

@@ -166,6 +166,15 @@ def test_the_report_says_which_model_ran(bundle_folder):
     assert json.loads(json.dumps(entry)) == entry
 
 
+def test_an_outline_that_may_lie_farther_off_than_a_head_is_wide_is_refused(write_bundle, tmp_path):
+    folder = write_bundle(tmp_path / "sums")
+    found = {"certain": 0.7, "possible": 0.3, "head_mm": 0.5, "coverage": 0.9, "sequences": ["T1"], "measured_on": "x"}
+    change(folder, lambda metadata: metadata["onfh_assist"].update(calibration=found))
+    assert load_bundle(folder).input["calibration"]["head_mm"] == 0.5
+    change(folder, lambda metadata: metadata["onfh_assist"]["calibration"].update(head_mm=24.0))
+    assert "24" in refusal(folder)
+
+
 def test_a_copied_bundle_stays_valid(bundle_folder, tmp_path):
     assert load_bundle(shutil.copytree(bundle_folder, tmp_path / "copy")).name == "copy"
 

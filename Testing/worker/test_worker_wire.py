@@ -166,10 +166,10 @@ def test_a_result_arrives_as_it_was(mirror):
     [
         lambda masks: masks.update(side="middle"),
         lambda masks: masks.update(sphere={"centre_ras_mm": [0.0, 0.0, 0.0], "radius_mm": 1e6}),
-        lambda masks: masks["from"].__setitem__(0, [-1, 0, 0]),
-        lambda masks: masks["from"].__setitem__(0, [10**6, 0, 0]),
-        lambda masks: masks["from"].__setitem__(0, [0, 0]),
-        lambda masks: masks["from"].extend([[0, 0, 0]] * 2),
+        lambda masks: masks["from"].__setitem__(0, -1),
+        lambda masks: masks["from"].__setitem__(0, 10**6),
+        lambda masks: masks.update({"from": [0, 0]}),
+        lambda masks: masks["from"].append(0),
     ],
 )
 def test_masks_that_do_not_lie_on_the_image_are_refused(spoil):
