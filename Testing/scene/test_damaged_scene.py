@@ -151,7 +151,7 @@ def _moved_finding(plain):
 )
 def test_what_no_analysis_says_is_refused_before_it_is_measured(monkeypatch, lie, why):
     study, plain = as_kept()
-    monkeypatch.setattr("ONFHAssistLib.scene.kept.measure_near", lambda *_: pytest.fail("it is measured"))
+    monkeypatch.setattr("ONFHAssistLib.scene.kept.grade", lambda *_: pytest.fail("it is measured"))
     lie(plain)
     with pytest.raises(ValueError, match=why):
         unpacked(plain, study.volume)
