@@ -3,6 +3,7 @@
 from ONFHAssistLib.core.outside import shown
 
 MOST_SIGNS = 2000
+"""A sentence of a message has at most so many; the longest that the software writes by itself have some hundreds."""
 
 
 class InputError(ValueError):
