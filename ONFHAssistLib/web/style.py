@@ -79,7 +79,8 @@ body { overflow: hidden }
 .view-head .v-btn { opacity: .75 } .view-head .v-btn:hover { opacity: 1 }
 .edge { position: absolute; color: white; font-size: 0.8rem; font-weight: 500; pointer-events: none;
   text-shadow: 0 0 2px black, 0 0 2px black, 0 0 3px black, 0 0 3px black }
-.slider { position: absolute; bottom: 0; left: 0; width: 100%; color: #ddd; filter: drop-shadow(0 0 2px black) }
+.slider { position: absolute; bottom: 0; left: 0; width: 100%; color: #ddd }
+.slider .v-slider-track > div { box-shadow: 0 0 2px black }
 .remote-controlled-area, .remote-controlled-area * { touch-action: none !important }
 .go-on { border: 1px solid; border-radius: 0.4rem; padding: 0.4rem 1rem; margin-top: 1rem; cursor: pointer }
 kbd { border: 1px solid rgba(127, 127, 127, .6); border-radius: 4px; padding: 0 6px; font: inherit }

@@ -163,19 +163,20 @@ class HipsUI:
                     html.Div("{{ note }}", v_for=("note in found.notes",), key=("note",), classes="quiet")
                 with html.Div(v_if=("card.graded",), classes="quiet", style="margin-top: 4px"):
                     html.Span("{{ card.volumes }}; radius of the sphere")
-                    html.Input(
-                        type="number",
-                        value=("card.radius_mm",),
-                        change=(self.radius_given, "[Number($event.target.value)]"),
-                        classes="radius",
-                        raw_attrs=raw(
-                            min=HEAD_RADIUS_MM[0],
-                            max=HEAD_RADIUS_MM[1],
-                            step="0.1",
-                            aria_label="Radius of the head's sphere, mm",
-                        ),
-                    )
-                    html.Span("mm")
+                    with html.Span(style="white-space: nowrap"):
+                        html.Input(
+                            type="number",
+                            value=("card.radius_mm",),
+                            change=(self.radius_given, "[Number($event.target.value)]"),
+                            classes="radius",
+                            raw_attrs=raw(
+                                min=HEAD_RADIUS_MM[0],
+                                max=HEAD_RADIUS_MM[1],
+                                step="0.1",
+                                aria_label="Radius of the head's sphere, mm",
+                            ),
+                        )
+                        html.Span("mm")
 
     def _plot(self) -> None:
         name, (width, height) = self._name, PLOT
