@@ -77,6 +77,26 @@ def test_check_tells_what_is_wrong_and_mends_it_when_asked(store, capsys):
     assert cli.main(["data", "check", str(store.folder)]) == 0
 
 
+def test_a_folder_in_the_place_of_a_mask_is_told_of_set_aside_and_left_out(store, tmp_path, capsys):
+    store.save(Hip().case(reviewer="reader2"))
+    store.save(Hip("left").case(reviewer="reader3"))
+    store.save(Hip("left").case(reviewer="reader4"))
+    spoilt = next(case.case_id for case in store.cases() if case.side == "right")
+    for path in (store.folder / "labelsTr" / f"{spoilt}.nii.gz", store.folder / "history" / "000003" / "mask.nii.gz"):
+        path.unlink()
+        path.mkdir()
+    ask = [str(store.folder), "--format", "monai", "--out", str(tmp_path / "made")]
+    assert cli.main(["data", "check", str(store.folder)]) == 3
+    assert f"labelsTr/{spoilt}.nii.gz: A file of the case" in capsys.readouterr().out
+    assert cli.main(["data", "agree", str(store.folder)]) == 0
+    assert "Left out" in (said := capsys.readouterr().out) and "reader3 and reader4" in said
+    assert cli.main(["data", "export", *ask]) == 0  # the history has the mask that is trained with
+    assert "2 cases" in capsys.readouterr().out
+    assert cli.main(["data", "check", str(store.folder), "--repair"]) == 3
+    assert "1 left" in (said := capsys.readouterr().out) and "get it back from a copy" in said
+    assert (store.folder / "labelsTr" / f"{spoilt}.nii.gz").is_file()
+
+
 def test_the_key_is_handed_to_another_member(store, tmp_path, monkeypatch, capsys):
     assert cli.main(["data", "key", str(store.folder)]) == 0
     mine = Path(capsys.readouterr().out.splitlines()[0])
