@@ -207,17 +207,17 @@ def require_fit(bundle: Bundle, name: str) -> None:
         size, like = (one.input.get(key) for one in (bundle, shipped))
         if not _alike(size, like):
             raise InputError(
-                f"The model has {key} {size}, {name} of this software {like}, and half to twice as much is taken in "
-                "its place; train it from the shipped one."
+                f"The model has {key} {size}, {name} of this software {like}, and a quarter to four times as much is "
+                "taken in its place; train it from the shipped one."
             )
 
 
 def _alike(own: Any, wanted: Any) -> bool:
-    """Whether two sizes are of the same form and about as large, number by number: half to twice as much."""
+    """Whether two sizes are of the same form and about as large, number by number: a quarter to four times."""
     if isinstance(own, list) and isinstance(wanted, list) and len(own) == len(wanted):
         return all(map(_alike, own, wanted))
     if isinstance(own, (int, float)) and isinstance(wanted, (int, float)):
-        return wanted / 2 <= own <= wanted * 2
+        return wanted / 4 <= own <= wanted * 4
     return own is None and wanted is None
 
 
