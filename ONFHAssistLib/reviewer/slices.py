@@ -9,7 +9,7 @@ from ONFHAssistLib.scene.tables import along_the_body
 
 _SEEN = 5e-4
 """Ratios that differ by less look the same with one digit after the point."""
-ALL_COUNT = "All slices count as reviewed; M marks those that you stand for."
+ALL_COUNT = "All slices count as reviewed. M marks the one in view; then only marked ones count."
 
 
 @dataclass(frozen=True)

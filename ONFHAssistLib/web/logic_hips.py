@@ -106,7 +106,7 @@ class HipsLogic:
         data.reviewer = data.reviewer or session.reviewer
         data.warnings = list(warnings_of(session.study.notices if session.study else (), review))
         stored = session.stored
-        data.cases = f"to {Path(stored.folder).name if stored else self._cases.name}"
+        data.cases = f"saved in {Path(stored.folder).name if stored else self._cases.name}"
         data.cases_title = shown_text(stored.folder if stored else str(self._cases))
         hips = [review.hip(side) for side in review.sides] if review else []
         side = told.side_of(data) if review and data.side in review.sides else SIDES[0]

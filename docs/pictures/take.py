@@ -54,8 +54,9 @@ def data_set(folder: Path) -> None:
         path = save_case(case, folder)
     _, case = open_case(path.parents[1], path.stem, "R2", independent=True)
     spacing = case.image.spacing_mm[::-1]
-    deep = ndimage.distance_transform_edt(np.pad(case.masks.necrosis.array, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
-    smaller = replace(case.masks, necrosis=case.image.like(deep > TAKEN_AWAY_MM))
+    necrosis = case.masks.necrosis
+    deep = ndimage.distance_transform_edt(np.pad(necrosis.array, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    smaller = replace(case.masks, necrosis=necrosis.like(deep > TAKEN_AWAY_MM))
     save_case(
         replace(case, masks=smaller, result=grade(smaller), reviewer="R2", status="approved", provenance={}),
         path.parents[1],
