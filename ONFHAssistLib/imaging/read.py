@@ -37,6 +37,8 @@ KINDS = {
 }
 """By the ending of a file's name; what is in it decides how it is unpacked."""
 _DECLARED = {"NIfTI": nifti.declared, "NRRD": nrrd.declared, "MetaImage": metaimage.declared}
+LARGEST_VALUE = 1e30
+"""Beyond that statistics in single precision overflow."""
 
 
 @dataclass(frozen=True)
@@ -234,9 +236,12 @@ def _require_finite(array: np.ndarray, name: str) -> None:
 
 
 def require_usable_values(array: np.ndarray, name: str) -> None:
-    """Raise InputError where voxels are not numbers, or all the same; the sentence begins with ``name``."""
+    """Raise InputError where voxels are no numbers, too large, or all the same; the sentence begins with ``name``."""
     _require_finite(array, name)
-    if array.min() == array.max():
+    lowest, highest = array.min(), array.max()
+    if max(abs(float(lowest)), abs(float(highest))) > LARGEST_VALUE:
+        raise InputError(f"{name} holds values above {LARGEST_VALUE:g}, which no scanner gives; export it again.")
+    if lowest == highest:
         raise InputError(f"{name} has the same value in every voxel; give an image with content.")
 
 

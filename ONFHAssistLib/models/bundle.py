@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.outside import FILE_BYTES, is_link, parse_json
@@ -42,7 +43,10 @@ METADATA = "configs/metadata.json"
 WEIGHTS = "models/model.safetensors"
 TABLE = "models/table.json"
 _ALWAYS = ("LICENSE", METADATA, "docs/README.md")
-_OF_NETWORKS = ("configs/inference.json", WEIGHTS, "models/model.xml", "models/model.bin")
+GRAPH = "models/model.xml"
+IR_VERSIONS = ("10", "11")
+"""Of OpenVINO's own graphs; it writes 11."""
+_OF_NETWORKS = ("configs/inference.json", WEIGHTS, GRAPH, "models/model.bin")
 TEXT_BYTES = 2**22
 """Of each text of a bundle; the largest that is shipped, a graph, has 0.2 MB, and a table of 10,000 names 1 MB."""
 
@@ -256,6 +260,20 @@ def _check_network(network_def: Any, metadata: dict[str, Any], name: str) -> Non
             f"The network of the model {name} does not fit its metadata.json (channels, dimensions or sizes differ); "
             "install the model again."
         )
+
+
+def require_graph(folder: Path, name: str) -> None:
+    """Raise InputError where the graph is none of OpenVINO's own kind.
+
+    OpenVINO tells the kind of a graph by its content, and some kinds name further files, which no checksum covers.
+    """
+    try:
+        root = ElementTree.parse(folder / GRAPH).getroot()
+        own = root.tag == "net" and root.get("version") in IR_VERSIONS and root.find("layers") is not None
+    except (ElementTree.ParseError, ValueError, LookupError):
+        own = False
+    if not own:
+        raise InputError(f"The graph of the model {name} is no OpenVINO graph; install the model again.")
 
 
 def _check_files(folder: Path, checksums: dict[str, str], name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.results import Notice
-from ONFHAssistLib.models.bundle import POOLED, Bundle
+from ONFHAssistLib.models.bundle import GRAPH, POOLED, Bundle, require_graph
 from ONFHAssistLib.models.networks import INSTALL_TORCH, build_network
 
 if TYPE_CHECKING:
@@ -193,8 +193,9 @@ class OpenVinoEngine:
         options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": hint}
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
+        require_graph(bundle.folder, bundle.name)
         try:
-            graph = core.read_model(bundle.folder / "models" / "model.xml")
+            graph = core.read_model(bundle.folder / GRAPH)
             compiled = core.compile_model(graph, "CPU", options) if _graph_fits(graph, bundle) else None
         except RuntimeError as error:
             raise InputError(f"OpenVINO cannot read the graph of the model {bundle.name}; install it again.") from error

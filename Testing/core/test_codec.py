@@ -157,15 +157,15 @@ def test_a_map_of_what_is_no_probability_is_refused(number):
 def test_what_no_hip_has_is_refused(masks, what, value):
     plain = codec.masks_to_plain(masks) | {what: value}
     with pytest.raises(ValueError):
-        codec.masks_from_plain("left", plain, masks.head, masks.necrosis, None)
+        codec.masks_from_plain("left", plain, GRID, BOX, masks.head.array, masks.necrosis.array, None)
 
 
 def test_a_hip_has_a_side_and_a_head(masks):
     plain = codec.masks_to_plain(masks)
     with pytest.raises(ValueError, match="'middle'"):
-        codec.masks_from_plain("middle", plain, masks.head, masks.necrosis, None)
+        codec.masks_from_plain("middle", plain, GRID, BOX, masks.head.array, masks.necrosis.array, None)
     with pytest.raises(ValueError, match="no head"):
-        codec.masks_from_plain("left", plain, masks.necrosis, masks.necrosis, None)
+        codec.masks_from_plain("left", plain, GRID, BOX, masks.necrosis.array, masks.necrosis.array, None)
 
 
 @pytest.mark.parametrize("plain", [None, [], "x", {}, {"masks": None}])

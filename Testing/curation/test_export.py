@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from reviewed_hip import Hip, every_byte
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.curation.reports.data_card import _plain
 from ONFHAssistLib.curation.reports.export import CARD, export, export_again
 from ONFHAssistLib.curation.reports.export_lock import LOCK
 from ONFHAssistLib.curation.reports.training_cases import training_cases
@@ -213,6 +214,19 @@ def test_a_lock_file_that_leads_out_of_the_folder_is_refused(filled, tmp_path):
     (tmp_path / "lock").write_text(json.dumps(lock))
     with pytest.raises(InputError, match="is damaged"):
         export_again(filled, tmp_path / "lock", tmp_path / "again")
+
+
+@pytest.mark.parametrize(("field", "value"), [("licence", "CC0"), ("cases", []), ("version", "672ac9a0e2a2")])
+def test_a_lock_file_that_was_changed_is_refused(filled, tmp_path, field, value):
+    made = export(filled, tmp_path / "made", "monai")
+    lock = json.loads((made.folder / LOCK).read_text())
+    (tmp_path / "lock").write_text(json.dumps({**lock, field: value}))
+    with pytest.raises(InputError, match="it was changed"):
+        export_again(filled, tmp_path / "lock", tmp_path / "again")
+
+
+def test_what_cases_say_is_text_on_the_data_card_and_not_markup():
+    assert _plain("net\n\n## Approved\n<script>|") == r"net \#\# Approved &lt;script&gt;\|"
 
 
 def test_a_lock_file_of_another_data_set_is_refused(filled, tmp_path):

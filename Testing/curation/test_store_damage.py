@@ -208,6 +208,18 @@ def test_a_case_whose_sphere_is_no_head_is_none(data, radius_mm):
         record_of(json.dumps(plain).encode(), case_id)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("volume_ratio", 1e17), ("volume_ratio", -0.1), ("ratio_interval", [0.1, 2.0]), ("head_volume_ml", 1e298)],
+)
+def test_a_case_with_a_number_that_no_hip_has_is_none(data, field, value):
+    case_id = case_with_two(data)
+    plain = json.loads((data / layout.case_file(case_id)).read_bytes())
+    plain["versions"][0]["result"][field] = value
+    with pytest.raises(ValueError, match="does not write"):
+        record_of(json.dumps(plain).encode(), case_id)
+
+
 def test_a_spoilt_case_file_costs_this_case_only(data, filled, tmp_path):
     case_id = case_with_two(data)
     content = (data / layout.case_file(case_id)).read_bytes()

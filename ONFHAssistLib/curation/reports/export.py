@@ -21,7 +21,7 @@ from ONFHAssistLib.curation.case.labels import CaseLabel
 from ONFHAssistLib.curation.case.record import CaseRecord
 from ONFHAssistLib.curation.reports.condition import condition
 from ONFHAssistLib.curation.reports.data_card import data_card
-from ONFHAssistLib.curation.reports.export_lock import LOCK, ExportLock, read_lock
+from ONFHAssistLib.curation.reports.export_lock import LOCK, ExportLock, read_lock, version_of
 from ONFHAssistLib.curation.reports.training_case import FIELDS, TrainingCase, fields_of, training_case
 from ONFHAssistLib.curation.store import disk, inside
 from ONFHAssistLib.curation.store.content import mask_of_case
@@ -133,7 +133,7 @@ def export(store: Store, out: Path, kind: str, where: str = APPROVED, licence: s
             licence=licence,
             cases=_placed(cases, kind),
         )
-        lock = replace(lock, version=entries.sha256(layout.json_bytes(to_plain(lock)))[:12])
+        lock = replace(lock, version=version_of(to_plain(lock)))
         try:
             return replace(_write(store, lock, out), left_out=(*damaged(store.folder), *spoilt))
         except _ChangedError as error:

@@ -4,11 +4,13 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.outside import read_json
 from ONFHAssistLib.core.plain import UNSET, Unset, from_plain
 from ONFHAssistLib.curation.case import layout
+from ONFHAssistLib.curation.case.entries import sha256
 from ONFHAssistLib.curation.case.reviewed import LABELS
 from ONFHAssistLib.curation.reports.training_case import TrainingCase
 
@@ -61,9 +63,16 @@ def read_lock(path: Path) -> ExportLock:
     try:
         lock = from_plain(ExportLock, content, others=True)
         _require_sound(lock.cases)
+        if lock.version != version_of(content):
+            raise ValueError("it was changed: its version is that of another content")
     except ValueError as error:
         raise InputError(f"The lock file {path} is damaged ({error}); get it back from a copy.") from error
     return lock
+
+
+def version_of(content: dict[str, Any]) -> str:
+    """Return the version of a lock's content (JSON-ready, in the order of the file): a checksum of the rest."""
+    return sha256(layout.json_bytes({**content, "version": ""}))[:12]
 
 
 def _require_sound(cases: tuple[TrainingCase, ...]) -> None:
