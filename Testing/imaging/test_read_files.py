@@ -249,3 +249,11 @@ def test_a_label_mask_is_not_taken_for_an_image(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(labels), str(tmp_path / "bones.nii.gz"))
     with pytest.raises(InputError, match="label map"):
         read_study(tmp_path / "bones.nii.gz")
+
+
+def test_values_that_no_scanner_gives_are_refused(tmp_path):
+    image = sitk.GetImageFromArray(np.random.default_rng(0).random((24, 24, 24)) * 1e150)
+    image.SetSpacing((2.0, 2.0, 2.0))
+    sitk.WriteImage(image, str(tmp_path / "large.nii"))
+    with pytest.raises(InputError, match=r"values above 1e\+30, which no scanner gives"):
+        read_study(tmp_path / "large.nii")

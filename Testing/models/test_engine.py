@@ -97,7 +97,7 @@ def test_the_report_names_engine_and_device(sums):
 def test_a_graph_that_is_none_is_refused(bundle_folder):
     bundle = load_bundle(bundle_folder)
     (bundle_folder / "models/model.xml").write_text("<net")
-    with pytest.raises(InputError, match="cannot read the graph of the model sums"):
+    with pytest.raises(InputError, match="The graph of the model sums is no OpenVINO graph"):
         open_engine(bundle, "cpu")
 
 
