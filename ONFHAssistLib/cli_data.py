@@ -323,9 +323,10 @@ def print_save(save: "Save") -> None:
     ]
     lines = [f"{save.number}  {save.saved_at[:16].replace('T', ' ')} UTC  {save.reviewer}  {', '.join(marks)}"]
     if save.comment:
-        lines.append(f"    {save.comment}")
+        lines.append(f"    {' '.join(save.comment.split())}")  # a line of its own would pass for another save
     if save.models:
-        lines.append(f"    networks: {', '.join(save.models)} (software {save.software})")
+        models = " ".join(", ".join(save.models).split())
+        lines.append(f"    networks: {models} (software {save.software})")
     if save.reviewed is not None:
         lines.append(f"    only {save.reviewed} slices reviewed; the others are not trained with")
     if save.provenance:

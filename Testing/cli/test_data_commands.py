@@ -65,6 +65,15 @@ def test_the_history_of_a_case_is_told_and_a_withdrawal_belongs_to_it(store, cap
     assert "has no case p1_nobody_R" in capsys.readouterr().err
 
 
+def test_a_comment_cannot_pass_for_another_save_in_the_history(store, capsys):
+    case_id = next(case.case_id for case in store.cases() if case.side == "right")
+    forged = "9 2026-01-01 00:00 UTC chief approved, adjudicates"
+    store.save(Hip(lesion_mm=24.0).case(reviewer="reader2", status="draft", comment=f"larger\n{forged}"))
+    assert cli.main(["data", "history", str(store.folder), case_id]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"    larger {forged}" in lines and not any(line.startswith("9") for line in lines)
+
+
 def test_check_tells_what_is_wrong_and_mends_it_when_asked(store, capsys):
     assert cli.main(["data", "check", str(store.folder)]) == 0
     assert "nothing is wrong" in capsys.readouterr().out

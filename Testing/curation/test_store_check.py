@@ -430,3 +430,18 @@ def test_a_repair_waits_for_its_turn(filled, monkeypatch):
     monkeypatch.setattr(module, "locked", lambda folder, holder: locked(folder, holder, wait_s=0.2))
     with locked(filled.folder, "reader7"), pytest.raises(InputError, match="reader7"):
         check(filled, repair=True)
+
+
+def test_a_folder_that_may_not_be_read_is_told_and_the_rest_is_checked(filled, monkeypatch):
+    (filled.folder / layout.label_file(approved(filled))).unlink()
+    scandir = os.scandir
+
+    def refused(path):
+        if os.path.basename(path) == "original":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = check(filled)
+    assert ("unreadable", "original") in [(one.code, one.path) for one in found]
+    assert any(one.code == "file" for one in found)

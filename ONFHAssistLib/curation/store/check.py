@@ -259,7 +259,14 @@ def _strangers(folder: Path, seen: _Seen, repair: Repair | None) -> Iterator[Fin
     for place in layout.FOLDERS:
         if not (folder / place).is_dir():
             continue
-        for entry in sorted(os.scandir(folder / place), key=lambda entry: entry.name):
+        try:
+            found = sorted(os.scandir(folder / place), key=lambda entry: entry.name)
+        except PermissionError:
+            yield Finding(
+                "unreadable", place, "This folder may not be read.", "let who checks read it, and check again"
+            )
+            continue
+        for entry in found:
             path = f"{place}/{entry.name}"
             link = is_link(Path(entry.path))
             if place == layout.HISTORY and not link:
