@@ -11,6 +11,7 @@ from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Stopped, Worker
 
 CANCELLED = "Cancelled; nothing was changed."
+RUNNING = "An analysis is running; wait for it, or cancel it."
 
 
 class Phase(Enum):
@@ -91,7 +92,7 @@ class Run:
     def require_idle(self) -> None:
         """Raise InputError while an analysis is running."""
         if not self.idle:
-            raise InputError("An analysis is running; wait for it, or cancel it.")
+            raise InputError(RUNNING)
 
     def say(self, message: str, failed: bool = False) -> None:
         """Put a sentence where the end of an analysis is told."""

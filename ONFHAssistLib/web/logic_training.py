@@ -76,7 +76,7 @@ class TrainingLogic:
 
     async def _use(self, network: str) -> None:
         try:
-            self._session.run.require_idle()
+            self._session.require_idle()
             await asyncio.to_thread(use, network)
             await self._session.forget_networks()
             self._session.say(network_taken(network))

@@ -14,7 +14,7 @@ from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.reviewer.analysing import Chosen, ask_for, take_result
-from ONFHAssistLib.reviewer.run import CANCELLED, Run
+from ONFHAssistLib.reviewer.run import CANCELLED, RUNNING, Run
 from ONFHAssistLib.reviewer.signing import Signed, note_saved
 from ONFHAssistLib.reviewer.systems import NOBODY
 from ONFHAssistLib.scene.nodes import Node, Scene
@@ -32,7 +32,7 @@ from ONFHAssistLib.web.settling import Settling
 from ONFHAssistLib.web.worklist import Entry, Row
 from ONFHAssistLib.worker.client import Worker
 
-POLL_S = 0.05
+POLL_S, STARTING = 0.05, "Starting"
 
 
 class Session:
@@ -124,7 +124,7 @@ class Session:
         await self._open(entry, lambda: read_case(entry, independent, self.reviewer, self.folder.state))
 
     async def _open(self, entry: Entry, read: Callable[[], Opening]) -> None:
-        self.run.require_idle()
+        self.require_idle()
         self.settling.now()
         self.ahead.pause()
         self._asked_for = entry
@@ -145,23 +145,15 @@ class Session:
         self._keeper = Keeper(self.folder, entry, found.mark)
         self._case = self._stored = found.case
         self.volume_node = add_volume(self.scene, found.study.volume, "Volume")
-        said = self._show_case(*found.case, found.kept) if found.case else self._show_study(found.kept)
+        said = self._show_case(*found.case, found.kept) if found.case else self._take_up(found.kept)
         self.say(said, alarm=True)
         self.on_study()
-
-    def _show_study(self, kept: drafts.Draft | None) -> str:
-        """Show what is known of a study; return what is to be said of its draft, or ""."""
-        if kept is None:
-            return ""
-        self._begin(kept.result)
-        return self._take_up(kept)
 
     def _show_case(self, opened: OpenCase, case: ReviewedCase, kept: drafts.Draft | None) -> str:
         """Show a case as it is stored, or its draft; return what is to be said of the draft, or ""."""
         if kept is None or not kept.now:
             self._adopt(begin_case(self.scene, self.volume_node, opened, case))
             return ""
-        self._begin(kept.result)
         if said := self._take_up(kept):
             self.opened().remove()
             self._adopt(begin_case(self.scene, self.volume_node, opened, case))
@@ -179,9 +171,11 @@ class Session:
             return ""
         return f"{opened.name} was saved since your draft was begun. Yours stands beside that if you save it."
 
-    def _take_up(self, kept: drafts.Draft) -> str:
-        """Go on with a draft; return why that is not possible, or ""."""
-        if not kept.says_something:
+    def _take_up(self, kept: drafts.Draft | None) -> str:
+        """Begin with what the networks had made, and go on with a draft; return why that is not possible, or ""."""
+        if kept is not None:
+            self._begin(kept.result)
+        if kept is None or not kept.says_something:
             return ""
         try:
             drafts.take_up(kept, self.opened())
@@ -213,14 +207,13 @@ class Session:
         entry, study, review = self.entry, self.study, self.review
         if study is None or entry is None:
             raise InputError("No study is open; choose one in the list.")
-        self.run.require_idle()
+        self.require_idle()
         options = ask_for(self.chosen, review, seed, self.patient)
         self.settling.now()
         before = review.present if review else None
-        self._busy("Starting")
+        self._busy(STARTING)
         try:
             await self.ahead.yield_worker()
-            self._busy("")
             result = await self._analysed(study, options)
         except InputError as error:
             if seed is None and review is None and self.stored is None:
@@ -229,6 +222,8 @@ class Session:
         finally:
             self._busy("")
             self.ahead.pause()
+        if self.entry is not entry:  # its reading was under way when this began; its masks belong to no other image
+            return
         if result is None:
             self.say(CANCELLED)
             return
@@ -245,12 +240,19 @@ class Session:
         """Follow an analysis to its end; None where it was cancelled."""
         found: list[StudyResult] = []
         self.run.start(study, options, found.append)
+        self._busy("")
         while not self.run.idle:
             await asyncio.sleep(POLL_S)
             self.run.poll()
         if self.run.failed:
             raise InputError(self.run.message)
         return found[0] if found else None
+
+    def require_idle(self) -> None:
+        """Raise InputError while an analysis is running, or waits for the worker."""
+        if self._reading == STARTING:
+            raise InputError(RUNNING)
+        self.run.require_idle()
 
     def choose(self, chosen: Chosen) -> None:
         """Let the next analysis, also one ahead, take something else."""

@@ -56,6 +56,26 @@ def test_an_analysis_can_be_cancelled_and_done_again(place: Path, tmp_path: Path
     at_work(place, tmp_path / "state", steps)
 
 
+def test_no_other_study_is_opened_while_an_analysis_waits_for_the_worker(place: Path, state: Path, monkeypatch):
+    """What it finds would be laid over the other image."""
+    sample(place, "other.nii.gz")
+
+    async def steps(session) -> None:
+        await session.open(key_of(session, SAMPLE))
+        free = asyncio.Event()
+        monkeypatch.setattr(session.ahead, "yield_worker", free.wait)
+        work = asyncio.ensure_future(session.analyse())
+        await until(lambda: session.stage == "Starting")
+        for again in (session.open(key_of(session, "other.nii.gz")), session.analyse()):
+            with pytest.raises(InputError, match="running"):
+                await again
+        free.set()
+        await work
+        assert session.entry.title == SAMPLE and session.review is not None
+
+    at_work(place, state, steps)
+
+
 def test_what_is_corrected_while_the_study_is_analysed_again_is_kept(place: Path, state: Path):
     async def steps(session) -> None:
         await session.open(key_of(session, SAMPLE))
