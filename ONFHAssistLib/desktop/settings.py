@@ -10,15 +10,7 @@ from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.models.engine import DEVICES, ENGINES
-from ONFHAssistLib.reviewer.analysing import (
-    DEVICE_CAPTION,
-    DEVICE_NAMES,
-    DEVICE_TIP,
-    ENGINE_CAPTION,
-    ENGINE_NAMES,
-    ENGINE_TIP,
-    Chosen,
-)
+from ONFHAssistLib.reviewer.analysing import HOW, Chosen
 from ONFHAssistLib.systems import OWN, those_known
 
 FOLDER, REVIEWER, DEVICE = "ONFHAssist/CaseFolder", "ONFHAssist/Reviewer", "ONFHAssist/Device"
@@ -112,14 +104,11 @@ class SettingsPanel(ctk.ctkSettingsPanel):
         self.registerProperty(REVIEWER, self.reviewer, "text", str(qt.SIGNAL("textChanged(QString)")))
 
         self.device, self.engine = ctk.ctkComboBox(), ctk.ctkComboBox()
-        for key, box, caption, tip, names in (
-            (DEVICE, self.device, DEVICE_CAPTION, DEVICE_TIP, DEVICE_NAMES),
-            (ENGINE, self.engine, ENGINE_CAPTION, ENGINE_TIP, ENGINE_NAMES),
-        ):
-            box.toolTip = tip
-            for name, text in names.items():
+        for how, key, box in zip(HOW, (DEVICE, ENGINE), (self.device, self.engine), strict=True):
+            box.toolTip = how.tip
+            for name, text in how.names.items():
                 box.addItem(text, name)
-            form.addRow(f"{caption}:", box)
+            form.addRow(f"{how.caption}:", box)
             self.registerProperty(key, box, "currentUserDataAsString", str(qt.SIGNAL("currentIndexChanged(int)")))
 
         self.trainingPython, self.trainingClone = qt.QLineEdit(), qt.QLineEdit()

@@ -17,13 +17,38 @@ from ONFHAssistLib.systems import OWN, those_known
 from ONFHAssistLib.systems.base import Patient
 
 REPLACED = "The corrections of this study are replaced by a new automatic result."
-DEVICE_CAPTION, ENGINE_CAPTION = "Networks run on", "Engine"
-DEVICE_TIP = "The CPU needs nothing more. CUDA needs PyTorch, which takes several gigabytes."
-ENGINE_TIP = "Automatic: OpenVINO on the CPU, PyTorch on a graphics card. The grades are the same."
-DEVICE_NAMES: Mapping[str, str] = dict(
-    zip(DEVICES, ("Automatic", "CPU", "Graphics card (CUDA)"), strict=True)  # in the order of the engine's names
+
+
+@dataclass(frozen=True)
+class How:
+    """One side of how the networks run, to choose.
+
+    Attributes:
+        field: of `Chosen`.
+        caption, tip: in words.
+        names: of each value, in words.
+    """
+
+    field: str
+    caption: str
+    tip: str
+    names: Mapping[str, str]
+
+
+HOW = (
+    How(
+        "device",
+        "Networks run on",
+        "The CPU needs nothing more. CUDA needs PyTorch, which takes several gigabytes.",
+        dict(zip(DEVICES, ("Automatic", "CPU", "Graphics card (CUDA)"), strict=True)),
+    ),
+    How(
+        "engine",
+        "Engine",
+        "Automatic: OpenVINO on the CPU, PyTorch on a graphics card. The grades are the same.",
+        dict(zip(ENGINES, ("Automatic", "OpenVINO", "PyTorch"), strict=True)),
+    ),
 )
-ENGINE_NAMES: Mapping[str, str] = dict(zip(ENGINES, ("Automatic", "OpenVINO", "PyTorch"), strict=True))
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,7 @@ from trame_slicer.core import LayoutManager
 from undo_stack import Signal
 
 from ONFHAssistLib.exchange.tables import RESEARCH_USE
-from ONFHAssistLib.reviewer.analysing import (
-    DEVICE_CAPTION,
-    DEVICE_NAMES,
-    DEVICE_TIP,
-    ENGINE_CAPTION,
-    ENGINE_NAMES,
-    ENGINE_TIP,
-    REPLACED,
-)
+from ONFHAssistLib.reviewer.analysing import HOW, REPLACED
 from ONFHAssistLib.web.state import PageState
 from ONFHAssistLib.web.style import KEYS, OVER, STYLE
 from ONFHAssistLib.web.ui_cases import CasesUI
@@ -192,21 +184,18 @@ class PageUI:
         """Build the choice of device and engine."""
         n = self.name
         with v3.VDialog(v_model=(n.how,), max_width=460), v3.VCard(title="How the networks run"), v3.VCardText():
-            for model, chosen, caption, tip, names in (
-                (n.device, self.device_chosen, DEVICE_CAPTION, DEVICE_TIP, DEVICE_NAMES),
-                (n.engine, self.engine_chosen, ENGINE_CAPTION, ENGINE_TIP, ENGINE_NAMES),
-            ):
+            for how, chosen in zip(HOW, (self.device_chosen, self.engine_chosen), strict=True):
                 v3.VSelect(
-                    label=caption,
-                    model_value=(model,),
+                    label=how.caption,
+                    model_value=(getattr(n, how.field),),
                     update_modelValue=(chosen, "[$event]"),
-                    items=(_items(names),),
+                    items=(_items(how.names),),
                     density="compact",
                     variant="outlined",
                     hide_details=True,
                     style="margin-top: 8px",
                 )
-                html.Div(tip, classes="quiet", style="margin: 2px 0 8px")
+                html.Div(how.tip, classes="quiet", style="margin: 2px 0 8px")
             html.Div("The next analysis takes what is chosen.", classes="quiet")
 
     def _again(self) -> None:

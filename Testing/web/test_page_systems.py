@@ -105,3 +105,17 @@ def test_a_grading_that_is_added_by_one_entry_stands_on_the_card(place: Path, st
         assert rows and rows[0]["grade"] == "small half" and "toy points from the nearest threshold" in rows[0]["told"]
 
     at_work(place, state, steps)
+
+
+@needs_browser
+def test_device_and_engine_are_chosen_on_the_page(place: Path, state: Path, screenshots: Path):
+    async def steps(bench: Bench) -> None:
+        await bench.page.click("[aria-label='How the networks run']")
+        await bench.shown("The grades are the same.")
+        await bench.page.locator(".v-dialog .v-field").nth(1).click()
+        await bench.page.click(".v-list-item:has-text('PyTorch')")
+        await until(lambda: bench.session.ahead.options.engine == "torch")
+        assert bench.session.chosen.device == "auto" and bench.app.logic.data.engine == "torch"
+        await bench.shot("how the networks run")
+
+    on_page(place, state, screenshots, steps)
