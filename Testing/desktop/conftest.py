@@ -4,12 +4,10 @@ import ctypes
 import importlib.util
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-MODULE = Path(__file__).resolve().parents[2] / "ONFHAssist" / "ONFHAssist.py"
 
 if not all(importlib.util.find_spec(name) for name in ("PySide6", "slicer")):
     collect_ignore_glob = ["test_host*.py", "test_module_*.py"]
@@ -45,6 +43,8 @@ def host(qt_application, tmp_path):
 @pytest.fixture
 def module_widget(host):
     """The ONFHAssist module, loaded, entered and shown at 400 px: its Python widget."""
+    from module_parts import MODULE
+
     return host.load(MODULE)
 
 

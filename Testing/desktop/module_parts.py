@@ -10,6 +10,7 @@ import slicer
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Stopped, Worker, serve_environment
 
 TESTING = Path(__file__).resolve().parents[1]
+MODULE = TESTING.parent / "ONFHAssist" / "ONFHAssist.py"
 
 
 def _load(path: Path):

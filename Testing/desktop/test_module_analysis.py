@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from module_parts import ToldWorker, add_study, analysed, made, misbehaving
+from module_parts import MODULE, ToldWorker, add_study, analysed, made, misbehaving
 
 from ONFHAssistLib.core.errors import InputError
 
@@ -59,7 +59,6 @@ def test_a_failure_is_one_sentence_and_the_next_analysis_works(host, widget, wor
 
 @pytest.mark.parametrize(("behaviour", "sentence"), [("killed", "memory ran out"), ("no memory", "memory")])
 def test_a_worker_that_dies_is_told_in_a_sentence(host, monkeypatch, behaviour, sentence):
-    from conftest import MODULE
 
     from ONFHAssistLib.desktop import session
 

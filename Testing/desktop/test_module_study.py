@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from module_parts import add_study, made
+from module_parts import MODULE, add_study, made
 
 
 def test_without_a_volume_the_panel_says_what_to_do(widget):
@@ -45,7 +45,6 @@ def test_a_second_volume_does_not_push_the_first_one_aside(host, widget):
 
 
 def test_the_volume_in_view_is_taken_when_the_module_is_opened(host, worker):
-    from conftest import MODULE
 
     add_study(host, name="First")
     second, _ = add_study(host, name="Second")
