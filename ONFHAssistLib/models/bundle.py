@@ -1,6 +1,6 @@
 """One folder for each model, in MONAI's bundle layout: read it, trust nothing in it, describe it.
 
-Models are of four kinds (KINDS). Networks that segment, classify, or give features have these files:
+Models are of the kinds in KINDS. Networks that segment, classify, or give features have these files:
 
 ::
 
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 #: Number of the bundle format: raised when older software could misread a newer bundle.
 SCHEMA = 1
 
-KINDS = ("segmentation", "classification", "features", "table")
-"""What a model gives: a value for each class and voxel, for each class, for each feature, or for named variables."""
+KINDS = ("segmentation", "class_map", "classification", "features", "table")
+"""What a model gives: a value for each class and voxel, for each class and place of a coarser grid (whose mean is that
+of the class), for each class, for each feature, or for named variables."""
 POOLED = ("classification", "features")
 """Networks of these kinds give one vector for each input."""
 METADATA = "configs/metadata.json"
@@ -108,8 +109,16 @@ class Bundle:
     @property
     def size_multiples(self) -> tuple[int, ...]:
         """For each spatial axis, in array order: its size must be a multiple of this many pixels."""
-        shape = self.metadata["network_data_format"]["inputs"]["image"]["spatial_shape"]
-        return tuple(int(axis.split("*")[0]) for axis in shape)
+        return tuple(int(axis.split("*")[0]) for axis in self._spatial_shape)
+
+    @property
+    def one_size(self) -> bool:
+        """Whether the network takes images of just `size_multiples`, and no others."""
+        return not any("*" in axis for axis in self._spatial_shape)
+
+    @property
+    def _spatial_shape(self) -> list[str]:
+        return self.metadata["network_data_format"]["inputs"]["image"]["spatial_shape"]
 
 
 def load_bundle(name_or_path: str | Path, graph: bool = True) -> Bundle:

@@ -38,6 +38,8 @@ class Engine(Protocol):
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Return float32 logits of shape (n, out_channels, *spatial); (n, out_channels) of kinds in ``bundle.POOLED``.
 
+        The maps of the kind "class_map" are smaller than the images.
+
         Args:
             batch: float32, shape (n, in_channels, *spatial); any n and any sizes that are multiples of
                 ``bundle.size_multiples``.
@@ -96,10 +98,10 @@ def try_out(bundle: Bundle) -> None:
         InputError: it can't be opened, or does not give a number for each pixel and channel that its metadata promise.
     """
     size = bundle.input["size_px"] or [2 * multiple for multiple in bundle.size_multiples]
-    expected = (1, bundle.out_channels, *(() if bundle.kind in POOLED else size))
     try:
         logits = OpenVinoEngine(bundle)(np.zeros((1, bundle.in_channels, *size), np.float32))
-        fits = logits.shape == expected and np.isfinite(logits).all()
+        places = logits.shape[2:] if bundle.kind == "class_map" else () if bundle.kind in POOLED else tuple(size)
+        fits = logits.shape == (1, bundle.out_channels, *places) and np.isfinite(logits).all()
     except RuntimeError:  # OpenVINO's, of sizes that do not meet inside of the graph
         fits = False
     if not fits:
@@ -315,9 +317,10 @@ def _check_batch(batch: np.ndarray, bundle: Bundle) -> None:
         and batch.ndim == len(multiples) + 2
         and batch.shape[1] == bundle.in_channels
         and all(size > 0 and size % multiple == 0 for size, multiple in zip(batch.shape[2:], multiples, strict=True))
+        and (not bundle.one_size or batch.shape[2:] == multiples)
     )
     if not fits:
-        wanted = ", ".join(f"{multiple}*n" for multiple in multiples)
+        wanted = ", ".join(f"{multiple}" if bundle.one_size else f"{multiple}*n" for multiple in multiples)
         raise ValueError(
             f"The model {bundle.name} takes float32 of shape (n, {bundle.in_channels}, {wanted}), "
             f"not {batch.dtype} of shape {batch.shape}."

@@ -1,5 +1,6 @@
-"""From a bundle's network definition to a MONAI network; only networks named here can be built."""
+"""From a bundle's network definition to a network of MONAI or our own; only those named here can be built."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
@@ -16,6 +17,9 @@ ALLOWED_TARGETS = (
     "monai.networks.nets.DynUNet",
     "monai.networks.nets.UNet",
     "monai.networks.nets.DenseNet121",
+    "monai.networks.nets.SwinUNETR",
+    "ONFHAssistLib.models.class_map.ClassMapResNet",
+    "ONFHAssistLib.models.class_map.ClassMapViT",
 )
 
 
@@ -37,13 +41,14 @@ def build_network(definition: dict[str, Any]) -> "torch.nn.Module":
     if target not in ALLOWED_TARGETS:
         names = ", ".join(name.rsplit(".", 1)[1] for name in ALLOWED_TARGETS)
         raise InputError(f"The network {target!r} is not one that this version builds ({names}); check network_def.")
+    module, name = target.rsplit(".", 1)
     try:
-        from monai.networks import nets
+        kind = getattr(importlib.import_module(module), name)
     except ImportError:
         raise InputError(
             f"Building a network needs torch and MONAI, which are not installed: run {INSTALL_TORCH}."
         ) from None
     try:
-        return getattr(nets, target.rsplit(".", 1)[1])(**arguments)
+        return kind(**arguments)
     except (TypeError, ValueError, AssertionError, NotImplementedError, LookupError, RuntimeError) as error:
         raise InputError(f"The arguments of {target} do not fit ({error}); check network_def.") from error

@@ -133,7 +133,7 @@ def test_cuda_without_torch_says_what_to_install(sums, monkeypatch):
 
 
 def test_torch_that_is_asked_for_and_missing_says_what_to_install(sums, monkeypatch):
-    monkeypatch.setitem(sys.modules, "monai.networks", None)
+    monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
     with pytest.raises(InputError, match="pip install -e"):
         open_engine(sums[2], "cpu", engine="torch")
 

@@ -8,7 +8,7 @@ import pytest
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models.bundle import load_bundle, sha256
-from ONFHAssistLib.models.engine import import_openvino, open_engine
+from ONFHAssistLib.models.engine import import_openvino, open_engine, try_out
 from ONFHAssistLib.models.table import open_table
 
 TABLE = {"outcome": "collapse within 5 years", "link": "logistic", "intercept": -1.5, "coefficients": {"age": 0.02}}
@@ -128,3 +128,36 @@ def test_a_graph_that_gives_a_map_is_no_classification(bundle_folder):
     bundle = load_bundle(as_kind(bundle_folder, "classification", pool=False))
     with pytest.raises(InputError, match="does not fit"):
         open_engine(bundle, "cpu", engine="openvino")
+
+
+@pytest.mark.parametrize("name", ["ClassMapResNet", "ClassMapViT"])
+def test_a_bundle_of_class_maps_is_made_and_gives_them_without_torch(tmp_path, name):
+    torch = pytest.importorskip("torch", reason="torch is not installed: bundles are made with the train extra")
+    pytest.importorskip("monai", reason="MONAI is not installed: bundles are made with the train extra")
+    from ONFHAssistLib.models.networks import build_network
+    from Testing.models.conftest import metadata_of
+    from Testing.models.test_networks import MAPS
+    from training.bundles.make import make_bundle, network_data_format
+
+    torch.manual_seed(1)
+    definition = {"spatial_dims": 2, "in_channels": 3, "out_channels": 5} | MAPS[name]
+    definition = {"_target_": f"ONFHAssistLib.models.class_map.{name}"} | definition
+    network = build_network(definition).eval()
+    metadata = metadata_of(definition)
+    inputs, outputs = ["before", "slice", "after"], list("12345")
+    size = definition.get("img_size")
+    metadata["network_data_format"] = network_data_format(2, inputs, outputs, size=size)
+    metadata["onfh_assist"]["kind"] = "class_map"
+    make_bundle(tmp_path / "maps", network.state_dict(), definition, metadata, "# Maps")
+
+    bundle = load_bundle(tmp_path / "maps")
+    try_out(bundle)
+    engine = open_engine(bundle, "cpu", engine="openvino")
+    images = np.random.default_rng(1).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images)).numpy()
+    assert bundle.kind == "class_map" and bundle.one_size == (size is not None)
+    np.testing.assert_allclose(engine(images), expected, atol=5e-3)  # weights of 16 bits
+    if bundle.one_size:
+        with pytest.raises(ValueError, match=r"\(n, 3, 32, 32\)"):
+            engine(np.zeros((1, 3, 64, 64), np.float32))

@@ -34,7 +34,8 @@ def check_graph(network: "torch.nn.Module", folder: Path) -> tuple[float, float]
     random = np.random.default_rng(0)
     difference, dice = 0.0, 1.0
     for count in (2, 3):
-        shape = (count, bundle.in_channels, *(multiple * (count + 1) for multiple in bundle.size_multiples))
+        times = 1 if bundle.one_size else count + 1
+        shape = (count, bundle.in_channels, *(multiple * times for multiple in bundle.size_multiples))
         batch = random.normal(size=shape).astype(np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(batch)).numpy()
@@ -61,13 +62,17 @@ def _decide(logits: "np.ndarray") -> "np.ndarray":
 
 
 def export_graph(network: "torch.nn.Module", network_def: dict[str, Any], path: Path) -> None:
-    """Write the network as OpenVINO graph with 16-bit weights; batch and spatial sizes stay free."""
+    """Write the network as OpenVINO graph with 16-bit weights; batch and spatial sizes stay free.
+
+    A network that is built for one size (``img_size``) keeps it.
+    """
     import torch
 
     openvino = import_openvino()
     dims, channels = network_def["spatial_dims"], network_def["in_channels"]
-    shape = openvino.PartialShape([-1, channels, *[-1] * dims])
-    example = torch.zeros(2, channels, *[32] * dims)
+    size = network_def.get("img_size")
+    shape = openvino.PartialShape([-1, channels, *(size or [-1] * dims)])
+    example = torch.zeros(2, channels, *(size or [64] * dims))
     graph = openvino.convert_model(network, example_input=example, input=[shape])
     # By themselves these names hold running numbers, and the checksum would differ each time.
     graph.set_friendly_name("network")

@@ -56,6 +56,8 @@ def candidate(
         metadata.pop("outputs"),
         metadata.pop("input_format", "magnitude"),
         metadata.pop("output_format", "segmentation"),
+        metadata.pop("multiple", 16),
+        config.network.get("img_size"),
     )
     metadata["onfh_assist"] |= input_of(config)
     weights = read_checkpoint(checkpoint, key)
@@ -155,6 +157,7 @@ def network_data_format(
     input_format: str = "magnitude",
     output_format: str = "segmentation",
     multiple: int = 16,
+    size: list[int] | None = None,
 ) -> dict[str, Any]:
     """Return MONAI's ``network_data_format`` for one image in and one prediction out.
 
@@ -165,6 +168,7 @@ def network_data_format(
         input_format: MONAI's word for the input, such as "magnitude" (MRI) or "hounsfield" (CT).
         output_format: MONAI's word for the output, such as "segmentation" or "probabilities".
         multiple: every size must be a multiple of this: 2 to the number of poolings.
+        size: the only one that the network takes; None: any such multiple.
     """
 
     def tensor(channels: list[str], kind: str) -> dict[str, Any]:
@@ -172,7 +176,7 @@ def network_data_format(
             "type": "image",
             "format": kind,
             "num_channels": len(channels),
-            "spatial_shape": [f"{multiple}*n"] * spatial_dims,
+            "spatial_shape": [str(n) for n in size] if size else [f"{multiple}*n"] * spatial_dims,
             "dtype": "float32",
             "value_range": [],
             "is_patch_data": False,
