@@ -24,7 +24,7 @@ class ClassMapResNet(nn.Module):
         out_channels: int,
         widths: list[int],
         strides: list[int],
-        norm: str | list = "batch",
+        norm: str | tuple = "batch",
     ) -> None:
         """Build it with random weights.
 
