@@ -162,14 +162,24 @@ def check_hip(volume: Volume, modality: str, sphere: Sphere, side: Side) -> tupl
         if crossing < FEWEST_SLICES:
             return tuple(notices), f"Only {crossing} slices cross the {side} femoral head; {FEWEST_SLICES} are needed."
 
-    extent = (2 * NEAR_HEAD * sphere.radius_mm,) * 3
-    hip = canonical_hip(volume, side, sphere.centre_ras_mm, extent).volume
-    distance = np.linalg.norm(hip.grid_ras() - sphere.centre_ras_mm, axis=-1) / sphere.radius_mm
+    hip, distance = _around(volume, sphere, side)
     found, refusal = _ct_metal(hip, distance, side) if modality == "CT" else _signal_void(hip, distance, side)
     if refusal is None and modality != "CT":
         noise, refusal = _noise(hip, distance, side)
         found = (*found, *noise, *_signal_band(volume, sphere, side))
     return (*notices, *found), refusal
+
+
+def check_slice_head(volume: Volume, sphere: Sphere, side: Side) -> str:
+    """Return why a head on a single MR slice must not be judged (no signal, noise); "" where it may.
+
+    Args:
+        volume: of one slice.
+        sphere: a circle on the slice, as a sphere.
+        side: for the wording.
+    """
+    hip, distance = _around(volume, sphere, side)
+    return _signal_void(hip, distance, side)[1] or _noise(hip, distance, side)[1] or ""
 
 
 def check_pair(one: Sphere, other: Sphere) -> tuple[Notice, ...]:
@@ -214,6 +224,13 @@ def _scrambled(volume: Volume) -> bool:
     misplaced = (farther > 0.5) & (farther > nearest + ALIKE_BY * (1 - nearest))  # slices of mere noise are like none
     mirrored = np.abs(sums - np.median(sums)) <= 2  # what is the same to both sides of its middle is no body
     return bool(np.mean(misplaced & ~mirrored) > SCRAMBLED_SHARE)
+
+
+def _around(volume: Volume, sphere: Sphere, side: Side) -> tuple[Volume, np.ndarray]:
+    """Return the crop about a head, and how many radii each of its voxels lies from the head's middle."""
+    extent = (2 * NEAR_HEAD * sphere.radius_mm,) * 3
+    hip = canonical_hip(volume, side, sphere.centre_ras_mm, extent).volume
+    return hip, np.linalg.norm(hip.grid_ras() - sphere.centre_ras_mm, axis=-1) / sphere.radius_mm
 
 
 def _slices_across(volume: Volume, sphere: Sphere) -> int:

@@ -55,8 +55,12 @@ def procedural_hip(
     plane: Plane | None = None,
     contrast: str | None = None,
     metal_chance: float = METAL,
+    half_mm: float | None = None,
 ) -> LabelledHip:
-    """Render one procedural hip as a scanner would see it: in a random plane, contrast and spacing, unless given."""
+    """Render one procedural hip as a scanner would see it: in a random plane, contrast and spacing, unless given.
+
+    ``half_mm`` is how far the stack reaches on both sides of the head's middle; None: beyond the head.
+    """
     rng = np.random.default_rng(seed)
     hip = random_hip(rng, femora)
     body = random_body(rng, hip)
@@ -68,7 +72,7 @@ def procedural_hip(
     spacing = float(rng.uniform(1.5, 6.5) if contrast != "ct" else rng.uniform(1.0, 4.0))
     pixel = float(rng.uniform(0.75, 1.3) if contrast != "ct" or rng.random() < 0.6 else rng.uniform(1.3, 3.0))
     turn = _random_turn(rng, 8.0)
-    half = hip.radius_mm + 16
+    half = half_mm or hip.radius_mm + 16
     count = int(np.ceil(2 * half / spacing))
     shift = PLANES[plane][0] * rng.uniform(-0.5, 0.5) * spacing
     points = slice_points(plane, count, spacing, int(150 / pixel), pixel, turn, shift)
@@ -127,9 +131,8 @@ def with_lesion(sample: LabelledHip, rng: np.random.Generator, chance: float) ->
     return replace(sample, hip=sample.hip.like(image)), np.where(unknown, np.uint8(IGNORE), necrosis)
 
 
-def _recast(sample: LabelledHip, rng: np.random.Generator) -> LabelledHip:
-    """Give a real T1 hip the contrast of T2 or of fat suppression."""
-    contrast = str(rng.choice(["t2", "stir"]))
+def recast_hip(sample: LabelledHip, contrast: str, rng: np.random.Generator) -> LabelledHip:
+    """Give a real T1 hip the contrast "t2" or "stir"."""
     image = sample.hip.volume.array.astype(np.float32)
     marrow = float(np.median(image[sample.anatomy == AnatomyLabel.HEAD]))
     return replace(sample, hip=sample.hip.like(recast(image, marrow, contrast, rng)), contrast=contrast)
@@ -291,7 +294,7 @@ class Job:
         else:
             sample = marked_hip(marked_heads()[job[1]]) if job[0] == MARKED else real_hip(job[0], job[1])
             if sample.contrast == "t1" and rng.random() < self.recast_share:
-                sample = _recast(sample, rng)
+                sample = recast_hip(sample, str(rng.choice(["t2", "stir"])), rng)
         sample, necrosis = with_lesion(sample, rng, 0.5 if self.task == "anatomy" else 0.6)
         return patches(sample, necrosis, self.task, self.patch, rng)
 

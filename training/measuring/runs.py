@@ -14,7 +14,7 @@ import numpy as np
 
 from ONFHAssistLib import analysis
 from ONFHAssistLib.models.bundle import load_bundle
-from ONFHAssistLib.systems import HEAD_BUNDLES
+from ONFHAssistLib.systems import HEAD_BUNDLES, OWN
 from ONFHAssistLib.systems.base import Models
 from training.real.data import CACHE, ROOT
 
@@ -23,9 +23,9 @@ BUNDLES = (*HEAD_BUNDLES, "necrosis")
 
 
 @cache
-def open_models() -> Models:
-    """Open the bundles on one thread of the CPU, once in each process: the processes share the cores."""
-    return analysis.open_models("cpu", threads=1)
+def open_models(systems: tuple[str, ...] = (OWN,)) -> Models:
+    """Open the bundles of systems on one thread of the CPU, once in each process: the processes share the cores."""
+    return analysis.open_models("cpu", systems=systems, threads=1)
 
 
 def weights() -> dict[str, str]:

@@ -22,6 +22,20 @@ JIC_COLLAPSE = {"A": (0.0, 0.0), "B": (0.079, 0.079), "C1": (0.232, 0.366), "C2"
 """Collapse at 2 and 5 years in 212 precollapse hips: Kuroda et al., Bone Joint Res 2019;8:451. Context, never a
 prediction for the patient."""
 
+_WHERE = {
+    "A": "stays within the medial third (33.3 %)",
+    "B": "stays within the medial two thirds (66.7 %)",
+    "C1": "passes two thirds (66.7 %), short of the acetabular edge",
+    "C2": "reaches the acetabular edge (100 %)",
+}
+
+
+def jic_class(value: float) -> str:
+    """Return the class of a lesion that ends at ``value``, a fraction of the weight-bearing portion."""
+    if value <= JIC_THIRD:
+        return "A"
+    return "B" if value <= JIC_TWO_THIRDS else "C1" if value < JIC_EDGE else "C2"
+
 
 def grade_jic(measurement: HipMeasurement) -> Grade:
     """Class the lateral end of the lesion on the mid-coronal slice (JIC, revision of 2001).
@@ -51,15 +65,8 @@ def grade_jic(measurement: HipMeasurement) -> Grade:
     assert measurement.lateral_end_deg is not None  # there is a portion, and necrosis on the slice
     end = measurement.lateral_end_deg - portion.medial_deg
     value = end / portion.span_deg
-    grade, where = "C2", "reaches the acetabular edge (100 %)"
-    if value <= 0:
-        grade, where = "A", "lies wholly medial of the weight-bearing portion"
-    elif value <= JIC_THIRD:
-        grade, where = "A", "stays within the medial third (33.3 %)"
-    elif value <= JIC_TWO_THIRDS:
-        grade, where = "B", "stays within the medial two thirds (66.7 %)"
-    elif value < JIC_EDGE:
-        grade, where = "C1", "passes two thirds (66.7 %), short of the acetabular edge"
+    grade = jic_class(value)
+    where = "lies wholly medial of the weight-bearing portion" if value <= 0 else _WHERE[grade]
     thresholds = JIC_THRESHOLDS
     rule = (
         f"The lesion ends at {percent(value, (0.0, *thresholds))} of the weight-bearing portion from its medial end"

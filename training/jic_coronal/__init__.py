@@ -1,0 +1,1 @@
+"""The network of S-JIC (`ONFHAssistLib.systems.jic_coronal`): its slices, its loss, its task."""
