@@ -21,12 +21,17 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.files import replace_file
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.systems.jic_coronal import BUNDLE
+from ONFHAssistLib.systems.jic_coronal.classes import CLASSES
 from training.bundles.card import read_evaluation, write_evaluation
 from training.bundles.install import EVALUATION
-from training.jic_coronal import external, internal, page, real
+from training.jic_coronal import internal
 from training.jic_coronal.slices import TEST, TRAIN, read_slices
 from training.jic_coronal.task import plain
 from training.learning.config import read_config
+from training.measuring import jic_external as external
+from training.measuring import jic_page as page
+from training.measuring import jic_real as real
+from training.measuring.classed import summary
 from training.measuring.runs import open_models
 from training.real.data import NO_DATA, ROOT, data_folder
 
@@ -75,7 +80,7 @@ def measure(lesions: int, processes: int) -> dict[str, Any]:
     every = read_slices(read_config(CONFIG))
     slices = every.of(TEST)
     seen = internal.answers(slices, network)
-    truth = [internal.CLASSES[n] for n in slices.classes]
+    truth = [CLASSES[n] for n in slices.classes]
     checksum = bundle.metadata["onfh_assist"]["sha256"]["model.safetensors"]
     rows = external.rows(lesions, checksum, processes)
     images, _ = plain(slices, bundle.input["size_px"][0])
@@ -83,7 +88,7 @@ def measure(lesions: int, processes: int) -> dict[str, Any]:
         "models": {BUNDLE: checksum},
         "learned_from": len(every.of(TRAIN).classes),
         "lesions": lesions,
-        "internal": internal.summary(truth, internal.chances(seen))
+        "internal": summary(truth, internal.chances(seen), CLASSES)
         | {"patients": len(np.unique(slices.patient)), "real": int(slices.real.sum())},
         "internal_place": internal.places(slices, seen, bundle.input["size_px"][0]),
         "panel": {f"{mm:g}": internal.panel(slices, mm) for mm in internal.PANEL_MM},

@@ -9,14 +9,13 @@ from scipy.special import softmax
 from ONFHAssistLib.core.arcs import weight_bearing_portion
 from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.gradings.jic import jic_class
-from ONFHAssistLib.core.metrics import classification_metrics, confusion_matrix
 from ONFHAssistLib.core.planes import Plane
-from ONFHAssistLib.core.statistics import macro_auc
 from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.systems.jic_coronal.classes import CLASSES, NONE
 from ONFHAssistLib.systems.jic_coronal.seen import Seen
 from training.jic_coronal.slices import NECROSIS, Slices
 from training.jic_coronal.task import plain
+from training.measuring.classed import called, rounded
 
 PANEL_MM = (2.0, 5.0)
 """Root mean square distances by which a reader of the panel misplaces each landmark."""
@@ -27,27 +26,6 @@ def answers(slices: Slices, network: Network) -> list[Seen]:
     """Return what the network sees on each slice."""
     images, _ = plain(slices, network.bundle.input["size_px"][0])
     return [Seen(maps) for maps in network.engine(images)]
-
-
-def summary(truth: list[str], probabilities: np.ndarray) -> dict[str, Any]:
-    """Return the row of the table: accuracy, macro AUC, precision, recall, F, and the confusion matrix.
-
-    Args:
-        truth: of CLASSES.
-        probabilities: (cases, classes).
-    """
-    predicted = [CLASSES[n] for n in probabilities.argmax(axis=1)]
-    return called(truth, predicted) | {"macro_auc": _rounded(macro_auc(truth, probabilities, CLASSES))}
-
-
-def called(truth: list[str], predicted: list[str]) -> dict[str, Any]:
-    """Return the figures of classes without probabilities; see `summary`."""
-    metrics = classification_metrics(truth, predicted, CLASSES)
-    return {
-        "n": len(truth),
-        **{name: _rounded(value) for name, value in vars(metrics).items()},
-        "confusion": confusion_matrix(truth, predicted, CLASSES).tolist(),
-    }
 
 
 def chances(seen: list[Seen]) -> np.ndarray:
@@ -70,8 +48,8 @@ def places(slices: Slices, seen: list[Seen], size_px: int) -> dict[str, Any]:
         energy.append(float((evidence * share).sum() / max(evidence.sum(), 1e-9)))
     return {
         "n": len(inside),
-        "highest_inside": _rounded(float(np.mean(inside))),
-        "energy_inside": _rounded(float(np.median(energy))),
+        "highest_inside": rounded(float(np.mean(inside))),
+        "energy_inside": rounded(float(np.median(energy))),
     }
 
 
@@ -94,8 +72,4 @@ def panel(slices: Slices, error_mm: float) -> dict[str, Any]:
         )
         portion = weight_bearing_portion(plane, Sphere((0.0, 0.0, 0.0), float(radius)), Landmarks(edge, tear), "right")
         read.append(NONE if portion is None else jic_class((end_deg - portion.medial_deg) / portion.span_deg))
-    return called(truth, read)
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 4)
+    return called(truth, read, CLASSES)

@@ -7,7 +7,7 @@ import numpy as np
 from skimage.measure import find_contours
 
 from ONFHAssistLib.systems.jic_coronal.classes import CLASSES
-from training.jic_coronal.real import Pictured
+from training.measuring.jic_real import Pictured
 from training.measuring.real_page import CAPTION, COLOURS, COLUMNS, PANEL, RADIUS
 
 PUBLISHED = {

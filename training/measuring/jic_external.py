@@ -25,7 +25,8 @@ from ONFHAssistLib.systems.jic_coronal.classes import CLASSES, NONE
 from ONFHAssistLib.systems.jic_coronal.patch import coronal_patch
 from ONFHAssistLib.systems.jic_coronal.seen import look
 from ONFHAssistLib.systems.jic_coronal.words import TITLES
-from training.jic_coronal import internal
+from training.measuring.classed import called
+from training.measuring.classed import summary as of_classes
 from training.measuring.painted import paint_lesion
 from training.measuring.runs import measure, open_models, spread
 from training.measuring.truth import study_of, true_landmarks, truth_of
@@ -73,8 +74,8 @@ def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "hips": len(rows),
         "not_graded": len(rows) - len(graded),
-        "network": internal.summary(truth, np.array([row["chances"] for row in graded])),
-        "geometry": internal.called(truth, [row["geometry"] for row in graded]),
+        "network": of_classes(truth, np.array([row["chances"] for row in graded]), CLASSES),
+        "geometry": called(truth, [row["geometry"] for row in graded], CLASSES),
         "sound": sum(row["truth"] == NONE for row in graded),
         "highest_inside": round(float(np.mean([row["highest_inside"] for row in placed])), 4),
         "energy_inside": spread([row["energy_inside"] for row in placed]),

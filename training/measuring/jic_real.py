@@ -17,7 +17,7 @@ from ONFHAssistLib.imaging.picture import read_picture
 from ONFHAssistLib.systems.jic_coronal import CARD
 from ONFHAssistLib.systems.jic_coronal.classes import NONE
 from ONFHAssistLib.systems.jic_coronal.words import TITLES
-from training.jic_coronal.external import SYSTEMS
+from training.measuring.jic_external import SYSTEMS
 from training.measuring.real_lesions import OUTLINES, DrawnHip, disc, filled, read_outlines
 from training.measuring.runs import measure as measure_in_processes
 from training.measuring.runs import open_models
