@@ -14,6 +14,8 @@ from training.learning.config import Config
 from training.learning.tasks import Batch, Task
 
 CHUNK = 64
+STRENGTH = 0.5
+"""Of the turns and scales in training: hips are upright, and a guessed pixel size may be off by a tenth."""
 
 
 def make_task(config: Config, first_step: int, device: torch.device, part: slice) -> Task:
@@ -64,7 +66,7 @@ def batch(slices: Slices, config: Config, step: int, places: int) -> Batch:
     rng = np.random.default_rng([options.seed, step])
     drawn = rng.choice(len(slices.images), options.batch, p=weights(slices, options.real_share))
     images, labels = torch.from_numpy(slices.images[drawn]), torch.from_numpy(slices.labels[drawn])
-    images, labels = geometry(decode(images)[:, None], labels, patch.side_px, patch.shift_px, generator)
+    images, labels = geometry(decode(images)[:, None], labels, patch.side_px, patch.shift_px, generator, STRENGTH)
     images = intensity(images.expand(-1, 3, -1, -1), generator)[:, 1:2]
     classes, ends = torch.from_numpy(slices.classes[drawn].astype(np.int64)), torch.from_numpy(slices.ends[drawn])
     return images, packed(classes, ends, labels, places)

@@ -16,15 +16,21 @@ def decode(images: torch.Tensor) -> torch.Tensor:
 
 
 def geometry(
-    images: torch.Tensor, labels: torch.Tensor, size_px: int, shift_px: float, generator: torch.Generator
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    size_px: int,
+    shift_px: float,
+    generator: torch.Generator,
+    strength: float = 1.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Turn, scale, shift and crop: images (n, c, s, s) and labels (n, s, s) to ``size_px``.
 
-    Turns up to 25 degrees, scales by 0.82 to 1.2 and each axis by another 5 %, shifts up to ``shift_px`` pixels.
+    Turns up to 25 degrees, scales by 0.82 to 1.2 and each axis by another 5 %, shifts up to ``shift_px`` pixels;
+    ``strength`` is the part of all but the shift that is done.
     """
     n, stored = len(images), images.shape[-1]
-    turn = _draw((n,), -0.44, 0.44, generator)
-    scale = _draw((n, 1), 0.82, 1.2, generator) * _draw((n, 2), 0.95, 1.05, generator)
+    turn = strength * _draw((n,), -0.44, 0.44, generator)
+    scale = (_draw((n, 1), 0.82, 1.2, generator) * _draw((n, 2), 0.95, 1.05, generator)) ** strength
     shift = _draw((n, 2), -2 * shift_px / stored, 2 * shift_px / stored, generator)
     cos, sin = torch.cos(turn), torch.sin(turn)
     matrix = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1) * scale[:, None]
