@@ -6,7 +6,8 @@ from typing import Any
 import qt
 
 from ONFHAssistLib.core.geometry import SIDES, Side
-from ONFHAssistLib.desktop.cards import SLICE_LINK, details, title
+from ONFHAssistLib.core.grid import Point
+from ONFHAssistLib.desktop.cards import details, target, title
 from ONFHAssistLib.reviewer.cards import hip_card
 from ONFHAssistLib.scene.review import Review
 
@@ -14,14 +15,14 @@ from ONFHAssistLib.scene.review import Review
 class HipCards:
     """A button for each hip with its grades; the chosen one's rules are open below it."""
 
-    def __init__(self, ui: Any, on_side: Callable[[Side], None], on_slice: Callable[[int], None]) -> None:
-        """``on_side`` is called when a card, ``on_slice`` when a slice in its text is clicked."""
+    def __init__(self, ui: Any, on_side: Callable[[Side], None], on_place: Callable[[int | Point], None]) -> None:
+        """``on_side`` is called when a card, ``on_place`` when a slice or place in its text is clicked."""
         self._cards = {side: getattr(ui, f"{side}Card") for side in SIDES}
         self._details = {side: getattr(ui, f"{side}Details") for side in SIDES}
         for side in SIDES:
             self._cards[side].connect("clicked()", lambda side=side: on_side(side))
             browser = self._details[side]
-            browser.connect("anchorClicked(QUrl)", lambda url: on_slice(_slice(url.toString())))
+            browser.connect("anchorClicked(QUrl)", lambda url: on_place(target(url.toString())))
             policy = browser.sizePolicy
             policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)  # or it would never become narrower again
             browser.setSizePolicy(policy)
@@ -35,7 +36,3 @@ class HipCards:
             self._cards[side].checked = side == chosen
             self._details[side].setHtml(text)
             self._details[side].setVisible(side == chosen and bool(text))
-
-
-def _slice(link: str) -> int:
-    return int(link.removeprefix(SLICE_LINK))

@@ -118,6 +118,16 @@ def jump_to_slice(scene: Scene, volume_node: Node, index: int, near_ras_mm: Poin
             node.JumpSliceByOffsetting(*_on_slice(grid, index, np.array(near_ras_mm)))
 
 
+def jump_to_place(scene: Scene, volume_node: Node, ras_mm: Point) -> None:
+    """Let the volume's slice views pass through a point; those of the slices' own orientation show the nearest slice."""
+    grid, place = grid_of(volume_node), np.array(ras_mm)
+    for node in views_of(scene, volume_node):
+        if orientation_of(node) == _orientation(grid):
+            _look(node, grid, _slice_axes(grid), _on_slice(grid, _nearest(grid, place), _slice_to_ras(node)[:3, 3]))
+        else:
+            node.JumpSliceByOffsetting(*ras_mm)
+
+
 def slice_at(volume_node: Node, ras_mm: Point) -> int:
     """Return the slice along k that is nearest to a point, from 0; the first or last one where it lies outside."""
     return _nearest(grid_of(volume_node), np.array(ras_mm))

@@ -52,6 +52,7 @@ class HipsLogic:
         """Connect the signals."""
         ui.side_chosen.connect(self._act.now(self.choose_side))
         ui.slice_chosen.connect(self._act.now(self._views.jump))
+        ui.place_chosen.connect(self._act.now(self._views.jump_to))
         ui.radius_given.connect(self._act.now(self.set_radius))
         ui.sign_clicked.connect(self.signing.sign)
         ui.all_reviewed_clicked.connect(self._act.now(self.all_reviewed))
