@@ -153,7 +153,7 @@ def strip(card: StripCard) -> Drawing:
 
 
 def strip_bar(card: StripCard, number: int) -> Drawing:
-    """Draw one bar of a strip with its piece of the threshold, 10 units wide and 48 high; beside each other they are it."""
+    """Draw one bar of a strip with its piece of the threshold, 10 units wide and 48 high."""
     bar, line_at = card.bars[number], 48 - 48 * card.threshold
     high = max(48 * bar.probability, 1.2)
     shapes: tuple[Shape, ...] = (

@@ -25,8 +25,8 @@ def require_not_overwritten(image: Path, folder: Path) -> None:
 def write_study(result: StudyResult, folder: Path, identify: bool = False, pdf: bool = False) -> Path:
     """Write report.json, masks.nii.gz, masks.seg.nrrd, slices.csv and report.html, all of them or none.
 
-    Where a system tells probabilities of slices slice_probabilities.csv is written, too.
-    Earlier files of these names are replaced, or removed where there is no new one, once the new ones are complete; other files stay as they are.
+    Where a system tells probabilities of slices slice_probabilities.csv is written, too. Earlier files of these names
+    are replaced, or removed where there is no new one, once the new ones are complete; other files stay as they are.
 
     Args:
         result: the study.

@@ -119,7 +119,7 @@ def jump_to_slice(scene: Scene, volume_node: Node, index: int, near_ras_mm: Poin
 
 
 def jump_to_place(scene: Scene, volume_node: Node, ras_mm: Point) -> None:
-    """Let the volume's slice views pass through a point; those of the slices' own orientation show the nearest slice."""
+    """Let the volume's slice views pass through a point; those of the slices' orientation show the nearest slice."""
     grid, place = grid_of(volume_node), np.array(ras_mm)
     for node in views_of(scene, volume_node):
         if orientation_of(node) == _orientation(grid):

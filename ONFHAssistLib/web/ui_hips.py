@@ -187,7 +187,9 @@ class HipsUI:
         # A click on a bar is none on the card, which would go to the middle of the hip.
         with html.Div(v_if=("found.strip",), classes="strip", raw_attrs=["@click.stop"]):
             html.Div("{{ found.strip.title }}", style="margin-top: 4px")
-            with svg("svg", server=self._server, viewBox="-34 -6 380 94", role="img", bind_aria_label="found.strip.told"):
+            with svg(
+                "svg", server=self._server, viewBox="-34 -6 380 94", role="img", bind_aria_label="found.strip.told"
+            ):
                 with svg(
                     "g",
                     v_for=(f"(bar, n) in {bars}",),
