@@ -70,7 +70,7 @@ def _finding(found: FindingCard) -> str:
 
 
 def _strip(card: StripCard) -> str:
-    """The probability on each slice: a bar for each to click on, and links to the first positive and the highest one."""
+    """The probability on each slice: a bar for each to click, and links to the first positive and the highest one."""
     wide = max(3, min(12, STRIP_PX // len(card.bars)))
     bars = "".join(
         _to_place(bar, f'<img src="data:image/png;base64,{_letters(png(strip_bar(card, n), wide))}" height="48"/>')

@@ -70,7 +70,7 @@ def finding_card(finding: Finding, hip: HipResult | None = None) -> FindingCard:
         *(FindingRow(f"Probability of {name}", percent(value)) for name, value in finding.probabilities.items()),
         *(_figure_row(figure, hip) for figure in finding.figures if figure.title),
     )
-    strip = finding.strip and strip_card(finding.strip)
+    strip = None if finding.strip is None else strip_card(finding.strip)
     return FindingCard(finding.title, ABOUT[finding.about], finding.reason or "", rows, finding.notes, strip)
 
 

@@ -71,7 +71,7 @@ def resampled(volume: Volume, grid: Grid, outside: float) -> Volume:
 
 
 def _points_in_voxel(steps: np.ndarray) -> np.ndarray:
-    """Return offsets (n, 3) in voxels of the grid; ``steps``: how far its axes (columns) go along those of the image."""
+    """Return offsets (n, 3) in voxels of the grid; ``steps``: how far its axes (columns) go along the image's."""
     counts = [int(np.clip(round(float(steps[:, axis].max())), 1, MOST_POINTS)) for axis in range(3)]
     offsets = [(np.arange(count) + 0.5) / count - 0.5 for count in counts]
     return np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1).reshape(-1, 3)

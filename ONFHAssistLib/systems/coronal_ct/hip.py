@@ -20,8 +20,8 @@ from ONFHAssistLib.systems.coronal_ct.patches import PIXEL_MM, Patches, coronal_
 from ONFHAssistLib.systems.coronal_ct.pooling import Decision, decision_of, pool
 
 NOT_OUTLINED = (
-    "the slices look diseased, and no necrosis could be outlined in them: the head is not sound, by which disease is not "
-    "said; a necrosis that a reader draws is graded"
+    "the slices look diseased, and no necrosis could be outlined in them: the head is not sound, by which disease is "
+    "not said; a necrosis that a reader draws is graded"
 )
 
 

@@ -88,8 +88,8 @@ def _near(hip: Diagnosis) -> str:
         return ""
     unit = _unit(hip.decision)
     return (
-        f"; not sure: of such hips, from {_shown(unsure[0], unit)} to {_shown(unsure[1], unit)}, fewer than nine in ten "
-        "were told right"
+        f"; not sure: of hips from {_shown(unsure[0], unit)} to {_shown(unsure[1], unit)} fewer than nine in ten were "
+        "told right"
     )
 
 
