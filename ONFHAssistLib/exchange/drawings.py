@@ -149,7 +149,7 @@ def strip(card: StripCard) -> Drawing:
         shapes.append(Lines(line((x, 72.5), (x - 3, 78), (x + 3, 78)), fill=INK, closed=True))
         shapes.append(Text((x + {"start": -3, "middle": 0, "end": 3}[anchor], 87), name, 9, INK, anchor))
     shapes += [Text((0, 98), card.ends[0], 9, SOFT), Text((300, 98), card.ends[1], 9, SOFT, "end")]
-    return Drawing(-40, -6, 392, 107, tuple(shapes))
+    return Drawing(-40, -6, 404, 107, tuple(shapes))
 
 
 def strip_bar(card: StripCard, number: int) -> Drawing:

@@ -1,15 +1,19 @@
 """The systems on the panel: chosen by check boxes, kept, and their findings beside the networks' grades."""
 
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from module_parts import add_study, analysed
 
+from ONFHAssistLib.core.findings import Finding
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.table import open_table
 from ONFHAssistLib.systems import chosen
 from ONFHAssistLib.systems.base import Case, Models
 from Testing import toy_system
+from Testing.made_up_strip import made_up_strip
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def test_what_is_chosen_is_shown_before_there_is_a_study(toy, widget):
 
 
 def test_a_system_is_chosen_kept_and_asked_for(toy, host, widget, worker):
-    assert list(boxes(widget)) == ["networks", "steinberg-t1", "toy"]
+    assert list(boxes(widget)) == ["networks", "coronal-ct", "steinberg-t1", "toy"]
     add_study(host)
     host.click(boxes(widget)["toy"])
     assert kept() == ("networks", "toy")
@@ -80,3 +84,28 @@ def test_its_findings_stand_below_the_grades_of_the_hip(toy, host, widget, worke
     for text in ("A toy system", "Toy stage: III", "Side of the square: 20.0 mm", "It is a square."):
         assert text in right and (text == "A toy system" or text not in left)
     assert "Probability of collapse: 62.2 %" in right and "Probability of collapse: 62.2 %" in left
+
+
+def test_a_click_on_a_bar_of_a_strip_and_on_its_names_goes_there(host, widget, worker):
+    import qt
+    import slicer
+
+    from ONFHAssistLib.desktop.cards import details
+    from ONFHAssistLib.reviewer.cards import hip_card
+    from ONFHAssistLib.scene.views import current_slice
+
+    node, result = add_study(host)
+    sphere = next(hip.sphere for hip in result.hips if hip.side == "left")
+    x, y, z = sphere.centre_ras_mm
+    strip = made_up_strip(front=(x, y + 9, z))
+    analysed(host, widget, worker, node, replace(result, findings=(Finding("toy", "A toy", "left", strip=strip),)))
+    browser = widget.ui.leftDetails
+    text = browser.toPlainText()
+    assert "Probability of necrosis on each slice, anterior → posterior" in text and "4 of 8 slices at or above" in text
+    links = re.findall(r'href="(place:[^"]+)"', details(hip_card(widget.panel.review(), "left")))
+    assert len(links) == len(strip.slices) + 2  # a bar for each slice; the first positive, and the highest one
+    at = [strip.slices[n] for n in (*range(8), 2, 3)]
+    for link, slice_ in zip(links, at, strict=True):
+        browser.anchorClicked(qt.QUrl(link))
+        nearest = int(np.rint(result.volume.ijk(np.array(slice_.position_ras_mm))[2]))
+        assert current_slice(slicer.mrmlScene, node) == nearest

@@ -69,6 +69,17 @@ def test_a_jump_moves_the_other_views_to_the_point_of_that_slice_next_to_the_hea
         assert distance_mm(view(scene, name), point[None])[0] < 1e-6
 
 
+def test_a_jump_to_a_place_lets_every_view_pass_through_it_and_its_own_show_the_nearest_slice(placed):
+    scene, node, volume, own = placed
+    place = np.array(CENTRE) + [3.0, 7.3, -4.0]
+    views.jump_to_place(scene, node, tuple(place))
+    nearest = views.slice_at(node, tuple(place))
+    assert views.current_slice(scene, node) == nearest
+    assert distance_mm(view(scene, own), corners(volume, nearest)).max() < 1e-6
+    for name in VIEWS.keys() - {own}:
+        assert distance_mm(view(scene, name), place[None])[0] < 1e-6
+
+
 def test_a_jump_keeps_what_the_view_shows_around_its_centre(placed):
     scene, node, volume, own = placed
     views.show_hip(scene, node, SPHERE)

@@ -1,8 +1,10 @@
 """The systems on the page: what can be chosen, and their findings beside the networks' grades."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from page_parts import Bench, needs_browser, on_page
 from web_parts import at_work, key_of, until
@@ -14,6 +16,7 @@ from ONFHAssistLib.reviewer.analysing import ask_for
 from ONFHAssistLib.reviewer.systems import choices, variable_fields, with_variable
 from ONFHAssistLib.web.state import hip_cards
 from Testing import toy_grading, toy_system
+from Testing.made_up_strip import made_up_strip
 
 
 @pytest.fixture
@@ -28,11 +31,16 @@ def test_every_system_can_be_chosen_and_says_what_it_reads(toy, place: Path, sta
         session.choose(session.chosen.with_systems([]))
         assert session.chosen.systems == ("networks", "toy")
         lines = choices(session.chosen.systems)
-        assert {line.id: line.chosen for line in lines} == {"networks": True, "steinberg-t1": False, "toy": True}
-        assert lines[2].title == "A toy system" and "Whatever is square" in lines[2].about
+        assert {line.id: line.chosen for line in lines} == {
+            "networks": True,
+            "coronal-ct": False,
+            "steinberg-t1": False,
+            "toy": True,
+        }
+        assert lines[3].title == "A toy system" and "Whatever is square" in lines[3].about
         await session.open(key_of(session, "sample.nii.gz"))
         lines = choices(session.chosen.systems, session.study)
-        assert "reads axial T1 images" in lines[1].why_not and lines[0].why_not == lines[2].why_not == ""
+        assert "reads axial T1 images" in lines[2].why_not and lines[0].why_not == lines[3].why_not == ""
 
     at_work(place, state, steps)
 
@@ -46,7 +54,7 @@ def test_what_a_system_asks_of_the_patient_is_given_to_it_and_to_no_other_study(
         with pytest.raises(InputError, match="'old' is no number"):
             with_variable(session.patient, "age", "old")
         session.patient = with_variable(session.patient, "age", "200")
-        assert "takes 18 to 110" in choices(session.chosen.systems, session.study, session.patient)[2].why_not
+        assert "takes 18 to 110" in choices(session.chosen.systems, session.study, session.patient)[3].why_not
         session.patient = with_variable(session.patient, "age", "52,5")
         assert ask_for(session.chosen, session.review, patient=session.patient).patient == {"age": 52.5}
         await session.open(key_of(session, "sample.nii.gz"))
@@ -90,6 +98,41 @@ def test_a_system_is_chosen_on_the_page_and_its_findings_are_read_there(place: P
         for text in ("A toy system", "Probability of collapse", "25.0 %", "It is a square."):
             await bench.shown(text)
         await bench.shot("systems")
+
+    on_page(place, state, screenshots, steps)
+
+
+@needs_browser
+def test_a_click_on_a_bar_of_a_strip_goes_to_its_slice(place: Path, state: Path, screenshots: Path):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        x, y, z = bench.review.hip("left").sphere.centre_ras_mm
+        strip = made_up_strip(front=(x, y + 12, z))
+        found = Finding("toy", "A toy system", "left", strip=strip)
+        bench.session._begin(replace(bench.review.study_result(), findings=(found,)))
+        bench.session.on_study()
+        await bench.shown("4 of 8 slices at or above the threshold of 40 %")
+        grid = bench.review.result.volume
+
+        async def went_to(number: int) -> None:
+            nearest = int(np.rint(grid.ijk(np.array(strip.slices[number].position_ras_mm))[2]))
+            await until(lambda: bench.app.logic.data.slice == nearest)
+            await asyncio.sleep(0.3)  # a click that reached the card, too, would lead back to the middle
+            assert bench.app.logic.data.slice == nearest == bench.app.logic.views.current_slice()
+
+        bars = bench.page.locator("[data-bar]")
+        assert await bars.count() == 8
+        await bars.nth(7).click()
+        await went_to(7)
+        await bench.page.click("[data-strip=worst]")
+        await went_to(3)
+        await bars.nth(0).click()
+        await went_to(0)
+        await bench.page.click("[data-strip=first]")
+        await went_to(2)
+        await bench.shot("strip")
+        bench.app.logic.data.dark = False
+        await bench.shot("strip, light")
 
     on_page(place, state, screenshots, steps)
 

@@ -29,7 +29,7 @@ def hip_finding(hip: Diagnosis, contrast: bool) -> Finding:
         hip.side,
         grades={GRADING: _grade(hip, "")},
         figures=(
-            _value("value", hip, "Value of the hip"),
+            _value("value", hip),
             Figure("positive_slices", len(strip.positive)),
             Figure("slices", len(strip.slices)),
             Figure("slice_spacing_mm", hip.spacing_mm, unit="mm"),
@@ -53,7 +53,7 @@ def patient_finding(hips: Sequence[Diagnosis]) -> Finding:
         PATIENT,
         grades={GRADING: _grade(worse, f"The {worse.side} hip counts{only}: ")},
         figures=(
-            _value("value", worse, "Value of the patient"),
+            _value("value", worse),
             *(_value(f"{hip.side}_hip", hip, f"{hip.side.capitalize()} hip") for hip in hips),
         ),
         notes=(f"Rule and thresholds were chosen on {worse.decision.measured_on.rstrip('.')}.",),
@@ -116,8 +116,10 @@ def _notes(hip: Diagnosis, contrast: bool) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _value(name: str, hip: Diagnosis, title: str) -> Figure:
-    return Figure(name, hip.value, title, _unit(hip.decision))
+def _value(name: str, hip: Diagnosis, title: str = "") -> Figure:
+    unit = _unit(hip.decision)
+    what = "Longest run of positive slices" if unit == "mm" else "Probability of necrosis"
+    return Figure(name, hip.value, title or what, unit)
 
 
 def _unit(decision: Decision) -> str:
