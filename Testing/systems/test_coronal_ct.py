@@ -49,7 +49,7 @@ GRIDS = {
 
 
 def diagnosis(likely: float = 9.0, **decision):
-    """A slice with a lesion has the logit ``likely``, any other -9; the map's values differ, their mean is the logit."""
+    """A slice with a lesion has the logit ``likely``, any other -9; the mean of its map is that."""
 
     def looks(batch):
         sick = (batch[:, 1] > 0.95).sum(axis=(1, 2)) > LESION_PX
