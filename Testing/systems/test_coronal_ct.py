@@ -255,7 +255,7 @@ def test_what_it_cannot_read_is_refused_with_what_to_do():
     assert "at most 5 mm, and these lie 6.0 mm apart" in refused(study(thick))
     assert "Age (years) is 12" in refused(study(volume), age=12)
     grey = volume.like(np.clip((volume.array + 200) / 1000, 0, 1) * 255)
-    assert "Hounsfield units, and this volume's values are none" in refused(study(grey))
+    assert "Hounsfield units, and this image's values are none" in refused(study(grey))
     with pytest.raises(InputError, match="give a CT"):
         analyse(study(volume, modality="MR"), options("right"), models=models())
 
