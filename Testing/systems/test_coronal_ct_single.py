@@ -1,6 +1,8 @@
 """S-CT on one slice or picture: discs for heads, a smaller disc for a lesion; the networks read grey levels."""
 
 import dataclasses
+import json
+
 import jsonschema
 import numpy as np
 import pytest
