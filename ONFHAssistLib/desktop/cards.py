@@ -10,12 +10,15 @@ from ONFHAssistLib.exchange.draw_png import png
 from ONFHAssistLib.exchange.drawings import strip_bar
 from ONFHAssistLib.exchange.finding_words import FindingCard
 from ONFHAssistLib.exchange.strips import Bar, StripCard
+from ONFHAssistLib.reviewer.attention import SWITCH
 from ONFHAssistLib.reviewer.cards import GradeLine, HipCard
 
 SLICE_LINK = "slice:"
 """Links of a card that jump to a slice begin like this and end with its index,"""
 PLACE_LINK = "place:"
-"""and those that jump to a place with its coordinates, RAS in mm."""
+"""those that jump to a place with its coordinates, RAS in mm,"""
+LOOK_LINK = "look:"
+"""and those that show where a system looked, or hide it, with the number of its finding on the card."""
 STRIP_PX = 280
 """Width of all bars together."""
 
@@ -28,8 +31,11 @@ def title(card: HipCard) -> str:
     return "\n".join(line for line in (first, card.others, card.automatic) if line)
 
 
-def details(card: HipCard) -> str:
-    """Return the rich text below the button; "" where there is nothing to tell."""
+def details(card: HipCard, looked: int | None = None) -> str:
+    """Return the rich text below the button; "" where there is nothing to tell.
+
+    ``looked`` is the number of the finding whose map is shown.
+    """
     links = ", ".join(f'<a href="{SLICE_LINK}{index}">{index}</a>' for index in card.look_first)
     return "".join(
         (
@@ -37,7 +43,7 @@ def details(card: HipCard) -> str:
             f"<p>{_('Most uncertain slices: {links}').format(links=links)}</p>" if links else "",
             *map(_line, card.lines),
             f"<p><small>{escape(card.volumes)}</small></p>" if card.volumes else "",
-            *map(_finding, card.findings),
+            *(_finding(found, n, n == looked) for n, found in enumerate(card.findings)),
         )
     )
 
@@ -56,7 +62,7 @@ def _line(line: GradeLine) -> str:
     return f"<p>{escape(line.title)}: {grade}<br/><small>{escape(line.told)}</small></p>"
 
 
-def _finding(found: FindingCard) -> str:
+def _finding(found: FindingCard, number: int, looked: bool) -> str:
     """A paragraph of what a system has found: each row, with what the networks or the reader have beside it."""
     lines = [f"<b>{escape(found.heading)}</b>"]
     for row in found.rows:
@@ -65,6 +71,7 @@ def _finding(found: FindingCard) -> str:
         told = f"<br/><small>{escape(row.told)}</small>" if row.told else ""
         lines.append(f"{escape(row.title)}: <b>{escape(row.value)}</b> {' · '.join(marks)}{told}")
     lines += [_strip(found.strip)] if found.strip else []
+    lines += [f'<a href="{LOOK_LINK}{number}">{"☑" if looked else "☐"} {_(SWITCH)}</a>'] if found.has_map else []
     lines += [f"<small>{escape(text)}</small>" for text in found.sentences]
     return f"<p>{'<br/>'.join(lines)}</p>"
 

@@ -60,7 +60,7 @@ class Panel:
         ui.studyLabel.text = self._look.sentence()
         self._baseline_node: Any = None
         self._masks_shown, self._entered = True, False
-        self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice)
+        self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice, self.tell)
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
         self._systems = Systems(ui, session)
@@ -131,7 +131,7 @@ class Panel:
         """Let go of everything; nothing is asked."""
         self.exit()
         self._editor.clear()
-        for part in (self._map, self._preflight, self._training, self._touch, self._views, self._laid_out):
+        for part in (self._cards, self._map, self._preflight, self._training, self._touch, self._views, self._laid_out):
             part.stop()
 
     def forget_scene(self) -> None:

@@ -43,6 +43,7 @@ class FindingCard:
         rows: grades, probabilities, numbers.
         notes: sentences.
         strip: the probability on each slice; None where there is none.
+        has_map: whether it has a map of where the system looked.
     """
 
     title: str
@@ -51,6 +52,7 @@ class FindingCard:
     rows: tuple[FindingRow, ...]
     notes: tuple[str, ...]
     strip: StripCard | None = None
+    has_map: bool = False
 
     @property
     def heading(self) -> str:
@@ -71,7 +73,8 @@ def finding_card(finding: Finding, hip: HipResult | None = None) -> FindingCard:
         *(_figure_row(figure, hip) for figure in finding.figures if figure.title),
     )
     strip = None if finding.strip is None else strip_card(finding.strip)
-    return FindingCard(finding.title, ABOUT[finding.about], finding.reason or "", rows, finding.notes, strip)
+    about, has_map = ABOUT[finding.about], finding.attention is not None
+    return FindingCard(finding.title, about, finding.reason or "", rows, finding.notes, strip, has_map)
 
 
 def _grade_row(name: str, finding: Finding, hip: HipResult | None) -> FindingRow:

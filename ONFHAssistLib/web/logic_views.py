@@ -1,6 +1,7 @@
 """Which part of the body the views show, and how; mirrors `ui_views`."""
 
 import asyncio
+from collections.abc import Iterable
 
 from slicer import vtkMRMLInteractionNode
 from trame_server import Server
@@ -85,7 +86,7 @@ class ViewsLogic:
             views.jump_to_slice(self._scene, review.volume_node, index, centre)
             self._data.slice = index
 
-    def jump_to(self, ras_mm: list[float]) -> None:
+    def jump_to(self, ras_mm: Iterable[float]) -> None:
         """Show a place in all views."""
         review = self._session.review
         if review is not None:

@@ -5,6 +5,7 @@ from trame.widgets import vuetify3 as v3
 from undo_stack import Signal
 
 from ONFHAssistLib.core.geometry import HEAD_RADIUS_MM
+from ONFHAssistLib.reviewer.attention import SWITCH
 from ONFHAssistLib.web.state import PLOT, PageState
 from ONFHAssistLib.web.widgets import pressable, raw, svg, text_button
 
@@ -15,6 +16,7 @@ class HipsUI:
     side_chosen = Signal(str)
     slice_chosen = Signal(int)
     place_chosen = Signal(list)
+    look_clicked = Signal(int)
     radius_given = Signal(float)
     sign_clicked = Signal(dict)
     all_reviewed_clicked = Signal()
@@ -152,7 +154,10 @@ class HipsUI:
                     html.Span("automatic: {{ line.automatic }}", v_if=("line.automatic",), classes="mark")
                     html.Div("{{ line.told }}", classes="quiet")
                 with html.Div(
-                    v_for=("found in card.findings",), key=("found.title",), classes="finding", style="margin-top: 6px"
+                    v_for=("(found, number) in card.findings",),
+                    key=("found.title",),
+                    classes="finding",
+                    style="margin-top: 6px",
                 ):
                     html.Div("{{ found.title }}", style="font-weight: 600")
                     with html.Div(v_for=("row in found.rows",), key=("row.title",)):
@@ -162,6 +167,15 @@ class HipsUI:
                         html.Span("networks: {{ row.networks }}", v_if=("row.networks",), classes="mark")
                         html.Div("{{ row.told }}", v_if=("row.told",), classes="quiet")
                     self._strip()
+                    with html.Div(v_if=("found.has_map",), raw_attrs=["@click.stop"]):
+                        v3.VSwitch(
+                            model_value=(f"{name.looked} === number",),
+                            update_modelValue=(self.look_clicked, "[number]"),
+                            label=SWITCH,
+                            color="accent",
+                            density="compact",
+                            hide_details=True,
+                        )
                     html.Div("{{ note }}", v_for=("note in found.notes",), key=("note",), classes="quiet")
                 with html.Div(v_if=("card.graded",), classes="quiet", style="margin-top: 4px"):
                     html.Span("{{ card.volumes }}; radius of the sphere")
