@@ -1,24 +1,25 @@
 """Where a system looked, laid over the slice views that show its volume: a tint that is denser where the map is higher.
 
-The tint is the foreground of these views while it is shown, and what was there before comes back. Its node stands in no
-list and no file: while a scene is saved, the views are as they were without it.
+It lies in a layer of its own, above background and foreground, so that what a reader has there stays as it is. Its node
+stands in no list and no file.
 """
 
 from typing import Any
 
 import numpy as np
-import vtk
 
 from ONFHAssistLib.core.grid import Box, Point, as_point, bounding_box, box_of
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.finding_figures import TINT, TINT_SHARE
 from ONFHAssistLib.scene.in_view import COMPOSITE, ViewWatch, nodes_of, volume_shown
-from ONFHAssistLib.scene.nodes import VOLUME, Node, remove_node, review_node
+from ONFHAssistLib.scene.nodes import Node, remove_node, review_node
 from ONFHAssistLib.scene.volumes import put_image
 
 ROLE = "attention"
 COLOURED = "vtkMRMLVectorVolumeNode"
-"""Its voxels have an opacity each. A colour table's opacity Slicer takes for all or nothing."""
+"""Its voxels have an opacity each; that of a colour table is all or nothing in a slice view."""
+FIRST_OF_OTHERS = 3
+"""Number of the first layer of a slice view beyond background, foreground and label map."""
 
 
 class AttentionLayer:
@@ -26,11 +27,9 @@ class AttentionLayer:
 
     def __init__(self) -> None:
         """Show nothing."""
+        self._volume: Node | None = None
         self._node: Node | None = None
-        self._id = ""
-        self._before: dict[Node, tuple[str | None, float]] = {}
         self._watch: ViewWatch | None = None
-        self._observed: list[tuple[vtk.vtkObject, int]] = []
 
     def show(self, volume_node: Node, attention: Volume) -> None:
         """Lay a map over each view that shows a volume, and over those that come to show it; another one goes.
@@ -40,62 +39,39 @@ class AttentionLayer:
             attention: 0 to 1, on the grid of the volume in the world's RAS; not 0 everywhere.
         """
         self.hide()
-        scene = volume_node.GetScene()
-        node = review_node(volume_node, ROLE, COLOURED, "Where the system looked", hidden=True)
+        self._volume = volume_node
+        self._node = node = review_node(volume_node, ROLE, COLOURED, "Where the system looked", hidden=True)
         part = attention.cropped(_box(attention.array))
         put_image(node, part, _coloured(part.array))
         display = node.GetDisplayNode()
         display.SetAutoWindowLevel(False)
         display.SetWindowLevelMinMax(0, 255)
-        display.SetWindowLevelLocked(True)  # a drag for brightness means the image
         for one in (node, display):
             one.SetSaveWithScene(False)
-        self._node, self._id = node, node.GetID()
-        self._watch = ViewWatch(scene, self._lay)
-        for event, act in ((scene.StartSaveEvent, self._take_off), (scene.EndSaveEvent, self._lay)):
-            self._observed.append((scene, scene.AddObserver(event, act)))
+        self._watch = ViewWatch(volume_node.GetScene(), self._lay)
         self._lay()
 
     def hide(self) -> None:
-        """Take the map away, and show what was in its place; idempotent, also after the scene has lost it."""
-        if self._node is None:
-            return
+        """Take the map away; idempotent, also after the scene has lost it."""
         if self._watch is not None:
             self._watch.close()
-        while self._observed:
-            thing, tag = self._observed.pop()
-            thing.RemoveObserver(tag)
-        self._take_off()
-        if self._in_scene():
-            remove_node(self._node)
-        self._node = self._watch = None
-
-    def _in_scene(self) -> bool:
-        return self._node is not None and self._node.GetScene() is not None
+        if self._node is not None and self._node.GetScene() is not None:
+            remove_node(self._node)  # out of the views, too
+        self._volume = self._node = self._watch = None
 
     def _lay(self, *_: Any) -> None:
         """Bring the tint into the views that show its volume now, and out of the others."""
-        if self._node is None or not self._in_scene():
+        if self._node is None or self._volume is None or self._node.GetScene() is None:
             return
         for composite in nodes_of(self._node.GetScene(), COMPOSITE):
-            shown = volume_shown(composite) == self._node.GetNodeReferenceID(VOLUME)
-            if shown and composite not in self._before:
-                self._before[composite] = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
-                _set_front(composite, self._id, TINT_SHARE)
-            elif not shown and composite in self._before:
-                self._put_back(composite)
-
-    def _take_off(self, *_: Any) -> None:
-        for composite in list(self._before):
-            self._put_back(composite)
-
-    def _put_back(self, composite: Node) -> None:
-        """Show what was in front before, unless somebody has chosen something else since."""
-        front, opacity = self._before.pop(composite)
-        scene = composite.GetScene()
-        if scene is None or composite.GetForegroundVolumeID() != (self._id if self._in_scene() else None):
-            return
-        _set_front(composite, front if front and scene.GetNodeByID(front) else None, opacity)
+            end = FIRST_OF_OTHERS + composite.GetNumberOfAdditionalLayers()
+            layers = [n for n in range(FIRST_OF_OTHERS, end) if composite.GetNthLayerVolumeID(n) == self._node.GetID()]
+            shown = volume_shown(composite) == self._volume.GetID()
+            if shown and not layers:
+                composite.SetNthLayerVolumeID(end, self._node.GetID())
+                composite.SetNthLayerOpacity(end, TINT_SHARE)
+            for n in layers if not shown else ():
+                composite.SetNthLayerVolumeID(n, None)
 
 
 def highest_place(attention: Volume) -> Point:
@@ -103,13 +79,6 @@ def highest_place(attention: Volume) -> Point:
     highest = np.argwhere(attention.array == attention.array.max())
     middle = highest[np.argmin(np.linalg.norm(highest - highest.mean(axis=0), axis=1))]
     return as_point(attention.ras(middle[::-1]))
-
-
-def _set_front(composite: Node, volume_id: str | None, opacity: float) -> None:
-    before = composite.StartModify()
-    composite.SetForegroundVolumeID(volume_id)
-    composite.SetForegroundOpacity(opacity)
-    composite.EndModify(before)
 
 
 def _box(array: np.ndarray) -> Box:

@@ -20,12 +20,15 @@ COVERS_FROM = 0.5
 
 def volume_shown(composite: Node) -> str:
     """Return the ID of the volume that a slice view shows: background, or the foreground that covers it; ""."""
-    return (composite.GetForegroundVolumeID() if _covers(composite) else composite.GetBackgroundVolumeID()) or ""
+    front = composite.GetForegroundVolumeID()
+    if front and composite.GetForegroundOpacity() > COVERS_FROM:
+        return front
+    return composite.GetBackgroundVolumeID() or ""
 
 
 def show_in(composite: Node, volume_node: Node | None) -> None:
     """Let a slice view show a volume, and no other one in front of it."""
-    if _covers(composite):
+    if composite.GetForegroundVolumeID() and composite.GetForegroundOpacity() > COVERS_FROM:
         composite.SetForegroundOpacity(0)
     composite.SetBackgroundVolumeID(volume_node.GetID() if volume_node is not None else None)
 
@@ -152,15 +155,6 @@ def _draw_in(display: Node, views: list[str]) -> None:
     for view in views:
         display.AddViewNodeID(view)
     display.EndModify(before)
-
-
-def _covers(composite: Node) -> bool:
-    """Say whether another volume covers the background; a tint that belongs to a review never does."""
-    front = composite.GetForegroundVolumeID()
-    if not front or composite.GetForegroundOpacity() <= COVERS_FROM:
-        return False
-    node = composite.GetScene().GetNodeByID(front)
-    return node is None or node.GetAttribute(ROLE) is None
 
 
 def nodes_of(scene: Scene, class_name: str) -> list[Node]:
