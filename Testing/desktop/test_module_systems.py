@@ -73,13 +73,64 @@ def test_what_cannot_read_the_study_says_why(toy, host, widget):
     assert "Whatever is square" in boxes(widget)["toy"].toolTip
 
 
-def test_its_findings_stand_below_the_grades_of_the_hip(toy, host, widget, worker):
+@pytest.fixture
+def found(toy, host, widget, worker):
+    """A study under review, with what the system has found of it."""
     node, result = add_study(host)
     (system,) = chosen(("toy",))
     tables = {"toy_risk": open_table(load_bundle("toy_risk"))}
     study = widget.panel._look.study
-    found = system.run(Case(study), Models({}, tables), (), lambda fraction, stage: None)
-    analysed(host, widget, worker, node, replace(result, findings=found))
+    findings = system.run(Case(study), Models({}, tables), (), lambda fraction, stage: None)
+    return analysed(host, widget, worker, node, replace(result, findings=findings))
+
+
+def maps_in(host):
+    """How many maps lie over the views that show a volume."""
+    composites = [node for node in nodes_of(host.scene, COMPOSITE) if node.GetBackgroundVolumeID()]
+    return {node.GetNumberOfAdditionalLayers() for node in composites}
+
+
+def follow_link(host, widget, side, words):
+    """Click on words in the text of a card."""
+    browser = getattr(widget.ui, f"{side}Details")
+    (link,) = re.findall(f'<a href="([^"]+)">[^<]*(?:<[^>]*>)*[^<]*{words}', browser.toHtml())
+    browser.anchorClicked.emit(QtCore.QUrl(link))
+    host.spin()
+
+
+def test_where_it_looked_is_switched_on_at_its_finding_and_off_again(host, widget, found):
+    right = widget.ui.rightDetails
+    host.click(widget.ui.rightCard)
+    assert right.toPlainText().count("☐ Show where it looked") == 1 and maps_in(host) == {0}
+    assert "Show where" not in widget.ui.leftDetails.toPlainText()
+    follow_link(host, widget, "right", "Show where it looked")
+    assert "☑ Show where it looked" in right.toPlainText() and maps_in(host) == {1}
+    place = np.array(highest_place(found.findings("right")[0].attention))
+    for node in slice_nodes(host.scene):
+        if node.IsMappedInLayout():
+            pose = slice_pose(node)
+            assert abs((place - pose[:3, 3]) @ pose[:3, 2]) <= 2.6, "half a slice"
+    host.click(widget.ui.leftCard)
+    host.click(widget.ui.rightCard)
+    assert "☑ Show where it looked" in right.toPlainText() and maps_in(host) == {1}
+    assert not found.can_undo and not found.unsaved
+    follow_link(host, widget, "right", "Show where it looked")
+    assert "☐ Show where it looked" in right.toPlainText() and maps_in(host) == {0}
+
+
+def test_where_it_looked_goes_with_the_study_the_finding_and_the_module(host, widget, worker, found):
+    host.click(widget.ui.rightCard)
+    follow_link(host, widget, "right", "Show where it looked")
+    add_study(host, name="Another")
+    assert maps_in(host) == {0}
+    host.choose_node(widget.ui.volumeSelector, found.volume_node)
+    follow_link(host, widget, "right", "Show where it looked")
+    assert maps_in(host) == {1}
+    analysed(host, widget, worker, found.volume_node, replace(found.result, findings=()))
+    assert maps_in(host) == {0}
+
+
+def test_its_findings_stand_below_the_grades_of_the_hip(widget, found):
     right, left = (getattr(widget.ui, f"{side}Details").toPlainText() for side in ("right", "left"))
     for text in ("A toy system", "Toy stage: III", "Side of the square: 20.0 mm", "It is a square."):
         assert text in right and (text == "A toy system" or text not in left)

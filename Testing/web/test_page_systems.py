@@ -1,19 +1,30 @@
 """The systems on the page: what can be chosen, and their findings beside the networks' grades."""
 
 import asyncio
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from page_parts import Bench, needs_browser, on_page
+from PIL import Image
 from web_parts import at_work, key_of, until
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.findings import Figure, Finding
 from ONFHAssistLib.core.grade import grade
+from ONFHAssistLib.models.bundle import load_bundle
+from ONFHAssistLib.models.table import open_table
 from ONFHAssistLib.reviewer.analysing import ask_for
+from ONFHAssistLib.reviewer.attention import ShownMap
+from ONFHAssistLib.reviewer.edits import set_radius
 from ONFHAssistLib.reviewer.systems import choices, variable_fields, with_variable
+from ONFHAssistLib.scene.attention import highest_place
+from ONFHAssistLib.scene.in_view import COMPOSITE, nodes_of
+from ONFHAssistLib.scene.review import Review
+from ONFHAssistLib.systems import chosen
+from ONFHAssistLib.systems.base import Case, Models
 from ONFHAssistLib.web.state import hip_cards
 from Testing import toy_grading, toy_system
 from Testing.made_up_strip import made_up_strip
@@ -162,3 +173,85 @@ def test_device_and_engine_are_chosen_on_the_page(place: Path, state: Path, scre
         await bench.shot("how the networks run")
 
     on_page(place, state, screenshots, steps)
+
+
+def toy_findings(study) -> tuple[Finding, ...]:
+    """What the toy system finds of a study: of the right hip a square, with a map, and of the patient a risk."""
+    (system,) = chosen(("toy",))
+    tables = {"toy_risk": open_table(load_bundle("toy_risk"))}
+    return system.run(Case(study), Models({}, tables), (), lambda fraction, stage: None)
+
+
+def maps_in(session) -> set[int]:
+    """How many maps lie over each of the views."""
+    return {node.GetNumberOfAdditionalLayers() for node in nodes_of(session.scene, COMPOSITE)}
+
+
+def test_a_draft_has_the_map_of_a_finding_too(toy, place: Path, state: Path):
+    async def steps(session) -> None:
+        await session.open(key_of(session, "sample.nii.gz"))
+        found = toy_findings(session.study)
+        session._adopt(Review.begin(session.scene, session.volume_node, replace(session.review.result, findings=found)))
+        session.change(lambda review: set_radius(review, "right", 21.5))
+        await session.open(key_of(session, "sample.nii.gz"))
+        assert session.restored and session.review.hip("right").sphere.radius_mm == 21.5
+        card = hip_cards(session.review)[0]
+        assert [one["has_map"] for one in card["findings"]] == [True, False]
+        shown = ShownMap()
+        place_mm = np.array(shown.turn(session.review, "right", 0))
+        k, j, i = np.rint(session.study.volume.ijk(place_mm)).astype(int)[::-1]
+        assert 10 <= j < 30 and 10 <= i < 30 and maps_in(session) == {1}
+        shown.hide()
+
+    at_work(place, state, steps)
+
+
+@needs_browser
+def test_where_a_system_looked_is_switched_on_at_its_finding_and_lies_over_the_image(
+    toy, place: Path, state: Path, screenshots: Path
+):
+    async def steps(bench: Bench) -> None:
+        await bench.open()
+        session, page = bench.session, bench.page
+        found = toy_findings(session.study)
+        session._begin(replace(bench.review.study_result(), findings=found))
+        session.on_study()
+        await page.click("[data-side=right]")
+        switch = page.locator(".finding .v-switch input")
+        await switch.wait_for(state="attached")
+        assert await switch.count() == 1 and not await switch.is_checked() and maps_in(session) == {0}
+        await switch.click()
+        await bench.page.wait_for_selector(".legend:has-text('where the system looked')")
+        await until(lambda: maps_in(session) == {1})
+        highest = highest_place(found[0].attention)
+        assert bench.app.logic.data.slice == round(float(session.study.volume.ijk(np.array(highest))[2]))
+        await bench.drawn()
+        await until_amber(bench, highest)
+        await bench.shot("where it looked")
+        await page.click("[data-side=left]")
+        await page.wait_for_selector("[data-side=left].on")
+        assert maps_in(session) == {1} and await page.locator(".finding .v-switch").count() == 0
+        await page.click("[data-side=right]")
+        await page.wait_for_selector("[data-side=right].on .v-switch")
+        assert await switch.is_checked()
+        await switch.click()
+        await until(lambda: maps_in(session) == {0})
+        await switch.click()
+        await until(lambda: maps_in(session) == {1})
+        await session.open(session.entry.key)
+        assert maps_in(session) == {0}
+        await page.wait_for_selector(".legend:has-text('where the system looked')", state="detached")
+
+    on_page(place, state, screenshots, steps)
+
+
+async def until_amber(bench: Bench, ras_mm) -> None:
+    """Wait until the page shows a point of the body in amber."""
+    for _ in range(100):
+        x, y = await bench.at(ras_mm)
+        shot = await bench.page.screenshot(clip={"x": x - 3, "y": y - 3, "width": 6, "height": 6})
+        red, _, blue = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float).reshape(-1, 3).mean(axis=0)
+        if red - blue > 20:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"red {red:.0f}, blue {blue:.0f}")
