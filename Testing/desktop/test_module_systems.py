@@ -101,7 +101,7 @@ def follow_link(host, widget, side, words):
     host.spin()
 
 
-def test_where_it_looked_is_switched_on_at_its_finding_and_off_again(host, widget, found):
+def test_where_it_looked_is_switched_on_at_its_finding_and_off_again(toy, host, widget, found):
     right = widget.ui.rightDetails
     host.click(widget.ui.rightCard)
     assert right.toPlainText().count("☐ Show where it looked") == 1 and maps_in(host) == {0}
@@ -118,7 +118,7 @@ def test_where_it_looked_is_switched_on_at_its_finding_and_off_again(host, widge
     assert "☐ Show where it looked" in right.toPlainText() and maps_in(host) == {0}
 
 
-def test_where_it_looked_goes_with_the_study_the_finding_and_the_module(host, widget, worker, found):
+def test_where_it_looked_goes_with_the_study_and_with_the_finding(toy, host, widget, worker, found):
     host.click(widget.ui.rightCard)
     follow_link(host, widget, "right", "Show where it looked")
     add_study(host, name="Another")
@@ -130,7 +130,7 @@ def test_where_it_looked_goes_with_the_study_the_finding_and_the_module(host, wi
     assert maps_in(host) == {0}
 
 
-def test_its_findings_stand_below_the_grades_of_the_hip(widget, found):
+def test_its_findings_stand_below_the_grades_of_the_hip(toy, widget, found):
     right, left = (getattr(widget.ui, f"{side}Details").toPlainText() for side in ("right", "left"))
     for text in ("A toy system", "Toy stage: III", "Side of the square: 20.0 mm", "It is a square."):
         assert text in right and (text == "A toy system" or text not in left)

@@ -190,8 +190,10 @@ def maps_in(session) -> set[int]:
 def test_a_draft_has_the_map_of_a_finding_too(toy, place: Path, state: Path):
     async def steps(session) -> None:
         await session.open(key_of(session, "sample.nii.gz"))
-        found = toy_findings(session.study)
-        session._adopt(Review.begin(session.scene, session.volume_node, replace(session.review.result, findings=found)))
+        before = session.review.result
+        hips = tuple(map(grade, before.masks))
+        anew = replace(before, hips=hips, findings=toy_findings(session.study))
+        session._adopt(Review.begin(session.scene, session.volume_node, anew))
         session.change(lambda review: set_radius(review, "right", 21.5))
         await session.open(key_of(session, "sample.nii.gz"))
         assert session.restored and session.review.hip("right").sphere.radius_mm == 21.5
