@@ -121,7 +121,9 @@ def test_where_it_looked_is_switched_on_at_its_finding_and_off_again(toy, host, 
 def test_where_it_looked_goes_with_the_study_and_with_the_finding(toy, host, widget, worker, found):
     host.click(widget.ui.rightCard)
     follow_link(host, widget, "right", "Show where it looked")
+    assert maps_in(host) == {1}
     add_study(host, name="Another")
+    host.choose(widget.ui.volumeSelector, "Another")
     assert maps_in(host) == {0}
     host.choose(widget.ui.volumeSelector, "Image")
     follow_link(host, widget, "right", "Show where it looked")
