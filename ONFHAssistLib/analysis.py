@@ -1,7 +1,7 @@
 """The one way through: a study in; hips with masks, measurements and grades, and findings of the systems out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ONFHAssistLib.core.errors import Cancelled, InputError
@@ -18,8 +18,8 @@ from ONFHAssistLib.imaging.segment import Network, outlined
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.table import Table, open_table
-from ONFHAssistLib.systems import OWN, bundles, chosen, forms_of
-from ONFHAssistLib.systems.base import Case, Models, Step, System, refusal
+from ONFHAssistLib.systems import OWN, bundles, chosen, forms_of, known
+from ONFHAssistLib.systems.base import Case, Models, Step, System, refusal, seekers
 from ONFHAssistLib.systems.heads import Heads, find_heads
 
 Progress = Callable[[float, str], None]
@@ -142,7 +142,7 @@ def analyse(
     step(0.05, "Loading the models")
     models = models or open_models(options.device, options.engine, options.precision, options.systems)
     heads = Heads((), (), ())
-    if any(system.card.heads for system in systems):
+    if study.form == "volume" and any(system.card.heads for system in systems):
         heads = find_heads(study, options.sides, options.heads, models, _part(step, 0.25, 0.65))
         notices += heads.notices
     elif study.form == "volume":
@@ -152,7 +152,7 @@ def analyse(
         part = _part(step, 0.65 + 0.25 * n / len(systems), 0.65 + 0.25 * (n + 1) / len(systems))
         findings += system.run(case, models, tuple(findings), part)
     step(0.9, "Measuring the hips")
-    hips, masks = _hips(study, options.sides, heads, findings)
+    hips, masks = _hips(study, options, heads, findings)
     notices += [Notice(f"{found.system}-no-result", found.reason) for found in findings if found.reason]
     notices += models.notices()
     progress(1.0, "Done")
@@ -164,7 +164,7 @@ def analyse(
         tuple(notices),
         models.describe(),
         study.patient,
-        tuple(found for found in findings if found.hip is None),
+        tuple(rest for found in findings if (rest := found.without_hip()) is not None),
     )
 
 
@@ -180,13 +180,22 @@ def _sorted_out(study: Study, options: AnalysisOptions) -> tuple[list[System], l
 
 
 def _hips(
-    study: Study, sides: tuple[Side, ...], heads: Heads, findings: list[Finding]
+    study: Study, options: AnalysisOptions, heads: Heads, findings: list[Finding]
 ) -> tuple[tuple[HipResult, ...], tuple[HipMasks, ...]]:
-    """Grade each hip by the masks that a system gives for review; without, its head is outlined and not graded."""
-    given = {found.about: found.hip for found in findings if found.hip is not None}
+    """Grade each hip by the masks of the first system that has looked for necrosis in it; without, outline it."""
+    given: dict[str, HipMasks] = {}
+    for found in findings:
+        known_masks = given.get(found.about)
+        if found.hip is not None and (known_masks is None or known_masks.not_sought is not None):
+            given[found.about] = found.hip
     masks = [given.get(head.side) or outlined(study.volume, head, NOT_ASKED) for head in heads.heads]
+    others = [system for name, system in known().items() if name not in options.systems]
+    ids = " or ".join(seekers(others, study, options.patient))
+    if ids:
+        advice = f"choose the system {ids} to have it sought"
+        masks = [replace(m, not_sought=f"{m.not_sought}; {advice}") if m.not_sought else m for m in masks]
     hips = {hip.side: hip for hip in (*heads.missed, *map(grade, masks))}
-    return tuple(hips[side] for side in sides if side in hips), tuple(masks)
+    return tuple(hips[side] for side in options.sides if side in hips), tuple(masks)
 
 
 def _part(step: Step, start: float, end: float) -> Step:

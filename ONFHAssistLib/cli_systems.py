@@ -78,6 +78,8 @@ def print_finding(finding: "Finding", hip: "HipResult | None") -> None:
         mark = " [yellow](borderline)[/yellow]" if row.borderline else ""
         rule = f"\n[dim]{escape(row.told)}[/dim]" if row.told else ""
         table.add_row(escape(row.title), f"[bold]{escape(row.value)}[/bold]{mark}{rule}")
+    if card.strip:
+        table.add_row(card.strip.title, escape(card.strip.told))
     for text in (*filter(None, [card.reason]), *card.notes):
         table.add_row("", escape(text))
     Console(highlight=False).print(table)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ONFHAssistLib.core.findings import Finding, FindingMask
-from ONFHAssistLib.core.geometry import SIDES, Landmarks, Side, Sphere, require_sound
+from ONFHAssistLib.core.findings import Finding, FindingMask, Strip
+from ONFHAssistLib.core.geometry import FURTHEST_MM, SIDES, Landmarks, Side, Sphere, require_sound
 from ONFHAssistLib.core.grid import Box, Grid, bounding_box, box_of, moved
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.masks import Calibration, HipMasks
@@ -26,6 +26,7 @@ _IMAGES = ("masks", "attention", "hip")
 _DESCRIBED = ("name", "title", "label", "color", "terminology")
 _COLOR = re.compile("#[0-9a-fA-F]{6}")
 _LARGEST_LABEL = 255
+_MOST_SLICES = 2000
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,20 @@ def finding_from_plain(plain: dict[str, Any], volumes: list[Volume]) -> Finding:
         raise ValueError("a finding whose images are missing")
     found = from_plain(Finding, {name: value for name, value in plain.items() if name not in _IMAGES})
     _require_fractions([*found.probabilities.values(), *(s.ratio for s in found.slices)])
+    if found.strip is not None:
+        _require_sound_strip(found.strip)
     masks = tuple(_mask(entry, volume) for entry, volume in zip(described, volumes, strict=False))
     return replace(found, masks=masks, attention=volumes[-1] if attended else None)
+
+
+def _require_sound_strip(strip: Strip) -> None:
+    """Refuse slices that no image has, and probabilities that are none."""
+    if not 0 < len(strip.slices) <= _MOST_SLICES:
+        raise ValueError("probabilities of no slice, or of more than an image has")
+    _require_fractions([strip.threshold, *(s.probability for s in strip.slices)])
+    places = np.array([s.position_ras_mm for s in strip.slices])
+    if not (np.abs(places) <= FURTHEST_MM).all() or not abs(np.linalg.norm(strip.direction) - 1) <= 1e-3:
+        raise ValueError("slices that lie nowhere")
 
 
 def _mask(plain: Any, volume: Volume) -> FindingMask:

@@ -60,6 +60,48 @@ class FindingMask:
 
 
 @dataclass(frozen=True)
+class SliceProbability:
+    """What a system says of one slice.
+
+    Attributes:
+        index: of the slice of the input, along k from 0; None where the system has reformatted the input.
+        position_ras_mm: a point on the slice, the nearest to what was looked at.
+        probability: 0 to 1.
+    """
+
+    index: int | None
+    position_ras_mm: Point
+    probability: float
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The probability of one class on each slice that a system has looked at.
+
+    Attributes:
+        of: the class in words, such as "necrosis".
+        threshold: a slice is positive from this probability on, 0 to 1.
+        direction: unit vector in RAS along which the slices follow one another.
+        slices: in this order, at least one.
+    """
+
+    of: str
+    threshold: float
+    direction: Point
+    slices: tuple[SliceProbability, ...]
+
+    @property
+    def positive(self) -> tuple[SliceProbability, ...]:
+        """The slices at or above the threshold."""
+        return tuple(one for one in self.slices if one.probability >= self.threshold)
+
+    @property
+    def worst(self) -> SliceProbability:
+        """The slice with the highest probability, the first of several."""
+        return max(self.slices, key=lambda one: one.probability)
+
+
+@dataclass(frozen=True)
 class Finding:
     """What one system says of one hip or of the patient.
 
@@ -72,12 +114,13 @@ class Finding:
         probabilities: of classes, in words; 0 to 1.
         figures: further numbers.
         slices: measured on the system's own masks.
+        strip: the probability on each slice that was looked at; None where the system gives none.
         masks: on the grid of the input; those that may overlap follow one another.
         attention: float32 Volume on the grid of the input, 0 to 1: where the system looked; None where it does not say.
         notes: sentences for the reader.
         caption: what a reader has to know of its pictures; or "".
-        hip: masks that are graded in the hip's own place of the report, and that a reader may correct; only of our own
-            networks, and not kept with the finding.
+        hip: masks that are graded in the hip's own place of the report, and that a reader may correct; they are taken
+            out of the finding (`without_hip`) and not kept with it.
     """
 
     system: str
@@ -88,6 +131,7 @@ class Finding:
     probabilities: dict[str, float] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     slices: tuple[SliceMeasurement, ...] = ()
+    strip: Strip | None = None
     masks: tuple[FindingMask, ...] = ()
     attention: Volume | None = None
     notes: tuple[str, ...] = ()
@@ -97,6 +141,11 @@ class Finding:
     def value(self, name: str) -> float | bool | None:
         """Return the value of a figure; None where there is none of this name."""
         return next((figure.value for figure in self.figures if figure.name == name), None)
+
+    def without_hip(self) -> "Finding | None":
+        """Return what it says beside the masks of the hip; None where that is nothing."""
+        rest = replace(self, hip=None)
+        return None if rest == Finding(self.system, self.title, self.about) else rest
 
     @property
     def volumes(self) -> tuple[Volume, ...]:
@@ -120,9 +169,18 @@ class Finding:
             return as_point(motion[:3, :3] @ np.array(ras_mm) + motion[:3, 3])
 
         slices = tuple(replace(s, position_ras_mm=point(s.position_ras_mm)) for s in self.slices)
-        return replace(self.with_volumes(lambda volume: Volume.on(grid, volume.array)), slices=slices)
+        strip = self.strip and replace(
+            self.strip,
+            direction=as_point(motion[:3, :3] @ np.array(self.strip.direction)),
+            slices=tuple(replace(s, position_ras_mm=point(s.position_ras_mm)) for s in self.strip.slices),
+        )
+        return replace(self.with_volumes(lambda volume: Volume.on(grid, volume.array)), slices=slices, strip=strip)
 
     def renumbered(self, index: Callable[[int], int]) -> "Finding":
         """Return the finding with its slices counted in another order; ``index`` gives the new number of each."""
         slices = sorted((replace(s, index=index(s.index)) for s in self.slices), key=lambda s: s.index)
-        return replace(self, slices=tuple(slices))
+        strip = self.strip and replace(
+            self.strip,
+            slices=tuple(s if s.index is None else replace(s, index=index(s.index)) for s in self.strip.slices),
+        )
+        return replace(self, slices=tuple(slices), strip=strip)

@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ONFHAssistLib.core.geometry import HeadSeed, Side
+from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.curation.store.open_case import open_case
 from ONFHAssistLib.desktop import layout
 from ONFHAssistLib.desktop.analysis import Analysis
@@ -59,7 +60,7 @@ class Panel:
         ui.studyLabel.text = self._look.sentence()
         self._baseline_node: Any = None
         self._masks_shown, self._entered = True, False
-        self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice)
+        self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice, self.tell)
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
         self._systems = Systems(ui, session)
@@ -130,7 +131,7 @@ class Panel:
         """Let go of everything; nothing is asked."""
         self.exit()
         self._editor.clear()
-        for part in (self._map, self._preflight, self._training, self._touch, self._views, self._laid_out):
+        for part in (self._cards, self._map, self._preflight, self._training, self._touch, self._views, self._laid_out):
             part.stop()
 
     def forget_scene(self) -> None:
@@ -369,15 +370,17 @@ class Panel:
             self._editor.show(review, self.side)
 
     @guarded
-    def go_to_slice(self, index: int) -> None:
-        """Let all views show one slice."""
+    def go_to_slice(self, target: int | Point) -> None:
+        """Let all views show one slice (index along k), or the slices at a place (RAS, mm)."""
         review = self.review()
         if review is None or self.side is None:
             return
-        sphere = review.hip(self.side).sphere
-        centre = sphere.centre_ras_mm if sphere else None
-        views.jump_to_slice(slicer.mrmlScene, self.volume, index, centre)
-        self._slices.mark(index)
+        if isinstance(target, int):
+            sphere = review.hip(self.side).sphere
+            views.jump_to_slice(slicer.mrmlScene, self.volume, target, sphere.centre_ras_mm if sphere else None)
+        else:
+            views.jump_to_place(slicer.mrmlScene, self.volume, target)
+        self._slices.mark(self._slice_in_view())
 
     @guarded
     def step(self, step: int) -> None:

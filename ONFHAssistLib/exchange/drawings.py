@@ -19,6 +19,7 @@ from ONFHAssistLib.exchange.shapes import (
     hatching,
     line,
 )
+from ONFHAssistLib.exchange.strips import StripCard
 from ONFHAssistLib.exchange.words import percent, share_in_words
 
 INK, SOFT, LINE, PAPER, BLACK = "#16202b", "#56636f", "#dde2e7", "#ffffff", "#000000"
@@ -127,6 +128,48 @@ def plot(figure: RatioPlot) -> Drawing:
         Text((150, 158), f"{figure.length:.0f} mm", 10.5, SOFT, "middle"),
     ]
     return Drawing(-46, -8, 404, 172, tuple(shapes))
+
+
+def strip(card: StripCard) -> Drawing:
+    """Draw the probability on each slice as a bar, and the threshold across them: 300 units long, 70 high."""
+    wide = 300 / len(card.bars)
+
+    def at(probability: float) -> float:
+        return 70 - 70 * probability
+
+    shapes: list[Shape] = [Lines(line((0, at(share)), (300, at(share))), NET, 0.4) for share in (0, 0.5, 1)]
+    for n, bar in enumerate(card.bars):
+        high = max(70 * bar.probability, 1.2)  # so that a slice is seen to be there
+        shapes.append(box((n + 0.08) * wide, 70 - high, 0.84 * wide, high, bar.colour))
+    shapes.append(Lines(line((-4, at(card.threshold)), (304, at(card.threshold))), INK, 1.0, dash=(4, 3)))
+    shapes += [Text((-8, at(share) + 3), text, 9, SOFT, "end") for share, text in ((0, "0"), (1, "100 %"))]
+    shapes.append(Text((308, at(card.threshold) + 3), f"from {percent(card.threshold, 0)}", 9, INK))
+    for n, name, anchor in _marked(card):
+        x = (n + 0.5) * wide
+        shapes.append(Lines(line((x, 72.5), (x - 3, 78), (x + 3, 78)), fill=INK, closed=True))
+        shapes.append(Text((x + {"start": -3, "middle": 0, "end": 3}[anchor], 87), name, 9, INK, anchor))
+    shapes += [Text((0, 98), card.ends[0], 9, SOFT), Text((300, 98), card.ends[1], 9, SOFT, "end")]
+    return Drawing(-40, -6, 404, 107, tuple(shapes))
+
+
+def strip_bar(card: StripCard, number: int) -> Drawing:
+    """Draw one bar of a strip with its piece of the threshold, 10 units wide and 48 high."""
+    bar, line_at = card.bars[number], 48 - 48 * card.threshold
+    high = max(48 * bar.probability, 1.2)
+    shapes: tuple[Shape, ...] = (
+        box(0, 0, 10, 48, NET, 0.2),
+        box(0.8, 48 - high, 8.4, high, bar.colour),
+        Lines(line((1.5, line_at), (8.5, line_at)), SOFT, 1.2),
+    )
+    return Drawing(0, 0, 10, 48, shapes)
+
+
+def _marked(card: StripCard) -> list[tuple[int, str, str]]:
+    """Name the bars to go to; two names run away from each other, so that they don't meet."""
+    if card.first is None or card.first == card.worst:
+        return [(card.worst, "highest" if card.first is None else "first and highest", "middle")]
+    outwards = ("end", "start") if card.first < card.worst else ("start", "end")
+    return [(card.first, "first", outwards[0]), (card.worst, "highest", outwards[1])]
 
 
 def slice_of(picture: Picture, head: str, necrosis: str) -> Drawing:

@@ -15,8 +15,10 @@ MARGIN_MM = 8.0
 """Shown around what is marked."""
 MOST_PIXELS = 512
 """Along a side; an X-ray has thousands."""
-TINT = np.array([255.0, 170.0, 0.0])
-"""Where a system looked."""
+TINT = (255, 170, 0)
+"""Where a system looked: red, green and blue of 255,"""
+TINT_SHARE = 0.5
+"""and how much of what is seen they are where it looked most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +70,8 @@ def finding_tiles(image: Volume, finding: Finding, other: Volume | None = None) 
         grey, s = cut(image.array[k]), measured.get(k)
         shown = np.clip((grey - levels[0]) / (levels[1] - levels[0]), 0, 1) * 255
         if finding.attention is not None:
-            weight = 0.5 * np.clip(cut(finding.attention.array[k]), 0, 1)[..., None]
-            shown = shown[..., None] * (1 - weight) + TINT * weight
+            weight = TINT_SHARE * np.clip(cut(finding.attention.array[k]), 0, 1)[..., None]
+            shown = shown[..., None] * (1 - weight) + np.array(TINT) * weight
         lines = ((outline(cut(mask.volume.array[k]), pixel_mm), mask.color) for mask in finding.masks)
         height, width = grey.shape * pixel_mm[::-1]
         return FindingTile(

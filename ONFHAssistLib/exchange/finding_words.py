@@ -7,6 +7,7 @@ from ONFHAssistLib.core.findings import PATIENT, Figure, Finding
 from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.gradings.grading import percent
 from ONFHAssistLib.core.results import HipResult
+from ONFHAssistLib.exchange.strips import StripCard, strip_card
 from ONFHAssistLib.exchange.words import shown_grade
 
 ABOUT = {"right": "Right hip", "left": "Left hip", PATIENT: "Patient"}
@@ -41,6 +42,8 @@ class FindingCard:
         reason: why the system says nothing; or "".
         rows: grades, probabilities, numbers.
         notes: sentences.
+        strip: the probability on each slice; None where there is none.
+        has_map: whether it has a map of where the system looked.
     """
 
     title: str
@@ -48,6 +51,8 @@ class FindingCard:
     reason: str
     rows: tuple[FindingRow, ...]
     notes: tuple[str, ...]
+    strip: StripCard | None = None
+    has_map: bool = False
 
     @property
     def heading(self) -> str:
@@ -67,7 +72,9 @@ def finding_card(finding: Finding, hip: HipResult | None = None) -> FindingCard:
         *(FindingRow(f"Probability of {name}", percent(value)) for name, value in finding.probabilities.items()),
         *(_figure_row(figure, hip) for figure in finding.figures if figure.title),
     )
-    return FindingCard(finding.title, ABOUT[finding.about], finding.reason or "", rows, finding.notes)
+    strip = None if finding.strip is None else strip_card(finding.strip)
+    about, has_map = ABOUT[finding.about], finding.attention is not None
+    return FindingCard(finding.title, about, finding.reason or "", rows, finding.notes, strip, has_map)
 
 
 def _grade_row(name: str, finding: Finding, hip: HipResult | None) -> FindingRow:

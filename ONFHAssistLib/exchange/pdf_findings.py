@@ -42,6 +42,10 @@ def _finding(found: dict[str, Any], necrosis_color: str, width: float) -> list[F
         shown.append(paragraph(card.reason, 8, SOFT))
     if card.rows:
         shown.append(_table(card.rows, width))
+    if card.strip:
+        shown.append(paragraph(card.strip.title, 8, bold=True, before=3, after=2))
+        shown.append(Figure(drawings.strip(card.strip), min(width, 100 * mm)))
+        shown.append(paragraph(card.strip.told, 7.5, SOFT, before=2))
     shown += [paragraph(text, 7.5, SOFT, before=2) for text in (*(row.told for row in card.rows), *card.notes) if text]
     if found["tiles"]:
         keys = [key_to(color, title) for title, color in found["keys"]]

@@ -36,6 +36,17 @@ SLICE_COLUMNS = (
     "steinberg",
     "uncertain_mm2",
 )
+PROBABILITY_COLUMNS = (
+    "system",
+    "about",
+    "of",
+    "slice",
+    "position_r_mm",
+    "position_a_mm",
+    "position_s_mm",
+    "probability",
+    "threshold",
+)
 
 
 def report_json(result: StudyResult, identify: bool = False) -> str:
@@ -88,6 +99,23 @@ def slices_csv(result: StudyResult) -> str:
     return text.getvalue()
 
 
+def probabilities_csv(result: StudyResult) -> str:
+    """Return ``slice_probabilities.csv``: one row for each slice that a system tells a probability of.
+
+    ``slice`` is the index along k of the input, empty where the system has reformatted it; positions are RAS in mm.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(PROBABILITY_COLUMNS)
+    for found, strip in ((found, found.strip) for found in result.findings if found.strip):
+        for s in strip.slices:
+            position = [f"{x:.3f}" for x in s.position_ras_mm]
+            index = "" if s.index is None else s.index
+            numbers = [f"{s.probability:.6f}", f"{strip.threshold:.6f}"]
+            rows.writerow([found.system, found.about, strip.of, index, *position, *numbers])
+    return text.getvalue()
+
+
 def _hip(hip: HipResult) -> dict[str, Any]:
     """The fields of a hip under their own names, and what a reader of the report wants to know beside each grade."""
     return {
@@ -107,6 +135,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "probabilities": finding.probabilities,
         "figures": {figure.name: {"value": figure.value, "unit": figure.unit} for figure in finding.figures},
         "slices": to_plain(finding.slices),
+        "strip": to_plain(finding.strip),
         "masks": [{"name": mask.name, "label": mask.label} for mask in finding.masks],
         "notes": finding.notes,
     }

@@ -9,9 +9,11 @@ from ONFHAssistLib.exchange.masks import segmentation_nrrd, write_nifti
 from ONFHAssistLib.exchange.page import report_html
 from ONFHAssistLib.exchange.pdf import report_pdf
 from ONFHAssistLib.exchange.publish import Writer, publish, write_bytes
-from ONFHAssistLib.exchange.tables import report_json, slices_csv
+from ONFHAssistLib.exchange.tables import probabilities_csv, report_json, slices_csv
 
-REPORT_FILES = ("masks.nii.gz", "masks.seg.nrrd", "slices.csv", "report.json", "report.html", "report.pdf")
+SOMETIMES = ("slice_probabilities.csv", "report.pdf")
+"""Written where a system tells probabilities of slices, and where a PDF is wanted."""
+REPORT_FILES = ("masks.nii.gz", "masks.seg.nrrd", "slices.csv", "report.json", "report.html", *SOMETIMES)
 
 
 def require_not_overwritten(image: Path, folder: Path) -> None:
@@ -23,13 +25,14 @@ def require_not_overwritten(image: Path, folder: Path) -> None:
 def write_study(result: StudyResult, folder: Path, identify: bool = False, pdf: bool = False) -> Path:
     """Write report.json, masks.nii.gz, masks.seg.nrrd, slices.csv and report.html, all of them or none.
 
-    Earlier files of these names are replaced once the new ones are complete; other files stay as they are.
+    Where a system tells probabilities of slices slice_probabilities.csv is written, too. Earlier files of these names
+    are replaced, or removed where there is no new one, once the new ones are complete; other files stay as they are.
 
     Args:
         result: the study.
         folder: made if missing.
         identify: put the patient's name and ID into report.json, report.html and report.pdf.
-        pdf: write report.pdf too; without it, an earlier one is removed.
+        pdf: write report.pdf too.
 
     Returns:
         The path of report.html.
@@ -45,7 +48,9 @@ def write_study(result: StudyResult, folder: Path, identify: bool = False, pdf: 
         "report.json": write_bytes(report_json(result, identify).encode()),
         "report.html": write_bytes(report_html(result, identify).encode()),
     }
+    if any(found.strip for found in result.findings):
+        files["slice_probabilities.csv"] = write_bytes(probabilities_csv(result).encode())
     if pdf:
         files["report.pdf"] = write_bytes(report_pdf(result, identify))
-    publish(folder, files, outdated=() if pdf else ("report.pdf",))
+    publish(folder, files, outdated=[name for name in SOMETIMES if name not in files])
     return folder / "report.html"

@@ -33,8 +33,8 @@ CROP_MM = (96.0, 160.0, 160.0)
 RADIUS_MM = (15.0, 36.0)
 """Radii that a fit may come to: wider than an adult's, so that a wrong pixel size is named (`domain.check_hip`)."""
 NOT_SOUGHT_ON_CT = (
-    "necrosis is not sought on CT, where it mostly can't be told from sound bone; the head is outlined, and a necrosis "
-    "that a reader draws is graded"
+    "necrosis is not sought on CT by the networks for MR, which take sound bone for it; the head is outlined, and a "
+    "necrosis that a reader draws is graded"
 )
 FEMUR_FROM = 0.7
 """A voxel belongs to the femur where head and rest together are this probable. With it the heads of the 20 training

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.findings import PATIENT
+from ONFHAssistLib.core.findings import PATIENT, Finding
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.exchange.finding_words import FindingCard, finding_card
 from ONFHAssistLib.imaging.read import Study
@@ -108,10 +108,12 @@ def turned(chosen: Iterable[str], name: str) -> tuple[str, ...]:
     return those_known(wanted ^ {name} or wanted)
 
 
-def cards_of(review: Review, side: Side) -> tuple[FindingCard, ...]:
-    """Return what the systems beside the networks have found of a hip, then of the patient, in words.
+def on_card(review: Review, side: Side) -> tuple[Finding, ...]:
+    """Return what the systems beside the networks have found of a hip, then of the patient."""
+    return (*review.findings(side), *review.findings(PATIENT))
 
-    What the networks or a reader make of the hip stands beside, as it is now.
-    """
-    of_hip = (finding_card(found, review.hip(side)) for found in review.findings(side))
-    return (*of_hip, *(finding_card(found) for found in review.findings(PATIENT)))
+
+def cards_of(review: Review, side: Side) -> tuple[FindingCard, ...]:
+    """Return `on_card` in words; what the networks or a reader make of the hip stands beside, as it is now."""
+    hip = review.hip(side)
+    return tuple(finding_card(found, None if found.about == PATIENT else hip) for found in on_card(review, side))

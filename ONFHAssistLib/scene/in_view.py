@@ -35,14 +35,14 @@ def show_in(composite: Node, volume_node: Node | None) -> None:
 
 def show_volume(scene: Scene, volume_node: Node) -> None:
     """Let all slice views show a volume, from where they look now; see `views.show_volume` for the whole of it."""
-    for composite in _nodes(scene, COMPOSITE):
+    for composite in nodes_of(scene, COMPOSITE):
         show_in(composite, volume_node)
 
 
 def volumes_in_views(scene: Scene) -> dict[str, str]:
     """Return the ID of the volume that each slice view shows, "" for none, by the ID of its vtkMRMLSliceNode."""
-    shown = {node.GetLayoutName(): volume_shown(node) for node in _nodes(scene, COMPOSITE)}
-    return {node.GetID(): shown.get(node.GetLayoutName(), "") for node in _nodes(scene, "vtkMRMLSliceNode")}
+    shown = {node.GetLayoutName(): volume_shown(node) for node in nodes_of(scene, COMPOSITE)}
+    return {node.GetID(): shown.get(node.GetLayoutName(), "") for node in nodes_of(scene, "vtkMRMLSliceNode")}
 
 
 def main_volume(scene: Scene, prefer: Node | None = None, aside: Collection[str] = ()) -> Node | None:
@@ -53,7 +53,7 @@ def main_volume(scene: Scene, prefer: Node | None = None, aside: Collection[str]
         prefer: the volume that is taken where as many views show it as another one.
         aside: layout names of views that do not count.
     """
-    views = [node for node in _nodes(scene, "vtkMRMLSliceNode") if node.GetLayoutName() not in aside]
+    views = [node for node in nodes_of(scene, "vtkMRMLSliceNode") if node.GetLayoutName() not in aside]
     views = [node for node in views if node.IsMappedInLayout()] or views
     volumes = volumes_in_views(scene)
     counts = Counter(volumes[node.GetID()] for node in views if volumes[node.GetID()])
@@ -71,7 +71,7 @@ def is_study(node: Node) -> bool:
 def draw_where_shown(scene: Scene, main: Node | None) -> None:
     """Draw the nodes of all reviews where their volume is in view; ``main`` is the one that is drawn in 3D."""
     volumes = volumes_in_views(scene)
-    in_3d = [node.GetID() for node in _nodes(scene, "vtkMRMLViewNode")]
+    in_3d = [node.GetID() for node in nodes_of(scene, "vtkMRMLViewNode")]
     for n in range(scene.GetNumberOfNodes()):
         node = scene.GetNthNode(n)
         if not node.GetAttribute(ROLE) or not hasattr(node, "GetNthDisplayNode"):
@@ -99,7 +99,7 @@ class ViewWatch:
             scene.AddObserver(scene.NodeAddedEvent, self._added),
             scene.AddObserver(scene.NodeRemovedEvent, self._removed),
         ]
-        for node in (*_nodes(scene, COMPOSITE), *_nodes(scene, SLICE)):
+        for node in (*nodes_of(scene, COMPOSITE), *nodes_of(scene, SLICE)):
             self._observe(node)
         self._known = volumes_in_views(scene)
 
@@ -157,5 +157,6 @@ def _draw_in(display: Node, views: list[str]) -> None:
     display.EndModify(before)
 
 
-def _nodes(scene: Scene, class_name: str) -> list[Node]:
+def nodes_of(scene: Scene, class_name: str) -> list[Node]:
+    """Return the nodes of a class in a scene."""
     return [scene.GetNthNodeByClass(n, class_name) for n in range(scene.GetNumberOfNodesByClass(class_name))]

@@ -125,7 +125,8 @@ def finding_from_plain(kept: KeptFinding, kept_grid: Grid, volume: Volume) -> Fi
     assert here is not None and renumber is not None  # `state.unpacked` has made sure of it
     images = [_whole(image, kept_grid.shape, here, volume) for image in kept.volumes]
     finding = codec.finding_from_plain(kept.finding, images)
-    if not all(0 <= s.index < kept_grid.shape[0] for s in finding.slices):
+    told = [s.index for s in finding.strip.slices if s.index is not None] if finding.strip else []
+    if not all(0 <= index < kept_grid.shape[0] for index in (*(s.index for s in finding.slices), *told)):
         raise ValueError("a finding in slices that the volume does not have")
     return finding.renumbered(renumber)
 

@@ -63,13 +63,18 @@ def review_nodes(volume_node: Node) -> list[Node]:
 
 
 def remove_review(volume_node: Node) -> None:
-    """Take every node of the volume's review out of its scene, with what belongs to it alone (display, file)."""
-    scene, roles = volume_node.GetScene(), ("display", "storage")
+    """Take every node of the volume's review out of its scene."""
     for node in review_nodes(volume_node):
-        own = [node.GetNthNodeReference(r, n) for r in roles for n in range(node.GetNumberOfNodeReferences(r))]
-        for one in (node, *own):
-            if one is not None and one.GetScene() is scene:
-                scene.RemoveNode(one)
+        remove_node(node)
+
+
+def remove_node(node: Node) -> None:
+    """Take a node out of its scene, with what belongs to it alone (display, file)."""
+    scene, roles = node.GetScene(), ("display", "storage")
+    own = [node.GetNthNodeReference(r, n) for r in roles for n in range(node.GetNumberOfNodeReferences(r))]
+    for one in (node, *own):
+        if one is not None and one.GetScene() is scene:
+            scene.RemoveNode(one)
 
 
 def file_in_study(volume_node: Node, node: Node) -> None:

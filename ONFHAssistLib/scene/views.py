@@ -118,6 +118,23 @@ def jump_to_slice(scene: Scene, volume_node: Node, index: int, near_ras_mm: Poin
             node.JumpSliceByOffsetting(*_on_slice(grid, index, np.array(near_ras_mm)))
 
 
+def jump_to_place(scene: Scene, volume_node: Node, ras_mm: Point) -> None:
+    """Let the volume's slice views pass through a point; those of the slices' orientation show the nearest slice.
+
+    A view that would not show the point is centred on it.
+    """
+    grid, place = grid_of(volume_node), np.array(ras_mm)
+    index = _nearest(grid, place)
+    for node in views_of(scene, volume_node):
+        own = orientation_of(node) == _orientation(grid)
+        if own:
+            _look(node, grid, _slice_axes(grid), _on_slice(grid, index, _slice_to_ras(node)[:3, 3]))
+        else:
+            node.JumpSliceByOffsetting(*ras_mm)
+        if not _in_field(node, place):
+            node.JumpSliceByCentering(*(_on_slice(grid, index, place) if own else place))
+
+
 def slice_at(volume_node: Node, ras_mm: Point) -> int:
     """Return the slice along k that is nearest to a point, from 0; the first or last one where it lies outside."""
     return _nearest(grid_of(volume_node), np.array(ras_mm))
@@ -252,6 +269,13 @@ def _look(
         slice_node.SetFieldOfView(float(size[0]), float(size[1]), _thickness_mm(grid, axes[:, 2]))
     slice_node.UpdateMatrices()
     slice_node.EndModify(before)
+
+
+def _in_field(slice_node: Node, place: np.ndarray) -> bool:
+    """Say whether a view shows a point of its plane."""
+    pose = _slice_to_ras(slice_node)
+    off = np.abs((place - pose[:3, 3]) @ pose[:3, :2])
+    return bool((2 * off <= slice_node.GetFieldOfView()[:2]).all())
 
 
 def _slice_to_ras(slice_node: Node) -> np.ndarray:

@@ -56,17 +56,22 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Node:
     """Put an image into a scene as a vtkMRMLScalarVolumeNode with a display node; its voxels are copied."""
-    shape = volume.shape
-    image = vtk.vtkImageData()
-    image.SetDimensions(shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(volume.array).ravel(), deep=True))
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(volume.ijk_to_ras.ravel())
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.SetIJKToRASMatrix(matrix)
-    node.SetAndObserveImageData(image)
+    put_image(node, volume, volume.array)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def put_image(node: Node, grid: Grid, array: np.ndarray) -> None:
+    """Put voxels on a grid into a volume node: shape (k, j, i), or (k, j, i, channel); they are copied."""
+    image = vtk.vtkImageData()
+    image.SetDimensions(grid.shape[::-1])
+    voxels = array.reshape(-1) if array.ndim == len(grid.shape) else array.reshape(-1, array.shape[-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(voxels), deep=True))
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(grid.ijk_to_ras.ravel())
+    node.SetIJKToRASMatrix(matrix)
+    node.SetAndObserveImageData(image)
 
 
 def place(node: Node, array: np.ndarray) -> Volume:

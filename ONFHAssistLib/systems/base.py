@@ -1,6 +1,6 @@
 """What a system is: a card that says what it takes, a refusal with its reason, and a run that gives findings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -49,7 +49,9 @@ class Card:
         accepts: what it reads, in words.
         forms: the kinds of image that it takes.
         bundles: names of the models that it needs, besides those that find the heads; they say what they learned from.
-        heads: whether the femoral heads have to be found and outlined before.
+        heads: whether the femoral heads have to be found and outlined before, in a volume.
+        grades: modalities ("CT", "MR", "unknown") of volumes on which it seeks necrosis and gives masks that are graded
+            as the hip's own.
         variables: of the patient.
     """
 
@@ -60,6 +62,7 @@ class Card:
     forms: tuple[Form, ...] = ("volume",)
     bundles: tuple[str, ...] = ()
     heads: bool = True
+    grades: tuple[str, ...] = ()
     variables: tuple[Variable, ...] = ()
 
 
@@ -128,6 +131,15 @@ class System(Protocol):
             step: see `Step`.
         """
         ...
+
+
+def seekers(systems: Iterable[System], study: "Study", patient: Patient) -> tuple[str, ...]:
+    """Return the ids of those systems that seek necrosis in such a study, and can be run on it."""
+    return tuple(
+        system.card.id
+        for system in systems
+        if study.source["modality"] in system.card.grades and not refusal(system, study, patient)
+    )
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.outside import shown as shown_text
+from ONFHAssistLib.reviewer.attention import ShownMap
 from ONFHAssistLib.reviewer.cards import hip_to_begin_with
 from ONFHAssistLib.reviewer.edits import set_radius
 from ONFHAssistLib.reviewer.slices import reviewed_line, slice_lines
@@ -45,6 +46,7 @@ class HipsLogic:
         self._session, self._data, self._act = session, data, act
         self._views, self._editor, self._cases = views, editor, cases
         self.signing = Signing(session, data, act, stored, cases)
+        self._looked = ShownMap()
         self._shown: tuple = ()
         self._drawing: asyncio.TimerHandle | None = None
 
@@ -52,6 +54,8 @@ class HipsLogic:
         """Connect the signals."""
         ui.side_chosen.connect(self._act.now(self.choose_side))
         ui.slice_chosen.connect(self._act.now(self._views.jump))
+        ui.place_chosen.connect(self._act.now(self._views.jump_to))
+        ui.look_clicked.connect(self._act.now(self.turn_map))
         ui.radius_given.connect(self._act.now(self.set_radius))
         ui.sign_clicked.connect(self.signing.sign)
         ui.all_reviewed_clicked.connect(self._act.now(self.all_reviewed))
@@ -83,6 +87,12 @@ class HipsLogic:
         self._views.show_hip()
         self._views.set_window()
 
+    def turn_map(self, number: int) -> None:
+        """Show where a system looked that has found something of the hip in view, or hide it."""
+        place = self._looked.turn(self._session.opened(), told.side_of(self._data), number)
+        if place is not None:
+            self._views.jump_to(place)
+
     def set_radius(self, radius_mm: float) -> None:
         """Resize the sphere of the hip in view."""
         self._session.change(lambda review: set_radius(review, told.side_of(self._data), float(radius_mm)))
@@ -100,6 +110,7 @@ class HipsLogic:
     def show(self) -> None:
         """Bring the right column up to date; what has not changed is not made anew."""
         session, data, review = self._session, self._data, self._session.review
+        self._looked.follow(review)
         data.analysed = review is not None
         data.hips = told.signed_hips(review)
         data.can_undo, data.can_redo = (review.can_undo, review.can_redo) if review else (False, False)
@@ -115,7 +126,9 @@ class HipsLogic:
         data.reviewed = reviewed_line(known, side) if known else ""
         data.marked = reviewed is not None
         changed = review is not None and any(review.changed(one) for one in review.sides)
-        data.legend = told.legend(changed, data.reading >= 0)
+        data.legend = told.legend(changed, data.reading >= 0, bool(self._looked))
+        looked = self._looked.number(known, side) if known else None
+        data.looked = -1 if looked is None else looked
         shown = (review, data.side, data.reading, reviewed, *hips)
         if len(shown) == len(self._shown) and all(a is b or a == b for a, b in zip(shown, self._shown, strict=True)):
             return

@@ -1,12 +1,14 @@
 """Which part of the body the views show, and how; mirrors `ui_views`."""
 
 import asyncio
+from collections.abc import Iterable
 
 from slicer import vtkMRMLInteractionNode
 from trame_server import Server
 from trame_slicer.core import LayoutManager, SlicerApp
 from trame_slicer.views import Layout, LayoutDirection, ViewLayoutDefinition
 
+from ONFHAssistLib.core.grid import as_point
 from ONFHAssistLib.scene import views
 from ONFHAssistLib.scene.markups import landmarks_node
 from ONFHAssistLib.scene.nodes import Node
@@ -83,6 +85,13 @@ class ViewsLogic:
             centre = sphere.centre_ras_mm if sphere else None
             views.jump_to_slice(self._scene, review.volume_node, index, centre)
             self._data.slice = index
+
+    def jump_to(self, ras_mm: Iterable[float]) -> None:
+        """Show a place in all views."""
+        review = self._session.review
+        if review is not None:
+            views.jump_to_place(self._scene, review.volume_node, as_point(ras_mm))
+            self._notice_slice()
 
     def step(self, direction: int) -> None:
         """Go to the next or previous slice that matters."""

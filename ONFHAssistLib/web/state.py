@@ -10,6 +10,7 @@ from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.exchange.figures import ratio_plot
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import percent
+from ONFHAssistLib.reviewer import attention
 from ONFHAssistLib.reviewer.cards import hip_card
 from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
@@ -59,6 +60,7 @@ class PageState:
     plot: Plain = field(default_factory=dict)
     slices: list[Plain] = field(default_factory=list)
     slice: int = -1
+    looked: int = -1
     reviewed: str = ""
     marked: bool = False
     polar: str = ""
@@ -178,7 +180,7 @@ def signed_hips(review: Review | None) -> list[Plain]:
     return [line(side) for side in review.segmented]
 
 
-def legend(changed: bool, reading: bool = False) -> list[Plain]:
+def legend(changed: bool, reading: bool = False, looked: bool = False) -> list[Plain]:
     """Return what the lines over the images mean: words, colour and kind of line."""
     known = segments()
     lines = [
@@ -192,6 +194,8 @@ def legend(changed: bool, reading: bool = False) -> list[Plain]:
         lines.append(("automatic result", _colour(OUTLINE_RGB), "dashed"))
     if reading:
         lines.append(("the other reading", _colour(READING_RGB), "dashed"))
+    if looked:
+        lines.append((attention.LEGEND, attention.COLOUR, "solid"))
     return [{"text": text, "color": color, "line": line} for text, color, line in lines]
 
 

@@ -55,6 +55,8 @@ body { overflow: hidden }
 .page .card { border: 1px solid rgba(127, 127, 127, .35); border-radius: 6px; padding: 0.4rem 0.6rem }
 .page .card[role=button] { cursor: pointer }
 .page .card.on { border-color: #3a8fc0; box-shadow: inset 3px 0 0 #3a8fc0 }
+.page .finding .v-switch { --v-input-control-height: 1.9rem; margin-left: 0.3rem }
+.page .finding .v-switch .v-label { font-size: 0.82rem }
 .page .systems { margin: 0.4rem 0 0.5rem }
 .page .card.settings { margin: 0.5rem 0.5rem 0; flex: none }
 .page b, .page h1 { font-weight: 500 }

@@ -5,6 +5,7 @@ from trame.widgets import vuetify3 as v3
 from undo_stack import Signal
 
 from ONFHAssistLib.core.geometry import HEAD_RADIUS_MM
+from ONFHAssistLib.reviewer.attention import SWITCH
 from ONFHAssistLib.web.state import PLOT, PageState
 from ONFHAssistLib.web.widgets import pressable, raw, svg, text_button
 
@@ -14,6 +15,8 @@ class HipsUI:
 
     side_chosen = Signal(str)
     slice_chosen = Signal(int)
+    place_chosen = Signal(list)
+    look_clicked = Signal(int)
     radius_given = Signal(float)
     sign_clicked = Signal(dict)
     all_reviewed_clicked = Signal()
@@ -151,7 +154,10 @@ class HipsUI:
                     html.Span("automatic: {{ line.automatic }}", v_if=("line.automatic",), classes="mark")
                     html.Div("{{ line.told }}", classes="quiet")
                 with html.Div(
-                    v_for=("found in card.findings",), key=("found.title",), classes="finding", style="margin-top: 6px"
+                    v_for=("(found, number) in card.findings",),
+                    key=("found.title",),
+                    classes="finding",
+                    style="margin-top: 6px",
                 ):
                     html.Div("{{ found.title }}", style="font-weight: 600")
                     with html.Div(v_for=("row in found.rows",), key=("row.title",)):
@@ -160,6 +166,16 @@ class HipsUI:
                         html.Span("borderline ", v_if=("row.borderline",), classes="mark")
                         html.Span("networks: {{ row.networks }}", v_if=("row.networks",), classes="mark")
                         html.Div("{{ row.told }}", v_if=("row.told",), classes="quiet")
+                    self._strip()
+                    with html.Div(v_if=("found.has_map",), raw_attrs=["@click.stop"]):
+                        v3.VSwitch(
+                            model_value=(f"{name.looked} === number",),
+                            update_modelValue=(self.look_clicked, "[number]"),
+                            label=SWITCH,
+                            color="accent",
+                            density="compact",
+                            hide_details=True,
+                        )
                     html.Div("{{ note }}", v_for=("note in found.notes",), key=("note",), classes="quiet")
                 with html.Div(v_if=("card.graded",), classes="quiet", style="margin-top: 4px"):
                     html.Span("{{ card.volumes }}; radius of the sphere")
@@ -177,6 +193,64 @@ class HipsUI:
                             ),
                         )
                         html.Span("mm")
+
+    def _strip(self) -> None:
+        """The probability on each slice of ``found``: a bar to click on for each, as `drawings.strip` draws them."""
+        name, bars = self._name, "found.strip.bars"
+        wide = f"(300 / {bars}.length)"
+        # A click on a bar is none on the card, which would go to the middle of the hip.
+        with html.Div(v_if=("found.strip",), classes="strip", raw_attrs=["@click.stop"]):
+            html.Div("{{ found.strip.title }}", style="margin-top: 4px")
+            with svg(
+                "svg", server=self._server, viewBox="-34 -6 380 94", role="img", bind_aria_label="found.strip.told"
+            ):
+                with svg(
+                    "g",
+                    v_for=(f"(bar, n) in {bars}",),
+                    key=("n",),
+                    click=(self.place_chosen, "[bar.at]"),
+                    style="cursor: pointer",
+                    bind_data_bar="n",
+                ):
+                    svg("title", "{{ bar.told }}")
+                    svg(
+                        "rect",
+                        y="0",
+                        height="70",
+                        fill="currentColor",
+                        bind_x=f"n * {wide}",
+                        bind_width=wide,
+                        bind_fill_opacity=f"bar.index !== null && bar.index === {name.slice} ? 0.3 : 0.06",
+                    )
+                    svg(
+                        "rect",
+                        bind_x=f"(n + 0.08) * {wide}",
+                        bind_y="70 - Math.max(70 * bar.probability, 1.2)",
+                        bind_width=f"0.84 * {wide}",
+                        bind_height="Math.max(70 * bar.probability, 1.2)",
+                        bind_fill="bar.colour",
+                    )
+                across = "70 - 70 * found.strip.threshold"
+                line = {"x1": "-4", "x2": "304", "bind_y1": across, "bind_y2": across}
+                svg("line", stroke="currentColor", stroke_dasharray="4 3", pointer_events="none", **line)
+                svg("text", "from {{ Math.round(100 * found.strip.threshold) }} %", x="307", bind_y=f"{across} + 4")
+                for text, x, y, anchor in (
+                    ("100 %", "-4", "8", "end"),
+                    ("0", "-4", "73", "end"),
+                    ("{{ found.strip.ends[0] }}", "0", "84", "start"),
+                    ("{{ found.strip.ends[1] }}", "300", "84", "end"),
+                ):
+                    svg("text", text, x=x, y=y, text_anchor=anchor)
+            html.Div("{{ found.strip.told }}", classes="quiet")
+            for words, number in (("First positive slice", "first"), ("Highest slice", "worst")):
+                html.A(
+                    words,
+                    v_if=(f"found.strip.{number} !== null",),
+                    click=(self.place_chosen, f"[{bars}[found.strip.{number}].at]"),
+                    classes="link",
+                    style="margin-right: 12px",
+                    raw_attrs=raw(data_strip=number),
+                )
 
     def _plot(self) -> None:
         name, (width, height) = self._name, PLOT

@@ -14,6 +14,7 @@ from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grid import Grid
 from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.volume import Volume
+from Testing.made_up_strip import made_up_strip
 
 GRID = Grid((4, 5, 6), np.diag([-1.0, 2.0, 3.0, 1.0]))
 BOX = (slice(1, 3), slice(0, 4), slice(2, 5))
@@ -170,5 +171,40 @@ def test_a_hip_has_a_side_and_a_head(masks):
 
 @pytest.mark.parametrize("plain", [None, [], "x", {}, {"masks": None}])
 def test_a_finding_that_is_none_is_refused(plain):
+    with pytest.raises(ValueError):
+        codec.finding_from_plain(plain, [])
+
+
+@pytest.mark.parametrize("first_index", [None, 2])
+def test_a_strip_comes_back_the_same(first_index):
+    finding = Finding("toy", "A toy", "left", strip=made_up_strip(first_index=first_index))
+    plain = json.loads(json.dumps(codec.finding_to_plain(finding)))
+    assert codec.finding_from_plain(plain, []) == finding
+    del plain["strip"]  # of what an older version has kept
+    assert codec.finding_from_plain(plain, []).strip is None
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("slices", []),
+        ("slices", [{"index": None, "position_ras_mm": [0.0, 0.0, 0.0], "probability": 0.5}] * 2001),
+        ("slices", [{"index": None, "position_ras_mm": [0.0, 0.0, 0.0], "probability": 1.5}]),
+        ("slices", [{"index": None, "position_ras_mm": [0.0, 0.0, 0.0], "probability": float("nan")}]),
+        ("slices", [{"index": None, "position_ras_mm": [0.0, 1e9, 0.0], "probability": 0.5}]),
+        ("slices", [{"index": None, "position_ras_mm": [0.0, float("inf"), 0.0], "probability": 0.5}]),
+        ("slices", [{"index": 0.5, "position_ras_mm": [0.0, 0.0, 0.0], "probability": 0.5}]),
+        ("slices", [{"index": 1, "position_ras_mm": [0.0, 0.0], "probability": 0.5}]),
+        ("threshold", -1.0),
+        ("threshold", "0.5"),
+        ("direction", [0.0, 0.0, 0.0]),
+        ("direction", [0.0, float("nan"), 1.0]),
+        ("of", 3),
+        ("what is that", 3),
+    ],
+)
+def test_a_strip_that_no_image_has_is_refused(what, value):
+    plain = codec.finding_to_plain(Finding("toy", "A toy", "left", strip=made_up_strip()))
+    plain["strip"] |= {what: value}
     with pytest.raises(ValueError):
         codec.finding_from_plain(plain, [])

@@ -1,15 +1,22 @@
 """The systems on the panel: chosen by check boxes, kept, and their findings beside the networks' grades."""
 
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from module_parts import add_study, analysed
+from PySide6 import QtCore
 
+from ONFHAssistLib.core.findings import Finding
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.table import open_table
+from ONFHAssistLib.scene.attention import highest_place
+from ONFHAssistLib.scene.in_view import COMPOSITE, nodes_of
 from ONFHAssistLib.systems import chosen
 from ONFHAssistLib.systems.base import Case, Models
 from Testing import toy_system
+from Testing.made_up_strip import made_up_strip
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def test_what_is_chosen_is_shown_before_there_is_a_study(toy, widget):
 
 
 def test_a_system_is_chosen_kept_and_asked_for(toy, host, widget, worker):
-    assert list(boxes(widget)) == ["networks", "steinberg-t1", "toy"]
+    assert list(boxes(widget)) == ["networks", "coronal-ct", "steinberg-t1", "toy"]
     add_study(host)
     host.click(boxes(widget)["toy"])
     assert kept() == ("networks", "toy")
@@ -69,14 +76,89 @@ def test_what_cannot_read_the_study_says_why(toy, host, widget):
     assert "Whatever is square" in boxes(widget)["toy"].toolTip
 
 
-def test_its_findings_stand_below_the_grades_of_the_hip(toy, host, widget, worker):
+@pytest.fixture
+def found(toy, host, widget, worker):
+    """A study under review, with what the system has found of it."""
     node, result = add_study(host)
     (system,) = chosen(("toy",))
     tables = {"toy_risk": open_table(load_bundle("toy_risk"))}
     study = widget.panel._look.study
-    found = system.run(Case(study), Models({}, tables), (), lambda fraction, stage: None)
-    analysed(host, widget, worker, node, replace(result, findings=found))
+    findings = system.run(Case(study), Models({}, tables), (), lambda fraction, stage: None)
+    return analysed(host, widget, worker, node, replace(result, findings=findings))
+
+
+def maps_in(host):
+    """How many maps lie over the views that show a volume."""
+    composites = [node for node in nodes_of(host.scene, COMPOSITE) if node.GetBackgroundVolumeID()]
+    return {node.GetNumberOfAdditionalLayers() for node in composites}
+
+
+def follow_link(host, widget, side, words):
+    """Click on words in the text of a card."""
+    browser = getattr(widget.ui, f"{side}Details")
+    (link,) = re.findall(f'<a href="([^"]+)"><span[^>]*>[^<]*{words}', browser.toHtml())
+    browser.anchorClicked.emit(QtCore.QUrl(link))
+    host.spin()
+
+
+def test_where_it_looked_is_switched_on_at_its_finding_and_off_again(toy, host, widget, found):
+    right = widget.ui.rightDetails
+    host.click(widget.ui.rightCard)
+    assert right.toPlainText().count("☐ Show where it looked") == 1 and maps_in(host) == {0}
+    assert "Show where" not in widget.ui.leftDetails.toPlainText()
+    follow_link(host, widget, "right", "Show where it looked")
+    assert "☑ Show where it looked" in right.toPlainText() and maps_in(host) == {1}
+    place = np.array(highest_place(found.findings("right")[0].attention))
+    assert widget.panel._slice_in_view() == round(float(found.result.volume.ijk(place)[2]))
+    host.click(widget.ui.leftCard)
+    host.click(widget.ui.rightCard)
+    assert "☑ Show where it looked" in right.toPlainText() and maps_in(host) == {1}
+    assert not found.can_undo and not found.unsaved
+    follow_link(host, widget, "right", "Show where it looked")
+    assert "☐ Show where it looked" in right.toPlainText() and maps_in(host) == {0}
+
+
+def test_where_it_looked_goes_with_the_study_and_with_the_finding(toy, host, widget, worker, found):
+    host.click(widget.ui.rightCard)
+    follow_link(host, widget, "right", "Show where it looked")
+    assert maps_in(host) == {1}
+    add_study(host, name="Another")
+    host.choose(widget.ui.volumeSelector, "Another")
+    assert maps_in(host) == {0}
+    host.choose(widget.ui.volumeSelector, "Image")
+    follow_link(host, widget, "right", "Show where it looked")
+    assert maps_in(host) == {1}
+    analysed(host, widget, worker, found.volume_node, replace(found.result, findings=()))
+    assert maps_in(host) == {0}
+
+
+def test_its_findings_stand_below_the_grades_of_the_hip(toy, widget, found):
     right, left = (getattr(widget.ui, f"{side}Details").toPlainText() for side in ("right", "left"))
     for text in ("A toy system", "Toy stage: III", "Side of the square: 20.0 mm", "It is a square."):
         assert text in right and (text == "A toy system" or text not in left)
     assert "Probability of collapse: 62.2 %" in right and "Probability of collapse: 62.2 %" in left
+
+
+def test_a_click_on_a_bar_of_a_strip_and_on_its_names_goes_there(host, widget, worker):
+    import qt
+    import slicer
+
+    from ONFHAssistLib.desktop.cards import details
+    from ONFHAssistLib.reviewer.cards import hip_card
+    from ONFHAssistLib.scene.views import current_slice
+
+    node, result = add_study(host)
+    sphere = next(hip.sphere for hip in result.hips if hip.side == "left")
+    x, y, z = sphere.centre_ras_mm
+    strip = made_up_strip(front=(x, y + 9, z))
+    analysed(host, widget, worker, node, replace(result, findings=(Finding("toy", "A toy", "left", strip=strip),)))
+    browser = widget.ui.leftDetails
+    text = browser.toPlainText()
+    assert "Probability of necrosis on each slice, anterior → posterior" in text and "4 of 8 slices at or above" in text
+    links = re.findall(r'href="(place:[^"]+)"', details(hip_card(widget.panel.review(), "left")))
+    assert len(links) == len(strip.slices) + 2  # a bar for each slice; the first positive, and the highest one
+    at = [strip.slices[n] for n in (*range(8), 2, 3)]
+    for link, slice_ in zip(links, at, strict=True):
+        browser.anchorClicked(qt.QUrl(link))
+        nearest = int(np.rint(result.volume.ijk(np.array(slice_.position_ras_mm))[2]))
+        assert current_slice(slicer.mrmlScene, node) == nearest

@@ -22,6 +22,7 @@ from ONFHAssistLib.reviewer.slices import reviewed_line, slice_lines
 from ONFHAssistLib.reviewer.study import study_line
 from ONFHAssistLib.systems import OWN
 from ONFHAssistLib.worker.client import Failed, Finished, Progress, Stopped
+from Testing.made_up_strip import made_up_strip
 
 BOTH = dict.fromkeys(SIDES, "approved")
 
@@ -67,6 +68,16 @@ def test_a_finding_about_the_patient_says_so_on_the_card_of_a_hip(review):
     of_hip, of_patient = hip_card(review, "left").findings
     assert (of_hip.heading, of_hip.sentences) == ("A system", ("A note.",))
     assert (of_patient.heading, of_patient.sentences) == ("A system (Patient)", ("no age is given",))
+
+
+def test_the_card_of_a_hip_has_the_strip_of_its_slices_with_places_to_go_to(review):
+    strip = made_up_strip(first_index=4)
+    found = (Finding("toy", "A system", "left", strip=strip),)
+    review = take_result(review.scene, review.volume_node, review, replace(review.result, findings=found))
+    assert hip_card(review, "right").findings == ()
+    (card,) = hip_card(review, "left").findings
+    assert [bar.at for bar in card.strip.bars] == [s.position_ras_mm for s in strip.slices]
+    assert (card.strip.first, card.strip.worst) == (2, 3) and "4 of 8 slices" in card.strip.told
 
 
 def test_a_reader_begins_with_the_hip_that_has_more_necrosis(review):

@@ -8,10 +8,11 @@ import vtk
 from scipy.spatial.transform import Rotation
 from vtk.util.numpy_support import numpy_to_vtk
 
-from ONFHAssistLib.core.findings import Figure, Finding, FindingMask
+from ONFHAssistLib.core.findings import Figure, Finding, FindingMask, SliceProbability, Strip
 from ONFHAssistLib.core.geometry import Landmarks, Sphere
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.gradings.steinberg import STEINBERG
+from ONFHAssistLib.core.grid import as_point
 from ONFHAssistLib.core.masks import Calibration, HipMasks
 from ONFHAssistLib.core.measure import measure_hip
 from ONFHAssistLib.core.results import HipResult
@@ -104,6 +105,16 @@ def made_up(grid: Grid = GRIDS["coronal"], sides=("right", "left"), missed=(), c
     )
 
 
+def strip_of(masks):
+    """A strip with a slice of its own at each slice of the image, whose probability tells where that lies."""
+    grid, centre = masks.grid, np.array(CENTRES[masks.side])
+    first = int(np.rint(grid.ijk(centre)[2])) - 2
+    normal = grid.axes_ras[:, 2]
+    places = [centre + ((grid.ras(np.array([0, 0, k])) - centre) @ normal) * normal for k in range(first, first + 5)]
+    slices = tuple(SliceProbability(first + n, as_point(place), 0.2 * n) for n, place in enumerate(places))
+    return Strip("necrosis", 0.5, as_point(normal), slices)
+
+
 def with_findings(result):
     """The same study with what another system makes of each hip (necrosis: the upper part of the head), and of all."""
     findings = []
@@ -117,6 +128,7 @@ def with_findings(result):
                 grades={"steinberg": STEINBERG.grade(measured)},
                 figures=(Figure("contrast", 0.4, "Contrast", "fraction"),),
                 slices=measured.slices,
+                strip=strip_of(masks),
                 masks=tuple(
                     FindingMask(f"{masks.side}_{name}_toy", name, label, "#009e73", "a~b", volume)
                     for name, label, volume in (("head", 101, own.head), ("necrosis", 102, own.necrosis))

@@ -107,12 +107,25 @@ def test_what_other_systems_have_found_is_kept_too(scene, grid, reopened):
         if then.attention is not None:
             assert now.attention.array.sum() == pytest.approx(then.attention.array.sum())
             assert now.attention.array.dtype == np.float32
+        if then.strip is not None:  # the same slices of the image, whatever their numbers are now
+            assert [s.probability for s in now.strip.slices] == [s.probability for s in then.strip.slices]
+            for s, before_s in zip(now.strip.slices, then.strip.slices, strict=True):
+                assert s.position_ras_mm == pytest.approx(before_s.position_ras_mm)
+                assert out.volume.ijk(np.array(s.position_ras_mm))[2] == pytest.approx(s.index, abs=1e-3)
         ratios = {round(float(s.position_ras_mm[1] + s.position_ras_mm[2]), 2): s.ratio for s in then.slices}
         assert [s.index for s in now.slices] == sorted(s.index for s in now.slices)
         for s in now.slices:
             assert s.ratio == ratios[round(float(s.position_ras_mm[1] + s.position_ras_mm[2]), 2)]
             marked = next(mask.volume for mask in now.masks if mask.label == 102)
             assert (marked.array[s.index].any()) == (s.necrosis_mm2 > 0)
+
+
+def test_a_strip_in_slices_that_the_volume_does_not_have_is_refused(scene):
+    review = begun(scene, with_findings(made_up()))
+    plain = review.made()
+    plain["automatic"]["right"]["findings"][0]["finding"]["strip"]["slices"][1]["index"] = 10**6
+    with pytest.raises(ValueError, match="does not have"):
+        unpacked(plain, study_from_node(review.volume_node).volume)
 
 
 def as_0_1_0_kept_it(plain, result=None):

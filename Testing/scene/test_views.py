@@ -69,6 +69,17 @@ def test_a_jump_moves_the_other_views_to_the_point_of_that_slice_next_to_the_hea
         assert distance_mm(view(scene, name), point[None])[0] < 1e-6
 
 
+def test_a_jump_to_a_place_lets_every_view_pass_through_it_and_its_own_show_the_nearest_slice(placed):
+    scene, node, volume, own = placed
+    place = np.array(CENTRE) + [3.0, 7.3, -4.0]
+    views.jump_to_place(scene, node, tuple(place))
+    nearest = views.slice_at(node, tuple(place))
+    assert views.current_slice(scene, node) == nearest
+    assert distance_mm(view(scene, own), corners(volume, nearest)).max() < 1e-6
+    for name in VIEWS.keys() - {own}:
+        assert distance_mm(view(scene, name), place[None])[0] < 1e-6
+
+
 def test_a_jump_keeps_what_the_view_shows_around_its_centre(placed):
     scene, node, volume, own = placed
     views.show_hip(scene, node, SPHERE)
@@ -260,3 +271,22 @@ def test_the_camera_looks_at_the_head_from_the_front():
     towards = np.array(camera.GetPosition()) - CENTRE
     assert towards / np.linalg.norm(towards) == pytest.approx([0, 1, 0])
     assert np.rad2deg(np.arctan(2.2 * 24 / np.linalg.norm(towards))) == pytest.approx(camera.GetViewAngle() / 2)
+
+
+def test_a_jump_to_a_place_passes_through_it_and_centres_only_the_views_that_would_not_show_it(placed):
+    scene, node, volume, own = placed
+    views.show_hip(scene, node, SPHERE)
+    before = {name: slice_to_ras(view(scene, name)) for name in VIEWS}
+    size, near = volume.size, np.array(CENTRE) + [4.0, -3.0, 5.0]
+    views.jump_to_place(scene, node, tuple(near))
+    for name in VIEWS:
+        pose, axes = slice_to_ras(view(scene, name)), before[name][:3, :3]
+        assert distance_mm(view(scene, name), near[None])[0] <= (2.7 if name == own else 1e-6)
+        if name != own:
+            assert np.allclose((pose[:3, 3] - before[name][:3, 3]) @ axes[:, :2], 0), "it has not moved sideways"
+    far = volume.ras(np.array([size[0] - 3, size[1] - 3, size[2] - 2]))
+    views.jump_to_place(scene, node, tuple(far))
+    for name in VIEWS:
+        pose = slice_to_ras(view(scene, name))
+        off = np.abs((far - pose[:3, 3]) @ pose[:3, :3])
+        assert (2 * off[:2] <= view(scene, name).GetFieldOfView()[:2]).all() and off[2] < 1e-6

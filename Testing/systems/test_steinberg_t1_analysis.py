@@ -13,6 +13,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.systems import known
 from ONFHAssistLib.systems.base import Models
 from Testing.hip_phantom import (
     AXIAL,
@@ -141,7 +142,11 @@ def test_the_command_line_knows_no_other_system(tmp_path, capsys):
     sample = resource_path("SampleData", "procedural_t1.nii.gz")
     assert cli.main(["grade", str(sample), "--system", "s-ct", "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert "'s-ct' is not known; there are networks, steinberg-t1." in said and said.count("\n") == 1
+    assert (
+        f"'s-ct' is not known; there are {', '.join(known())}." in said
+        and "steinberg-t1" in known()
+        and said.count("\n") == 1
+    )
     assert not (tmp_path / "out").exists()
 
 

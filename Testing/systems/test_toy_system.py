@@ -56,7 +56,7 @@ def test_the_command_line_lists_it_with_what_it_takes_and_learned_from(capsys, m
         "--patient age",
     ):
         assert text in said
-    with pytest.raises(InputError, match="there are networks, steinberg-t1, toy"):
+    with pytest.raises(InputError, match=r"there are networks, .*toy\."):
         AnalysisOptions(systems=("typo",))
 
 

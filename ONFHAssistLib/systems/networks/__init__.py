@@ -14,8 +14,9 @@ CARD = Card(
     title="Our own networks",
     source="this project; gradings as published, docs/clinical.md",
     accepts="MRI (measured on coronal T1, with warnings on other sequences) and CT, on which heads are outlined and "
-    "necrosis is not sought",
+    "necrosis is not sought by this system",
     bundles=("necrosis",),
+    grades=("MR", "unknown"),
 )
 
 
