@@ -27,6 +27,7 @@ from ONFHAssistLib.reviewer.run import Run
 from ONFHAssistLib.reviewer.systems import NOBODY
 from ONFHAssistLib.scene.in_view import ViewWatch, draw_where_shown, main_volume
 from ONFHAssistLib.scene.overwriting import OverwriteGuard
+from ONFHAssistLib.scene.restoring import restore
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import leave_open
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
@@ -118,9 +119,12 @@ class Session:
         return review
 
     def restore(self) -> None:
-        """Take up the reviews that the scene keeps."""
-        for review in Review.restore(slicer.mrmlScene, self.reviews):
+        """Take up the reviews that the scene keeps; those that are damaged are told of, once the panel has followed."""
+        damaged: list[str] = []
+        for review in restore(slicer.mrmlScene, self.reviews, damaged.append):
             self._adopt(review)
+        if damaged:
+            qt.QTimer.singleShot(0, lambda: self.tell(" ".join(damaged)))
 
     def warm_up(self) -> None:
         """Let the worker open the networks before they are asked for, where all is in place and it has no work."""

@@ -11,8 +11,8 @@ from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.exchange.finding_words import FindingCard, finding_card
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.systems import known, those_known
-from ONFHAssistLib.systems.base import Patient, refusal
+from ONFHAssistLib.systems import forms_of, known, those_known
+from ONFHAssistLib.systems.base import Form, Patient, refusal
 
 CAPTION = "Systems that look at the image"
 TIP = "The next analysis takes those that are chosen."
@@ -52,6 +52,11 @@ class VariableField:
     title: str
     limits: str
     value: str
+
+
+def readable_forms() -> frozenset[Form]:
+    """Return the forms of image that can be opened: those that some system takes, whichever are chosen."""
+    return forms_of(known().values())
 
 
 def variable_fields(chosen: Iterable[str], patient: Patient) -> tuple[VariableField, ...]:

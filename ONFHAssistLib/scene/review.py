@@ -1,6 +1,6 @@
 """One study under review: its nodes in a scene, and what a reader does with them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
@@ -18,13 +18,11 @@ from ONFHAssistLib.scene.hips import Hips
 from ONFHAssistLib.scene.move import require_rigid, require_unmoved
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
 from ONFHAssistLib.scene.saved import Saved
-from ONFHAssistLib.scene.stage import Stage, as_kept, batch
+from ONFHAssistLib.scene.stage import Stage, batch
 from ONFHAssistLib.scene.state import (
     SignOff,
     add_reader,
     keep_case,
-    kept_case,
-    kept_reviews,
     packed,
     packed_state,
     read_readers,
@@ -40,8 +38,8 @@ from ONFHAssistLib.scene.volumes import grid_of
 class Review:
     """One study under review: its nodes in a scene, and what a reader does with them.
 
-    Made by `begin` or `restore`, of a case of a data set by `stored_case.begin_case`. The scene is the truth: whatever
-    changes segments and landmarks there, `update` reads it. No Qt; nothing here runs by itself.
+    Made by `begin` or `restoring.restore`, of a case of a data set by `stored_case.begin_case`. The scene is the truth:
+    whatever changes segments and landmarks there, `update` reads it. No Qt; nothing here runs by itself.
 
     Attributes:
         scene, volume_node, segmentation_node: where the review lives.
@@ -53,7 +51,7 @@ class Review:
     """
 
     def __init__(self, volume_node: Node, result: StudyResult, start: States, opened: OpenCase | None = None) -> None:
-        """Build the nodes of a review; use `begin` or `restore`."""
+        """Build the nodes of a review; use `begin` or `restoring.restore`."""
         self.volume_node = volume_node
         self.scene: Scene = volume_node.GetScene()
         self.opened = opened
@@ -103,26 +101,6 @@ class Review:
             except BaseException:
                 remove_review(volume_node)
                 raise
-
-    @classmethod
-    def restore(cls, scene: Scene, known: Sequence["Review"] = ()) -> list["Review"]:
-        """Take up every review that an opened scene keeps, but for those of ``known`` that are open.
-
-        Raises:
-            InputError: what is kept of one cannot be read.
-        """
-        under_review = [review.volume_node for review in known if not review.closed]
-        restored = []
-        for node in kept_reviews(scene):
-            if node in under_review:
-                continue
-            with batch(scene):
-                result, now = as_kept(node)
-                review = cls(node, result, now, kept_case(node))
-            for side in filter(review.changed, now):
-                add_reader(node, side, review.sign_off(side).reviewer)
-            restored.append(review)
-        return restored
 
     @property
     def result(self) -> StudyResult:

@@ -146,7 +146,7 @@ class Session:
         self._case = self._stored = found.case
         self.volume_node = add_volume(self.scene, found.study.volume, "Volume")
         said = self._show_case(*found.case, found.kept) if found.case else self._take_up(found.kept)
-        self.say(said, alarm=True)
+        self.say(said or found.lost, alarm=True)
         self.on_study()
 
     def _show_case(self, opened: OpenCase, case: ReviewedCase, kept: drafts.Draft | None) -> str:

@@ -14,6 +14,7 @@ from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.imaging.studies import find_studies, study_at
+from ONFHAssistLib.reviewer.systems import readable_forms
 from ONFHAssistLib.scene.review import Review
 
 STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")
@@ -85,9 +86,10 @@ class Row:
 
 
 def studies_in(place: Path) -> list[Entry]:
-    """Return the studies of a folder, or the one file that was named; raises InputError as `find_studies` does."""
+    """Return the studies and pictures of a folder, or the one file that was named; raises as `find_studies` does."""
     folder = place.is_dir() or not place.exists()
-    found = find_studies(place) if folder else [study_at(place)]
+    forms = readable_forms()
+    found = find_studies(place, forms) if folder else [study_at(place, forms)]
     return [Entry(_key(one.place), one.title, one.path, one.problem) for one in found]
 
 
