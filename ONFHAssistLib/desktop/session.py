@@ -139,8 +139,8 @@ class Session:
         """
         self.run.require_idle()
         review = self.review(volume_node)
-        options = ask_for(chosen(), review, seed, self.patient)
         study = read(volume_node, review.result.source if review and review.opened else None)
+        options = ask_for(chosen(), review, seed, self.patient, study)
         self.require_packages()
         self._analysed = volume_node
         self.run.start(study, options, lambda result: self._take(volume_node, result, seed))
@@ -210,7 +210,8 @@ class Session:
 
     def _adopt(self, review: Review) -> None:
         self.reviews = [r for r in self.reviews if not r.closed] + [review]
-        review.volume_node.SetAttribute(REVIEWED, "1")
+        if review.sides:
+            review.volume_node.SetAttribute(REVIEWED, "1")
         review.on_touch = lambda: self.on_touch()
         review.on_gone = lambda reason: self._gone(review, reason)
         self.draw()

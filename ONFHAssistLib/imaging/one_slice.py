@@ -44,10 +44,10 @@ def read_slice(declared: Declared, path: Path) -> Study:
     return Study(volume, {**source, "form": "slice"}, notices=study.notices)
 
 
-def require_large(pixels: np.ndarray, path: Path) -> None:
+def require_large(pixels: np.ndarray, name: Path | str) -> None:
     """Raise InputError where a picture (rows, columns) is too small to show a hip."""
     if min(pixels.shape) < SMALLEST:
-        raise InputError(f"{path} is only {pixels.shape[1]} x {pixels.shape[0]} pixels large; give a whole picture.")
+        raise InputError(f"{name} is only {pixels.shape[1]} x {pixels.shape[0]} pixels large; give a whole picture.")
 
 
 def as_seen(volume: Volume) -> Volume:

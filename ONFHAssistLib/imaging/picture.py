@@ -91,7 +91,7 @@ def read_picture(path: Path) -> Study:
     if kind in _NOT_READ.values():
         raise InputError(f"{path} is a picture of a kind that is not read ({kind}); save it as PNG or JPEG.")
     if kind:
-        return _study(_grey(decoded_apart(upright_pixels, path, f"{kind}ImageIO")), kind, path)
+        return _study(grey(decoded_apart(upright_pixels, path, f"{kind}ImageIO")), kind, path)
     with damage_said(path):
         return _from_dicom(path)
 
@@ -137,8 +137,8 @@ def picture_kind(path: Path) -> str | None:
     return next((kind for magic, kind in (_READ | _NOT_READ).items() if start.startswith(magic)), None)
 
 
-def _grey(array: np.ndarray) -> np.ndarray:
-    """Make the brightness (rows, columns) of colours (rows, columns, 3)."""
+def grey(array: np.ndarray) -> np.ndarray:
+    """Return the brightness (rows, columns) of colours (rows, columns, 3)."""
     return array if array.ndim == 2 else (array @ _LUMA).astype(np.float32)
 
 
@@ -147,7 +147,21 @@ def is_picture_in_dicom(path: Path, alone: bool = False) -> bool:
     header = read_header(path)
     if not isinstance(header, pydicom.Dataset) or image_fault(header) is not True:
         return False
-    return alone or text_of(header, "Modality") in PROJECTIONS or is_capture(header)
+    return alone or is_picture(header)
+
+
+def is_picture(header: pydicom.Dataset) -> bool:
+    """Whether the header of a DICOM image is that of an X-ray or a saved screen."""
+    return text_of(header, "Modality") in PROJECTIONS or is_capture(header)
+
+
+def bright_bone(array: np.ndarray, header: pydicom.Dataset | None) -> np.ndarray:
+    """Return an image so that bone is bright in every X-ray: turned where its DICOM header calls low values bright."""
+    if header is None or text_of(header, "Modality") == "CT":
+        return array
+    light = text_of(header, "PhotometricInterpretation")
+    plain = light in ("MONOCHROME2", "") and text_of(header, "PresentationLUTShape") == "INVERSE"
+    return inverted(array) if light == "MONOCHROME1" or plain else array
 
 
 def _only_dicom_in(folder: Path, below: bool) -> Path | None:
@@ -181,14 +195,12 @@ def _from_dicom(path: Path) -> Study:
         raise InputError(f"{path} is compressed by {name}, which is not read here; export it uncompressed.")
     frame = frames[0]
     light = text_of(header, "PhotometricInterpretation")
-    grey = light in ("MONOCHROME1", "MONOCHROME2", "")
+    colours = light not in ("MONOCHROME1", "MONOCHROME2", "")
     if header.get("ModalityLUTSequence"):
         raise InputError(f"{path} has its values in a table (Modality LUT), which is not read; export it as PNG.")
-    array = read_pixels(frames)[0] if grey else _grey(read_colour(frame))
+    array = read_pixels(frames)[0] if not colours else grey(read_colour(frame))
     modality = text_of(header, "Modality")
-    turned = light == "MONOCHROME1" or (grey and text_of(header, "PresentationLUTShape") == "INVERSE")
-    if turned and modality != "CT":
-        array = inverted(array)
+    array = bright_bone(array, header)
     pixel_mm, notices = _pixel_mm(header, frame)
     placed = modality in ("MR", "CT") and not is_capture(header) and len(frame.orientation) == 6 and pixel_mm
     axes = origin = None

@@ -10,6 +10,7 @@ from typing import Any
 
 import vtk
 
+from ONFHAssistLib.scene.attention import lay_over
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene
 
 COMPOSITE, SLICE = "vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode"
@@ -31,6 +32,7 @@ def show_in(composite: Node, volume_node: Node | None) -> None:
     if composite.GetForegroundVolumeID() and composite.GetForegroundOpacity() > COVERS_FROM:
         composite.SetForegroundOpacity(0)
     composite.SetBackgroundVolumeID(volume_node.GetID() if volume_node is not None else None)
+    lay_over(composite.GetScene())
 
 
 def show_volume(scene: Scene, volume_node: Node) -> None:
@@ -64,12 +66,14 @@ def main_volume(scene: Scene, prefer: Node | None = None, aside: Collection[str]
 
 
 def is_study(node: Node) -> bool:
-    """Say whether a volume can be chosen as a study: grey, no label map, and none that another module hides."""
-    return node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
+    """Say whether a volume can be chosen as a study: no label map, not hidden, in colours only if it is a picture."""
+    flat = node.IsA("vtkMRMLVectorVolumeNode") and 1 in (node.GetImageData() or vtk.vtkImageData()).GetDimensions()
+    return (flat or node.GetClassName() == "vtkMRMLScalarVolumeNode") and not node.GetHideFromEditors()
 
 
 def draw_where_shown(scene: Scene, main: Node | None) -> None:
     """Draw the nodes of all reviews where their volume is in view; ``main`` is the one that is drawn in 3D."""
+    lay_over(scene)
     volumes = volumes_in_views(scene)
     in_3d = [node.GetID() for node in _nodes(scene, "vtkMRMLViewNode")]
     for n in range(scene.GetNumberOfNodes()):

@@ -11,7 +11,7 @@ from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
-from ONFHAssistLib.scene import markups, segmentation
+from ONFHAssistLib.scene import attention, markups, segmentation, views
 from ONFHAssistLib.scene.hand_over import reviewed_case, reviewed_study, slices_that_matter
 from ONFHAssistLib.scene.hip_state import States, automatic_anew, automatic_of, findings_now
 from ONFHAssistLib.scene.hips import Hips
@@ -62,6 +62,7 @@ class Review:
         self.segmentation_node: Node = self._stage.segmentation_node
         self._hips = Hips(self._stage, result, start)
         self._saved = Saved(volume_node, self._hips.states, is_case=opened is not None)
+        attention.show_findings(volume_node, result)
         if opened is not None:
             keep_case(volume_node, opened)
 
@@ -143,6 +144,11 @@ class Review:
         """Say whether a hip differs from what the networks made of it."""
         state = self._hips.states.get(side)
         return state is not None and state.changed
+
+    def show_masks(self, visible: bool) -> None:
+        """Show or hide the masks, and what the systems have marked on a slice or picture."""
+        views.show_masks(self.segmentation_node, visible)
+        attention.set_visible(self.volume_node, visible)
 
     @property
     def unsaved(self) -> bool:

@@ -115,7 +115,7 @@ def entry_of(entries: Iterable[Entry], key: str) -> Entry:
 
 def summarise(source: Mapping[str, Any], hips: Iterable[HipResult], status: str, reviewer: str = "") -> Summary:
     """Return what the list shows of a graded study; ``source``: facts about its image."""
-    return Summary(status, source["plane"], source["sequence"], tuple(map(_hip, hips)), reviewer)
+    return Summary(status, *_kind(source), tuple(map(_hip, hips)), reviewer)
 
 
 def summarise_review(review: Review, reviewer: str) -> Summary:
@@ -130,8 +130,7 @@ def summarise_review(review: Review, reviewer: str) -> Summary:
         status = "draft"
     else:
         status = next((one for one in ("flagged", "approved") if one in statuses), "analysed")
-    source = review.result.source
-    return Summary(status, source["plane"], source["sequence"], tuple(hips), reviewer)
+    return Summary(status, *_kind(review.result.source), tuple(hips), reviewer)
 
 
 def read_summary(state: Path, entry: Entry) -> Summary:
@@ -188,6 +187,8 @@ _URGENCY: Mapping[str, int] = {"draft": 0, "flagged": _SIGNED, "approved": _SIGN
 def _urgency(row: Row) -> int:
     if row.status in _URGENCY:
         return _URGENCY[row.status]
+    if row.status == "analysed" and not row.summary.hips:
+        return _SIGNED  # a picture, of which nothing is to be signed
     if row.status == "new":
         return 3
     if any(hip.borderline for hip in row.summary.hips):
@@ -213,6 +214,11 @@ def _hip(hip: HipResult) -> HipSummary:
         any(is_borderline(name, grade) for name, grade in hip.grades.items()),
         hip.reason,
     )
+
+
+def _kind(source: Mapping[str, Any]) -> tuple[str, str]:
+    """Return plane and sequence of an image; a picture has neither."""
+    return ("picture", "") if source.get("form") == "picture" else (source["plane"], source["sequence"])
 
 
 def _key(place: str) -> str:

@@ -261,9 +261,8 @@ def test_one_damaged_review_of_a_scene_costs_itself_and_no_other(scene):
     find_node(reviews[1].volume_node, NAME, TEXT).SetText("{")
     told = []
     found = restore(scene, damaged=told.append)
-    assert [review.volume_node.GetName() for review in found] == ["1", "3"] and all(
-        same_hip(r, reviews[0]) for r in found
-    )
+    assert [review.volume_node.GetName() for review in found] == ["1", "3"]
+    assert all(same_hip(review, reviews[0]) for review in found)
     (sentence,) = told
     assert sentence.startswith("2: The review that is kept") and sentence.endswith("analyse the volume again.")
 
