@@ -85,7 +85,7 @@ def test_a_picture_is_shown_analysed_by_what_can_read_it_and_kept(toy, pictures:
         await session.analyse()
         assert session.chosen.systems == ("networks",)  # what a volume gets stays as it was
         right, patient = hip_cards(session.review)
-        assert (right["side"], right["headline"]) == ("right", "Toy stage: III") and right["borderline"]
+        assert (right["side"], right["headline"]) == ("right", "Toy stage: III")
         assert (patient["side"], patient["headline"]) == ("patient", "Probability of collapse: 62.2 %")
         assert [row["title"] for row in right["findings"][0]["rows"]] == ["Toy stage", "Side of the square"]
         assert [line["text"] for line in legend(session.review)] == ["Right square", "where the systems looked"]
