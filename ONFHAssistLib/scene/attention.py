@@ -13,7 +13,7 @@ from ONFHAssistLib.exchange.finding_figures import TINT
 from ONFHAssistLib.scene.hip_state import Patch
 from ONFHAssistLib.scene.nodes import ROLE, VOLUME, Node, Scene, find_node, review_node
 from ONFHAssistLib.scene.segmentation import LABELMAP, oriented_image
-from ONFHAssistLib.scene.volumes import local_matrix, set_image
+from ONFHAssistLib.scene.volumes import FORM, local_matrix, set_image
 
 MASKS, ATTENTION = "finding masks", "attention"
 SEGMENTATION, IMAGE = "vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode"
@@ -28,8 +28,10 @@ def show_findings(volume_node: Node, result: StudyResult) -> None:
         volume_node: the image.
         result: of its analysis; of a volume nothing is shown.
     """
-    if result.source.get("form", "volume") == "volume":
+    form = result.source.get("form", "volume")
+    if form == "volume":
         return
+    volume_node.SetAttribute(FORM, form)
     _show_masks(volume_node, result.findings)
     maps = [found.attention.array for found in result.findings if found.attention is not None]
     if maps:
@@ -65,13 +67,16 @@ def lay_over(scene: Scene) -> None:
 def _show_masks(volume_node: Node, findings: Iterable[Finding]) -> None:
     import slicer
 
+    masks = [mask for found in findings for mask in found.masks]
+    if not masks:
+        return
     node = review_node(volume_node, MASKS, SEGMENTATION, "Findings")
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
     segmentation = node.GetSegmentation()
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(LABELMAP)
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-    for mask in (mask for found in findings for mask in found.masks):
+    for mask in masks:
         segment = slicer.vtkSegment()
         segment.SetName(mask.title)
         segment.SetColor(*(int(mask.color[n : n + 2], 16) / 255 for n in (1, 3, 5)))

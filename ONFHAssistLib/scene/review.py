@@ -200,6 +200,7 @@ class Review:
         self._hips.take_edits(points=False)
         saved = self._hips.states.keys() - self.unsaved_sides
         self._hips.move(grid)
+        attention.show_findings(self.volume_node, self.result)
         for side in saved:  # no reader has moved it
             self.mark_as_stored(side)
         return self.sides

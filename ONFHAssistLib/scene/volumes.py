@@ -21,6 +21,8 @@ from ONFHAssistLib.systems.base import Form
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+FORM = "ONFHAssist.Form"
+"""Attribute of an image of one slice that was analysed: "slice" or "picture"."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 Node = Any
 """A node of MRML: its classes come from Slicer in the desktop and from slicer-core elsewhere."""
@@ -177,6 +179,8 @@ def _form(node: Node, header: "Dataset | None") -> Form:
     """Return what a volume node is, by its size, its header and the file that it was loaded from."""
     if node.GetImageData().GetDimensions()[2] > 1:
         return "volume"
+    if node.GetAttribute(FORM) == "picture":  # a saved scene has it in a file of another kind
+        return "picture"
     storage = node.GetStorageNode()
     name = (storage.GetFileName() or "").lower() if storage is not None else ""
     picture = name.endswith(_PICTURES) if header is None else is_picture(header)

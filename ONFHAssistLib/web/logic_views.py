@@ -17,6 +17,8 @@ from ONFHAssistLib.web.state import PageState, side_of
 from ONFHAssistLib.web.ui_views import ViewsUI
 
 ALL = "all"
+LAID_OUT_S = 0.5
+"""So long a browser may take to lay out a view."""
 
 
 class ViewsLogic:
@@ -60,6 +62,8 @@ class ViewsLogic:
         self._flat = study is not None and study.form != "volume"
         if study is not None and self._flat:
             self.layout_manager.set_layout(study.source["plane"].capitalize())
+            again = self._act.now(self.show_whole, quiet=True)
+            asyncio.get_running_loop().call_later(LAID_OUT_S, again)  # the view has its size only then
         elif was_flat:
             self.layout_manager.set_layout(ALL)
 

@@ -65,7 +65,7 @@ def test_without_a_system_for_it_one_slice_is_refused_in_a_sentence(host, widget
     [
         ("/a/hip.PNG", False, "picture", "Picture, 80 × 60 pixels of a size that is not known."),
         ("", True, "picture", "Picture, 80 × 60 pixels of a size that is not known."),
-        ("/a/hip.nii.gz", False, "slice", "Axial image, one slice, 1.0 × 1.0 × 1.0 mm."),
+        ("/a/hip.nii.gz", False, "slice", "Axial T1, one slice, 1.0 × 1.0 × 1.0 mm."),
     ],
 )
 def test_a_picture_is_analysed_by_what_can_read_it(toy, host, widget, worker, file, colours, form, says):
