@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Union
 
 import qt
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -66,12 +67,12 @@ class ONFHAssistParameterNode:
     """What the scene keeps of the panel.
 
     Attributes:
-        volume: the study under review.
+        volume: the study under review; pictures in colours are vector volumes.
         baseline: an earlier study that it is compared with.
         showMasks: whether the outlines are shown.
     """
 
-    volume: vtkMRMLScalarVolumeNode
+    volume: Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode]  # noqa: UP007 (as Slicer wants it)
     baseline: vtkMRMLScalarVolumeNode
     showMasks: bool = True
 
@@ -230,7 +231,7 @@ class ONFHAssistLogic(ScriptedLoadableModuleLogic):
             return shown if is_study(shown) else None
         selection = slicer.app.applicationLogic().GetSelectionNode()
         shown = slicer.mrmlScene.GetNodeByID(selection.GetActiveVolumeID() or "") if selection else None
-        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # those in colours among them
         plain = [node for node in volumes if is_study(node)]
         return shown if shown in plain else next(iter(plain), None)
 

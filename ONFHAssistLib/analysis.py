@@ -12,6 +12,7 @@ from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.core.results import HipResult, Notice
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.domain import check_image
+from ONFHAssistLib.imaging.one_slice import as_seen, in_order_of
 from ONFHAssistLib.imaging.picture import read_image
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import Network, outlined
@@ -147,10 +148,13 @@ def analyse(
         notices += heads.notices
     elif study.form == "volume":
         heads = Heads((), tuple(HipResult(side, "not graded", NOT_LOOKED_FOR) for side in options.sides), ())
-    case = Case(study, heads.heads, options.patient)
+    seen = replace(study, volume=as_seen(study.volume)) if study.form == "slice" else study
+    case = Case(seen, heads.heads, options.patient)
     for n, system in enumerate(systems):
         part = _part(step, 0.65 + 0.25 * n / len(systems), 0.65 + 0.25 * (n + 1) / len(systems))
         findings += system.run(case, models, tuple(findings), part)
+    if study.form == "slice":
+        findings = [found.with_volumes(lambda image: in_order_of(image, study.volume)) for found in findings]
     step(0.9, "Measuring the hips")
     hips, masks = _hips(study, options, heads, findings)
     notices += [Notice(f"{found.system}-no-result", found.reason) for found in findings if found.reason]

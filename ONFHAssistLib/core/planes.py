@@ -95,9 +95,11 @@ def lateral_ras(side: Side) -> np.ndarray:
 def stack_axis(grid: Grid) -> int:
     """Return the axis (0 i, 1 j, 2 k) along which the slices are stacked.
 
-    It is the one with the largest spacing; k where the spacing is nearly the same (ratio below NEAR_ISOTROPIC) or where
-    k shares the largest one.
+    Of one slice it is the one that it lies across. Otherwise it is the one with the largest spacing; k where the
+    spacing is nearly the same (ratio below NEAR_ISOTROPIC) or where k shares the largest one.
     """
+    if grid.shape.count(1) == 1:
+        return 2 - grid.shape.index(1)
     spacing = np.asarray(grid.spacing_mm)
     if spacing.max() / spacing.min() < NEAR_ISOTROPIC or np.isclose(spacing[2], spacing.max(), rtol=1e-3):
         return 2

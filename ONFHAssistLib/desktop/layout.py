@@ -46,6 +46,10 @@ FOLLOW_UP = (
 )
 
 
+ONE_VIEW = {"axial": 6, "sagittal": 7, "coronal": 8}
+"""Slicer's own layouts of one slice view (vtkMRMLLayoutNode: OneUpRed, OneUpYellow, OneUpGreen)."""
+
+
 def make_known() -> None:
     """Tell Slicer of the layouts: at its start, as a scene that was saved in one of them may be opened at any time."""
     manager = slicer.app.layoutManager()

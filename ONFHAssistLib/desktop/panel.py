@@ -59,7 +59,7 @@ class Panel:
         self._look = look_at(None)
         ui.studyLabel.text = self._look.sentence()
         self._baseline_node: Any = None
-        self._masks_shown, self._entered = True, False
+        self._masks_shown, self._entered, self._flat = True, False, False
         self._cards = HipCards(ui, self.go_to_hip, self.go_to_slice, self.tell)
         self._slices = Slices(ui, self.go_to_slice)
         self._map = SurfaceMap(ui)
@@ -193,7 +193,7 @@ class Panel:
         self._masks_shown = visible
         review = self.review()
         if review is not None:
-            views.show_masks(review.segmentation_node, visible)
+            review.show_masks(visible)
 
     def _lead_to(self, review: Review) -> None:
         """Show the study of a review, whatever is open."""
@@ -294,7 +294,7 @@ class Panel:
         self._systems.show(self._look.study)
         self._show_run()
         if review is not None:
-            self.side = self.side if self.side in review.sides else hip_to_begin_with(review)
+            self.side = self.side if self.side in review.sides else hip_to_begin_with(review) if review.sides else None
         else:
             self._editor.clear()  # its strokes would go to a study that is out of sight
         self.refresh()
@@ -309,7 +309,8 @@ class Panel:
         review, ui = self.review(), self.ui
         self.session.draw()
         for section in SECTIONS:
-            getattr(ui, f"{section}Section").enabled = review is not None
+            of_volumes = section not in ("hips", "export")
+            getattr(ui, f"{section}Section").enabled = review is not None and bool(review.sides or not of_volumes)
         for part in (self._cards, self._slices, self._reviewed, self._map, self._placing, self._corrections):
             part.show(review, self.side)
         self._form.show(review)
@@ -324,8 +325,11 @@ class Panel:
     @guarded
     def arrange(self) -> None:
         """Let the views show this study; arranged for it, on the hip chosen, where it is under review."""
-        review = self.review()
-        if review is None:
+        review, plane = self.review(), self._look.plane
+        if plane or (self._flat and review is None):
+            layout.show_layout(layout.ONE_VIEW.get(plane, layout.REVIEW_LAYOUT))
+        self._flat = bool(plane)
+        if review is None or plane:
             show = views.show_volume if self._look.usable else in_view.show_volume
             show(slicer.mrmlScene, self.volume)
             return
@@ -365,21 +369,23 @@ class Panel:
         review = self.review()
         if review is None:
             return
-        views.show_masks(review.segmentation_node, self._masks_shown)
+        review.show_masks(self._masks_shown)
         if self.side in review.sides and review.hip(self.side).segmented:
             self._editor.show(review, self.side)
+        elif not review.sides:
+            self._editor.clear()
 
     @guarded
     def go_to_slice(self, target: int | Point) -> None:
         """Let all views show one slice (index along k), or the slices at a place (RAS, mm)."""
         review = self.review()
-        if review is None or self.side is None:
+        if review is None:
             return
-        if isinstance(target, int):
+        if not isinstance(target, int):
+            views.jump_to_place(slicer.mrmlScene, self.volume, target)
+        elif self.side is not None:
             sphere = review.hip(self.side).sphere
             views.jump_to_slice(slicer.mrmlScene, self.volume, target, sphere.centre_ras_mm if sphere else None)
-        else:
-            views.jump_to_place(slicer.mrmlScene, self.volume, target)
         self._slices.mark(self._slice_in_view())
 
     @guarded

@@ -27,6 +27,7 @@ from ONFHAssistLib.reviewer.run import Run
 from ONFHAssistLib.reviewer.systems import NOBODY
 from ONFHAssistLib.scene.in_view import ViewWatch, draw_where_shown, main_volume
 from ONFHAssistLib.scene.overwriting import OverwriteGuard
+from ONFHAssistLib.scene.restoring import restore
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import leave_open
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
@@ -118,9 +119,12 @@ class Session:
         return review
 
     def restore(self) -> None:
-        """Take up the reviews that the scene keeps."""
-        for review in Review.restore(slicer.mrmlScene, self.reviews):
+        """Take up the reviews that the scene keeps; those that are damaged are told of, once the panel has followed."""
+        damaged: list[str] = []
+        for review in restore(slicer.mrmlScene, self.reviews, damaged.append):
             self._adopt(review)
+        if damaged:
+            qt.QTimer.singleShot(0, lambda: self.tell(" ".join(damaged)))
 
     def warm_up(self) -> None:
         """Let the worker open the networks before they are asked for, where all is in place and it has no work."""
@@ -135,8 +139,8 @@ class Session:
         """
         self.run.require_idle()
         review = self.review(volume_node)
-        options = ask_for(chosen(), review, seed, self.patient)
         study = read(volume_node, review.result.source if review and review.opened else None)
+        options = ask_for(chosen(), review, seed, self.patient, study)
         self.require_packages()
         self._analysed = volume_node
         self.run.start(study, options, lambda result: self._take(volume_node, result, seed))
@@ -206,7 +210,8 @@ class Session:
 
     def _adopt(self, review: Review) -> None:
         self.reviews = [r for r in self.reviews if not r.closed] + [review]
-        review.volume_node.SetAttribute(REVIEWED, "1")
+        if review.sides:
+            review.volume_node.SetAttribute(REVIEWED, "1")
         review.on_touch = lambda: self.on_touch()
         review.on_gone = lambda reason: self._gone(review, reason)
         self.draw()

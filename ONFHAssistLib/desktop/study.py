@@ -10,9 +10,16 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.desktop.guard import unexpected
 from ONFHAssistLib.imaging.domain import check_image
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.reviewer.study import study_line, warnings_of
+from ONFHAssistLib.reviewer.study import study_line, volumes_only, warnings_of
+from ONFHAssistLib.reviewer.systems import readable_forms
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.volumes import study_from_node
+
+NOT_READ = {
+    "slice": "The volume has one slice only; load the whole series, and choose that.",
+    "picture": "The volume is a picture, which no system here reads; load a hip MRI or CT, and choose it.",
+}
+"""What is said where no system takes such an image."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,14 @@ class Look:
         return study_line(self.study, review) if self.study else self.why_not
 
     def warnings(self, review: Review | None = None) -> tuple[str, ...]:
-        """Return what speaks against grading it."""
-        return warnings_of(self.study.notices if self.study else (), review)
+        """Return what speaks against grading it; of a slice or picture also what is for volumes only."""
+        only_volumes = volumes_only(self.study.source) if self.study else ""
+        return (*warnings_of(self.study.notices if self.study else (), review), *filter(None, [only_volumes]))
+
+    @property
+    def plane(self) -> str:
+        """The plane of a slice or a picture; "" of a volume."""
+        return self.study.source["plane"] if self.study and self.study.form != "volume" else ""
 
 
 def read(node: Any, known: Mapping[str, Any] | None = None) -> Study:
@@ -56,7 +69,10 @@ def look_at(node: Any, known: Mapping[str, Any] | None = None) -> Look:
     """Say what is seen in a volume node, None included; ``known``: see `read`."""
     try:
         study = read(node, known)
-        return Look(study=replace(study, notices=(*study.notices, *check_image(study))))
+        notices = check_image(study) if study.form == "volume" else ()
+        if study.form not in readable_forms():
+            return Look(NOT_READ[study.form])
+        return Look(study=replace(study, notices=(*study.notices, *notices)))
     except InputError as error:
         return Look(str(error))
     except Exception as error:  # whatever is chosen, the panel stays usable

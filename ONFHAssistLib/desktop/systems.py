@@ -8,7 +8,7 @@ from ONFHAssistLib.desktop.guard import guarded
 from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.desktop.settings import keep_systems, read_settings
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.reviewer.systems import NOBODY, choices, turned, variable_fields, with_variable
+from ONFHAssistLib.reviewer.systems import NOBODY, choices, those_for, turned, variable_fields, with_variable
 from ONFHAssistLib.systems import known
 
 
@@ -40,7 +40,7 @@ class Systems:
     @guarded
     def turn(self, name: str) -> None:
         """Choose a system, or do without it; the last one stays."""
-        keep_systems(turned(read_settings().systems, name))
+        keep_systems(turned(read_settings().systems, name, self._study))
         self._show()
 
     @guarded
@@ -60,10 +60,10 @@ class Systems:
         wanted, patient = read_settings().systems, self._session.patient
         for choice in choices(wanted, self._study, patient):
             box = self._boxes[choice.id]
-            box.checked = choice.chosen
+            box.checked, box.enabled = choice.chosen, choice.offered
             box.toolTip = choice.why_not or choice.about
             box.text = f"{choice.title} ⚠" if choice.chosen and choice.why_not else choice.title
-        asked = {one.name: one for one in variable_fields(wanted, patient)}
+        asked = {one.name: one for one in variable_fields(those_for(wanted, self._study), patient)}
         for name, field in self._fields.items():
             field.setVisible(name in asked)
             if name in asked:

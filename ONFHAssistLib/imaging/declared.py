@@ -40,6 +40,11 @@ class Declared:
     scale: tuple[float, float] = (1.0, 0.0)
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def one_slice(self) -> bool:
+        """Whether it is one slice and no volume, whichever axis that lies across."""
+        return 1 in self.shape
+
 
 def squared(matrix: np.ndarray, shape: tuple[int, int, int], name: object) -> np.ndarray:
     """Return a matrix with its axes at right angles; the middle of the image stays where it is.

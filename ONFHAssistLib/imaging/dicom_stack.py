@@ -62,7 +62,7 @@ def stack(frames: tuple[Frame, ...], name: str) -> Stack:
     if any(f.shape != first.shape for f in frames) or not np.allclose(pixels, pixels[0], rtol=1e-3):
         raise InputError(f"{name} mixes images of different size or pixel spacing; give a series of one acquisition.")
     if len(frames) < 2:
-        raise InputError(f"{name} has one slice only; give the whole series.")
+        raise InputError(f"{name} has one slice only; give the whole series, or choose a system that reads slices.")
     if np.linalg.norm(first.normal) < 0.9:
         raise InputError(f"{name} has image axes that are not at right angles; export it again.")
     normal = first.normal / np.linalg.norm(first.normal)

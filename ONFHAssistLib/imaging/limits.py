@@ -41,8 +41,8 @@ def require_size(name: object, shape: Sequence[int], item_bytes: int) -> None:
         raise InputError(f"{name} is a 2D image; give the whole volume.")
     if any(n > 1 for n in shape[3:]):
         raise InputError(f"{name} has {len(shape)} dimensions (a time or echo series); give one 3D volume.")
-    if min(shape[:3]) < 2:
-        raise InputError(f"{name} has one slice only; give the whole volume.")
+    if sorted(shape[:3])[1] < 2:
+        raise InputError(f"{name} has one row of voxels only; give the whole image.")
     if math.prod(shape) > VOXELS or math.prod(shape) * item_bytes > VOXEL_BYTES:
         size = " x ".join(str(n) for n in shape[:3])
         raise InputError(

@@ -1,9 +1,10 @@
-"""Pictures and single slices as studies of one slice: PNG, JPEG, or one DICOM frame of CR, DX, MR, CT or a screen.
+"""Pictures and single slices as studies of one slice: PNG, JPEG, one DICOM frame of CR, DX, MR, CT or a screen.
 
 A picture has no place in the patient: it is laid down as if it were seen from the front, the patient's right at the
 left. Where nothing says how large its pixels are, ``source["spacing_mm"]`` is None and a pixel counts as 1 mm.
 """
 
+import itertools
 import math
 from collections.abc import Collection
 from pathlib import Path
@@ -17,9 +18,11 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging import limits
 from ONFHAssistLib.imaging.apart import decoded_apart
 from ONFHAssistLib.imaging.declared import LPS_TO_RAS
+from ONFHAssistLib.imaging.dicom import find_series
 from ONFHAssistLib.imaging.dicom_frames import Frame, frames_of
-from ONFHAssistLib.imaging.dicom_header import Fault, image_fault, is_capture, read_header
+from ONFHAssistLib.imaging.dicom_header import Fault, image_fault, is_capture, looks_like_dicom, read_header
 from ONFHAssistLib.imaging.dicom_pixels import inverted, read_colour, read_pixels, unread_compression
+from ONFHAssistLib.imaging.one_slice import declared_slice, read_slice, require_large
 from ONFHAssistLib.imaging.picture_file import upright_pixels
 from ONFHAssistLib.imaging.read import (
     Study,
@@ -34,40 +37,44 @@ from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind
 PROJECTIONS = ("CR", "DX", "RG", "OT", "SC", "XC", "IO", "PX", "RF", "XA")
 """Modalities whose objects are pictures, whatever else there is; MR and CT are read as volumes where that is wanted."""
 _READ = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+PICTURES = tuple(_READ.values())
 _NOT_READ = {b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"BM": "BMP", b"RIFF": "WebP"}
 _LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R BT.601."""
 _FROM_THE_FRONT = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """Axes of a picture in RAS: columns to the patient's left, rows downwards."""
 _UNKNOWN = ImageKind("unknown", "unknown")
-_SMALLEST, _LARGEST_MM = 16, 1000.0
-"""Pixels along a side; and the size of a picture, by its pixel size."""
+_LARGEST_MM = 1000.0
+"""Size of a picture, by its pixel size."""
 
 
-def read_image(path: str | Path, forms: Collection[str], series: str | None = None) -> Study:
+def read_image(path: str | Path, forms: Collection[str], series: str | None = None, below: bool = True) -> Study:
     """Read an image for systems that take these forms.
 
     Args:
-        path: see `read_study`; or PNG, JPEG, or one DICOM file.
-        forms: of `systems.base.Form`. Where a volume is wanted, too, a DICOM file of MR or CT stands for its series,
-            otherwise for itself.
-        series: see `read_study`.
+        path: see `read_study`; or PNG, JPEG, one DICOM file, or a volume file of one slice.
+        forms: of `systems.base.Form`. Where a volume is wanted, too, a DICOM file of MR or CT stands for its series if
+            that has more slices than this one, otherwise for itself.
+        series, below: see `read_study`.
 
     Raises:
         InputError: the input cannot be used; one sentence says why and what to do.
     """
     path = Path(path)
     require_readable(path)
-    kind = _magic(path) if path.is_file() else None
-    wanted = path.is_file() and series is None and not {"slice", "picture"}.isdisjoint(forms)
-    if wanted and (kind or _is_picture_in_dicom(path, "volume" not in forms)):
-        return read_picture(path)
+    kind = picture_kind(path) if path.is_file() else None
+    if series is None and not {"slice", "picture"}.isdisjoint(forms):
+        file = path if path.is_file() else _only_dicom_in(path, below)
+        if kind or (file and is_picture_in_dicom(file, "volume" not in forms or _is_all_of_its_series(file))):
+            return read_picture(file or path)
+        if path.is_file() and (declared := declared_slice(path)):
+            return read_slice(declared, path)
     if kind and "picture" not in forms:
         raise InputError(
             f"{path} is a picture ({kind}), and the chosen systems read volumes only; give NIfTI, NRRD, MHA or "
             "DICOM, or choose a system that reads pictures."
         )
-    return read_study(path, series=series)
+    return read_study(path, series=series, below=below)
 
 
 def read_picture(path: Path) -> Study:
@@ -80,11 +87,11 @@ def read_picture(path: Path) -> Study:
         InputError: it can't be decoded within the `limits`, or is no picture.
     """
     require_readable(path)
-    kind = _magic(path)
+    kind = picture_kind(path)
     if kind in _NOT_READ.values():
         raise InputError(f"{path} is a picture of a kind that is not read ({kind}); save it as PNG or JPEG.")
     if kind:
-        return _study(_grey(decoded_apart(upright_pixels, path, f"{kind}ImageIO")), kind, path)
+        return _study(grey(decoded_apart(upright_pixels, path, f"{kind}ImageIO")), kind, path)
     with damage_said(path):
         return _from_dicom(path)
 
@@ -100,8 +107,7 @@ def _study(
     shown: str = "",
 ) -> Study:
     """Put pixels (rows, columns) into a study; ``pixel_mm`` are those of a row and of a column; ``axes`` in RAS."""
-    if min(array.shape) < _SMALLEST:
-        raise InputError(f"{path} is only {array.shape[1]} x {array.shape[0]} pixels large; give a whole picture.")
+    require_large(array, path)
     require_usable_values(array, str(path))
     across, down = pixel_mm or (1.0, 1.0)
     if pixel_mm is not None:
@@ -119,7 +125,7 @@ def _study(
     return Study(volume, source)
 
 
-def _magic(path: Path) -> str | None:
+def picture_kind(path: Path) -> str | None:
     """Return the kind of a picture, by how the file begins; None for anything else, DICOM among it."""
     try:
         with path.open("rb") as file:
@@ -131,17 +137,46 @@ def _magic(path: Path) -> str | None:
     return next((kind for magic, kind in (_READ | _NOT_READ).items() if start.startswith(magic)), None)
 
 
-def _grey(array: np.ndarray) -> np.ndarray:
-    """Make the brightness (rows, columns) of colours (rows, columns, 3)."""
+def grey(array: np.ndarray) -> np.ndarray:
+    """Return the brightness (rows, columns) of colours (rows, columns, 3)."""
     return array if array.ndim == 2 else (array @ _LUMA).astype(np.float32)
 
 
-def _is_picture_in_dicom(path: Path, alone: bool) -> bool:
+def is_picture_in_dicom(path: Path, alone: bool = False) -> bool:
     """Whether a DICOM file is a picture by itself; ``alone``: also one slice of MR or CT."""
     header = read_header(path)
     if not isinstance(header, pydicom.Dataset) or image_fault(header) is not True:
         return False
-    return alone or text_of(header, "Modality") in PROJECTIONS or is_capture(header)
+    return alone or is_picture(header)
+
+
+def is_picture(header: pydicom.Dataset) -> bool:
+    """Whether the header of a DICOM image is that of an X-ray or a saved screen."""
+    return text_of(header, "Modality") in PROJECTIONS or is_capture(header)
+
+
+def bright_bone(array: np.ndarray, header: pydicom.Dataset | None) -> np.ndarray:
+    """Return an image so that bone is bright in every X-ray: turned where its DICOM header calls low values bright."""
+    if header is None or text_of(header, "Modality") == "CT":
+        return array
+    light = text_of(header, "PhotometricInterpretation")
+    plain = light in ("MONOCHROME2", "") and text_of(header, "PresentationLUTShape") == "INVERSE"
+    return inverted(array) if light == "MONOCHROME1" or plain else array
+
+
+def _only_dicom_in(folder: Path, below: bool) -> Path | None:
+    """Return the DICOM file of a folder that has one and no more; ``below``: None where there are folders in it."""
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = list(itertools.islice(filter(looks_like_dicom, inside), 2))
+    return found[0] if len(found) == 1 and not (below and any(path.is_dir() for path in inside)) else None
+
+
+def _is_all_of_its_series(path: Path) -> bool:
+    """Whether a file is one slice, and no other file beside it is of its series."""
+    if not is_picture_in_dicom(path, alone=True):
+        return False
+    with damage_said(path):
+        return [len(one.frames) for one in find_series(path).series] == [1]
 
 
 def _from_dicom(path: Path) -> Study:
@@ -160,14 +195,12 @@ def _from_dicom(path: Path) -> Study:
         raise InputError(f"{path} is compressed by {name}, which is not read here; export it uncompressed.")
     frame = frames[0]
     light = text_of(header, "PhotometricInterpretation")
-    grey = light in ("MONOCHROME1", "MONOCHROME2", "")
+    colours = light not in ("MONOCHROME1", "MONOCHROME2", "")
     if header.get("ModalityLUTSequence"):
         raise InputError(f"{path} has its values in a table (Modality LUT), which is not read; export it as PNG.")
-    array = read_pixels(frames)[0] if grey else _grey(read_colour(frame))
+    array = read_pixels(frames)[0] if not colours else grey(read_colour(frame))
     modality = text_of(header, "Modality")
-    turned = light == "MONOCHROME1" or (grey and text_of(header, "PresentationLUTShape") == "INVERSE")
-    if turned and modality != "CT":
-        array = inverted(array)
+    array = bright_bone(array, header)
     pixel_mm, notices = _pixel_mm(header, frame)
     placed = modality in ("MR", "CT") and not is_capture(header) and len(frame.orientation) == 6 and pixel_mm
     axes = origin = None

@@ -39,6 +39,7 @@ KINDS = {
 _DECLARED = {"NIfTI": nifti.declared, "NRRD": nrrd.declared, "MetaImage": metaimage.declared}
 LARGEST_VALUE = 1e30
 """Beyond that statistics in single precision overflow."""
+ONE_SLICE = "has one slice only; give the whole volume, or choose a system that reads slices"
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,14 @@ def read_study(path: str | Path, series: str | None = None, below: bool = True) 
     """
     path = Path(path)
     require_readable(path)
-    kind = kind_of_name(path) if path.is_file() and not _is_dicom(path) else None
+    kind = kind_of_name(path) if path.is_file() and not has_dicom_mark(path) else None
     with _quiet(), unavailable_said(path):
         if kind is not None:
             if series is not None:
                 raise InputError(f"{path} holds one image and no series; leave --series out.")
-            return _read_file(path, kind)
+            if (declared := declare(path)).one_slice:
+                raise InputError(f"{path} {ONE_SLICE}.")
+            return read_declared(declared, path)
         with damage_said(path):
             return _read_dicom(path, series, below)
 
@@ -130,8 +133,8 @@ def _read_dicom(path: Path, wanted: str | None, below: bool) -> Study:
     return Study(volume, source, patient_of(chosen.header), notices)
 
 
-def _read_file(path: Path, kind: str) -> Study:
-    declared = declare(path)
+def read_declared(declared: Declared, path: Path) -> Study:
+    """Read the voxels that the header of a file declares; raises InputError where they are none of an image."""
     array = read_voxels(declared.packed, declared.dtype, math.prod(declared.shape), path).reshape(declared.shape)
     require_usable_values(array, str(path))
     array = _scaled(array, declared.scale)
@@ -139,7 +142,7 @@ def _read_file(path: Path, kind: str) -> Study:
     refuse_what_is_no_image(array, volume.spacing_mm, path)
     guessed, array = kind_and_values(array)
     volume = volume.like(array)
-    return Study(volume, source_facts(kind, volume, guessed), notices=declared.notices)
+    return Study(volume, source_facts(kind_of_name(path) or "", volume, guessed), notices=declared.notices)
 
 
 def declare(path: Path) -> Declared:
@@ -224,8 +227,8 @@ def require_readable(path: Path) -> None:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path.") from error
 
 
-def _is_dicom(path: Path) -> bool:
-    """Some scanners name DICOM files .img."""
+def has_dicom_mark(path: Path) -> bool:
+    """Whether a file says that it is DICOM, whatever its name: some scanners call theirs .img."""
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
 

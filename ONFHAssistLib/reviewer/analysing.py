@@ -8,12 +8,14 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import SIDES, HeadSeed
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.store.open_case import only_one_hip
+from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.models.engine import DEVICES, ENGINES
-from ONFHAssistLib.reviewer.systems import NOBODY
+from ONFHAssistLib.reviewer.study import require_volume
+from ONFHAssistLib.reviewer.systems import NOBODY, offered, those_for, with_others
 from ONFHAssistLib.scene.move import require_unmoved
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.systems import OWN, those_known
+from ONFHAssistLib.systems import OWN
 from ONFHAssistLib.systems.base import Patient
 
 REPLACED = "The corrections of this study are replaced by a new automatic result."
@@ -64,18 +66,22 @@ class Chosen:
     device: str = DEVICES[0]
     engine: str = ENGINES[0]
 
-    def with_systems(self, ids: Iterable[str]) -> "Chosen":
-        """Return the choice with other systems, as far as they are known; where none is, it stays as it was."""
-        wanted = set(ids)
-        return replace(self, systems=those_known(wanted)) if wanted else self
+    def with_systems(self, ids: Iterable[str], study: Study | None = None) -> "Chosen":
+        """Return the choice with other systems for this form of image; where none is given, it stays as it was."""
+        wanted = set(ids) & offered(study)
+        return replace(self, systems=with_others(wanted, self.systems, study)) if wanted else self
 
-    def options(self) -> AnalysisOptions:
-        """Return the options for a study of which nothing is known."""
-        return AnalysisOptions(systems=self.systems, device=self.device, engine=self.engine)
+    def options(self, study: Study | None = None) -> AnalysisOptions:
+        """Return the options for a study, or for one of which nothing is known."""
+        return AnalysisOptions(systems=those_for(self.systems, study), device=self.device, engine=self.engine)
 
 
 def ask_for(
-    chosen: Chosen, review: Review | None, seed: HeadSeed | None = None, patient: Patient = NOBODY
+    chosen: Chosen,
+    review: Review | None,
+    seed: HeadSeed | None = None,
+    patient: Patient = NOBODY,
+    study: Study | None = None,
 ) -> AnalysisOptions:
     """Return what an analysis is to find.
 
@@ -87,16 +93,19 @@ def ask_for(
         review: of the study; None where there is none yet.
         seed: a head that the reader has pointed at.
         patient: values of patient variables.
+        study: that is analysed.
 
     Raises:
-        InputError: the head is not the one of the case.
+        InputError: the head is not the one of the case, or the study is no volume, in which heads are looked for.
     """
+    if seed and study:
+        require_volume(study.source)
     opened = review.opened if review else None
     if opened and seed and seed.side != opened.side:
         raise InputError(only_one_hip(opened))
     sides = (seed.side,) if seed and review else (opened.side,) if opened else SIDES
     heads = () if seed is None else (seed,)
-    return replace(chosen.options(), sides=sides, heads=heads, patient=dict(patient))
+    return replace(chosen.options(study), sides=sides, heads=heads, patient=dict(patient))
 
 
 def take_result(

@@ -3,8 +3,8 @@
 from itertools import chain
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.findings import PATIENT
-from ONFHAssistLib.core.geometry import SIDES, Side
+from ONFHAssistLib.core.findings import PATIENT, About
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.grid import Point
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.exchange.finding_figures import TINT
@@ -29,17 +29,17 @@ class ShownMap:
         """Whether a map is shown."""
         return self._shown is not None
 
-    def number(self, review: Review, side: Side) -> int | None:
-        """Return which finding on the card of a hip has the map, from 0; None where none of them has."""
-        maps = [found.attention for found in on_card(review, side)]
+    def number(self, review: Review, about: About) -> int | None:
+        """Return which finding on a card has the map, from 0; None where none of them has."""
+        maps = [found.attention for found in on_card(review, about)]
         return next((n for n, one in enumerate(maps) if one is not None and self._is(one)), None)
 
-    def turn(self, review: Review, side: Side, number: int) -> Point | None:
+    def turn(self, review: Review, about: About, number: int) -> Point | None:
         """Show the map of a finding, or hide it where it is shown.
 
         Args:
             review: of the study.
-            side: whose card it is.
+            about: whose card it is.
             number: of the finding on this card, from 0.
 
         Returns:
@@ -48,7 +48,7 @@ class ShownMap:
         Raises:
             InputError: it is 0 everywhere.
         """
-        attention = on_card(review, side)[number].attention
+        attention = on_card(review, about)[number].attention
         if attention is None or self._is(attention):
             self.hide()
             return None

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from ONFHAssistLib.core.geometry import Side
+from ONFHAssistLib.core.findings import PATIENT, About
+from ONFHAssistLib.core.geometry import SIDES, Side
 from ONFHAssistLib.core.gradings import GRADINGS
 from ONFHAssistLib.core.results import HipResult
-from ONFHAssistLib.exchange.finding_words import ABOUT, FindingCard
+from ONFHAssistLib.exchange.finding_words import ABOUT, FindingCard, finding_card
 from ONFHAssistLib.exchange.words import Row, headline, rows
 from ONFHAssistLib.reviewer.systems import cards_of
 from ONFHAssistLib.scene.review import Review
 
-NO_GRADE, NOT_GRADED = "no grade", "not graded"
+NO_GRADE, NOT_GRADED, NOTHING_FOUND = "no grade", "not graded", "nothing found"
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class GradeLine:
 
 @dataclass(frozen=True)
 class HipCard:
-    """What is told of one hip.
+    """What is told of one hip; or, of a slice or picture, of what the systems have found of a hip or the patient.
 
     Attributes:
-        side: which hip.
+        side: which hip, or "patient".
         title: its name.
         headline: extent and ratio, or that it is not graded.
         borderline: whether the extent is.
@@ -52,7 +53,7 @@ class HipCard:
         findings: what other systems have found of the hip or the patient.
     """
 
-    side: Side
+    side: About
     title: str
     headline: str
     borderline: bool = False
@@ -97,9 +98,24 @@ def hip_card(review: Review | None, side: Side) -> HipCard:
     )
 
 
+def cards(review: Review) -> tuple[HipCard, ...]:
+    """Return the cards of a study: of its hips; where no system looks for them, of whom something was found."""
+    if review.sides:
+        return tuple(hip_card(review, side) for side in review.sides)
+    found: tuple[About, ...] = tuple(about for about in (*SIDES, PATIENT) if review.findings(about))
+    return tuple(_card_of_findings(review, about) for about in found or (PATIENT,))
+
+
 def hip_to_begin_with(review: Review) -> Side:
     """Return the hip that a reader sees first: segmented, and with the most necrosis."""
     return max(review.sides, key=lambda side: (review.hip(side).segmented, review.hip(side).volume_ratio or 0))
+
+
+def _card_of_findings(review: Review, about: About) -> HipCard:
+    found = tuple(map(finding_card, review.findings(about)))
+    first = next((row for one in found for row in one.rows), None)
+    told = f"{first.title}: {first.value}" if first else NOTHING_FOUND
+    return HipCard(about, ABOUT[about], told, first.borderline if first else False, findings=found)
 
 
 def _headline(hip: HipResult) -> str:

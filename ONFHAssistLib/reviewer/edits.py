@@ -7,6 +7,14 @@ from ONFHAssistLib.core.geometry import HEAD_RADIUS_MM, Side
 from ONFHAssistLib.scene.review import Review
 
 
+def set_comment(review: Review, comment: str) -> bool:
+    """Keep what a reader says of the hips of a study; return whether that is something new."""
+    new = any(review.sign_off(side).comment != comment for side in review.sides)
+    for side in review.sides if new else ():
+        review.set_sign_off(side, replace(review.sign_off(side), comment=comment))
+    return new
+
+
 def set_radius(review: Review, side: Side, radius_mm: float) -> None:
     """Give a head's sphere another radius; the masks stay as they are.
 

@@ -10,6 +10,7 @@ from ONFHAssistLib.curation.case.reviewed import ReviewedCase, Status
 from ONFHAssistLib.curation.store.folder import save_case
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.reviewer.cases import code_question
+from ONFHAssistLib.reviewer.study import require_volume
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff
 
@@ -86,8 +87,9 @@ def sign(review: Review, signature: Signature, folder: Path) -> Signed:
     """Return hips of a review as cases, to be saved; nothing is written yet.
 
     Raises:
-        InputError: nothing is segmented, or a part is missing.
+        InputError: nothing is segmented, a part is missing, or the study is no volume.
     """
+    require_volume(review.result.source)
     review.update()
     if not review.segmented:
         raise InputError(

@@ -1,7 +1,11 @@
 """The line about the study that is open, and what speaks against grading it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.results import Notice
 from ONFHAssistLib.core.volume import Volume
@@ -19,8 +23,31 @@ def study_line(study: Study, review: Review | None = None) -> str:
     Of a study that is not analysed yet how many hips may be in it, by its width.
     """
     kind = describe(study)
+    if study.form != "volume":
+        return f"{kind[:1].upper()}{kind[1:]}."
     seen = _width(study.volume) if review is None else _found(review)
     return f"{kind[:1].upper()}{kind[1:]}, {seen}."
+
+
+def volumes_only(source: Mapping[str, Any]) -> str:
+    """Return what cannot be done with a slice or a picture, and what to do; "" of a volume.
+
+    ``source``: facts about the image, see `imaging.read.Study`.
+    """
+    form = source.get("form", "volume")
+    if form == "volume":
+        return ""
+    what = "one slice" if form == "slice" else "a picture"
+    return (
+        f"This is {what}: hips are outlined, corrected, signed and followed up in volumes only; open the whole series "
+        "for that."
+    )
+
+
+def require_volume(source: Mapping[str, Any]) -> None:
+    """Raise InputError where an image is no volume, see `volumes_only`."""
+    if sentence := volumes_only(source):
+        raise InputError(sentence)
 
 
 def warnings_of(notices: tuple[Notice, ...], review: Review | None = None) -> tuple[str, ...]:

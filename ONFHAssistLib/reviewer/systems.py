@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ONFHAssistLib.core.errors import InputError
-from ONFHAssistLib.core.findings import PATIENT, Finding
+from ONFHAssistLib.core.findings import PATIENT, About, Finding
 from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.exchange.finding_words import FindingCard, finding_card
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.systems import known, those_known
-from ONFHAssistLib.systems.base import Patient, refusal
+from ONFHAssistLib.systems import OWN, forms_of, known, those_known
+from ONFHAssistLib.systems.base import Form, Patient, refusal
 
 CAPTION = "Systems that look at the image"
 TIP = "The next analysis takes those that are chosen."
@@ -29,6 +29,7 @@ class Choice:
         about: what it accepts, and where it comes from.
         chosen: whether the next analysis takes it.
         why_not: why it can't read the study that is open; "" where it can, or where none is open.
+        offered: whether it takes the form of image that is open; any where none is open.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Choice:
     about: str
     chosen: bool
     why_not: str = ""
+    offered: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,29 @@ class VariableField:
     title: str
     limits: str
     value: str
+
+
+def readable_forms() -> frozenset[Form]:
+    """Return the forms of image that can be opened: those that some system takes, whichever are chosen."""
+    return forms_of(known().values())
+
+
+def offered(study: Study | None) -> frozenset[str]:
+    """Return the systems that take the form of a study; all where none is open."""
+    return frozenset(name for name, system in known().items() if study is None or study.form in system.card.forms)
+
+
+def those_for(chosen: Iterable[str], study: Study | None) -> tuple[str, ...]:
+    """Return the systems that the next analysis of a study takes: the chosen ones, as far as they take its form.
+
+    Where none does, our own networks if they do; otherwise all that can read it, so that who opens a picture between
+    volumes need not choose, and choose back.
+    """
+    taking, wanted = offered(study), set(chosen)
+    if study is None or wanted & taking or OWN in taking:
+        return those_known(wanted & taking)
+    every = known()
+    return those_known([name for name in taking if not every[name].why_not(study)] or taking or wanted)
 
 
 def variable_fields(chosen: Iterable[str], patient: Patient) -> tuple[VariableField, ...]:
@@ -89,7 +114,7 @@ def with_variable(patient: Patient, name: str, text: str) -> dict[str, float]:
 
 def choices(chosen: Iterable[str], study: Study | None = None, patient: Patient = NOBODY) -> tuple[Choice, ...]:
     """Return all systems, our own networks first; ``patient``: the variables that were given."""
-    wanted = set(chosen)
+    wanted, taking = those_for(chosen, study), offered(study)
     return tuple(
         Choice(
             system.card.id,
@@ -97,20 +122,29 @@ def choices(chosen: Iterable[str], study: Study | None = None, patient: Patient 
             f"{system.card.accepts[:1].upper()}{system.card.accepts[1:]}. Source: {system.card.source}.",
             system.card.id in wanted,
             refusal(system, study, patient) if study else "",
+            system.card.id in taking,
         )
         for system in known().values()
     )
 
 
-def turned(chosen: Iterable[str], name: str) -> tuple[str, ...]:
-    """Return the choice with one system more, or one less; the last one stays."""
-    wanted = set(chosen)
-    return those_known(wanted ^ {name} or wanted)
+def turned(chosen: Iterable[str], name: str, study: Study | None = None) -> tuple[str, ...]:
+    """Return the choice with one system more, or one less; the last one for this form of image stays."""
+    here = set(those_for(chosen, study))
+    return with_others(here ^ {name} or here, chosen, study)
 
 
-def on_card(review: Review, side: Side) -> tuple[Finding, ...]:
-    """Return what the systems beside the networks have found of a hip, then of the patient."""
-    return (*review.findings(side), *review.findings(PATIENT))
+def with_others(here: Iterable[str], chosen: Iterable[str], study: Study | None) -> tuple[str, ...]:
+    """Return a choice for the form of a study, with what is chosen for others."""
+    return those_known({*here, *(set(chosen) - offered(study))})
+
+
+def on_card(review: Review, about: About) -> tuple[Finding, ...]:
+    """Return what the systems beside the networks have found of a hip, then of the patient.
+
+    Of a slice or picture, which has no hips, each card is of one of them alone.
+    """
+    return (*review.findings(about), *(review.findings(PATIENT) if review.sides else ()))
 
 
 def cards_of(review: Review, side: Side) -> tuple[FindingCard, ...]:

@@ -39,7 +39,7 @@ class Hips:
         self.history: History[States] = History(dict(start))
         self._stage = stage
         self._measured = Measured()
-        self._kept: dict[Side, Automatic] = {}
+        self._kept: dict[Side, Automatic] | None = None
         self._show({})
 
     @property

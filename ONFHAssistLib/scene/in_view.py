@@ -64,8 +64,9 @@ def main_volume(scene: Scene, prefer: Node | None = None, aside: Collection[str]
 
 
 def is_study(node: Node) -> bool:
-    """Say whether a volume can be chosen as a study: grey, no label map, and none that another module hides."""
-    return node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
+    """Say whether a volume can be chosen as a study: no label map, not hidden, in colours only if it is a picture."""
+    flat = node.IsA("vtkMRMLVectorVolumeNode") and 1 in (node.GetImageData() or vtk.vtkImageData()).GetDimensions()
+    return (flat or node.GetClassName() == "vtkMRMLScalarVolumeNode") and not node.GetHideFromEditors()
 
 
 def draw_where_shown(scene: Scene, main: Node | None) -> None:

@@ -1,6 +1,6 @@
 """One study under review: its nodes in a scene, and what a reader does with them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ONFHAssistLib.core.errors import InputError
@@ -11,20 +11,18 @@ from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase, only_one_hip
-from ONFHAssistLib.scene import markups, segmentation
+from ONFHAssistLib.scene import finding_masks, markups, segmentation, views
 from ONFHAssistLib.scene.hand_over import reviewed_case, reviewed_study, slices_that_matter
 from ONFHAssistLib.scene.hip_state import States, automatic_anew, automatic_of, findings_now
 from ONFHAssistLib.scene.hips import Hips
 from ONFHAssistLib.scene.move import require_rigid, require_unmoved
 from ONFHAssistLib.scene.nodes import Node, Scene, remove_review
 from ONFHAssistLib.scene.saved import Saved
-from ONFHAssistLib.scene.stage import Stage, as_kept, batch
+from ONFHAssistLib.scene.stage import Stage, batch
 from ONFHAssistLib.scene.state import (
     SignOff,
     add_reader,
     keep_case,
-    kept_case,
-    kept_reviews,
     packed,
     packed_state,
     read_readers,
@@ -40,8 +38,8 @@ from ONFHAssistLib.scene.volumes import grid_of
 class Review:
     """One study under review: its nodes in a scene, and what a reader does with them.
 
-    Made by `begin` or `restore`, of a case of a data set by `stored_case.begin_case`. The scene is the truth: whatever
-    changes segments and landmarks there, `update` reads it. No Qt; nothing here runs by itself.
+    Made by `begin` or `restoring.restore`, of a case of a data set by `stored_case.begin_case`. The scene is the truth:
+    whatever changes segments and landmarks there, `update` reads it. No Qt; nothing here runs by itself.
 
     Attributes:
         scene, volume_node, segmentation_node: where the review lives.
@@ -53,7 +51,7 @@ class Review:
     """
 
     def __init__(self, volume_node: Node, result: StudyResult, start: States, opened: OpenCase | None = None) -> None:
-        """Build the nodes of a review; use `begin` or `restore`."""
+        """Build the nodes of a review; use `begin` or `restoring.restore`."""
         self.volume_node = volume_node
         self.scene: Scene = volume_node.GetScene()
         self.opened = opened
@@ -64,6 +62,7 @@ class Review:
         self.segmentation_node: Node = self._stage.segmentation_node
         self._hips = Hips(self._stage, result, start)
         self._saved = Saved(volume_node, self._hips.states, is_case=opened is not None)
+        finding_masks.show_masks(volume_node, result)
         if opened is not None:
             keep_case(volume_node, opened)
 
@@ -103,26 +102,6 @@ class Review:
             except BaseException:
                 remove_review(volume_node)
                 raise
-
-    @classmethod
-    def restore(cls, scene: Scene, known: Sequence["Review"] = ()) -> list["Review"]:
-        """Take up every review that an opened scene keeps, but for those of ``known`` that are open.
-
-        Raises:
-            InputError: what is kept of one cannot be read.
-        """
-        under_review = [review.volume_node for review in known if not review.closed]
-        restored = []
-        for node in kept_reviews(scene):
-            if node in under_review:
-                continue
-            with batch(scene):
-                result, now = as_kept(node)
-                review = cls(node, result, now, kept_case(node))
-            for side in filter(review.changed, now):
-                add_reader(node, side, review.sign_off(side).reviewer)
-            restored.append(review)
-        return restored
 
     @property
     def result(self) -> StudyResult:
@@ -165,6 +144,11 @@ class Review:
         """Say whether a hip differs from what the networks made of it."""
         state = self._hips.states.get(side)
         return state is not None and state.changed
+
+    def show_masks(self, visible: bool) -> None:
+        """Show or hide the masks, those of the systems on a slice or picture, too."""
+        views.show_masks(self.segmentation_node, visible)
+        finding_masks.set_visible(self.volume_node, visible)
 
     @property
     def unsaved(self) -> bool:
@@ -216,6 +200,7 @@ class Review:
         self._hips.take_edits(points=False)
         saved = self._hips.states.keys() - self.unsaved_sides
         self._hips.move(grid)
+        finding_masks.show_masks(self.volume_node, self.result)
         for side in saved:  # no reader has moved it
             self.mark_as_stored(side)
         return self.sides

@@ -87,7 +87,7 @@ def write_mask(node: Node, volume_node: Node, label: MaskLabel, mask: Patch) -> 
     import slicer
 
     segmentation = node.GetSegmentation()
-    image = _image(mask, int(label), local_matrix(volume_node))
+    image = oriented_image(mask, int(label), local_matrix(volume_node))
     name = segment_id(node, label)
     if name is None:
         segment = slicer.vtkSegment()
@@ -186,7 +186,7 @@ def remove_mask(node: Node, label: MaskLabel) -> None:
         node.GetSegmentation().RemoveSegment(name)
 
 
-def _image(mask: Patch, value: int, matrix: np.ndarray) -> Data:
+def oriented_image(mask: Patch, value: int, matrix: np.ndarray) -> Data:
     """Return a vtkOrientedImageData of a mask, its extent the mask's box."""
     k, j, i = mask.box
     if mask.array.size == 0:

@@ -37,6 +37,7 @@ class Stage:
         self._observed: list[tuple[vtk.vtkObject, int]] = []
         self._writing = self._dragging = False
         self._observe_all()
+        self._save_if_any()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -120,6 +121,7 @@ class Stage:
                 or segmentation.segment_id(self.segmentation_node, label) is None
             ):
                 self._write(label, state.head if label == MaskLabel.head(side) else state.necrosis)
+        self._save_if_any()
 
     def show_points(self, side: Side, state: HipState | None) -> None:
         """Place the landmarks of a hip."""
@@ -172,6 +174,10 @@ class Stage:
         whole = head.joined(Patch(before.box, lost))
         self._write(MaskLabel.head(side), whole)
         return whole
+
+    def _save_if_any(self) -> None:
+        """Slicer ends with an error of C++ where it saves a segmentation without segments, as that of a picture."""
+        self.segmentation_node.SetSaveWithScene(self.segmentation_node.GetSegmentation().GetNumberOfSegments() > 0)
 
     def _tell_origins(self, side: Side, state: HipState) -> None:
         start = state.automatic.state

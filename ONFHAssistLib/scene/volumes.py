@@ -12,12 +12,18 @@ from ONFHAssistLib.core.planes import stack_axis
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.content import kind_and_values, refuse_what_is_no_image
 from ONFHAssistLib.imaging.limits import require_grid
+from ONFHAssistLib.imaging.one_slice import require_large
+from ONFHAssistLib.imaging.picture import bright_bone, grey, is_picture
 from ONFHAssistLib.imaging.read import Study, require_usable_values, source_facts
 from ONFHAssistLib.imaging.sequence import ImageKind, body_part, burned_in, kind_from_tags, patient_of
+from ONFHAssistLib.systems.base import Form
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+FORM = "ONFHAssist.Form"
+"""Attribute of an image of one slice that was analysed: "slice" or "picture"."""
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 Node = Any
 """A node of MRML: its classes come from Slicer in the desktop and from slicer-core elsewhere."""
 
@@ -25,8 +31,11 @@ Node = Any
 def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
     """Read a scalar volume node; a linear parent transform is applied to its place, never to its voxels.
 
+    One slice is a study of the form "slice"; or "picture" where it was loaded from PNG, JPEG or a DICOM picture, or has
+    colours, which become grey.
+
     Args:
-        node: vtkMRMLScalarVolumeNode.
+        node: vtkMRMLScalarVolumeNode; of a picture in colours vtkMRMLVectorVolumeNode.
         header: the DICOM header of the series that it came from, where there is one; without it modality and
             sequence are guessed from the intensities.
 
@@ -34,21 +43,30 @@ def study_from_node(node: Node, header: "Dataset | None" = None) -> Study:
         the study with a copy of the voxels; ``source["kind"]`` is "Slicer".
 
     Raises:
-        InputError: there is no volume, or it cannot be graded: a label or distance map, a colour image, a sequence, a
-            single slice, voxels that are no numbers or all the same, a transform that is not linear or shears, a size
-            that no body has.
+        InputError: there is no volume, or it cannot be graded: a label or distance map, several slices in colours, a
+            sequence, voxels that are no numbers or all the same, a transform that is not linear or shears, a size that
+            no body has.
     """
     array = _voxels(node)
     name = "The volume"
     require_usable_values(array, name)
     grid = grid_of(node)
-    require_grid(name, grid.shape, grid.ijk_to_ras)
-    refuse_what_is_no_image(array, grid.spacing_mm, name)
+    form = _form(node, header)
+    if form != "volume":
+        require_large(array[0], name)
+        array = bright_bone(array, header)
     kind = ImageKind("unknown", "unknown") if header is None else kind_from_tags(header)
-    if kind.modality == "unknown":
-        kind, array = kind_and_values(array)
+    if form != "picture":
+        require_grid(name, grid.shape, grid.ijk_to_ras)
+        refuse_what_is_no_image(array, grid.spacing_mm, name)
+        if kind.modality == "unknown":
+            kind, array = kind_and_values(array)
     volume = place(node, array.copy())
     source = source_facts("Slicer", volume, kind, "" if header is None else body_part(header))
+    if form != "volume":
+        source["form"] = form
+    if form == "picture" and np.allclose(grid.spacing_mm[:2], 1.0):  # so Slicer loads what does not give its size
+        source["spacing_mm"] = None
     if header is not None and burned_in(header):
         source["burned_in"] = True
     return Study(volume, source, {} if header is None else patient_of(header), kind.notices)
@@ -114,6 +132,11 @@ def world_matrix(node: Node) -> np.ndarray:
 def describe(study: Study) -> str:
     """Return a few words for the reader, such as "coronal T1, 39 slices, 0.9 × 0.9 × 5.2 mm"."""
     source = study.source
+    if study.form == "picture":
+        rows, columns = study.volume.shape[1:]
+        known = source["spacing_mm"]
+        size = f"pixels of {known[0]:.2g} × {known[1]:.2g} mm" if known else "pixels of a size that is not known"
+        return f"{source.get('view') or ''} picture, {columns} × {rows} {size}".strip()
     sequence, modality = source["sequence"], source["modality"]
     kind = sequence if sequence != "unknown" else {"MR": "MR", "CT": "CT"}.get(modality, "image")
     spacing = np.array(study.volume.spacing_mm)
@@ -121,11 +144,16 @@ def describe(study: Study) -> str:
     slices = study.volume.shape[2 - axis]
     size = " × ".join(f"{x:.1f}" for x in (*np.delete(spacing, axis), spacing[axis]))
     suppressed = ", fat suppressed" if source["fat_suppressed"] else ""
+    if study.form == "slice":
+        return f"{source['plane']} {kind}{suppressed}, one slice, {size} mm"
     return f"{source['plane']} {kind}{suppressed}, {slices} slices, {size} mm"
 
 
 def _voxels(node: Node) -> np.ndarray:
-    """Return the voxels of a node, not copied; raises InputError where it is no scalar image of several slices."""
+    """Return the voxels of a node, (k, j, i), those of a picture in colours as their brightness.
+
+    Raises InputError where it is no image.
+    """
     if node is None:
         raise InputError("No volume is chosen; load a hip MRI or CT, and choose it.")
     if node.IsA("vtkMRMLSequenceNode") or _in_sequence(node):
@@ -137,11 +165,27 @@ def _voxels(node: Node) -> np.ndarray:
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
         raise InputError("The volume holds no image; load it again.")
-    if image.GetNumberOfScalarComponents() != 1 or node.IsA("vtkMRMLTensorVolumeNode"):
+    shape, channels = image.GetDimensions()[::-1], image.GetNumberOfScalarComponents()
+    if 1 in shape[1:]:
+        raise InputError("The volume is one slice across an axis other than its third; save it as PNG, and load that.")
+    values = vtk_to_numpy(image.GetPointData().GetScalars())
+    if channels in (3, 4) and shape[0] == 1:
+        return grey(values.reshape(*shape[1:], channels)[..., :3])[None]
+    if channels != 1 or node.IsA("vtkMRMLTensorVolumeNode"):
         raise InputError("The volume is a colour or vector image; choose a greyscale one.")
-    if min(image.GetDimensions()) < 2:
-        raise InputError("The volume has one slice only; load the whole series, and choose that.")
-    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    return values.reshape(shape)
+
+
+def _form(node: Node, header: "Dataset | None") -> Form:
+    """Return what a volume node is, by its size, its header and the file that it was loaded from."""
+    if node.GetImageData().GetDimensions()[2] > 1:
+        return "volume"
+    if node.GetAttribute(FORM) == "picture":  # a saved scene has it in a file of another kind
+        return "picture"
+    storage = node.GetStorageNode()
+    name = (storage.GetFileName() or "").lower() if storage is not None else ""
+    picture = name.endswith(_PICTURES) if header is None else is_picture(header)
+    return "picture" if picture or node.IsA("vtkMRMLVectorVolumeNode") else "slice"
 
 
 def _in_sequence(node: Node) -> bool:

@@ -71,7 +71,8 @@ class Case:
     """What a system is run on.
 
     Attributes:
-        study: the image and what is known of it.
+        study: the image and what is known of it; of a slice or a picture the array (1, rows, columns) is as a reader
+            looks at it, with rows downwards.
         heads: those that were found and may be graded; empty where no system that was chosen needs them.
         patient: values of patient variables.
     """

@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.study import StudyResult
 from ONFHAssistLib.imaging.read import Study
+from ONFHAssistLib.reviewer.analysing import Chosen
 from ONFHAssistLib.web.faults import tell_fault
 from ONFHAssistLib.web.reading import read_checked
 from ONFHAssistLib.web.worklist import Entry
@@ -23,7 +23,7 @@ class Ahead:
 
     Attributes:
         wanted: whether to do so at all.
-        options: how.
+        chosen: with which systems, and how.
         entry: the study that is analysed now; None.
     """
 
@@ -43,7 +43,7 @@ class Ahead:
             failed: takes the sentence on one that cannot be read; "" where it is the analysis that has failed.
         """
         self.wanted = True
-        self.options = AnalysisOptions()
+        self.chosen = Chosen()
         self.entry: Entry | None = None
         self._worker, self._waiting, self._done, self._failed = worker, waiting, done, failed
         self._free = asyncio.Event()
@@ -83,7 +83,7 @@ class Ahead:
         self.entry = entry
         self._free.clear()
         try:
-            self._worker.analyse(study, self.options)
+            self._worker.analyse(study, self.chosen.options(study))
             await self._follow(entry, study)
         finally:
             self.entry = None

@@ -4,6 +4,7 @@
 a draft is never laid over another one. Nothing in them names the patient.
 """
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -27,6 +28,8 @@ from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff, unpacked
 
 MADE, NOW = "made.json", "now.json"
+ASIDE = ".damaged"
+"""Ending of what is kept but cannot be read."""
 RETRY_S = 5.0
 Plain = dict[str, Any]
 
@@ -60,6 +63,22 @@ class Draft:
         return bool(self.now or self.reviewed or self.signed)
 
 
+@dataclass(frozen=True)
+class Damaged:
+    """What the networks made of a study cannot be read any more, and so neither what a reader made of that.
+
+    Attributes:
+        why: in words.
+    """
+
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """What is told of it."""
+        return f"The draft of this study is damaged ({self.why}) and was put aside; analyse the study again."
+
+
 def fingerprint(study: Study) -> str:
     """Return what tells an image from any other: a digest of its voxels and its place."""
     digest = hashlib.sha256(np.ascontiguousarray(study.volume.array).view(np.uint8).data)
@@ -67,19 +86,23 @@ def fingerprint(study: Study) -> str:
     return digest.hexdigest()[:32]
 
 
-def read(folder: Path, study: Study, mark: str) -> Draft | None:
-    """Return what is kept of a study; None where there is nothing, or it belongs to another image or is damaged.
+def read(folder: Path, study: Study, mark: str) -> Draft | Damaged | None:
+    """Return what is kept of a study; None where there is nothing, or it belongs to another image.
 
-    Where only what the reader has made of it is damaged, ``now`` holds hips that are none: `Review.take_up` tells so.
+    What is damaged is put aside: its files stay in their folder, with ASIDE at the end of their names. Where only what
+    the reader has made of it is damaged, ``now`` holds hips that are none: `Review.take_up` tells so.
     ``mark`` is the study's `fingerprint`.
     """
     try:
         made = _load(folder / MADE)
-        if made.get("image") != mark:
+        if from_plain(str, made.get("image")) != mark:
             return None
         result, automatic = unpacked(made.get("made"), study.volume)
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        _put_aside(folder)
+        return Damaged(str(error) if isinstance(error, ValueError) else "its file can't be read")
     result = replace(result, source=study.source, patient=study.patient)
     try:
         now = from_plain(_Now, _load(folder / NOW))
@@ -231,6 +254,12 @@ def write(path: Path, content: Plain | None) -> None:
         path.unlink(missing_ok=True)
         return
     write_private(path, json.dumps(content).encode())
+
+
+def _put_aside(folder: Path) -> None:
+    for name in (MADE, NOW):
+        with contextlib.suppress(OSError):  # it is not there, or has to stay where it is
+            (folder / name).replace(folder / f"{name}{ASIDE}")
 
 
 def _load(path: Path) -> Plain:

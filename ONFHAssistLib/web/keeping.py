@@ -1,6 +1,5 @@
 """What is kept of the study that is open: its draft on the disk, and its line in the list."""
 
-from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.web import drafts, worklist
@@ -14,7 +13,7 @@ class Keeper:
     def __init__(self, folder: StudyFolder, entry: Entry, mark: str) -> None:
         """``mark`` is the fingerprint of its image."""
         self._folder, self._entry, self._mark = folder, entry, mark
-        self._made: tuple[HipResult, ...] = ()
+        self._made: tuple[object, ...] = ()
 
     def kept_already(self, review: Review) -> None:
         """Take it that the files have what the networks made."""
@@ -45,5 +44,6 @@ class Keeper:
             folder.know(entry, worklist.summarise_review(review, reviewer), sort)
 
 
-def _made(review: Review) -> tuple[HipResult, ...]:
-    return tuple(review.automatic(side) for side in review.sides)
+def _made(review: Review) -> tuple[object, ...]:
+    """Return what is another object once an analysis has made something else."""
+    return (review.result.findings, *(review.automatic(side) for side in review.sides))

@@ -10,8 +10,8 @@ from trame_slicer.core import LayoutManager, SlicerApp
 
 from ONFHAssistLib.core.outside import shown as shown_text
 from ONFHAssistLib.reviewer.analysing import replaces_corrections
-from ONFHAssistLib.reviewer.study import study_line
-from ONFHAssistLib.reviewer.systems import choices, variable_fields, with_variable
+from ONFHAssistLib.reviewer.study import study_line, volumes_only
+from ONFHAssistLib.reviewer.systems import choices, those_for, variable_fields, with_variable
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_cases import CasesLogic
 from ONFHAssistLib.web.logic_editor import EditorLogic
@@ -20,7 +20,7 @@ from ONFHAssistLib.web.logic_training import TrainingLogic
 from ONFHAssistLib.web.logic_views import ViewsLogic
 from ONFHAssistLib.web.logic_worklist import WorklistLogic
 from ONFHAssistLib.web.session import Session
-from ONFHAssistLib.web.state import PageState
+from ONFHAssistLib.web.state import PageState, system_lines
 from ONFHAssistLib.web.ui import PageUI
 from ONFHAssistLib.worker.client import Worker, serve_command, serve_environment
 
@@ -71,7 +71,7 @@ class PageLogic(BaseLogic[PageState]):
         ui.key_pressed.connect(self.press)
         session = self.session
         for signal, changed in (
-            (ui.systems.chosen, lambda systems: session.chosen.with_systems(systems)),
+            (ui.systems.chosen, lambda systems: session.chosen.with_systems(systems, session.study)),
             (ui.device_chosen, lambda device: replace(session.chosen, device=device)),
             (ui.engine_chosen, lambda engine: replace(session.chosen, engine=engine)),
         ):
@@ -136,7 +136,7 @@ class PageLogic(BaseLogic[PageState]):
             "m": self.hips.turn_reviewed,
             "arrowup": lambda: self._step(-1),
             "arrowdown": lambda: self._step(1),
-            "ctrl+enter": lambda: self.session.opened(),  # where there is nothing to sign, the reader is told why
+            "ctrl+enter": session.with_hips,  # where there is nothing to sign, the reader is told why
         }
         if key in keys:
             self._act.now(keys[key])()
@@ -148,14 +148,16 @@ class PageLogic(BaseLogic[PageState]):
             data.current = session.entry.key if session.entry else ""
             data.title = session.entry.title if session.entry else ""
             data.study = study_line(session.study, session.review) if session.study else ""
+            data.form = session.study.form if session.study else "volume"
+            data.volumes_only = volumes_only(session.study.source) if session.study else ""
             data.stage, data.fraction, data.analysing = session.stage, session.run.fraction, not session.run.idle
             data.corrected = replaces_corrections(session.review)
             data.message, data.alarm = session.message, session.alarm
             data.restored = session.restored
-            chosen = session.chosen
-            data.systems = [asdict(choice) for choice in choices(chosen.systems, session.study, session.patient)]
-            data.variables = [asdict(one) for one in variable_fields(chosen.systems, session.patient)]
-            data.chosen, data.device, data.engine = list(chosen.systems), chosen.device, chosen.engine
+            chosen, wanted = session.chosen, those_for(session.chosen.systems, session.study)
+            data.systems = system_lines(choices(chosen.systems, session.study, session.patient))
+            data.variables = [asdict(one) for one in variable_fields(wanted, session.patient)]
+            data.chosen, data.device, data.engine = list(wanted), chosen.device, chosen.engine
             self.worklist.show()
             self.hips.show()
             self.training.show()
@@ -166,6 +168,7 @@ class PageLogic(BaseLogic[PageState]):
         self.editor.take("")
         self.data.masks = True
         self.cases.begin()
+        self.views.arrange()
         if self.session.volume_node is not None:
             self.hips.begin()
         self.show()

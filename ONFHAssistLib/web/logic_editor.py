@@ -33,6 +33,7 @@ from trame_slicer.segmentation import (
 
 from ONFHAssistLib.core.geometry import HeadSeed, Landmarks, Side
 from ONFHAssistLib.core.grid import as_point
+from ONFHAssistLib.reviewer.study import require_volume
 from ONFHAssistLib.scene.markups import What, landmarks_node, place_landmark, write_landmarks
 from ONFHAssistLib.web.actions import Actions
 from ONFHAssistLib.web.logic_views import ViewsLogic
@@ -120,7 +121,7 @@ class EditorLogic:
         """Take a tool, or with "" put it down."""
         self._stop_placing()
         if tool not in ("", "window"):
-            self._session.opened()
+            self._session.with_hips()
             self.edit()
         self.editor.set_active_effect_type(EFFECTS[tool])
         self._views.adjust_window(tool == "window")
@@ -155,6 +156,8 @@ class EditorLogic:
     def place(self, what: What, side: Side) -> None:
         """Let the next click in a view place a landmark; a head's centre is segmented from there."""
         self.take("")
+        if self._session.study is not None:
+            require_volume(self._session.study.source)
         if what == "head centre":
             node = self._scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Head centre")
             node.CreateDefaultDisplayNodes()

@@ -4,10 +4,11 @@ import asyncio
 from dataclasses import asdict
 from pathlib import Path
 
-from ONFHAssistLib.core.geometry import SIDES, Side
+from ONFHAssistLib.core.findings import About
+from ONFHAssistLib.core.geometry import SIDES
 from ONFHAssistLib.core.outside import shown as shown_text
 from ONFHAssistLib.reviewer.attention import ShownMap
-from ONFHAssistLib.reviewer.cards import hip_to_begin_with
+from ONFHAssistLib.reviewer.cards import cards, hip_to_begin_with
 from ONFHAssistLib.reviewer.edits import set_radius
 from ONFHAssistLib.reviewer.slices import reviewed_line, slice_lines
 from ONFHAssistLib.reviewer.study import warnings_of
@@ -70,26 +71,31 @@ class HipsLogic:
         review = session.review
         if review is None:
             return
-        data.side = hip_to_begin_with(review)
+        data.side = hip_to_begin_with(review) if review.sides else cards(review)[0].side
         data.comment = next((said for side in review.sides if (said := review.sign_off(side).comment)), "")
         data.signing = [hip["side"] for hip in told.signed_hips(review) if not hip["status"]] or list(review.segmented)
-        self._editor.begin()
         self._views.show_marks()
+        if session.study.form != "volume":
+            return
+        self._editor.begin()
         self._views.show_hip()
         self._views.set_window()
 
-    def choose_side(self, side: Side) -> None:
-        """Go to a hip."""
-        if self._session.review is None or side not in self._session.review.sides:
+    def choose_side(self, side: About) -> None:
+        """Go to a hip, or open another card of a picture."""
+        review = self._session.review
+        if review is None or side not in [card["side"] for card in self._data.cards]:
             return
         self._data.side = side
+        if side not in review.sides:
+            return
         self._editor.edit()
         self._views.show_hip()
         self._views.set_window()
 
     def turn_map(self, number: int) -> None:
         """Show where a system looked that has found something of the hip in view, or hide it."""
-        place = self._looked.turn(self._session.opened(), told.side_of(self._data), number)
+        place = self._looked.turn(self._session.opened(), told.about_of(self._data), number)
         if place is not None:
             self._views.jump_to(place)
 
@@ -125,9 +131,8 @@ class HipsLogic:
         reviewed = known.reviewed(side) if known else None
         data.reviewed = reviewed_line(known, side) if known else ""
         data.marked = reviewed is not None
-        changed = review is not None and any(review.changed(one) for one in review.sides)
-        data.legend = told.legend(changed, data.reading >= 0, bool(self._looked))
-        looked = self._looked.number(known, side) if known else None
+        data.legend = told.legend(review, data.reading >= 0, bool(self._looked))
+        looked = self._looked.number(review, told.about_of(data)) if review else None
         data.looked = -1 if looked is None else looked
         shown = (review, data.side, data.reading, reviewed, *hips)
         if len(shown) == len(self._shown) and all(a is b or a == b for a, b in zip(shown, self._shown, strict=True)):

@@ -19,6 +19,8 @@ from ONFHAssistLib.web.state import PageState, side_of
 from ONFHAssistLib.web.ui_views import ViewsUI
 
 ALL = "all"
+LAID_OUT_S = 0.5
+"""So long a browser may take to lay out a view."""
 
 
 class ViewsLogic:
@@ -36,6 +38,7 @@ class ViewsLogic:
         self.layout_manager.register_layout_dict(_layouts())
         self.layout_manager.set_layout(ALL)
         self._noticing: asyncio.TimerHandle | None = None
+        self._flat = False
         slice_views = slicer_app.view_manager.get_slice_views()
         for view in slice_views:
             view.modified.connect(self._scrolled)
@@ -50,8 +53,21 @@ class ViewsLogic:
 
     def enlarge(self, name: str) -> None:
         """Show one view alone, or all of them again."""
+        if self._flat:
+            return
         alone = self.layout_manager.layout_id != ALL
         self.layout_manager.set_layout(ALL if alone else name)
+
+    def arrange(self) -> None:
+        """Show the one view that a slice or picture lies in; all of them again for a volume."""
+        study, was_flat = self._session.study, self._flat
+        self._flat = study is not None and study.form != "volume"
+        if study is not None and self._flat:
+            self.layout_manager.set_layout(study.source["plane"].capitalize())
+            again = self._act.now(self.show_whole, quiet=True)
+            asyncio.get_running_loop().call_later(LAID_OUT_S, again)  # the view has its size only then
+        elif was_flat:
+            self.layout_manager.set_layout(ALL)
 
     def show_whole(self) -> None:
         """Show the whole image."""
@@ -121,7 +137,7 @@ class ViewsLogic:
         review = self._session.review
         if review is None:
             return
-        views.show_masks(review.segmentation_node, self._data.masks)
+        review.show_masks(self._data.masks)
         display = landmarks_node(review.volume_node).GetDisplayNode()
         display.SetPointLabelsVisibility(self._data.labels)
 

@@ -21,12 +21,14 @@ class Opening:
         study: the image.
         mark: its `drafts.fingerprint`.
         kept: its draft and analysis; None where there is neither.
+        lost: what is to be told where they were there and are damaged; "".
         case: of a case of the data set, see `curation.store.open_case.open_case`; None for a study.
     """
 
     study: Study
     mark: str
     kept: Draft | None
+    lost: str = ""
     case: tuple[OpenCase, ReviewedCase] | None = None
 
 
@@ -43,4 +45,7 @@ def read_case(entry: Entry, independent: bool, reviewer: str, state: Path) -> Op
 
 def _with_draft(entry: Entry, study: Study, state: Path, case: tuple[OpenCase, ReviewedCase] | None = None) -> Opening:
     mark = drafts.fingerprint(study)
-    return Opening(study, mark, drafts.read(state / entry.key, study, mark), case)
+    found = drafts.read(state / entry.key, study, mark)
+    if isinstance(found, drafts.Damaged):
+        return Opening(study, mark, None, found.sentence, case)
+    return Opening(study, mark, found, "", case)

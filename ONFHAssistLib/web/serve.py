@@ -75,8 +75,8 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
         needs_browser: serving makes no sense without one on this machine.
 
     Raises:
-        InputError: no port is free, the folder cannot be used, OpenGL or trame-slicer is missing, or the browser that
-            is needed.
+        InputError: no port is free, the folder or the one file cannot be used, OpenGL or trame-slicer is missing, or
+            the browser that is needed.
     """
     shown = options.browser and has_browser()
     if needs_browser and options.browser and not shown:
@@ -85,6 +85,10 @@ def serve(options: ServeOptions, tell: Callable[[str], None] = print, needs_brow
             "onfh-assist review --host 0.0.0.0"
         )
     require_libraries()
+    if not options.place.is_dir():  # of a folder what is not usable is listed, and the rest is there
+        from ONFHAssistLib.web.reading import read_checked  # what it needs comes with trame-slicer
+
+        read_checked(options.place)
     port = free_port(options.host, options.port)
     if port != options.port:
         tell(f"Port {options.port} is in use; port {port} is taken.")

@@ -14,8 +14,10 @@ from ONFHAssistLib.curation.case.reviewed import ReviewedCase
 from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.reviewer.analysing import Chosen, ask_for, take_result
+from ONFHAssistLib.reviewer.edits import set_comment
 from ONFHAssistLib.reviewer.run import CANCELLED, RUNNING, Run
 from ONFHAssistLib.reviewer.signing import Signed, note_saved
+from ONFHAssistLib.reviewer.study import require_volume
 from ONFHAssistLib.reviewer.systems import NOBODY
 from ONFHAssistLib.scene.nodes import Node, Scene
 from ONFHAssistLib.scene.review import Review
@@ -44,14 +46,11 @@ class Session:
         run: the analysis.
         settling: measures what the reader has painted a moment later.
         entry, study, review: what is open; None where nothing is, or (review) where it is not analysed yet.
-        message: a sentence for the reader, or "".
-        alarm: whether it tells of something that has failed.
+        message, alarm: a sentence for the reader, or ""; and whether it tells of something that has failed.
         restored: whether the open review was taken up from a draft.
         reviewer: the code of the reader, as it was given last.
-        chosen: what the next analysis takes.
-        patient: values of the patient variables of the open study.
-        on_change: called after anything of this has changed.
-        on_study: called after another study was put into the scene, or its review has begun.
+        chosen, patient: what the next analysis takes, and the patient variables of the open study.
+        on_change, on_study: called after anything of this, or the study in the scene or its review, has changed.
     """
 
     def __init__(self, scene: Scene, worker: Worker, place: Path, state: Path) -> None:
@@ -146,7 +145,7 @@ class Session:
         self._case = self._stored = found.case
         self.volume_node = add_volume(self.scene, found.study.volume, "Volume")
         said = self._show_case(*found.case, found.kept) if found.case else self._take_up(found.kept)
-        self.say(said, alarm=True)
+        self.say(said or found.lost, alarm=True)
         self.on_study()
 
     def _show_case(self, opened: OpenCase, case: ReviewedCase, kept: drafts.Draft | None) -> str:
@@ -208,7 +207,7 @@ class Session:
         if study is None or entry is None:
             raise InputError("No study is open; choose one in the list.")
         self.require_idle()
-        options = ask_for(self.chosen, review, seed, self.patient)
+        options = ask_for(self.chosen, review, seed, self.patient, study)
         self.settling.now()
         before = review.present if review else None
         self._busy(STARTING)
@@ -257,7 +256,7 @@ class Session:
     def choose(self, chosen: Chosen) -> None:
         """Let the next analysis, also one ahead, take something else."""
         self.chosen = chosen
-        self.ahead.options = chosen.options()
+        self.ahead.chosen = chosen
         self.folder.try_again()
         self.on_change()
 
@@ -269,7 +268,7 @@ class Session:
     def change(self, do: Callable[[Review], object]) -> None:
         """Let the reader do something with the open review; what was painted a moment ago is measured before."""
         self.settling.now()
-        do(self.opened())
+        do(self.with_hips())
         self._changed()
 
     def undo(self) -> None:
@@ -301,8 +300,8 @@ class Session:
 
     def next_key(self) -> str | None:
         """Return the key of the next study that waits for a reader."""
-        row = worklist.next_unsigned(self.rows, self.entry.key if self.entry else "")
-        return row.entry.key if row else None
+        found = worklist.next_unsigned(self.rows, self.entry.key if self.entry else "")
+        return found.entry.key if found else None
 
     def renew(self, opened: OpenCase) -> None:
         """Take note of what is known of the open case after it was withdrawn or renamed."""
@@ -313,12 +312,8 @@ class Session:
 
     def set_comment(self, comment: str) -> None:
         """Keep what the reader says of the open study."""
-        review = self.review
-        if review is None or all(review.sign_off(side).comment == comment for side in review.sides):
-            return
-        for side in review.sides:
-            review.set_sign_off(side, replace(review.sign_off(side), comment=comment))
-        self._changed()
+        if self.review is not None and set_comment(self.review, comment):
+            self._changed()
 
     @property
     def stored(self) -> OpenCase | None:
@@ -348,6 +343,12 @@ class Session:
         if self.review is None:
             raise InputError("The study is not analysed yet; analyse it first.")
         return self.review
+
+    def with_hips(self) -> Review:
+        """Return the open review; raises InputError where there is none, or none of a volume."""
+        review = self.opened()
+        require_volume(review.result.source)
+        return review
 
     def _begin(self, result: StudyResult) -> None:
         """Begin a review with what the networks had made, which is kept already."""

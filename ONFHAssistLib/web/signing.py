@@ -103,7 +103,7 @@ class Signing:
         self._codes[click.entry] = data.patient_code = click.patient_code
         data.reviewer, data.comment = click.reviewer, click.comment
         session.settling.now()
-        signed = sign(session.opened(), click.signature, self._cases)
+        signed = sign(session.with_hips(), click.signature, self._cases)
         asked = await asyncio.to_thread(signed.question)
         data.question = "" if asked == click.answered else asked
         if data.question:

@@ -1,17 +1,20 @@
 """What the page knows: one dataclass, and how a review is told to it in plain values."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ONFHAssistLib.core.geometry import SIDES, Side
+from ONFHAssistLib.core.findings import PATIENT, About
+from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.masks import HipMasks
 from ONFHAssistLib.exchange.figures import ratio_plot
 from ONFHAssistLib.exchange.segments import segments
 from ONFHAssistLib.exchange.words import percent
 from ONFHAssistLib.reviewer import attention
-from ONFHAssistLib.reviewer.cards import hip_card
+from ONFHAssistLib.reviewer.cards import HipCard, cards
+from ONFHAssistLib.reviewer.systems import Choice
 from ONFHAssistLib.scene.markups import MARK_RGB
 from ONFHAssistLib.scene.outlines import OUTLINE_RGB, READING_RGB
 from ONFHAssistLib.scene.overlay import SPHERE_RGB, THIRDS_RGB
@@ -38,6 +41,8 @@ class PageState:
     current: str = ""
     study: str = ""
     title: str = ""
+    form: str = "volume"
+    volumes_only: str = ""
     warnings: list[str] = field(default_factory=list)
     stage: str = ""
     fraction: float = 0.0
@@ -111,6 +116,11 @@ def side_of(page: PageState) -> Side:
     return "left" if page.side == "left" else "right"
 
 
+def about_of(page: PageState) -> About:
+    """Return whose card is open: of a hip, or, of a slice or picture, maybe of the patient."""
+    return PATIENT if page.side == PATIENT else side_of(page)
+
+
 def segment_of(page: PageState) -> What:
     """Return what is edited."""
     return "head" if page.segment == "head" else "necrosis"
@@ -155,13 +165,19 @@ def study_lines(listed: list[Row]) -> list[Plain]:
     ]
 
 
+def system_lines(listed: Iterable[Choice]) -> list[Plain]:
+    """Return the systems to choose from; ``props`` are those of Vuetify's list items."""
+    return [
+        {**asdict(one), "props": {"subtitle": one.why_not or one.about, "disabled": not one.offered}} for one in listed
+    ]
+
+
 def hip_cards(review: Review) -> list[Plain]:
-    """Return the card of each hip."""
-    return [_card(side, review) for side in SIDES if side in review.sides]
+    """Return the card of each hip, or of whom something was found."""
+    return [_card(card) for card in cards(review)]
 
 
-def _card(side: Side, review: Review) -> Plain:
-    card = hip_card(review, side)
+def _card(card: HipCard) -> Plain:
     findings = [{**asdict(found), "title": found.heading, "notes": found.sentences} for found in card.findings]
     return {**asdict(card), "reason": on_page(card.reason), "findings": findings}
 
@@ -180,8 +196,13 @@ def signed_hips(review: Review | None) -> list[Plain]:
     return [line(side) for side in review.segmented]
 
 
-def legend(changed: bool, reading: bool = False, looked: bool = False) -> list[Plain]:
+def legend(review: Review | None, reading: bool = False, looked: bool = False) -> list[Plain]:
     """Return what the lines over the images mean: words, colour and kind of line."""
+    on_image = [(attention.LEGEND, attention.COLOUR, "solid")] if looked else []
+    if review is not None and not review.sides:
+        masks = [mask for found in review.result.findings for mask in found.masks]
+        return _lines([*((mask.title, mask.color, "solid") for mask in masks), *on_image])
+    changed = review is not None and any(review.changed(side) for side in review.sides)
     known = segments()
     lines = [
         ("head", known[MaskLabel.RIGHT_HEAD].color, "solid"),
@@ -194,12 +215,14 @@ def legend(changed: bool, reading: bool = False, looked: bool = False) -> list[P
         lines.append(("automatic result", _colour(OUTLINE_RGB), "dashed"))
     if reading:
         lines.append(("the other reading", _colour(READING_RGB), "dashed"))
-    if looked:
-        lines.append((attention.LEGEND, attention.COLOUR, "solid"))
+    return _lines([*lines, *on_image])
+
+
+def _lines(lines: Iterable[tuple[str, str, str]]) -> list[Plain]:
     return [{"text": text, "color": color, "line": line} for text, color, line in lines]
 
 
-def _colour(rgb: tuple[float, float, float]) -> str:
+def _colour(rgb: Iterable[float]) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
 
 

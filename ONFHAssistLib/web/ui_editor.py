@@ -60,15 +60,15 @@ class EditorUI:
         with html.Div(v_if=(f"{name.study}",), classes="tools", raw_attrs=raw(role="toolbar", aria_label="Tools")):
             self._choose("", "mdi-cursor-default", "No tool: move landmarks (Esc)")
             self._choose("window", "mdi-brightness-6", "Brightness and contrast (W)")
-            with html.Div(v_if=(name.analysed,), classes="group"):
+            with html.Div(v_if=(f"{name.analysed} && !{name.volumes_only}",), classes="group"):
                 for tool in Tool:
                     self._choose(tool.name, *tool.value)
-            with html.Div(v_if=(name.analysed,), classes="group"):
+            with html.Div(v_if=(f"{name.analysed} && !{name.volumes_only}",), classes="group"):
                 for segment, key in (("necrosis", "N"), ("head", "B")):
                     active = f"{name.segment} === '{segment}'"
                     icon = f"mdi-alpha-{segment[0]}-circle"
                     icon_button(icon, f"Edit the {segment} ({key})", (self.segment_chosen, f"['{segment}']"), active)
-            with html.Div(v_if=(name.analysed,), classes="group"):
+            with html.Div(v_if=(f"{name.analysed} && !{name.volumes_only}",), classes="group"):
                 icon_button("mdi-undo", "Undo (Ctrl+Z)", self.undo_clicked, disabled=f"!{name.can_undo}")
                 icon_button("mdi-redo", "Redo (Ctrl+Y)", self.redo_clicked, disabled=f"!{name.can_redo}")
                 with menu("mdi-restore", "Back to the automatic result"):
@@ -80,10 +80,12 @@ class EditorUI:
                     icon_button(
                         (f"{name.masks} ? 'mdi-eye' : 'mdi-eye-off'",), "Hide or show the masks (H)", self.masks_clicked
                     )
-                    icon_button(
-                        "mdi-label-outline", "Names of the landmarks (L)", self.labels_clicked, f"{name.labels}"
-                    )
-                self._places()
+                    with html.Div(v_if=(f"!{name.volumes_only}",)):
+                        icon_button(
+                            "mdi-label-outline", "Names of the landmarks (L)", self.labels_clicked, f"{name.labels}"
+                        )
+                with html.Div(v_if=(f"!{name.volumes_only}",)):
+                    self._places()
 
     def tool_settings(self) -> None:
         """Build the card with the settings of the tool in hand."""

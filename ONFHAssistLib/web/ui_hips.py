@@ -41,7 +41,11 @@ class HipsUI:
     def sign_off(self) -> None:
         """Build the sign-off."""
         name = self._name
-        with html.Div(v_if=(name.analysed,), classes="sign-off"):
+        only_volumes = f"{name.analysed} && {name.volumes_only}"
+        html.Div(
+            f"{{{{ {name.volumes_only} }}}}", v_if=(only_volumes,), classes="quiet pa-2", raw_attrs=raw(role="note")
+        )
+        with html.Div(v_if=(f"{name.analysed} && !{name.volumes_only}",), classes="sign-off"):
             with html.Div(classes="d-flex", style="gap: 6px"):
                 for model, label, there in (
                     (name.reviewer, "Reader (a code)", "true"),

@@ -2,6 +2,8 @@
 
 from trame.widgets import html
 from trame.widgets import vuetify3 as v3
+from trame_server import Server
+from trame_server.utils.typed_state import TypedState
 from trame_slicer.app.logic import connect_slice_view_slider_to_state
 from trame_slicer.app.ui import Slider
 from trame_slicer.views import AbstractView
@@ -27,12 +29,14 @@ class ViewsUI:
     whole_clicked = Signal()
     hip_clicked = Signal()
 
-    def over_slice(self, server: object, view_id: str, view: AbstractView) -> None:
+    def over_slice(self, server: Server, view_id: str, view: AbstractView) -> None:
         """Put name, sides and slider over a slice view."""
-        self._head(view.name)
-        for letter, place in zip(EDGES[view.name], PLACES, strict=True):
-            html.Div(letter, classes="edge", style=place)
-        with html.Div(classes="slider"):
+        name = TypedState(server.state, PageState).name
+        self._head(view.name, f"{name.form} !== 'picture'")
+        with html.Div(v_if=(f"{name.form} !== 'picture'",)):  # nobody knows how a picture lies in the patient
+            for letter, place in zip(EDGES[view.name], PLACES, strict=True):
+                html.Div(letter, classes="edge", style=place)
+        with html.Div(v_if=(f"!{name.volumes_only}",), classes="slider"):
             Slider(typed_state=connect_slice_view_slider_to_state(server, view), theme="dark", dense=True)
 
     def over_3d(self, server: object, view_id: str, view: AbstractView) -> None:
@@ -47,9 +51,9 @@ class ViewsUI:
             html.Span(style=("`border-top: 3px ${item.line} ${item.color}`",), classes="swatch")
             html.Span("{{ item.text }}")
 
-    def _head(self, view_name: str) -> None:
+    def _head(self, view_name: str, named: str = "true") -> None:
         with html.Div(classes="view-head"):
-            html.Span(view_name)
+            html.Span(view_name, v_if=(named,))
             for icon, title, click in (
                 ("mdi-arrow-expand", "This view alone, and back (F)", (self.enlarge_clicked, f"['{view_name}']")),
                 ("mdi-fit-to-page-outline", "The whole image", self.whole_clicked),

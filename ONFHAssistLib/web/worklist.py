@@ -14,6 +14,7 @@ from ONFHAssistLib.core.outside import read_json, shown
 from ONFHAssistLib.core.plain import from_plain
 from ONFHAssistLib.core.results import HipResult
 from ONFHAssistLib.imaging.studies import find_studies, study_at
+from ONFHAssistLib.reviewer.systems import readable_forms
 from ONFHAssistLib.scene.review import Review
 
 STATUSES = ("new", "analysed", "draft", "approved", "flagged", "not usable")
@@ -85,9 +86,10 @@ class Row:
 
 
 def studies_in(place: Path) -> list[Entry]:
-    """Return the studies of a folder, or the one file that was named; raises InputError as `find_studies` does."""
+    """Return the studies and pictures of a folder, or the one file that was named; raises as `find_studies` does."""
     folder = place.is_dir() or not place.exists()
-    found = find_studies(place) if folder else [study_at(place)]
+    forms = readable_forms()
+    found = find_studies(place, forms) if folder else [study_at(place, forms)]
     return [Entry(_key(one.place), one.title, one.path, one.problem) for one in found]
 
 
@@ -113,7 +115,7 @@ def entry_of(entries: Iterable[Entry], key: str) -> Entry:
 
 def summarise(source: Mapping[str, Any], hips: Iterable[HipResult], status: str, reviewer: str = "") -> Summary:
     """Return what the list shows of a graded study; ``source``: facts about its image."""
-    return Summary(status, source["plane"], source["sequence"], tuple(map(_hip, hips)), reviewer)
+    return Summary(status, *_kind(source), tuple(map(_hip, hips)), reviewer)
 
 
 def summarise_review(review: Review, reviewer: str) -> Summary:
@@ -128,8 +130,7 @@ def summarise_review(review: Review, reviewer: str) -> Summary:
         status = "draft"
     else:
         status = next((one for one in ("flagged", "approved") if one in statuses), "analysed")
-    source = review.result.source
-    return Summary(status, source["plane"], source["sequence"], tuple(hips), reviewer)
+    return Summary(status, *_kind(review.result.source), tuple(hips), reviewer)
 
 
 def read_summary(state: Path, entry: Entry) -> Summary:
@@ -186,6 +187,8 @@ _URGENCY: Mapping[str, int] = {"draft": 0, "flagged": _SIGNED, "approved": _SIGN
 def _urgency(row: Row) -> int:
     if row.status in _URGENCY:
         return _URGENCY[row.status]
+    if row.status == "analysed" and not row.summary.hips:
+        return _SIGNED  # a picture, of which nothing is to be signed
     if row.status == "new":
         return 3
     if any(hip.borderline for hip in row.summary.hips):
@@ -211,6 +214,11 @@ def _hip(hip: HipResult) -> HipSummary:
         any(is_borderline(name, grade) for name, grade in hip.grades.items()),
         hip.reason,
     )
+
+
+def _kind(source: Mapping[str, Any]) -> tuple[str, str]:
+    """Return plane and sequence of an image; a picture has neither."""
+    return ("picture", "") if source.get("form") == "picture" else (source["plane"], source["sequence"])
 
 
 def _key(place: str) -> str:

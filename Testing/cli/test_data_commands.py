@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -6,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ONFHAssistLib import cli
+from ONFHAssistLib.core.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "curation"))
 from reviewed_hip import Hip
@@ -211,3 +214,38 @@ def test_no_escape_sequence_of_a_data_set_reaches_the_terminal(store, capsys):
         cli.main(["data", words[0], str(folder), *words[1:]])
     said = "".join(capsys.readouterr())
     assert "owned" in said and not set("\x1b\x07\x9b") & set(said)
+
+
+@pytest.mark.parametrize("command", ["status", "next", "agree", "check"])
+@pytest.mark.parametrize(
+    ("closed", "says"),
+    [("cases", "The folder cases of the data set"), ("onfh-assist.json", "The data set")],
+)
+def test_a_data_set_that_may_not_be_read_is_told_as_that(store, monkeypatch, capsys, command, closed, says):
+    def refused(ask):
+        def guarded(path, *arguments, **options):
+            if os.path.basename(path) == closed:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return ask(path, *arguments, **options)
+
+        return guarded
+
+    for name in ("scandir", "lstat", "listdir"):
+        monkeypatch.setattr(os, name, refused(getattr(os, name)))
+    assert cli.main(["data", command, str(store.folder)]) == 2
+    said = capsys.readouterr().err
+    assert f"{says} {store.folder.name} may not be read; let who works with the data set read all of it." in said
+    assert "writ" not in said and "copy" not in said
+
+
+def test_a_case_that_may_not_be_read_is_told_as_that(store, monkeypatch):
+    from ONFHAssistLib.curation.store import store as module
+
+    case_id = store.cases()[0].case_id
+
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(module, "read_record", refused)
+    with pytest.raises(InputError, match="may not be read; let who works with the data set read all of it"):
+        store.record(case_id)

@@ -58,7 +58,7 @@ def test_the_volume_in_view_is_taken_when_the_module_is_opened(host, worker):
         (np.tile(np.arange(3, dtype=np.int16), (18, 45, 45)), "label map"),
         (np.full((18, 45, 135), 7.0), "same value"),
         (np.zeros((18, 45, 135, 3), np.uint8), "colour"),
-        (np.ones((1, 45, 135)), "one slice"),
+        (np.arange(45 * 135.0).reshape(1, 45, 135), "one slice"),
     ],
 )
 def test_what_is_no_grey_image_of_slices_is_refused_in_one_sentence(host, widget, array, sentence):

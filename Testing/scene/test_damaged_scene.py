@@ -21,6 +21,7 @@ from ONFHAssistLib.curation.store.open_case import OpenCase
 from ONFHAssistLib.scene.hip_state import automatic_of
 from ONFHAssistLib.scene.markups import landmarks_node, read_sphere
 from ONFHAssistLib.scene.nodes import find_node
+from ONFHAssistLib.scene.restoring import restore
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import (
     CASE,
@@ -177,7 +178,7 @@ def test_a_scene_with_another_text_in_place_of_its_review_is_refused(scene, cont
     review.close()
     find_node(review.volume_node, NAME, TEXT).SetText(content)
     with pytest.raises(InputError, match=r"cannot be read \(.+\); analyse the volume again\.$"):
-        Review.restore(scene)
+        restore(scene)
     assert not Review.begin(scene, review.volume_node, review.result).unsaved
 
 
@@ -190,7 +191,7 @@ def test_a_scene_with_a_damaged_attribute_is_refused_or_opens_with_all_the_rest(
     for text in (*NO_JSON, b"\xff\xfe", "[99]", '["AB", 1]', '{"folder": "x", "name": 1}'):
         node.SetAttribute(name, text)
         try:
-            (again,) = Review.restore(scene)
+            (again,) = restore(scene)
         except InputError as error:
             assert str(error).endswith("; analyse the volume again.")
             refused += 1
@@ -216,7 +217,7 @@ def test_a_scene_with_a_sphere_of_no_head_has_that_of_the_networks(scene):
     for radius in ("-24", "0", "nan", "inf", "x", "[24]", "1e999", b"\xff", "1e6"):
         node.SetAttribute("ONFHAssist.RightRadiusMm", radius)
         assert read_sphere(node, "right") is None
-    (again,) = Review.restore(scene)
+    (again,) = restore(scene)
     assert same_hip(again, review) and not again.changed("right")
 
 
@@ -226,7 +227,7 @@ def test_a_landmark_that_lies_nowhere_is_not_placed(scene):
     node = landmarks_node(review.volume_node)
     for index, at in enumerate([(1e300, 0.0, 0.0), (float("nan"), 0.0, 0.0), (0.0, -1e7, 0.0)]):
         node.SetNthControlPointPosition(index, *at)
-    (again,) = Review.restore(scene)
+    (again,) = restore(scene)
     landmarks = again.hip("right").landmarks
     assert landmarks.teardrop_ras_mm is None and landmarks.acetabular_edge_ras_mm is None
     assert again.hip("right").sphere == review.hip("right").sphere
@@ -237,7 +238,7 @@ def test_a_landmark_whose_note_is_damaged_lies_where_it_is(scene, text):
     review = begun(scene)
     review.close()
     landmarks_node(review.volume_node).SetAttribute("ONFHAssist.RightTeardrop", text)
-    (again,) = Review.restore(scene)
+    (again,) = restore(scene)
     then, now = review.hip("right").landmarks, again.hip("right").landmarks
     assert now == replace(then, teardrop_ras_mm=now.teardrop_ras_mm, teardrop_confidence=None)
     assert now.teardrop_ras_mm == pytest.approx(then.teardrop_ras_mm, abs=1e-3)
@@ -249,7 +250,21 @@ def test_a_volume_that_is_no_body_is_refused(scene, spacing_mm):
     review.close()
     review.volume_node.SetSpacing(*[spacing_mm] * 3)
     with pytest.raises(InputError, match="spacing"):
-        Review.restore(scene)
+        restore(scene)
+
+
+def test_one_damaged_review_of_a_scene_costs_itself_and_no_other(scene):
+    study = small()
+    reviews = [Review.begin(scene, add_volume(scene, study.volume, name=name), study) for name in ("1", "2", "3")]
+    for review in reviews:
+        review.close()
+    find_node(reviews[1].volume_node, NAME, TEXT).SetText("{")
+    told = []
+    found = restore(scene, damaged=told.append)
+    assert [review.volume_node.GetName() for review in found] == ["1", "3"]
+    assert all(same_hip(review, reviews[0]) for review in found)
+    (sentence,) = told
+    assert sentence.startswith("2: The review that is kept") and sentence.endswith("analyse the volume again.")
 
 
 def test_a_review_that_a_scene_lists_twice_is_one(scene):
@@ -260,7 +275,7 @@ def test_a_review_that_a_scene_lists_twice_is_one(scene):
     again.CopyContent(node)
     again.SetAttribute("ONFHAssist.Role", NAME)
     again.SetNodeReferenceID("ONFHAssistVolume", review.volume_node.GetID())
-    assert len(Review.restore(scene)) == 1
+    assert len(restore(scene)) == 1
 
 
 def test_a_draft_that_is_none_is_told_of_and_changes_nothing(scene):

@@ -13,6 +13,7 @@ from ONFHAssistLib.analysis import AnalysisOptions, analyse, open_models
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.core.resources import resource_path
 from ONFHAssistLib.imaging.read import read_study
+from ONFHAssistLib.scene.restoring import restore
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.volumes import describe, study_from_node
 
@@ -43,7 +44,7 @@ def test_the_sample_study_is_analysed_reviewed_and_opened_again(scene, models, r
     assert review.update() == (side,)
     assert review.hip(side) == grade(review.masks(side))
     assert review.hip(side).volume_ratio < review.automatic(side).volume_ratio
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     assert again.hip(side).volume_ratio == pytest.approx(review.hip(side).volume_ratio, abs=1e-9)
     assert again.automatic(side).ratio_interval == pytest.approx(result.hips[side == "left"].ratio_interval, abs=1e-9)
 

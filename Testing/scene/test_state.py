@@ -13,6 +13,7 @@ from ONFHAssistLib.core.labels import MaskLabel
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.scene import markups, segmentation
 from ONFHAssistLib.scene.nodes import find_node
+from ONFHAssistLib.scene.restoring import restore
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import NAME, TEXT, SignOff, unpacked
 from ONFHAssistLib.scene.volumes import study_from_node
@@ -49,7 +50,7 @@ def test_everything_of_a_review_is_there_again(scene, grid, reopened):
     review.update()
     review.set_sphere("left", Sphere((-85.0, 9.5, -20.5), 23.5))
     review.set_sign_off("right", SignOff("AB", "flagged", "see slice 7"))
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
 
     assert again.sides == review.sides
     for side in review.sides:
@@ -74,7 +75,7 @@ def test_a_restored_review_goes_on(scene, grid, reopened):
     review = begun(scene, made_up(grid, calibrated=True))
     paint(review, "right", "necrosis", ball(review, "right", 14.0))
     review.update()
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     assert again.changed("right") and not again.changed("left")
     again.reset("right")
     assert not again.changed("right")
@@ -87,7 +88,7 @@ def test_a_restored_review_goes_on(scene, grid, reopened):
 
 def test_segments_have_their_own_label_values_again(scene, reopened):
     begun(scene, made_up())
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     for label in segmentation.LABELS:
         name = segmentation.segment_id(again.segmentation_node, label)
         assert again.segmentation_node.GetSegmentation().GetSegment(name).GetLabelValue() == label
@@ -95,7 +96,7 @@ def test_segments_have_their_own_label_values_again(scene, reopened):
 
 def test_what_other_systems_have_found_is_kept_too(scene, grid, reopened):
     review = begun(scene, with_findings(made_up(grid)))
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     out, before = again.study_result(), review.study_result()
     assert [found.about for found in out.findings] == [found.about for found in before.findings]
     assert out.findings[-1] == before.findings[-1]
@@ -165,10 +166,10 @@ def test_what_an_older_version_kept_of_its_other_system_is_a_finding(scene):
 def test_a_hip_that_was_segmented_anew_is_restored_as_such(scene, reopened):
     review = begun(scene, made_up(missed=("left",)))
     review.replace_hip(made_up(sides=("left",)), "left")
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     assert again.hip("left") == again.automatic("left") and again.hip("left").status == "graded"
     review.undo()
-    (earlier,) = Review.restore(reopened())
+    (earlier,) = restore(reopened())
     assert earlier.hip("left").status == "not graded" and earlier.hip("left").reason == "no femoral head was found"
 
 
@@ -178,11 +179,11 @@ def test_several_studies_are_restored_each_with_its_own(scene, reopened):
     paint(second, "left", "necrosis", ball(second, "left", 14.0))
     second.update()
     opened = reopened()
-    found = {review.volume_node.GetName(): review for review in Review.restore(opened)}
+    found = {review.volume_node.GetName(): review for review in restore(opened)}
     assert set(found) == {"one", "two"}
     assert found["one"].sides == first.sides and found["two"].sides == ("left",)
     assert found["two"].changed("left") and not found["one"].changed("left")
-    assert Review.restore(opened, known=list(found.values())) == []
+    assert restore(opened, known=list(found.values())) == []
 
 
 def test_under_a_linear_transform_all_comes_back_to_its_place(scene, reopened):
@@ -196,7 +197,7 @@ def test_under_a_linear_transform_all_comes_back_to_its_place(scene, reopened):
     review = Review.begin(scene, node, result)
     paint(review, "right", "necrosis", ball(review, "right", 14.0))
     review.update()
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     assert same_place(again.masks("right").whole().necrosis, review.masks("right").whole().necrosis)
     assert again.hip("right").sphere.centre_ras_mm == pytest.approx(tuple(CENTRES["right"]), abs=NEAR_MM)
 
@@ -205,7 +206,7 @@ def test_a_segment_that_was_deleted_stays_empty(scene, reopened):
     review = begun(scene, made_up())
     review.segmentation_node.GetSegmentation().RemoveSegment("right_necrosis")
     review.update()
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     assert again.hip("right").volume_ratio == 0 and again.automatic("right").volume_ratio > 0.2
 
 
@@ -228,7 +229,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence_and_loses_nothing(scene, ho
     else:
         review.volume_node.SetSpacing(1.1, 1.1, 1.1)
     with pytest.raises(InputError, match="cannot be read"):
-        Review.restore(scene)
+        restore(scene)
     assert review.segmentation_node.GetSegmentation().GetNumberOfSegments() == 4
     assert review.segmentation_node.GetScene() is scene
 
@@ -236,7 +237,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence_and_loses_nothing(scene, ho
 def test_a_scene_without_reviews_restores_none(scene):
     add_volume(scene, made_up().volume)
     scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    assert Review.restore(scene) == []
+    assert restore(scene) == []
 
 
 def test_a_segmentation_saved_by_itself_has_everything_to_be_read_again(scene, tmp_path):

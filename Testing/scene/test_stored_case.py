@@ -14,6 +14,7 @@ from ONFHAssistLib.curation.store.folder import create_store, save_case
 from ONFHAssistLib.curation.store.open_case import NETWORKS, open_case
 from ONFHAssistLib.scene.nodes import find_node, review_nodes
 from ONFHAssistLib.scene.outlines import MODEL
+from ONFHAssistLib.scene.restoring import restore
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.state import SignOff
 from ONFHAssistLib.scene.stored_case import begin_case, study_of_case
@@ -145,7 +146,7 @@ def test_a_saved_scene_knows_that_it_is_a_case(scene, saved, reopened):
     review, _ = opened(scene, store, name, "senior")
     review.set_reviewed("right", [4, 5])
     review.set_sign_off("right", SignOff("senior", "draft"))
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     assert again.opened == review.opened
     theirs, mine = (one.case("right") for one in (again, review))
     assert theirs.case_id == name and theirs.seen == mine.seen and theirs.adjudicates
@@ -273,7 +274,7 @@ def test_corrections_of_an_opened_scene_are_known_to_be_unsaved(scene, saved, re
     review, case = opened(scene, *saved)
     paint(review, "right", "necrosis", case.masks.whole().head.array)
     review.update()
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     assert again.unsaved and voxels(again.masks("right")) == voxels(review.masks("right"))
 
 
@@ -297,7 +298,7 @@ def test_marks_of_slices_stay_on_their_slices_when_the_volume_is_moved(scene, sa
 def test_another_reading_is_not_left_over_the_images_of_a_new_start(scene, saved, reopened):
     review, _ = opened(scene, *saved)
     review.show_reading("right", review.masks("right"))
-    (again,) = Review.restore(reopened())
+    (again,) = restore(reopened())
     node = find_node(again.volume_node, "right reading outline", MODEL)
     assert node is None or node.GetPolyData().GetNumberOfCells() == 0
 

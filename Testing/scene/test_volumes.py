@@ -140,7 +140,12 @@ def bad_nodes():
         "same slope everywhere": with_values(_distances(image)),
         "colour or vector image": colour,
         "holds no image": lambda scene: scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"),
-        "one slice only": lambda scene: add_volume(scene, Volume(image.array[:1], image.ijk_to_ras)),
+        "across an axis other than its third": lambda scene: add_volume(
+            scene, Volume(image.array[:, :1], image.ijk_to_ras)
+        ),
+        "pixels large; give a whole picture": lambda scene: add_volume(
+            scene, Volume(image.array[:1, :9], image.ijk_to_ras)
+        ),
         "not a number": with_values(nan),
         "same value in every voxel": with_values(np.full(image.array.shape, 7, np.int16)),
         "transform that is not linear": warped,

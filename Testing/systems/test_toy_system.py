@@ -102,6 +102,19 @@ def test_it_reads_a_picture_and_refuses_what_it_cannot_use(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("toy")
+def test_it_reads_a_volume_file_of_one_slice_as_a_reader_sees_it_and_marks_it_at_its_place(tmp_path):
+    made = sitk.GetImageFromArray(np.add.outer(np.arange(50), np.arange(60))[None].astype(np.int16))
+    made.SetDirection((1, 0, 0, 0, -1, 0, 0, 0, -1))  # rows run forwards: a reader sees them upside down
+    sitk.WriteImage(made, str(tmp_path / "slice.nii.gz"))
+    report = graded(tmp_path / "slice.nii.gz", tmp_path / "out", "--system", "toy", "--pdf")
+    assert report["input"]["form"] == "slice" and report["input"]["plane"] == "axial"
+    marked = sitk.ReadImage(str(tmp_path / "out" / "masks.seg.nrrd"))
+    (k, j, i) = np.argwhere(sitk.GetArrayFromImage(marked) == 101).mean(axis=0)[:3]
+    x, y, _ = marked.TransformContinuousIndexToPhysicalPoint((i, j, k))
+    assert (x, y) == (19.5, 19.5 - 49)  # rows 10 to 29 from the front, which is the file's last row
+
+
+@pytest.mark.usefixtures("toy")
 def test_beside_the_networks_both_stand_in_the_report_and_only_what_is_needed_is_opened(tmp_path):
     report = graded(SAMPLE, tmp_path / "out", "--system", "networks", "--system", "toy")
     names = [model["name"] for model in report["models"]]

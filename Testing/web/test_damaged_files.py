@@ -93,7 +93,16 @@ def test_what_the_networks_made_is_none_where_its_file_is_none(tmp_path: Path, k
     study, now = kept
     assert drafts.read(tmp_path, study, now["image"]).result.hips
     (tmp_path / drafts.MADE).write_bytes(content)
-    assert drafts.read(tmp_path, study, now["image"]) is None
+    found = drafts.read(tmp_path, study, now["image"])
+    assert isinstance(found, drafts.Damaged) and "damaged" in found.sentence and "put aside" in found.sentence
+    assert (tmp_path / "made.json.damaged").read_bytes() == content  # somebody may still get something out of it
+    assert json.loads((tmp_path / "now.json.damaged").read_text()) == now
+    assert drafts.read(tmp_path, study, now["image"]) is None  # told once; what is analysed now is kept
+
+
+def test_what_was_never_kept_is_no_damage(tmp_path: Path, kept):
+    study, now = kept
+    assert drafts.read(tmp_path / "elsewhere", study, now["image"]) is None
 
 
 def test_the_draft_of_another_image_is_none_of_this(tmp_path: Path, kept):
@@ -138,7 +147,10 @@ def test_a_study_opens_and_says_so_where_its_draft_cannot_be_read(place: Path, s
         ):
             spoil()
             await session.open(key)
-            assert session.study is not None and session.review is None
+            assert session.study is not None and session.review is None and session.alarm
+            assert session.message.startswith("The draft of this study is damaged (")
+            assert session.message.endswith("and was put aside; analyse the study again.")
+            now.write_text(sound[now])
 
     sound: dict[Path, str] = {}
     at_work(place, state, steps)

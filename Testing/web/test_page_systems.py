@@ -38,7 +38,7 @@ def toy(tmp_path, monkeypatch):
 def test_every_system_can_be_chosen_and_says_what_it_reads(toy, place: Path, state: Path):
     async def steps(session) -> None:
         session.choose(session.chosen.with_systems(["toy", "networks", "unknown"]))
-        assert session.chosen.systems == ("networks", "toy") == session.ahead.options.systems
+        assert session.chosen.systems == ("networks", "toy") == session.ahead.chosen.systems
         session.choose(session.chosen.with_systems([]))
         assert session.chosen.systems == ("networks", "toy")
         lines = choices(session.chosen.systems)
@@ -168,7 +168,7 @@ def test_device_and_engine_are_chosen_on_the_page(place: Path, state: Path, scre
         await bench.shown("The grades are the same.")
         await bench.page.locator(".v-dialog .v-field").nth(1).click()
         await bench.page.click(".v-list-item:has-text('PyTorch')")
-        await until(lambda: bench.session.ahead.options.engine == "torch")
+        await until(lambda: bench.session.ahead.chosen.engine == "torch")
         assert bench.session.chosen.device == "auto" and bench.app.logic.data.engine == "torch"
         await bench.shot("how the networks run")
 

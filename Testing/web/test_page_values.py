@@ -89,7 +89,12 @@ def test_the_map_of_the_surface_is_a_picture_that_changes_with_the_mask(reviewed
 def test_everything_that_the_page_gets_can_be_sent_to_a_browser(reviewed):
     def check(session) -> None:
         review = session.review
-        plain = [told.hip_cards(review), told.plot_lines(review, "left"), study_lines(session.rows), told.legend(True)]
+        plain = [
+            told.hip_cards(review),
+            told.plot_lines(review, "left"),
+            study_lines(session.rows),
+            told.legend(review),
+        ]
         assert json.dumps(plain)
         assert json.dumps(asdict(PageState()))
 

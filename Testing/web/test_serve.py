@@ -11,11 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.web import serve as serving
 from ONFHAssistLib.web.serve import free_port, has_browser, require_libraries
+from ONFHAssistLib.web.worklist import studies_in
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-c", "import sys; from ONFHAssistLib.cli import main; sys.exit(main())", "review")
@@ -160,6 +163,25 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 2 and "does not exist; check the path" in ended.stderr
     assert ended.stdout == "" and ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("notes.txt", "not a DICOM file"),
+        ("cut.nii.gz", "damaged"),
+        ("slice.mha", "one slice only"),
+    ],
+)
+def test_one_file_that_cannot_be_used_is_refused_and_in_a_folder_it_is_listed(place: Path, name: str, says: str):
+    file = place / name
+    (place / "notes.txt").write_text("nothing")
+    (place / "cut.nii.gz").write_bytes((place / "sample.nii.gz").read_bytes()[:20_000])
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(400.0).reshape(1, 20, 20)), str(place / "slice.mha"))
+    ended = subprocess.run([*COMMAND, str(file), "--no-browser"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2 and re.search(says, ended.stderr) and ended.stderr.count("\n") == 1
+    assert ended.stdout == "" and not (place / "onfh-review").exists()
+    assert name in [entry.title for entry in studies_in(place)]
 
 
 def test_without_opengl_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -24,7 +24,7 @@ class ImageFacts:
     contrast_agent: bool | Unset | None = UNSET
     plane: str | Unset = UNSET
     obliquity_deg: float | Unset = UNSET
-    spacing_mm: tuple[float, ...] | Unset = UNSET
+    spacing_mm: tuple[float, ...] | Unset | None = UNSET
     shape: tuple[int, ...] | Unset = UNSET
     body_part: str | Unset = UNSET
 

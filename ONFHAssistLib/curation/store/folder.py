@@ -17,7 +17,7 @@ from ONFHAssistLib.curation.store.lists import list_files
 from ONFHAssistLib.curation.store.lock import locked
 from ONFHAssistLib.curation.store.marker import marker_bytes, read_marker
 from ONFHAssistLib.curation.store.records import read_record
-from ONFHAssistLib.curation.store.store import Store
+from ONFHAssistLib.curation.store.store import LET_READ, Store
 from ONFHAssistLib.exchange.publish import reason
 
 DEFAULT_NAMES = {"MR": "Dataset101_FemoralHeadMR", "CT": "Dataset102_FemoralHeadCT"}
@@ -89,6 +89,8 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
         marker = read_marker(folder)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{folder} is not a data set of this software; choose another folder or make one.") from error
+    except PermissionError as error:
+        raise InputError(f"The data set {folder.name} may not be read; {LET_READ}.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / layout.MARKER} can't be read; get it back from a copy.") from error
     if marker.format != layout.FORMAT:
@@ -109,6 +111,12 @@ def open_store(folder: Path, key_file: Path | None = None) -> Store:
     lost = [name for name in missing if name in in_use]
     if lost:
         raise InputError(f"The data set {folder.name} is incomplete ({', '.join(lost)} missing); copy it again.")
+    try:
+        os.scandir(folder / "cases").close()
+    except PermissionError as error:
+        raise InputError(f"The folder cases of the data set {folder.name} may not be read; {LET_READ}.") from error
+    except OSError:  # it is made now, or cannot be
+        pass
     with contextlib.suppress(OSError):  # a folder that is read-only does without
         for name in missing:  # git, zip and sync programs leave empty folders out
             (folder / name).mkdir(exist_ok=True)

@@ -37,6 +37,7 @@ from ONFHAssistLib.curation.store.records import read_record
 from ONFHAssistLib.exchange.publish import reason
 
 _ATTEMPTS = 20
+LET_READ = "let who works with the data set read all of it"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Store:
                 f"The data set {self.folder.name} has no case {case_id}; "
                 "the reviewers list them, and so does onfh-assist data status --html."
             ) from error
+        except PermissionError as error:
+            raise InputError(f"The file of the case {case_id} may not be read; {LET_READ}.") from error
         except OSError as error:
             remedy = "check the data set" if isinstance(error, LinkError) else "see that the folder is there"
             raise InputError(f"The file of the case {case_id} can't be read: {reason(error)}; {remedy}.") from error
