@@ -100,6 +100,14 @@ def test_a_picture_of_any_size_gets_its_pixels_from_the_width_of_the_heads(radiu
         assert head.radius_mm == pytest.approx(radius_px, rel=0.04)  # on the grid of the study
 
 
+@pytest.mark.parametrize("shape", [(2400, 300), (150, 3600)])
+def test_a_small_head_on_a_long_picture_is_found_wherever_it_is(shape):
+    for part in (0.04, 0.3, 0.5, 0.77, 0.96):
+        row, column = (round(part * shape[0]), 140) if shape[0] > shape[1] else (70, round(part * shape[1]))
+        (head,) = find_slice_heads(picture(shape, (column, row, LOOKS_LEFT, 30)), reader())
+        assert head.radius_mm == pytest.approx(30, rel=0.06)
+
+
 @pytest.mark.parametrize(("code", "side"), [(LOOKS_RIGHT, "right"), (LOOKS_LEFT, "left")])
 def test_a_single_head_has_the_side_that_its_anatomy_tells(code, side):
     for place in (RIGHT, LEFT):  # wherever it lies on the picture
