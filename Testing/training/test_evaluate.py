@@ -229,7 +229,7 @@ def test_heads_are_summarised_by_patients_who_were_tested_and_who_were_trained_o
 
 def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_others(monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "KEPT", tmp_path)
-    monkeypatch.setattr(runs, "weights", lambda: {"anatomy": "one"})
+    monkeypatch.setattr(runs, "weights", lambda names: {"anatomy": "one"})
     with pytest.raises(ValueError):  # of the third
         runs.measure("roots", math.sqrt, [(4.0,), (9.0,), (-1.0,)], 1)
     (file,) = tmp_path.iterdir()
@@ -240,7 +240,7 @@ def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_oth
     assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
     assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
     assert file.read_text(encoding="utf-8").count("[9.0]") == 2  # the one that was cut off, and the one made anew
-    monkeypatch.setattr(runs, "weights", lambda: {"anatomy": "two"})
+    monkeypatch.setattr(runs, "weights", lambda names: {"anatomy": "two"})
     assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 2.0]
 
 
@@ -259,7 +259,7 @@ def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_
     monkeypatch.setattr("sys.argv", ["evaluate", "pair"])
     evaluate.main()
     assert set(json.loads((tmp_path / "docs/evaluation.json").read_text(encoding="utf-8"))) == {"heads", "pair"}
-    monkeypatch.setattr(evaluate, "weights", lambda: {"anatomy": "another"})
+    monkeypatch.setattr(evaluate, "weights", lambda names: {"anatomy": "another"})
     evaluate.main()
     assert set(json.loads((tmp_path / "docs/evaluation.json").read_text(encoding="utf-8"))) == {"pair"}
     monkeypatch.setattr("sys.argv", ["evaluate", "others", "--cases", "train"])
