@@ -229,7 +229,7 @@ def test_heads_are_summarised_by_patients_who_were_tested_and_who_were_trained_o
 
 def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_others(monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "KEPT", tmp_path)
-    monkeypatch.setattr(runs, "weights", lambda names: {"anatomy": "one"})
+    monkeypatch.setattr(runs, "weights", lambda: {"anatomy": "one"})
     with pytest.raises(ValueError):  # of the third
         runs.measure("roots", math.sqrt, [(4.0,), (9.0,), (-1.0,)], 1)
     (file,) = tmp_path.iterdir()
@@ -240,7 +240,7 @@ def test_a_killed_measurement_goes_on_where_it_stopped_unless_the_models_are_oth
     assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
     assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 7.0]
     assert file.read_text(encoding="utf-8").count("[9.0]") == 2  # the one that was cut off, and the one made anew
-    monkeypatch.setattr(runs, "weights", lambda names: {"anatomy": "two"})
+    monkeypatch.setattr(runs, "weights", lambda: {"anatomy": "two"})
     assert runs.measure("roots", math.sqrt, [(9.0,), (4.0,)], 1) == [3.0, 2.0]
 
 
