@@ -126,13 +126,13 @@ def make_pictures(job: int | tuple[str, int]) -> list[Picture]:
 
 
 def circles(spheres: list[Sphere | None] | list[Sphere], points: np.ndarray) -> Heads:
-    """Return the circles that a picture cuts out of the right and the left head's sphere.
+    """Return the circles that a picture cuts out of spheres, mostly those of the right and of the left head.
 
     Args:
         spheres: on the same axes as the points; None where there is none.
         points: (row, column, 3) in mm, a plane of square pixels.
     """
-    heads = np.zeros((2, 4))
+    heads = np.zeros((len(spheres), 4))
     across, down = points[0, 1] - points[0, 0], points[1, 0] - points[0, 0]
     pixel_mm = float(np.linalg.norm(across))
     for head, sphere in zip(heads, spheres, strict=True):
