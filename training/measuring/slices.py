@@ -225,10 +225,11 @@ def _upright(volume: Volume, axis: int, index: int) -> Study:
     """Return one slice of a volume as a picture with square pixels, upright where it is coronal or sagittal."""
     pixels = _slice(volume, axis, index).array.squeeze(axis).astype(np.float32)
     rest = [2 - n for n in range(3) if n != axis]  # voxel axes of rows and columns
-    across = volume.axes_ras[:, rest[0]]
-    if across[2] > 0.5:  # rows run upwards
+    if abs(volume.axes_ras[2, rest[1]]) > 0.5:  # columns run along the body, as on sagittal slices
+        pixels, rest = pixels.T, rest[::-1]
+    if volume.axes_ras[2, rest[0]] > 0.5:  # rows run upwards
         pixels = pixels[::-1]
-    if volume.axes_ras[:, rest[1]][0] > 0.5:  # columns run to the patient's right
+    if volume.axes_ras[0, rest[1]] > 0.5:  # columns run to the patient's right
         pixels = pixels[:, ::-1]
     spacing = [volume.spacing_mm[n] for n in rest]
     size = [round(n * mm / min(spacing)) for n, mm in zip(pixels.shape, spacing, strict=True)]
