@@ -73,18 +73,22 @@ def main() -> None:
     if not set(wanted) <= set(steps):
         sys.exit(f"{options.what} has no training patients; leave --cases out.")
     try:
-        models = {name: weights(_MEASURED.get(name, BUNDLES)) for name in steps}
         # Figures of other models do not stand beside these.
         known = read_evaluation(path).items()
-        results = {name: part for name, part in known if name in steps and part.get("models") == models[name]}
+        results = {name: part for name, part in known if name in steps and part.get("models") == _models(name)}
         for name in wanted:
-            results[name] = steps[name]() | {"models": models[name]}
+            results[name] = steps[name]() | {"models": _models(name)}
             write_evaluation(path, results)
             print(json.dumps({k: v for k, v in results[name].items() if k != "rows"}, indent=1))
     except InputError as error:
         sys.exit(str(error))
     if options.table:
         print(table(results))
+
+
+def _models(section: str) -> dict[str, str]:
+    """Return the checksums of what a section measures."""
+    return weights(_MEASURED.get(section, BUNDLES))
 
 
 def _results(options: argparse.Namespace) -> Path:
