@@ -1,4 +1,5 @@
-"""Measure models: ``python -m training.evaluate heads|lesions|contrasts|resolution|others|elsewhere|pair|real|all``.
+"""Measure models: ``python -m training.evaluate
+heads|lesions|contrasts|resolution|others|elsewhere|slices|pair|real|all``.
 
 - ``heads``: the 15 real T1 studies, against spheres and heads cut from their manual femur masks by the project's rule,
   and the landmarks against those found by the same rule on their manual hip-bone masks.
@@ -9,6 +10,7 @@
 - ``others``: the CT, axial T1, VIBE, localizer and coronal T1 DICOM studies.
 - ``elsewhere``: heads marked by eye in real images of every kind, images without a head, and noise
   (``training/measuring/elsewhere.py``).
+- ``slices``: the heads on single slices and pictures (``training/measuring/slices.py``), by the slice finder alone.
 - ``pair``: where the head lies on CT and on axial T1 of the same hip.
 - ``real``: real osteonecrosis on single slices, against outlines drawn by eye (``training/measuring/real_lesions.py``);
   it also writes the page ``real_onfh.md``, and with ``--pictures`` the slices with all outlines on them.
@@ -39,17 +41,20 @@ from training.measuring.others import evaluate_others, evaluate_pair
 from training.measuring.painted import evaluate_contrasts, evaluate_lesions
 from training.measuring.real_page import evaluate_real
 from training.measuring.resolution import evaluate_resolution
-from training.measuring.runs import weights
+from training.measuring.runs import BUNDLES, weights
+from training.measuring.slices import BUNDLE, evaluate_slices
 from training.measuring.table import table
 from training.real.data import CACHE, NO_DATA, data_folder
+
+_MEASURED = {"slices": (BUNDLE,)}
+"""The bundles that a section measures, where it is not those of an analysis."""
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "what", choices=["heads", "lesions", "contrasts", "resolution", "others", "elsewhere", "pair", "real", "all"]
-    )
+    sections = ["heads", "lesions", "contrasts", "resolution", "others", "elsewhere", "slices", "pair", "real"]
+    parser.add_argument("what", choices=[*sections, "all"])
     parser.add_argument("--cases", choices=["test", "train"], default="test", help="patients: see above")
     parser.add_argument("--count", type=int, default=200, help="how many lesions to paint")
     parser.add_argument("--bundles", type=Path, help="measure the models in this folder; results go there too")
@@ -68,18 +73,22 @@ def main() -> None:
     if not set(wanted) <= set(steps):
         sys.exit(f"{options.what} has no training patients; leave --cases out.")
     try:
-        models = weights()
         # Figures of other models do not stand beside these.
         known = read_evaluation(path).items()
-        results = {name: part for name, part in known if name in steps and part.get("models") == models}
+        results = {name: part for name, part in known if name in steps and part.get("models") == _models(name)}
         for name in wanted:
-            results[name] = steps[name]() | {"models": models}
+            results[name] = steps[name]() | {"models": _models(name)}
             write_evaluation(path, results)
             print(json.dumps({k: v for k, v in results[name].items() if k != "rows"}, indent=1))
     except InputError as error:
         sys.exit(str(error))
     if options.table:
         print(table(results))
+
+
+def _models(section: str) -> dict[str, str]:
+    """Return the checksums of what a section measures."""
+    return weights(_MEASURED.get(section, BUNDLES))
 
 
 def _results(options: argparse.Namespace) -> Path:
@@ -101,6 +110,7 @@ def _steps(options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]
     if options.cases == "test":
         steps |= {
             "others": lambda: evaluate_others(options.processes),
+            "slices": evaluate_slices,
             "pair": lambda: evaluate_pair(options.processes),
             "real": lambda: evaluate_real(_results(options).parent, options.pictures),
         }

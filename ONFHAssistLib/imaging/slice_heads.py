@@ -31,6 +31,9 @@ CANDIDATES = 4
 """At the most so many places get a second look."""
 BASE = 0.4
 """A peak is what rises above this part of its height; its centre of gravity is the place."""
+LONG = 1.5
+"""A picture that is longer than so many times its width is looked at in overlapping squares, MOST_SQUARES at most."""
+MOST_SQUARES = 6
 LOOK_RADII = 7.0
 """Side of the square of the second look, in radii of the head: the joint and what lies about it."""
 BEYOND = 0.06
@@ -110,8 +113,8 @@ def find_slice_heads(study: Study, network: Network) -> tuple[SliceHead, ...]:
         return ()
     view = _front_view(volume, study.source["modality"])
     low, high = _content(view)
-    first = _looks(view, [(low + high) / 2], float((high - low).max()), network)[0]
-    seen = [peak for peak in first if np.all((peak.place_mm > low) & (peak.place_mm < high))]
+    first = [peak for seen in _looks(view, *_squares(low, high), network) for peak in seen]
+    seen = _apart([peak for peak in first if np.all((peak.place_mm > low) & (peak.place_mm < high))])
     again = [_again(view, peak, network) for peak in seen]
     heads = _pair([peak for peak in again if peak is not None and peak.height >= DOUBTFUL])
     known = study.source["spacing_mm"] is not None
@@ -189,6 +192,28 @@ def _content(view: CanonicalHip) -> tuple[np.ndarray, np.ndarray]:
     spacing = np.array(view.volume.spacing_mm[:2])
     low, high = np.array(spans).T
     return (low - 0.5) * spacing, (high + 0.5) * spacing
+
+
+def _squares(low: np.ndarray, high: np.ndarray) -> tuple[list[np.ndarray], float]:
+    """Return middles and side of the squares that are looked at first, of what lies between two places."""
+    extent = high - low
+    long, side = int(extent.argmax()), float(extent.max())
+    if extent.max() > LONG * extent.min():
+        side = max(1.2 * float(extent.min()), 2 * side / (MOST_SQUARES + 1))  # half of each is the next one's
+    count = 1 + max(0, int(np.ceil((extent[long] - side) / (side / 2) - 1e-6)))
+    middle = (low + high) / 2
+    offset = np.zeros((count, 2))
+    offset[:, long] = np.linspace(-1, 1, count) * (extent[long] - side) / 2 if count > 1 else 0
+    return list(middle + offset), side
+
+
+def _apart(peaks: list[_Peak]) -> list[_Peak]:
+    """Return the CANDIDATES highest peaks that are not of the same head, the highest one first."""
+    kept: list[_Peak] = []
+    for peak in sorted(peaks, key=lambda peak: -peak.height):
+        if all(np.linalg.norm(peak.place_mm - other.place_mm) > other.radius_mm for other in kept):
+            kept.append(peak)
+    return kept[:CANDIDATES]
 
 
 def _voxel(view: CanonicalHip, place_mm: np.ndarray) -> np.ndarray:

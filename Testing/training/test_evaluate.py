@@ -248,7 +248,7 @@ def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_
     monkeypatch.setattr(evaluate, "data_folder", lambda: tmp_path)
     monkeypatch.setattr(evaluate, "EVALUATION", tmp_path / "docs" / "evaluation.json")
     monkeypatch.setattr(evaluate, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(evaluate, "weights", lambda: {"anatomy": "abc"})
+    monkeypatch.setattr(evaluate, "weights", lambda names: {"anatomy": "abc"})
     monkeypatch.setattr(evaluate, "evaluate_heads", lambda cases, processes: {"cases": cases})
     for cases, path in (("test", "docs/evaluation.json"), ("train", "cache/evaluation-train.json")):
         monkeypatch.setattr("sys.argv", ["evaluate", "heads", "--cases", cases])
@@ -259,7 +259,7 @@ def test_the_results_name_one_set_of_models_and_those_of_training_patients_stay_
     monkeypatch.setattr("sys.argv", ["evaluate", "pair"])
     evaluate.main()
     assert set(json.loads((tmp_path / "docs/evaluation.json").read_text(encoding="utf-8"))) == {"heads", "pair"}
-    monkeypatch.setattr(evaluate, "weights", lambda: {"anatomy": "another"})
+    monkeypatch.setattr(evaluate, "weights", lambda names: {"anatomy": "another"})
     evaluate.main()
     assert set(json.loads((tmp_path / "docs/evaluation.json").read_text(encoding="utf-8"))) == {"pair"}
     monkeypatch.setattr("sys.argv", ["evaluate", "others", "--cases", "train"])

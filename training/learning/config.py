@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 from ONFHAssistLib.core.errors import InputError
 from training.real import data as real
 
-OWN_TASKS = ("finder", "head_check", "anatomy", "necrosis")
+OWN_TASKS = ("finder", "head_check", "slice_finder", "anatomy", "necrosis")
 """Tasks of the project's own networks; the others are systems, each with a room of that name here."""
 
 

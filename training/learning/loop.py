@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.models.bundle import Bundle
-from training.learning import batches, finder, head_check
+from training.learning import batches, finder, head_check, slice_finder
 from training.learning.checkpoint import RUNS, load_checkpoint, save_checkpoint
 from training.learning.config import Config, cache_path, read_config
 from training.learning.curated import initial_weights, make_cache, mixed
@@ -24,7 +24,13 @@ from training.learning.processes import choose_device, rank_and_count, whole
 from training.learning.speed import share_of_peak
 from training.learning.tasks import Task, TaskMaker
 
-TASKS = {"finder": finder, "head_check": head_check, "anatomy": batches, "necrosis": batches}
+TASKS = {
+    "finder": finder,
+    "head_check": head_check,
+    "slice_finder": slice_finder,
+    "anatomy": batches,
+    "necrosis": batches,
+}
 """Tasks of the project's own networks, and the module of this room that makes each."""
 LOG_STEPS = 50
 

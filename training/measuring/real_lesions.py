@@ -32,12 +32,11 @@ from ONFHAssistLib.core.metrics import segmentation_metrics
 from ONFHAssistLib.core.necrosis import necrosis_above
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.segment import Network, crop_hip, head_probability
+from ONFHAssistLib.imaging.slice_heads import HEAD_WIDTH_MM
 from training.measuring.runs import spread
 from training.real.data import require_data_folder
 
 OUTLINES = Path(__file__).with_name("real_outlines.json")
-HEAD_WIDTH_MM = 48.0
-"""Width of an adult femoral head, the project's guess for pictures without a scale."""
 HEAD_ML = 50.0
 """Volume of the head in proportion to which specks are dropped (``core/necrosis.py``)."""
 MARKED_FROM = 0.01

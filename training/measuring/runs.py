@@ -28,9 +28,9 @@ def open_models(systems: tuple[str, ...] = (OWN,)) -> Models:
     return analysis.open_models("cpu", systems=systems, threads=1)
 
 
-def weights() -> dict[str, str]:
+def weights(names: tuple[str, ...] = BUNDLES) -> dict[str, str]:
     """Return the SHA-256 of the weights that are measured, by the name of the bundle."""
-    return {name: load_bundle(name).metadata["onfh_assist"]["sha256"]["model.safetensors"] for name in BUNDLES}
+    return {name: load_bundle(name).metadata["onfh_assist"]["sha256"]["model.safetensors"] for name in names}
 
 
 def spread(values: list[float], digits: int = 3) -> dict[str, float]:

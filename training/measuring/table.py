@@ -100,6 +100,39 @@ def _others(others: dict[str, Any]) -> Iterator[Cells]:
             yield what, f"`{name}`", wanted, _outcome(others[name])
 
 
+def _slices(slices: dict[str, Any]) -> Iterator[Cells]:
+    what = "on a single slice: found, on its side; centre; radius"
+    ways = {
+        "as it is": "T1",
+        "no pixel size": "T1 without a pixel size",
+        "t2": "recast to T2",
+        "stir": "recast to STIR",
+    }
+    for way, words in {**ways, "one hip": "T1 without a pixel size, cropped to one hip"}.items():
+        own = slices["test"][way]
+        yield what, f"{own['heads']} slices through test heads, {words}", "all, ≤ 2 mm, ± 5 %", _seen(own)
+    own = slices["onfh"]
+    yield what, f"{own['heads']} heads of pictures with osteonecrosis and controls (MR)", "all", _seen(own)
+    slabs = slices["slabs"]
+    measured = f"{slabs['found']}; {slabs['right_side']}"
+    yield "found; on the right side alone", f"{slabs['pictures']} 8-bit CT pictures of one hip", "all", measured
+    for kind, own in slices["none"].items():
+        measured = f"{own['found']} found, {own['doubtful']} doubtful"
+        yield "a head where there is none", f"{sum(own.values())} slices: {kind}", "0 found", measured
+
+
+def _seen(own: dict[str, Any]) -> str:
+    """Heads found on single slices, with the errors of their circles."""
+    found = f"{own['found']} ({own['doubtful']} doubtful), {own['right_side']}"
+    if not own["found"]:
+        return found
+    centre, radius = own["centre_mm"], own["radius_percent"]
+    return (
+        f"{found}; {_middle(centre, 1)} mm, worst {centre['max']:.1f} mm; "
+        f"{_middle(radius, 1, sign='+')} %, {radius['min']:+.1f} to {radius['max']:+.1f} %"
+    )
+
+
 def _elsewhere(elsewhere: dict[str, Any]) -> Iterator[Cells]:
     heads, none, noise = (elsewhere[name] for name in ("heads", "none", "noise"))
     on = f"{heads['whole']} heads wholly in view, marked by eye"
@@ -166,6 +199,7 @@ ROWS: dict[str, Callable[[dict[str, Any]], Iterable[Cells]]] = {
     "resolution": _resolution,
     "others": _others,
     "elsewhere": _elsewhere,
+    "slices": _slices,
     "pair": _pair,
     "real": table_cells,
 }
