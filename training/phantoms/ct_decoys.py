@@ -143,5 +143,3 @@ def with_decoys(fine: FineHip, rng: np.random.Generator) -> FineHip:
         if rng.random() < chance:
             fine = change(fine, rng)
     return fine
-
-

@@ -4,21 +4,18 @@ Shapes and tones are those of ``lesions`` for CT: a sclerotic rim, bone inside t
 fracture line under the plate; on the fine grid, before the scanner. What CT adds is the collapse: the dome over the
 lesion is pressed in, and the rest of the lesion with it.
 
-CT shows no necrosis before bone was resorbed or laid down (stage 1 of ARCO: normal on radiographs and CT). Such a lesion
-is not to be found on CT by anybody, so it is in no truth here: a lesion whose voxels change by less than VISIBLE_HU on
-average is painted anew. `silent` paints one on purpose, to measure that the networks do not guess.
+CT shows no necrosis before bone was resorbed or laid down (stage 1 of ARCO: normal on radiographs and CT). Nobody can
+find such a lesion on CT, so it is in no truth here: a lesion that changes the bone less than ``ct_bone.shows`` asks for
+is painted anew. `silent` paints one on purpose, to measure that the networks do not guess.
 """
 
 import numpy as np
 
-from training.phantoms.ct_bone import FineHip
+from training.phantoms.ct_bone import FineHip, shows
 from training.phantoms.ct_decoys import pressed
 from training.phantoms.lesions import paint
 from training.phantoms.tissue import waves
 
-VISIBLE_HU = 45.0
-"""A lesion shows if its voxels differ by this from the same bone without it, on average. About the noise of a soft
-kernel in slices of 3 mm; a convention of this project."""
 COLLAPSE_FROM = 0.08
 """Smaller lesions do not collapse here."""
 MUSCLE_HU = 50.0
@@ -39,7 +36,7 @@ def with_lesion(fine: FineHip, rng: np.random.Generator, ratio: float | None = N
     for _ in range(TRIES):
         lesion = _painted(fine, rng, ratio)
         necrosis = lesion.necrosis
-        if np.abs(lesion.image - fine.image)[necrosis].mean() >= VISIBLE_HU:
+        if shows(fine.image, lesion.image, necrosis):
             break
     changed = FineHip(lesion.image, fine.points_mm, fine.head, fine.femur, fine.pelvis, fine.radius_mm)
     if necrosis.sum() > COLLAPSE_FROM * fine.head.sum() and rng.random() < 0.33:

@@ -135,5 +135,5 @@ def _noise(shape: tuple[int, ...], scanner: Scanner, rng: np.random.Generator) -
 def _streaks(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> np.ndarray:
     """Bands across the image, each of an axial slice or a few, that fade to one side."""
     rows = ndimage.gaussian_filter1d(rng.standard_normal((1, shape[1], 1)), rng.uniform(0.6, 4), axis=1)
-    side = np.linspace(*rng.permutation([0.2, 1.0]), shape[2])
+    side = np.linspace(0.2, 1.0, shape[2])[:: int(rng.choice([-1, 1]))]
     return (strength * rows / max(rows.std(), 1e-6) * side).astype(np.float32)
