@@ -195,7 +195,7 @@ def _called(truth: np.ndarray, called: np.ndarray) -> dict[str, float]:
 
 def _auc(truth: np.ndarray, values: np.ndarray, patients: np.ndarray) -> list[float]:
     """AUC and its 95 % interval by drawing patients anew."""
-    found = bootstrap(lambda own, value: roc_auc(own, value).value, patients, truth, values, repeats=RESAMPLED)
+    found = bootstrap(lambda own, value: roc_auc(own, value).value, patients.tolist(), truth, values, repeats=RESAMPLED)
     return [found.value, found.low, found.high]
 
 
