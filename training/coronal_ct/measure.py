@@ -19,6 +19,8 @@ SENSITIVITY = 0.98
 """Wanted of slices and of hips where thresholds are chosen, on validation patients."""
 RUN_FROM = (0.3, 0.5, 0.7)
 """Probabilities that are tried as the one from which a slice belongs to a run."""
+SURE = 0.9
+"""Of hips that are not near the threshold so many are told right."""
 RESAMPLED = 500
 """Bootstrap samples of patients, for intervals."""
 CHUNK = 64
@@ -130,7 +132,8 @@ def decide(validation: Found, measured_on: str) -> tuple[Decision, dict[str, flo
     rule, run_from = max(auc, key=lambda key: auc[key])
     best = {name: max(value for (own, _), value in auc.items() if own == name) for name in RULES}
     values, truth, _ = tried[rule, run_from]
-    return Decision(rule, slice_from, threshold(truth, values), run_from, measured_on), best
+    hip_from = threshold(truth, values)
+    return Decision(rule, slice_from, hip_from, run_from, measured_on, unsure(truth, values, hip_from)), best
 
 
 def threshold(truth: np.ndarray, values: np.ndarray) -> float:
@@ -139,6 +142,18 @@ def threshold(truth: np.ndarray, values: np.ndarray) -> float:
     at = positive[int(np.floor((1 - SENSITIVITY) * len(positive)))]
     below = every[every < at]
     return float((at + below[-1]) / 2 if len(below) else at)
+
+
+def unsure(truth: np.ndarray, values: np.ndarray, hip_from: float) -> tuple[float, float]:
+    """Return the values between which hips are near the threshold.
+
+    Of the hips below the lower one at least SURE are without necrosis, of those from the upper one on at least SURE are
+    with it.
+    """
+    cuts = np.unique(values)
+    low = [v for v in cuts if v <= hip_from and (values < v).any() and (~truth[values < v]).mean() >= SURE]
+    high = [v for v in cuts if v >= hip_from and truth[values >= v].mean() >= SURE]
+    return float(max(low, default=cuts[0])), float(min(high, default=cuts[-1]))
 
 
 def slice_figures(found: Found, decision: Decision, two_stages: bool = True) -> dict[str, Any]:

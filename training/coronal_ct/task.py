@@ -22,7 +22,7 @@ POSITIVE_SHARE = {True: 0.5, False: 0.8}
 """Part of a batch with necrosis, of stage 1 and of stage 2."""
 PLACE_WEIGHT = 0.2
 """Weight of where the class map is highest beside whether there is necrosis."""
-SCORED = 640
+SCORED = 320
 """As many validation slices are looked at after each epoch."""
 WINDOWED = 0.4
 """Part of the samples seen through an unknown window, as 8-bit pictures are; the others have the window of CT."""

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ONFHAssistLib.core.plain import from_plain
+
 RULES = ("maximum", "mean of the top three", "longest run")
 TOP_MM = 9.0
 """What three slices cover that are 3 mm apart, as those that the networks were trained on: of thinner slices more count
@@ -30,6 +32,7 @@ class Decision:
         hip_from: value of `pool` from which a hip counts, and with it the patient.
         run_from: probability from which a slice belongs to a run.
         measured_on: what they were chosen on, in words.
+        unsure: values between which fewer than nine in ten hips were told right there; None where that is not known.
     """
 
     rule: str
@@ -37,11 +40,12 @@ class Decision:
     hip_from: float
     run_from: float
     measured_on: str
+    unsure: tuple[float, float] | None = None
 
 
 def decision_of(metadata: Mapping[str, Any]) -> Decision:
     """Return the ``decision`` of a bundle's ``onfh_assist``; KeyError where it has none."""
-    return Decision(**metadata["decision"])
+    return from_plain(Decision, metadata["decision"])
 
 
 def pool(probabilities: ArrayLike, rule: str, spacing_mm: float, run_from: float = 0.5) -> float:
