@@ -67,11 +67,9 @@ class Panel:
         self._analysis = Analysis(ui, session, lambda: self.volume)
         self._editor = Editor(ui.segmentEditor)
         self._touch = after(TOUCH_MS, self._touched)
-        self._views = after(0, self.follow_views)
-        self._laid_out = after(0, self._centre)
-        self._placing = Placing(
-            ui, observe, ignore, self.segment_from, self.refresh, self._editor.pause, self._touch.start
-        )
+        self._views, self._laid_out = after(0, self.follow_views), after(0, self._centre)
+        acts = (self.segment_from, self.refresh, self._editor.pause, self._touch.start)
+        self._placing = Placing(ui, observe, ignore, *acts)
         self._form = SignOffForm(ui, self.review)
         self._export = Export(ui, self.review, session.require_packages)
         self._preflight = PreflightPanel(ui)
@@ -95,8 +93,7 @@ class Panel:
             }
         )
         session.on_change, session.on_review = self._show_run, self._new_result
-        session.on_touch, session.on_gone = self._touch.start, self._gone
-        session.on_views = self._views.start
+        session.on_touch, session.on_gone, session.on_views = self._touch.start, self._gone, self._views.start
         for button, action in (
             (ui.analyseButton, self._analysis.start_or_cancel),
             (ui.layoutButton, self.arrange),
