@@ -206,7 +206,7 @@ class HipsUI:
         with html.Div(v_if=("found.strip",), classes="strip", raw_attrs=["@click.stop"]):
             html.Div("{{ found.strip.title }}", style="margin-top: 4px")
             with svg(
-                "svg", server=self._server, viewBox="-34 -6 380 94", role="img", bind_aria_label="found.strip.told"
+                "svg", server=self._server, viewBox="-38 -6 402 94", role="img", bind_aria_label="found.strip.told"
             ):
                 with svg(
                     "g",
