@@ -19,7 +19,7 @@ from ONFHAssistLib.imaging.segment import Network, outlined
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import open_engine
 from ONFHAssistLib.models.table import Table, open_table
-from ONFHAssistLib.systems import OWN, bundles, chosen, forms_of, known
+from ONFHAssistLib.systems import OWN, at_hand, bundles, chosen, forms_of, missing
 from ONFHAssistLib.systems.base import Case, Models, Step, System, refusal, seekers
 from ONFHAssistLib.systems.heads import Heads, find_heads
 
@@ -68,8 +68,14 @@ def open_models(
     """Open the bundles that some systems need and no others, see ``open_engine``.
 
     Raises:
-        InputError: one is damaged, or a system is not known.
+        InputError: one is damaged or not installed, or a system is not known.
     """
+    for system in chosen(systems):
+        if names := ", ".join(missing(system)):
+            raise InputError(
+                f"The system {system.card.id} needs models that are not installed ({names}); install them (onfh-assist "
+                "models install), or leave the system out."
+            )
     networks: dict[str, Network] = {}
     tables: dict[str, Table] = {}
     for name in bundles(chosen(systems)):
@@ -193,7 +199,7 @@ def _hips(
         if found.hip is not None and (known_masks is None or known_masks.not_sought is not None):
             given[found.about] = found.hip
     masks = [given.get(head.side) or outlined(study.volume, head, NOT_ASKED) for head in heads.heads]
-    others = [system for name, system in known().items() if name not in options.systems]
+    others = [system for name, system in at_hand().items() if name not in options.systems]
     ids = " or ".join(seekers(others, study, options.patient))
     if ids:
         advice = f"choose the system {ids} to have it sought"

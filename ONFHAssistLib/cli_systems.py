@@ -17,16 +17,18 @@ def systems() -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    from ONFHAssistLib.systems import known
+    from ONFHAssistLib.systems import known, missing
 
     table = Table(Column("Id", no_wrap=True), "System", "Accepts", "Learned from", show_lines=True)
     for system in known().values():
         card = system.card
         title = f"{escape(card.title)}\n[dim]{escape(card.source)}[/dim]"
         accepts = [f"{', '.join(card.forms)}: {card.accepts}", *map(_asked_for, card.variables)]
-        table.add_row(
-            escape(card.id), title, escape("\n".join(accepts)), escape("\n".join(map(_learned_from, card.bundles)))
-        )
+        absent = missing(system)
+        learned = [
+            f"The model {name} is not installed." if name in absent else _learned_from(name) for name in card.bundles
+        ]
+        table.add_row(escape(card.id), title, escape("\n".join(accepts)), escape("\n".join(learned)))
     Console(highlight=False).print(table)
 
 

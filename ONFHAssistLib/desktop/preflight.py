@@ -22,7 +22,7 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.desktop import install
 from ONFHAssistLib.models.bundle import load_bundle
 from ONFHAssistLib.models.engine import has_nvidia_driver
-from ONFHAssistLib.systems import bundles, known
+from ONFHAssistLib.systems import at_hand, bundles
 
 SLICER_FROM = (5, 12)
 PYTHON_FROM, PYTHON_BEFORE = (3, 11), (3, 14)
@@ -99,7 +99,7 @@ def gather(device: str = "auto", case_folder: Path | None = None, slicer: str | 
         packages={line: install.installed_version(install.name_of(line)) for line in [*wanted, *CARD_PACKAGES]},
         memory_gb=memory_gb(),
         disks={use: free_gb(folder) for use, folder in folders.items()},
-        bundles={name: bundle_state(name) for name in bundles(known().values())},
+        bundles={name: bundle_state(name) for name in bundles(at_hand().values())},
     )
 
 

@@ -9,7 +9,7 @@ from ONFHAssistLib.desktop.session import Session
 from ONFHAssistLib.desktop.settings import keep_systems, read_settings
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.reviewer.systems import NOBODY, choices, those_for, turned, variable_fields, with_variable
-from ONFHAssistLib.systems import known
+from ONFHAssistLib.systems import at_hand
 
 
 class Systems:
@@ -28,7 +28,7 @@ class Systems:
             box.connect("clicked()", lambda name=choice.id: self.turn(name))
             layout.addWidget(box)
             self._boxes[choice.id] = box
-        for one in variable_fields(known(), NOBODY):
+        for one in variable_fields(at_hand(), NOBODY):
             field = qt.QLineEdit()
             field.placeholderText = f"{one.title}: {one.limits}"
             field.connect("editingFinished()", lambda name=one.name: self.give(name))

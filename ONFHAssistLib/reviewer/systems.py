@@ -11,7 +11,7 @@ from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.exchange.finding_words import FindingCard, finding_card
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.scene.review import Review
-from ONFHAssistLib.systems import OWN, forms_of, known, those_known
+from ONFHAssistLib.systems import OWN, at_hand, forms_of, those_known
 from ONFHAssistLib.systems.base import Form, Patient, refusal
 
 CAPTION = "Systems that look at the image"
@@ -58,12 +58,12 @@ class VariableField:
 
 def readable_forms() -> frozenset[Form]:
     """Return the forms of image that can be opened: those that some system takes, whichever are chosen."""
-    return forms_of(known().values())
+    return forms_of(at_hand().values())
 
 
 def offered(study: Study | None) -> frozenset[str]:
     """Return the systems that take the form of a study; all where none is open."""
-    return frozenset(name for name, system in known().items() if study is None or study.form in system.card.forms)
+    return frozenset(name for name, system in at_hand().items() if study is None or study.form in system.card.forms)
 
 
 def those_for(chosen: Iterable[str], study: Study | None) -> tuple[str, ...]:
@@ -75,14 +75,14 @@ def those_for(chosen: Iterable[str], study: Study | None) -> tuple[str, ...]:
     taking, wanted = offered(study), set(chosen)
     if study is None or wanted & taking or OWN in taking:
         return those_known(wanted & taking)
-    every = known()
+    every = at_hand()
     return those_known([name for name in taking if not every[name].why_not(study)] or taking or wanted)
 
 
 def variable_fields(chosen: Iterable[str], patient: Patient) -> tuple[VariableField, ...]:
     """Return the patient variables that the chosen systems ask for, each once."""
     wanted = set(chosen)
-    asked = {v.name: v for s in known().values() if s.card.id in wanted for v in s.card.variables}
+    asked = {v.name: v for s in at_hand().values() if s.card.id in wanted for v in s.card.variables}
     return tuple(
         VariableField(
             one.name,
@@ -113,7 +113,7 @@ def with_variable(patient: Patient, name: str, text: str) -> dict[str, float]:
 
 
 def choices(chosen: Iterable[str], study: Study | None = None, patient: Patient = NOBODY) -> tuple[Choice, ...]:
-    """Return all systems, our own networks first; ``patient``: the variables that were given."""
+    """Return all systems at hand, our own networks first; ``patient``: the variables that were given."""
     wanted, taking = those_for(chosen, study), offered(study)
     return tuple(
         Choice(
@@ -124,7 +124,7 @@ def choices(chosen: Iterable[str], study: Study | None = None, patient: Patient 
             refusal(system, study, patient) if study else "",
             system.card.id in taking,
         )
-        for system in known().values()
+        for system in at_hand().values()
     )
 
 

@@ -1,6 +1,7 @@
 """Systems: ways from an image to findings. Each is a package in this folder that gives itself as SYSTEM."""
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -8,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ONFHAssistLib.core.errors import InputError
+from ONFHAssistLib.models.places import BUNDLES_VARIABLE, find
 from ONFHAssistLib.systems.base import Form, KeptBefore, System
 
 if TYPE_CHECKING:
@@ -34,10 +36,36 @@ def _in(folders: tuple[str, ...]) -> Mapping[str, System]:
     return MappingProxyType({system.card.id: system for system in systems})
 
 
+def at_hand() -> Mapping[str, System]:
+    """Return those of `known` whose models are there, in the same order: what can be offered.
+
+    They are looked for once in a process: who installs the models of one more system starts anew.
+    """
+    return _at_hand(tuple(__path__), os.environ.get(BUNDLES_VARIABLE))
+
+
+@cache
+def _at_hand(folders: tuple[str, ...], _bundles: str | None) -> Mapping[str, System]:
+    systems = _in(folders).items()
+    return MappingProxyType({name: system for name, system in systems if not missing(system)})
+
+
+def missing(system: System) -> tuple[str, ...]:
+    """Return the names of those of a system's models that are not there."""
+
+    def is_there(name: str) -> bool:
+        try:
+            return find(name).is_dir()
+        except InputError:  # nothing can be found: whatever opens a model says why
+            return True
+
+    return tuple(name for name in system.card.bundles if not is_there(name))
+
+
 def those_known(ids: Iterable[str]) -> tuple[str, ...]:
-    """Return which of these ids are of systems, in their order; our own networks where it is none."""
+    """Return which of these ids are of systems at hand, in their order; our own networks where it is none."""
     wanted = set(ids)
-    return tuple(name for name in known() if name in wanted) or (OWN,)
+    return tuple(name for name in at_hand() if name in wanted) or (OWN,)
 
 
 def chosen(ids: Iterable[str]) -> tuple[System, ...]:

@@ -21,7 +21,7 @@ from ONFHAssistLib.desktop.preflight import (
     memory_gb,
     slicer_version,
 )
-from ONFHAssistLib.systems import bundles, known
+from ONFHAssistLib.systems import at_hand, bundles
 
 GOOD = Facts(
     device="auto",
@@ -37,7 +37,7 @@ GOOD = Facts(
 )
 
 
-BUNDLES = bundles(known().values())
+BUNDLES = bundles(at_hand().values())
 
 
 def line(name: str, **changes) -> Check:

@@ -19,7 +19,7 @@ from ONFHAssistLib import cli
 from ONFHAssistLib.analysis import AnalysisOptions
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.resources import resource_path
-from ONFHAssistLib.systems import chosen, known
+from ONFHAssistLib.systems import at_hand, chosen, known
 from Testing import toy_system
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,3 +162,20 @@ def test_no_other_file_names_a_published_system():
         if not may.match(name := path.relative_to(ROOT).as_posix()) and own.search(path.read_text(encoding="utf-8"))
     ]
     assert naming == []
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_system_whose_models_are_not_there_is_not_offered_and_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "400")
+    assert "toy" in at_hand()
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    monkeypatch.setenv("ONFH_BUNDLES", str(bare))
+    assert "toy" in known() and "toy" not in at_hand() and "networks" in at_hand()
+    assert cli.main(["systems"]) == 0
+    assert "The model toy_risk is not installed." in capsys.readouterr().out
+    picture = tmp_path / "hip.png"
+    Image.fromarray(np.add.outer(np.arange(40), np.arange(60)).astype(np.uint8)).save(picture)
+    assert cli.main(["grade", str(picture), "--out", str(tmp_path / "out"), "--system", "toy"]) == 2
+    said = capsys.readouterr().err
+    assert "needs models that are not installed (toy_risk)" in said and not (tmp_path / "out").exists()
