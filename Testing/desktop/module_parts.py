@@ -76,9 +76,10 @@ def misbehaving(*behaviour) -> Worker:
 
 def analysed(host, widget, worker, node, result):
     """Press Analyse, let the analysis end with a result, and return the review."""
+    before = widget.panel.review()
     host.click(widget.ui.analyseButton)
     worker.finish(result)
-    host.wait_for(lambda: widget.panel.review() is not None, what="the result")
+    host.wait_for(lambda: widget.panel.review() not in (None, before), what="the result")
     host.spin()  # the panel is filled in the next turn of the event loop
     assert widget.panel.review().volume_node is node
     return widget.panel.review()

@@ -96,8 +96,11 @@ def test_its_findings_stand_on_cards_and_over_the_image(toy, host, widget, worke
     for section in ("slices", "map", "correct", "signOff"):
         assert not getattr(ui, f"{section}Section").enabled
     assert ui.hipsSection.enabled and ui.exportSection.enabled
-    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
-    assert not any(one.GetNumberOfAdditionalLayers() for one in composites)
+    composites = [
+        one for one in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode") if one.GetBackgroundVolumeID()
+    ]
+    assert composites and not any(one.GetNumberOfAdditionalLayers() for one in composites)
+    host.click(ui.rightCard)
     ui.rightDetails.anchorClicked.emit(QtCore.QUrl("look:0"))
     assert all(one.GetNumberOfAdditionalLayers() == 1 for one in composites)
     assert "☑" in ui.rightDetails.toPlainText()

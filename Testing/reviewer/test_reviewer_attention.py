@@ -22,7 +22,7 @@ def review(scene):
     from review_parts import add_volume, made_up, with_findings
 
     from ONFHAssistLib.scene.in_view import show_volume
-    from ONFHAssistLib.scene.review import Review
+    from ONFHAssistLib.scene.restoring import restore
 
     for name in VIEWS:
         composite = slicer.vtkMRMLSliceCompositeNode()
@@ -157,14 +157,14 @@ def test_it_goes_along_when_the_image_is_moved(review, shown):
 def test_a_finding_of_an_opened_scene_shows_its_map_too(review, shown, tmp_path):
     from review_parts import empty_scene
 
-    from ONFHAssistLib.scene.review import Review
+    from ONFHAssistLib.scene.restoring import restore
 
     place = shown.turn(review, "right", 0)
     review.scene.SetRootDirectory(str(tmp_path))
     assert review.scene.WriteToMRB(str(tmp_path / "scene.mrb"))
     scene = empty_scene(tmp_path)
     assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"))
-    (again,), of_old = Review.restore(scene), extent_ras(over(review.scene))
+    (again,), of_old = restore(scene), extent_ras(over(review.scene))
     assert over(scene) is None and scene.GetNumberOfNodesByClass("vtkMRMLVectorVolumeNode") == 0
     assert np.allclose(shown.turn(again, "right", 0), place) and over(review.scene) is None
     assert np.allclose(extent_ras(over(scene)), of_old)
