@@ -11,6 +11,7 @@ from ONFHAssistLib.core.geometry import SIDES, HeadSeed
 from ONFHAssistLib.curation.case.summary import CaseSummary
 from ONFHAssistLib.curation.reports.overview import Overview
 from ONFHAssistLib.curation.store.open_case import OpenCase
+from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.reviewer.analysing import Chosen, ask_for, replaces_corrections, take_result
 from ONFHAssistLib.reviewer.cards import hip_card, hip_to_begin_with
 from ONFHAssistLib.reviewer.cases import case_card, case_lines, next_case
@@ -101,7 +102,7 @@ def test_the_slices_stand_in_the_order_of_the_body_with_what_was_erased(review):
 
 
 def test_the_line_of_a_study_tells_the_hips_that_were_found(review):
-    study = type("Known", (), {"volume": review.result.volume, "source": review.result.source})()
+    study = Study(review.result.volume, review.result.source)
     assert study_line(study).endswith(" mm).") and study_line(study, review).endswith("both hips in view.")
 
 
