@@ -1,7 +1,5 @@
 """Heads on one slice: discs at known places, and a network that is a formula; at last the shipped one."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -10,13 +8,8 @@ from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import network_slices
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.imaging.segment import Network
 from ONFHAssistLib.imaging.slice_heads import HEAD_WIDTH_MM, RADIUS_UNIT_PX, find_slice_heads, scaled_slice, slice_hip
-from ONFHAssistLib.models.bundle import load_bundle
-from ONFHAssistLib.models.engine import open_engine
 from Testing.hip_phantom import AXIAL, CORONAL, grid, hu, network
-from training.phantoms.anatomy import random_hip
-from training.phantoms.render import PLANES, acquire, random_body, render_stack, slice_points
 
 RIGHT, LEFT, RADIUS_MM = np.array([86.0, 0.0, -31.0]), np.array([-79.0, 0.0, -22.0]), 23.0
 LOOKS_RIGHT, LOOKS_LEFT, NOTHING = 0.9, 0.5, -0.9
@@ -196,51 +189,3 @@ def test_the_hip_is_cut_out_in_millimetres_and_looks_like_a_right_one(side, know
     scaled, _ = scaled_slice(study, head)
     assert scaled.array is study.volume.array
     np.testing.assert_array_equal(hip.back(hip.volume.array).shape, scaled.array[hip.slices].shape)
-
-
-@cache
-def shipped():
-    bundle = load_bundle("slice_finder")
-    return Network(bundle, open_engine(bundle, "cpu", threads=1))
-
-
-def rendered(contrast, off_mm=3.0, plane="coronal", pixel_mm=1.4):
-    """A procedural pelvis as a scanner sees it on one slice: the study, and both spheres (right, left) on its grid."""
-    rng = np.random.default_rng(90_000_017)
-    hips = random_hip(rng), random_hip(rng)
-    body = random_body(rng, hips[0])
-    axes, middle = PLANES[plane], np.array([-hips[0].midline_mm, 0, 10])
-    points = slice_points(plane, 1, 4.0, 280, pixel_mm, np.eye(3), middle + off_mm * axes[0])
-    image, _ = render_stack(hips[0], body, points, axes[0] * 4.0, contrast, 7, hips[1])
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.stack([axes[2] * pixel_mm, axes[1] * pixel_mm, axes[0] * 4.0], axis=1)
-    matrix[:3, 3] = points[0, 0, 0]
-    array = acquire(image, contrast, rng, pixel_mm)
-    source = {"modality": "CT" if contrast == "ct" else "MR", "spacing_mm": [pixel_mm, pixel_mm, 4.0]}
-    spheres = [((0.0, 0.0, 0.0), hips[0].radius_mm), ((-2 * hips[0].midline_mm, 0.0, 0.0), hips[1].radius_mm)]
-    return Study(Volume(array, matrix), source), spheres
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["with a pixel size", "without one"])
-@pytest.mark.parametrize("contrast", ["t1", "t2", "stir", "ct"])
-def test_the_shipped_network_finds_the_heads_of_a_rendered_pelvis(contrast, known):
-    study, spheres = rendered(contrast)
-    scale = 1.0
-    if not known:
-        scale = 1 / 1.4
-        matrix = study.volume.ijk_to_ras.copy()
-        matrix[:3, :3] *= scale
-        study = Study(Volume(study.volume.array, matrix), study.source | {"spacing_mm": None})
-    heads = find_slice_heads(study, shipped())
-    assert [head.side for head in heads] == ["right", "left"]
-    for head, (centre, radius_mm) in zip(heads, spheres, strict=True):
-        circle = np.sqrt(radius_mm**2 - 3.0**2)
-        place = study.volume.ras(rendered(contrast)[0].volume.ijk(np.array(centre)))
-        assert near(head, place, 4.0 * scale)
-        assert head.radius_mm == pytest.approx(circle * scale, rel=0.12)
-        assert head.answer == "found" and head.whole
-
-
-def test_the_shipped_network_finds_none_far_off_the_heads():
-    study, _ = rendered("t1", off_mm=60.0)
-    assert not [head for head in find_slice_heads(study, shipped()) if head.answer == "found"]
