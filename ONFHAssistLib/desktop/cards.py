@@ -36,7 +36,7 @@ def details(card: HipCard) -> str:
 def _line(line: GradeLine) -> str:
     marks = [_borderline(line.borderline)] * line.borderline
     marks += [_("automatic: {grade}").format(grade=escape(line.automatic))] if line.automatic else []
-    grade = f"<b>{escape(line.grade)}</b> {' · '.join(marks)}"
+    grade = " · ".join((f"<b>{escape(line.grade)}</b>", *marks))
     return f"<p>{escape(line.title)}: {grade}<br/><small>{escape(line.told)}</small></p>"
 
 
@@ -47,7 +47,7 @@ def _finding(found: FindingCard) -> str:
         marks = [_borderline(row.borderline)] * row.borderline
         marks += [_("networks: {value}").format(value=escape(row.networks))] if row.networks else []
         told = f"<br/><small>{escape(row.told)}</small>" if row.told else ""
-        lines.append(f"{escape(row.title)}: <b>{escape(row.value)}</b> {' · '.join(marks)}{told}")
+        lines.append(f"{escape(row.title)}: {' · '.join((f'<b>{escape(row.value)}</b>', *marks))}{told}")
     lines += [f"<small>{escape(text)}</small>" for text in found.sentences]
     return f"<p>{'<br/>'.join(lines)}</p>"
 

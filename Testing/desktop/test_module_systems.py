@@ -80,3 +80,17 @@ def test_its_findings_stand_below_the_grades_of_the_hip(toy, host, widget, worke
     for text in ("A toy system", "Toy stage: III", "Side of the square: 20.0 mm", "It is a square."):
         assert text in right and (text == "A toy system" or text not in left)
     assert "Probability of collapse: 62.2 %" in right and "Probability of collapse: 62.2 %" in left
+
+
+def test_what_stands_beside_a_value_does_not_run_into_it(host):
+    from ONFHAssistLib.desktop.cards import details
+    from ONFHAssistLib.exchange.finding_words import FindingCard, FindingRow
+    from ONFHAssistLib.reviewer.cards import GradeLine, HipCard
+
+    line = GradeLine("JIC class", "C2", borderline=False, told="", automatic="C1")
+    row = FindingRow("Head", "33.7 ml", networks="33.1 ml")
+    found = FindingCard("A system", "Left hip", "", (row, FindingRow("Stage", "III")), ())
+    card = HipCard("left", "Left hip", "", graded=True, lines=(line,), findings=(found,))
+    text = details(card).replace("<b>", "").replace("</b>", "")
+    assert "JIC class: C2 · automatic: C1<" in text
+    assert "Head: 33.7 ml · networks: 33.1 ml<" in text and "Stage: III<" in text
