@@ -58,7 +58,7 @@ def target(link: str) -> int | Point:
 def _line(line: GradeLine) -> str:
     marks = [_borderline(line.borderline)] * line.borderline
     marks += [_("automatic: {grade}").format(grade=escape(line.automatic))] if line.automatic else []
-    grade = f"<b>{escape(line.grade)}</b> {' · '.join(marks)}"
+    grade = " · ".join((f"<b>{escape(line.grade)}</b>", *marks))
     return f"<p>{escape(line.title)}: {grade}<br/><small>{escape(line.told)}</small></p>"
 
 
@@ -69,7 +69,7 @@ def _finding(found: FindingCard, number: int, looked: bool) -> str:
         marks = [_borderline(row.borderline)] * row.borderline
         marks += [_("networks: {value}").format(value=escape(row.networks))] if row.networks else []
         told = f"<br/><small>{escape(row.told)}</small>" if row.told else ""
-        lines.append(f"{escape(row.title)}: <b>{escape(row.value)}</b> {' · '.join(marks)}{told}")
+        lines.append(f"{escape(row.title)}: {' · '.join((f'<b>{escape(row.value)}</b>', *marks))}{told}")
     lines += [_strip(found.strip)] if found.strip else []
     lines += [f'<a href="{LOOK_LINK}{number}">{"☑" if looked else "☐"} {_(SWITCH)}</a>'] if found.has_map else []
     lines += [f"<small>{escape(text)}</small>" for text in found.sentences]

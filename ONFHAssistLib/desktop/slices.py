@@ -11,9 +11,11 @@ from ONFHAssistLib.core.geometry import Side
 from ONFHAssistLib.desktop.layout import PLOT_VIEW, plot_view
 from ONFHAssistLib.scene.review import Review
 from ONFHAssistLib.scene.tables import (
+    AUTOMATIC,
     HEAD,
     NECROSIS,
     POSITION,
+    RATIO,
     REVIEWED,
     UNCERTAIN,
     hip_table,
@@ -99,10 +101,17 @@ class Slices:
 
     def _hide_columns(self, table: Any) -> None:
         values = table.GetTable()
+        ratio = vtk_to_numpy(values.GetColumnByName(RATIO))
         for n in range(values.GetNumberOfColumns()):
             column = values.GetColumn(n)
             name = column.GetName()
             unknown = name == UNCERTAIN and np.isnan(vtk_to_numpy(column)).all()
             unmarked = name == REVIEWED and not any(column.GetValue(row) for row in range(column.GetNumberOfValues()))
-            self._table.setColumnHidden(n, name in FOR_LATER or bool(unknown) or unmarked)
+            same = name == AUTOMATIC and not _differ(vtk_to_numpy(column), ratio)
+            self._table.setColumnHidden(n, name in FOR_LATER or bool(unknown) or unmarked or same)
         self._table.resizeColumnsToContents()
+
+
+def _differ(automatic: np.ndarray, ratio: np.ndarray) -> bool:
+    """Tell whether an automatic ratio that is known (not nan) is another than the one beside it."""
+    return bool((~np.isnan(automatic) & (automatic != ratio)).any())

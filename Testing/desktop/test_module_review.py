@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 
 from ONFHAssistLib.core.grade import grade
 from ONFHAssistLib.scene.markups import control_point, landmarks_node
-from ONFHAssistLib.scene.tables import hip_table, row_of_slice, slice_of_row
+from ONFHAssistLib.scene.tables import AUTOMATIC, RATIO, hip_table, row_of_slice, slice_of_row
 from ONFHAssistLib.scene.views import current_slice, masks_shown
 from Testing import toy_grading
 
@@ -50,6 +50,22 @@ def test_a_hip_that_is_not_graded_says_why(host, widget, worker):
     assert "not graded" in widget.ui.leftCard.text
     host.click(widget.ui.leftCard)
     assert "no femoral head was found" in widget.ui.leftDetails.toPlainText()
+
+
+def test_the_automatic_ratios_come_into_the_table_with_the_first_correction(host, widget, review):
+    """Until then they say what stands beside them, and push the last column out of a narrow panel."""
+
+    def shown(name):
+        table = widget.ui.sliceTable.mrmlTableNode().GetTable()
+        columns = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
+        return not widget.ui.sliceTable.isColumnHidden(columns.index(name))
+
+    assert shown(RATIO) and not shown(AUTOMATIC)
+    assert not pythonqt.unwrap(widget.ui.sliceTable).horizontalScrollBar().isVisible()
+    erase_half(host, widget, review)
+    host.wait_for(lambda: shown(AUTOMATIC), what="the automatic ratios")
+    host.key(host.window, Qt.Key_Z, Qt.ControlModifier)
+    host.wait_for(lambda: not shown(AUTOMATIC), what="the correction to be gone")
 
 
 def test_a_click_on_a_slice_jumps_all_views(host, widget, review):

@@ -103,3 +103,7 @@ class _Image:
 
     def __init__(self, array, ijk_to_ras):
         self.array, self.ijk_to_ras = array, ijk_to_ras
+
+
+def test_the_notice_of_research_use_is_not_greyed(widget):
+    assert "not for diagnosis" in widget.ui.researchLabel.text.lower() and widget.ui.researchLabel.enabled

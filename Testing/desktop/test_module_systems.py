@@ -162,3 +162,17 @@ def test_a_click_on_a_bar_of_a_strip_and_on_its_names_goes_there(host, widget, w
         browser.anchorClicked(qt.QUrl(link))
         nearest = int(np.rint(result.volume.ijk(np.array(slice_.position_ras_mm))[2]))
         assert current_slice(slicer.mrmlScene, node) == nearest
+
+
+def test_what_stands_beside_a_value_does_not_run_into_it(host):
+    from ONFHAssistLib.desktop.cards import details
+    from ONFHAssistLib.exchange.finding_words import FindingCard, FindingRow
+    from ONFHAssistLib.reviewer.cards import GradeLine, HipCard
+
+    line = GradeLine("JIC class", "C2", borderline=False, told="", automatic="C1")
+    row = FindingRow("Head", "33.7 ml", networks="33.1 ml")
+    found = FindingCard("A system", "Left hip", "", (row, FindingRow("Stage", "III")), ())
+    card = HipCard("left", "Left hip", "", graded=True, lines=(line,), findings=(found,))
+    text = details(card).replace("<b>", "").replace("</b>", "")
+    assert "JIC class: C2 · automatic: C1<" in text
+    assert "Head: 33.7 ml · networks: 33.1 ml<" in text and "Stage: III<" in text

@@ -22,7 +22,7 @@ def review(scene):
     from review_parts import add_volume, made_up, with_findings
 
     from ONFHAssistLib.scene.in_view import show_volume
-    from ONFHAssistLib.scene.restoring import restore
+    from ONFHAssistLib.scene.review import Review
 
     for name in VIEWS:
         composite = slicer.vtkMRMLSliceCompositeNode()
