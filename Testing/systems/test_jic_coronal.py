@@ -15,9 +15,11 @@ from ONFHAssistLib.core.volume import Volume
 from ONFHAssistLib.imaging.canonical import canonical_hip
 from ONFHAssistLib.imaging.read import Study
 from ONFHAssistLib.imaging.segment import CROP_MM, Head
+from ONFHAssistLib.imaging.slice_heads import SliceHead
 from ONFHAssistLib.systems.jic_coronal import SYSTEM, words
+from ONFHAssistLib.systems.jic_coronal import hip as hip_room
 from ONFHAssistLib.systems.jic_coronal.classes import CLASSES, NONE
-from ONFHAssistLib.systems.jic_coronal.hip import in_volume
+from ONFHAssistLib.systems.jic_coronal.hip import in_slice, in_volume
 from ONFHAssistLib.systems.jic_coronal.moves import EDGE, END, TEARDROP, moves_to
 from ONFHAssistLib.systems.jic_coronal.patch import coronal_patch
 from ONFHAssistLib.systems.jic_coronal.seen import Seen
@@ -215,3 +217,65 @@ def test_a_slice_far_from_the_middle_says_how_far():
     far = Volume(volume.array[:8], volume.ijk_to_ras)  # the slices end 10 mm and more before the head's middle
     away = in_volume(Study(far, SOURCE), head_of(volume, "right"), network(maps_of({"B": 0.9})), None)
     assert away.reason is not None and "give the whole series" in away.reason
+
+
+def picture_of(volume: Volume, spacing_mm=None) -> Study:
+    """The slice through the middle of the heads, as a picture whose pixels have no size."""
+    k = round(float(volume.ijk(np.array(CENTRE["right"]))[2]))
+    flat = np.diag([-1.0, 1.0, 1.0, 1.0])[:, [0, 2, 1, 3]] * [1, -1, 1, 1]
+    pixels = volume.array[k][::-1, ::-1]  # the patient's right at the left, upright
+    return Study(Volume(pixels[None].copy(), flat), SOURCE | {"form": "picture", "spacing_mm": spacing_mm})
+
+
+def slice_head(study: Study, side: str, **known) -> SliceHead:
+    """The head of a side on `picture_of`."""
+    column = 129.5 - CENTRE[side][0] * 1.0
+    centre = study.volume.ras(np.array([column, 64.5, 0.0]))
+    told = {"side_sure": 1.0, "pixel_mm": 1.0, "pixel_from": "head's width", "confidence": 0.9, "whole": True} | known
+    return SliceHead(side=side, centre_ras_mm=tuple(centre.tolist()), radius_mm=RADIUS_MM, **told)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_picture_is_classed_at_the_head_that_is_seen_and_says_what_is_not_known(monkeypatch, side):
+    sign = 1 if side == "right" else -1
+    spot = np.array(CENTRE[side]) + [sign * 15.0, 0, 20.0]
+    study = picture_of(pelvis(spots={side: spot}))
+    looked = []
+    seen = network(maps_of({"B": 0.9}))
+    monkeypatch.setattr(hip_room, "find_slice_heads", lambda *_: (slice_head(study, side),))
+    engine = seen.engine
+    seen.engine = lambda batch: looked.append(batch) or engine(batch)
+    (found,) = in_slice(study, seen, None)
+    row, column = np.argwhere(looked[0][0, 0] > looked[0].max() - 0.3).mean(axis=0)
+    assert ((79.5 - column) * PIXEL_MM, (79.5 - row) * PIXEL_MM) == pytest.approx((15, 20), abs=1.5)
+    assert found.about == side and found.grades["jic"].grade == "B" and found.attention.shape == study.volume.shape
+    place = np.unravel_index(found.attention.array.argmax(), found.attention.shape)
+    assert place[1] < 64.5 - 20 and sign * (place[2] - (129.5 - CENTRE[side][0])) > 5  # above, and medial
+    text = " ".join(found.notes)
+    assert "taken to be 48 mm wide" in text and "can't be told" in text and "one slice does not give" in text
+
+
+def test_a_slice_that_cuts_the_head_too_small_says_how_far_from_the_middle_it_lies(monkeypatch):
+    study = picture_of(pelvis(), spacing_mm=[1.0, 1.0, 1.0])
+    head = replace(slice_head(study, "right", pixel_from="image"), radius_mm=12.0)
+    monkeypatch.setattr(hip_room, "find_slice_heads", lambda *_: (head,))
+    (found,) = in_slice(study, network(maps_of({"B": 0.9})), None)
+    # sqrt(17.5² - 12²) mm = 12.7 mm
+    assert any("radius: it lies at least 13 mm from the middle" in note for note in found.notes)
+
+
+def test_a_cut_head_no_signal_and_a_picture_without_a_head_are_refused(monkeypatch):
+    study = picture_of(pelvis())
+    monkeypatch.setattr(hip_room, "find_slice_heads", lambda *_: (slice_head(study, "left", whole=False),))
+    (cut,) = in_slice(study, network(maps_of({"B": 0.9})), None)
+    assert cut.about == "left" and "cut off by the border" in cut.reason and not cut.grades
+    empty = study.volume.array.copy()
+    rows, columns = np.indices(empty.shape[1:])
+    empty[0, np.hypot(rows - 64.5, columns - (129.5 - CENTRE["left"][0])) < RADIUS_MM] = 0
+    metal = replace(study, volume=study.volume.like(empty))
+    monkeypatch.setattr(hip_room, "find_slice_heads", lambda *_: (slice_head(metal, "left"),))
+    (void,) = in_slice(metal, network(maps_of({"B": 0.9})), None)
+    assert "gives no signal" in void.reason
+    monkeypatch.setattr(hip_room, "find_slice_heads", lambda *_: ())
+    (none,) = in_slice(study, network(maps_of({"B": 0.9})), None)
+    assert none.about == "patient" and "sees no femoral head on this picture" in none.reason
