@@ -62,7 +62,11 @@ class ClassMapResNet(nn.Module):
 
 
 class ClassMapViT(nn.Module):
-    """A vision transformer (Dosovitskiy et al., ICLR 2021) with a linear layer on each patch, for one size of image."""
+    """A vision transformer (Dosovitskiy et al., ICLR 2021) with a linear layer on each patch, for one size of image.
+
+    With a stem, small convolutions take the place of the linear layer that makes the patches' features; from few images
+    it learns far more so (Xiao et al., NeurIPS 2021).
+    """
 
     def __init__(
         self,
@@ -76,14 +80,30 @@ class ClassMapViT(nn.Module):
         num_layers: int,
         num_heads: int,
         dropout_rate: float = 0.0,
+        stem: list[int] | None = None,
     ) -> None:
-        """Build it with random weights; the arguments are those of MONAI's ViT, and ``out_channels`` the classes."""
+        """Build it with random weights.
+
+        Args:
+            spatial_dims, in_channels, img_size, patch_size, hidden_size, mlp_dim, num_layers, num_heads, dropout_rate:
+                those of MONAI's ViT.
+            out_channels: classes.
+            stem: channels of convolutions before it, each of which halves the image; patch_size is that of both.
+        """
         super().__init__()
+        convolution, halved = nn.Conv2d if spatial_dims == 2 else nn.Conv3d, 2 ** len(stem or [])
+        if patch_size % halved:
+            raise ValueError(f"a stem of {len(stem or [])} convolutions needs a patch_size that {halved} divides")
         self.shape = [size // patch_size for size in img_size]
-        patch = [patch_size] * spatial_dims
-        self.features = ViT(
+        patch = [patch_size // halved] * spatial_dims
+        layers: list[nn.Module] = []
+        for width in stem or []:
+            layers.append(convolution(in_channels, width, 3, 2, 1, bias=False))
+            layers += [get_norm_layer("batch", spatial_dims, width), nn.ReLU(inplace=True)]
+            in_channels = width
+        transformer = ViT(
             in_channels,
-            img_size,
+            [size // halved for size in img_size],
             patch,
             hidden_size,
             mlp_dim,
@@ -92,6 +112,7 @@ class ClassMapViT(nn.Module):
             dropout_rate=dropout_rate,
             spatial_dims=spatial_dims,
         )
+        self.features = nn.Sequential(*layers, transformer)
         self.classes = nn.Linear(hidden_size, out_channels)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

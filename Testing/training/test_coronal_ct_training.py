@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from ONFHAssistLib.models.networks import build_network
 from ONFHAssistLib.systems.coronal_ct.pooling import Decision
 from training.coronal_ct.measure import Found, by_area, decide, find, hip_figures, slice_figures, threshold, unsure
 from training.coronal_ct.page import markdown
 from training.coronal_ct.slabs import slab_heads, slab_patch
 from training.coronal_ct.slices import HEAD, NECROSIS, PARTS, Job, Slices, all_jobs, decode, encode, part_of
-from training.coronal_ct.task import batch, diagnosis_loss, groups_of, plain, task_on
+from training.coronal_ct.task import Taught, batch, diagnosis_loss, groups_of, plain, task_on
 from training.learning.config import read_config
 from training.real.data import ROOT, data_folder
 
@@ -95,6 +96,20 @@ def test_the_loss_is_small_where_class_and_place_are_right():
     assert float(diagnosis_loss(wrong, labels)) > 1.0
 
 
+@pytest.mark.parametrize("name", ["ct_diagnosis", "ct_resnet"])
+def test_what_is_taught_beside_the_diagnosis_changes_nothing_of_the_network(name):
+    network = build_network(read_config(CONFIGS / f"{name}.yaml").network)
+    taught = Taught(network).eval()
+    images = torch.randn(2, 3, 128, 128)
+    with torch.no_grad():
+        alone = taught(images)
+        for module in taught.modules():
+            module.training = module is taught  # the training path, with the layers as they are used
+        maps, outline = taught(images)
+    assert torch.allclose(maps, alone, atol=1e-4)
+    assert outline.shape == (2, 1, 128, 128)
+
+
 def test_a_few_steps_teach_the_first_stage_a_bright_square(slices, config):
     small = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 1, "num_heads": 2, "patch_size": 16}
     own = replace(config, network=config.network | small, training=replace(config.training, batch=8))
@@ -102,7 +117,7 @@ def test_a_few_steps_teach_the_first_stage_a_bright_square(slices, config):
     torch.manual_seed(0)
     network = task.build(own.network)
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
-    for _ in range(40):
+    for _ in range(80):
         images, labels = next(task.batches)
         loss = task.loss(network(images), labels)
         optimiser.zero_grad()

@@ -23,7 +23,6 @@ READERS = ("reader 1", "reader 2", "reader 3")
 
 def markdown(content: dict[str, Any]) -> str:
     """Return the page, from what is in ``docs/coronal_ct.json``."""
-    data, decision = content["counts"], content["decision"]
     return f"""# Two stages on coronal CT
 
 {STATEMENT}
@@ -31,30 +30,7 @@ def markdown(content: dict[str, Any]) -> str:
 Written by `python -m training.benchmarks.ct`; all figures: [coronal_ct.json](coronal_ct.json). One training of each
 network, with one seed: differences that are small beside the intervals are none.
 
-## What was measured
-
-Stage 1, a vision transformer, says for each coronal slice how probable necrosis is; stage 2, a Swin transformer
-(SwinUNETR), outlines it on the slices that stage 1 calls. The networks have learned from {_data(data["training"])};
-checkpoints, rule and thresholds were chosen on {_data(data["validation"])}. **Internal** are {_data(data["internal"])}:
-hips and heads never seen, lesions and scanners of the kind that was learned from. **External** are
-{_data(data["external"])}, with lesions of a second painter and with other kernels and thicknesses, of which nothing was
-ever learned. A hip is scanned several times, with other lesions or none; all scans of a hip are in one part.
-
-A slice is with necrosis from 20 mm² on; with less, it is left out. Dice and HD95 are means over the slices with
-necrosis, on pixels of 0.75 mm; a slice that is missed has a Dice of 0 and no HD95. Intervals are of 95 %, by drawing
-patients.
-
-The rule that makes a hip of its slices, chosen on the validation patients: **{decision["rule"]}**
-{_run(decision)}; a slice counts from {decision["slice_from"]:.3f}, a hip from {_value(decision)} on. A patient
-counts as the worse hip does.
-
-{_comparison(content)}
-
-AUC of hips by each rule: {_by_rule(content)}.
-
-**What CT cannot show.** A lesion that changes the bone by less than 45 HU on average is in no truth here, as nobody
-could see it: early osteonecrosis (ARCO 1) is normal on CT. Of {content["silent"]["hips"]} hips with such a lesion
-{100 * content["silent"]["called"]:.0f} % are called: a negative CT does not rule osteonecrosis out.
+{_measured(content)}
 
 ## Real heads without visible osteonecrosis
 
@@ -85,6 +61,35 @@ is not in the abstract.
 |---|---|---|
 {chr(10).join(f"| {what} | {inner} | {outer} |" for what, inner, outer in PUBLISHED)}
 """
+
+
+def _measured(content: dict[str, Any]) -> str:
+    """Data, rule, and the tables of painted lesions."""
+    data, decision = content["counts"], content["decision"]
+    return f"""## What was measured
+
+Stage 1, a vision transformer, says for each coronal slice how probable necrosis is; stage 2, a Swin transformer
+(SwinUNETR), outlines it on the slices that stage 1 calls. The networks have learned from {_data(data["training"])};
+checkpoints, rule and thresholds were chosen on {_data(data["validation"])}. **Internal** are {_data(data["internal"])}:
+hips and heads never seen, lesions and scanners of the kind that was learned from. **External** are
+{_data(data["external"])}, with lesions of a second painter and with other kernels and thicknesses, of which nothing was
+ever learned. A hip is scanned several times, with other lesions or none; all scans of a hip are in one part.
+
+A slice is with necrosis from 20 mm² on; with less, it is left out. Dice and HD95 are means over the slices with
+necrosis, on pixels of 0.75 mm; a slice that is missed has a Dice of 0 and no HD95. Intervals are of 95 %, by drawing
+patients.
+
+The rule that makes a hip of its slices, chosen on the validation patients: **{decision["rule"]}**
+{_run(decision)}; a slice counts from {decision["slice_from"]:.3f}, a hip from {_value(decision)} on. A patient
+counts as the worse hip does.
+
+{_comparison(content)}
+
+AUC of hips by each rule: {_by_rule(content)}.
+
+**What CT cannot show.** A lesion that changes the bone by less than 45 HU on average is in no truth here, as nobody
+could see it: early osteonecrosis (ARCO 1) is normal on CT. Of {content["silent"]["hips"]} hips with such a lesion
+{100 * content["silent"]["called"]:.0f} % are called: a negative CT does not rule osteonecrosis out."""
 
 
 def _data(part: dict[str, int]) -> str:

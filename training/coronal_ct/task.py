@@ -1,17 +1,22 @@
 """The task of the two networks of the system on coronal CT: is there necrosis on a slice, and where does it lie?
 
-Stage 1 (a class map network) learns from slices with and without necrosis; where its map is highest is supervised, too.
-Stage 2 (any other network) learns to segment, from slices with necrosis and some without.
+Stage 1 (a class map network) learns from slices with and without necrosis. A transformer learns little from so few
+slices and one answer each, so in training a second layer on the same features outlines the necrosis, too, and where the
+map is highest is supervised; the bundle has neither. Stage 2 (any other network) learns to segment, from slices with
+necrosis and some without.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from ONFHAssistLib.core.statistics import roc_auc
 from ONFHAssistLib.imaging.canonical import CT_WINDOW_HU
+from ONFHAssistLib.models.networks import build_network
 from training.coronal_ct.slices import FIRST_PATIENT, HU_RANGE, NECROSIS, POSITIVE_MM2, Slices, read_slices
 from training.learning.batches import pooled_dice
 from training.learning.config import Config
@@ -20,7 +25,9 @@ from training.learning.tasks import Batch, Task
 
 POSITIVE_SHARE = {True: 0.5, False: 0.8}
 """Part of a batch with necrosis, of stage 1 and of stage 2."""
-PLACE_WEIGHT = 0.2
+FIELD_PX = 128
+"""Of the images of stage 1."""
+PLACE_WEIGHT = 0.1
 """Weight of where the class map is highest beside whether there is necrosis."""
 SCORED = 320
 """As many validation slices are looked at after each epoch."""
@@ -69,16 +76,58 @@ def task_on(learn: Slices, choose: Slices, config: Config, first_step: int, devi
             maps = [network(x.to(device)).float().mean((1, 2, 3)).cpu() for x in torch.from_numpy(images).split(32)]
         return roc_auc((labels == NECROSIS).any((1, 2)), torch.cat(maps).numpy()).value
 
-    return Task(batches(), diagnosis_loss if stage1 else segmentation_loss, score if len(kept) else None)
+    scored = score if len(kept) else None
+    if not stage1:
+        return Task(batches(), segmentation_loss, scored)
+    return Task(batches(), diagnosis_loss, scored, lambda definition: Taught(build_network(definition)), _shipped)
 
 
-def diagnosis_loss(maps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of the maps' mean, and of where the map of a slice with necrosis is high.
+class Taught(nn.Module):
+    """A class map network that outlines in training what it diagnoses, by a linear layer on its features."""
+
+    def __init__(self, network: nn.Module) -> None:
+        """Put the layer on a network of ``ONFHAssistLib.models.class_map``; one pass finds what its features are."""
+        super().__init__()
+        self.network = network
+        size = FIELD_PX
+        with torch.no_grad():
+            channels, rows = self._features(torch.zeros(1, 3, size, size)).shape[1:3]
+        self.factor = size // rows
+        self.pixels = nn.Conv2d(channels, self.factor**2, 1)
+
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
+        """Features (n, channels, rows, columns), of a transformer those of its patches."""
+        features: Any = self.network.get_submodule("features")(images)
+        if isinstance(features, tuple):
+            features = features[0].transpose(1, 2)
+            features = features.unflatten(2, (int(features.shape[2] ** 0.5), -1))
+        return features
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Return the maps, in training with the logits (n, 1, s, s) of the outline."""
+        if not self.training:
+            return self.network(images)
+        features = self._features(images)
+        weight, bias = (self.network.get_parameter(f"classes.{name}") for name in ("weight", "bias"))
+        maps = F.conv2d(features, weight.flatten(1)[:, :, None, None], bias)
+        return maps, F.pixel_shuffle(self.pixels(features), self.factor)
+
+
+def _shipped(network: nn.Module) -> nn.Module:
+    return network.get_submodule("network") if isinstance(network, Taught) else network
+
+
+def diagnosis_loss(given: torch.Tensor | tuple[torch.Tensor, torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of the maps' mean, of where the map of a slice with necrosis is high, and the outline's loss.
 
     Args:
-        maps: (n, 1, h, w).
-        labels: int64 (n, s, s): 1 necrosis, 0 not, IGNORE unknown.
+        given: maps (n, 1, h, w), or with the outline's logits (n, 1, s, s), as `Taught` gives them.
+        labels: int64 (n, s, s): 1 necrosis, 0 not.
     """
+    if isinstance(given, tuple):
+        maps, outline = given
+        return diagnosis_loss(maps, labels) + segmentation_loss(outline, labels)
+    maps = given
     there = (labels == 1).float()
     positive = there.amax((1, 2))
     loss = F.binary_cross_entropy_with_logits(maps.mean((1, 2, 3)), positive)
