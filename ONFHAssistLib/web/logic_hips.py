@@ -84,7 +84,7 @@ class HipsLogic:
     def choose_side(self, side: About) -> None:
         """Go to a hip, or open another card of a picture."""
         review = self._session.review
-        if review is None or side not in [card["side"] for card in self._data.cards]:
+        if review is None or side not in (review.sides or [card.side for card in cards(review)]):
             return
         self._data.side = side
         if side not in review.sides:

@@ -36,7 +36,7 @@ def analyse(study, options, progress, cancelled, models):
     return made_up_result()
 
 
-def read_study(path, series=None):
+def read_study(path, series=None, below=True):
     try:
         wait()
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from ONFHAssistLib.analysis import AnalysisOptions, analyse
 from ONFHAssistLib.core.errors import InputError
 from ONFHAssistLib.core.geometry import HeadSeed
 from ONFHAssistLib.imaging.read import Study
-from ONFHAssistLib.systems import chosen
+from ONFHAssistLib.systems import chosen, known
 from ONFHAssistLib.systems.base import Models, refusal
 from ONFHAssistLib.systems.coronal_ct.hip import slice_probabilities
 from Testing.hip_phantom import (
@@ -226,7 +226,8 @@ def test_a_contrast_agent_is_harmless_and_said():
     assert any("contrast agent" in note for note in found.notes)
 
 
-def test_the_networks_alone_on_ct_seek_nothing_and_say_what_does():
+def test_the_networks_alone_on_ct_seek_nothing_and_say_what_does(monkeypatch):
+    monkeypatch.setattr("ONFHAssistLib.analysis.at_hand", known)  # as where its models are installed
     seen = study(hips(GRIDS["coronal"], "right"))
     alone = analyse(seen, options("right", systems=("networks",)), models=models())
     (hip,) = alone.hips

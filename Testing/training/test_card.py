@@ -111,7 +111,8 @@ def test_a_damaged_evaluation_is_named_and_a_missing_one_is_empty(tmp_path):
 
 
 COUNTS = {"heads": 30, "test_heads": 10, "test_patients": 5, "lesions": 200, "hips": 10, "models": MODELS}
-COUNTS |= {"slices": 51, "patients": 17}
+COUNTS |= {"slices": 51, "patients": 17, "internal_slices": 900, "external_slices": 900}
+COUNTS |= {"internal_hips": 40, "external_hips": 40, "sound_heads": 10}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "training" / "cards").glob("*.json")), ids=lambda path: path.stem)

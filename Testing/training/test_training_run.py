@@ -327,7 +327,9 @@ def test_the_learning_rate_warms_up_and_ends_at_a_hundredth_of_its_peak():
 def test_the_configs_that_are_shipped_are_complete_and_buildable():
     paths = sorted((ROOT / "training" / "configs").glob("*.yaml"))
     tuned = ["finetune_anatomy", "finetune_necrosis"]
-    assert [path.stem for path in paths] == ["anatomy", *tuned, "head_check", "hip_finder", "necrosis", "steinberg_t1"]
+    of_systems = ["ct_diagnosis", "ct_necrosis", "ct_resnet", "ct_unet", "jic_coronal", "steinberg_t1"]
+    own = ["anatomy", "head_check", "hip_finder", "necrosis", "slice_finder"]
+    assert [path.stem for path in paths] == sorted([*own, *tuned, *of_systems])
     for path in paths:
         content = config.read_config(path)
         assert content.name == path.stem
@@ -362,7 +364,9 @@ def test_a_config_that_is_wrong_somewhere_is_refused_in_one_sentence(tmp_path):
     assert "training.real_share is 1.5; give a number from 0 to 1" in refusal(other("training", real_share=1.5))
     assert "patch.pixel_mm is 0; give a number of mm above 0" in refusal(other("patch", pixel_mm=0))
     assert "samples is [1]; give a mapping with the keys procedural, seed" in refusal(PLAIN | {"samples": [1]})
-    assert "task is 'brain'; give one of finder, head_check, anatomy, necrosis" in refusal(PLAIN | {"task": "brain"})
+    assert "task is 'brain'; give one of finder, head_check, slice_finder, anatomy, necrosis" in refusal(
+        PLAIN | {"task": "brain"}
+    )
     assert "name is '../disc'; give letters, digits, - and _" in refusal(PLAIN | {"name": "../disc"})
     assert "network is {'a': 1}; give a mapping with _target_" in refusal(PLAIN | {"network": {"a": 1}})
     assert "patch.size_px must be given for the task necrosis" in refusal(

@@ -89,7 +89,7 @@ def test_a_picture_is_shown_analysed_by_what_can_read_it_and_kept(toy, pictures:
         assert (right["side"], right["headline"]) == ("right", "Toy stage: III")
         assert (patient["side"], patient["headline"]) == ("patient", "Probability of collapse: 62.2 %")
         assert [row["title"] for row in right["findings"][0]["rows"]] == ["Toy stage", "Side of the square"]
-        assert [line["text"] for line in legend(session.review)] == ["Right square", "where the systems looked"]
+        assert [line["text"] for line in legend(session.review)] == ["Right square"]
         row = row_of(session, "hip.png")
         assert (row.status, row.summary.plane) == ("analysed", "picture")
         assert next_unsigned([row], "") is None  # nothing of it is to be signed

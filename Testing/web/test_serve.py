@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Server:
         self.process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": tempfile.gettempdir()},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
