@@ -121,8 +121,9 @@ def _require_sound_strip(strip: Strip) -> None:
     if not 0 < len(strip.slices) <= _MOST_SLICES:
         raise ValueError("probabilities of no slice, or of more than an image has")
     _require_fractions([strip.threshold, *(s.probability for s in strip.slices)])
-    places = np.array([s.position_ras_mm for s in strip.slices])
-    if not (np.abs(places) <= FURTHEST_MM).all() or not abs(np.linalg.norm(strip.direction) - 1) <= 1e-3:
+    places, direction = np.array([s.position_ras_mm for s in strip.slices]), np.abs(strip.direction)
+    near_one = (direction <= 1 + 1e-3).all() and abs(np.linalg.norm(direction) - 1) <= 1e-3
+    if not (np.abs(places) <= FURTHEST_MM).all() or not near_one:
         raise ValueError("slices that lie nowhere")
 
 
